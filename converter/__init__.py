@@ -1,0 +1,1 @@
+"""A trained model to a verified int8 bundle, and bundles to devices (workstation only)."""

@@ -1,0 +1,81 @@
+"""Every error that is the user's to mend, each with the exit code of the command that meets it."""
+
+from __future__ import annotations
+
+
+class SorterError(Exception):
+    """An expected failure: its message says what was expected, what was got and what to do."""
+
+    exit_code = 1
+
+
+class ConfigError(SorterError):
+    """The station file or an option is wrong."""
+
+    exit_code = 2
+
+
+class CalibrationError(SorterError):
+    """The calibration is missing, stale or belongs to something else, or measuring failed."""
+
+    exit_code = 3
+
+
+class BundleError(SorterError):
+    """A model bundle is damaged, hostile, untrusted, too new, or does not fit the station."""
+
+    exit_code = 4
+
+
+class CameraError(SorterError):
+    """The camera is absent, stopped giving frames, or gives frames that can't be used."""
+
+    exit_code = 5
+
+
+class ActuatorError(SorterError):
+    """A pin or an actuator can't be opened or driven."""
+
+    exit_code = 6
+
+
+class JournalError(SorterError):
+    """The journal can't be opened, read or written."""
+
+    exit_code = 7
+
+
+class StoreError(SorterError):
+    """The model store refuses an operation or is damaged."""
+
+    exit_code = 8
+
+
+class DatasetError(SorterError):
+    """Photos, lists or labels are missing or unusable."""
+
+    exit_code = 9
+
+
+class TrainingError(SorterError):
+    """Training or its run folder can't go on."""
+
+    exit_code = 10
+
+
+class ConversionError(SorterError):
+    """A model can't be converted, or the converted one is not good enough to ship."""
+
+    exit_code = 11
+
+
+class TransferError(SorterError):
+    """A device can't be reached, or something sent to or from it did not arrive whole."""
+
+    exit_code = 12
+
+
+class SetupError(SorterError):
+    """Something this machine needs is missing: a package, a group, a permission, a service."""
+
+    exit_code = 13

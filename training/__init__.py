@@ -1,0 +1,1 @@
+"""Labelled photos to a trained Keras model with an honest report (workstation only)."""
