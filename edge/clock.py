@@ -1,0 +1,62 @@
+"""The only place that reads time. Everything else is given a Clock."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
+
+
+def ms(milliseconds: float) -> int:
+    """Return milliseconds as whole nanoseconds."""
+    return round(milliseconds * NS_PER_MS)
+
+
+class SystemClock:
+    """CLOCK_MONOTONIC: does not jump when the date is set, and is what camera drivers stamp frames with."""
+
+    def now(self) -> int:
+        return time.monotonic_ns()
+
+    def wall_time(self) -> float:
+        return time.time()
+
+    def sleep_until(self, instant: int, interrupt: threading.Event | None = None) -> bool:
+        while (left := instant - time.monotonic_ns()) > 0:
+            if interrupt is None:
+                time.sleep(left / NS_PER_S)
+            elif interrupt.wait(left / NS_PER_S):
+                return False
+        return interrupt is None or not interrupt.is_set()
+
+
+class VirtualClock:
+    """Time that moves only when told to, so that hours of belt pass in seconds and runs repeat exactly."""
+
+    def __init__(self, start: int = NS_PER_S, wall_start: float = 1_767_225_600.0) -> None:
+        self._now = start
+        self._wall_offset = wall_start - start / NS_PER_S
+
+    def now(self) -> int:
+        return self._now
+
+    def wall_time(self) -> float:
+        return self._wall_offset + self._now / NS_PER_S
+
+    def sleep_until(self, instant: int, interrupt: threading.Event | None = None) -> bool:
+        if interrupt is not None and interrupt.is_set():
+            return False
+        self.advance_to(max(instant, self._now))
+        return True
+
+    def advance_to(self, instant: int) -> None:
+        """Move to a later instant.
+
+        Raises:
+            ValueError: the instant lies in the past.
+        """
+        if instant < self._now:
+            raise ValueError(f"time can't go back. Expected an instant >= {self._now}. Received: {instant}")
+        self._now = instant

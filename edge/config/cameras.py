@@ -1,0 +1,78 @@
+"""Settings of the cameras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from edge.config.base import Settings
+
+
+class CameraBase(Settings):
+    """What every camera has."""
+
+    width: int = Field(default=640, ge=64, le=4096, description="frame width, pixels")
+    height: int = Field(default=480, ge=64, le=4096, description="frame height, pixels")
+    frames_per_s: float = Field(default=30.0, gt=0, le=240, description="frame rate, frames per second")
+
+
+class DeviceCamera(CameraBase):
+    """Controls that real sensors share; calibration measures the values and locks them."""
+
+    exposure_us: int | None = Field(
+        default=None, ge=10, le=1_000_000, description="exposure time, microseconds; unset: automatic"
+    )
+    gain: float | None = Field(default=None, ge=0, le=64, description="analogue gain; unset: automatic")
+    stall_ms: float = Field(
+        default=2000.0, ge=100, le=60_000, description="no frame for this long means that the camera is lost, ms"
+    )
+
+
+class Picamera2Camera(DeviceCamera):
+    """A Raspberry Pi camera through libcamera."""
+
+    type: Literal["picamera2"]
+    index: int = Field(default=0, ge=0, le=7, description="which camera, as `rpicam-hello --list-cameras` numbers them")
+    red_gain: float | None = Field(default=None, gt=0, le=32, description="colour gain; unset: automatic white balance")
+    blue_gain: float | None = Field(
+        default=None, gt=0, le=32, description="colour gain; unset: automatic white balance"
+    )
+
+
+class V4l2Camera(DeviceCamera):
+    """A USB camera."""
+
+    type: Literal["v4l2"]
+    device: str = Field(default="/dev/video0", description="device file; a /dev/v4l/by-id/ path survives re-plugging")
+    white_balance_k: int | None = Field(
+        default=None, ge=1000, le=12_000, description="colour temperature, kelvin; unset: automatic"
+    )
+
+
+class VideoCamera(CameraBase):
+    """A recorded clip, for replay; its own size and frame rate are used."""
+
+    type: Literal["video"]
+    path: Path = Field(description="video file, relative to the station file")
+    loop: bool = Field(default=False, description="start again at the end")
+
+
+class FolderCamera(CameraBase):
+    """Photos from a folder in the order of their names, for replay."""
+
+    type: Literal["folder"]
+    path: Path = Field(description="folder of photos, relative to the station file")
+    loop: bool = Field(default=False, description="start again at the end")
+
+
+class SimulatedCamera(CameraBase):
+    """A camera over the simulated station; needs the [simulation] table's settings, which have defaults."""
+
+    type: Literal["simulated"]
+
+
+CameraSettings = Annotated[
+    Picamera2Camera | V4l2Camera | VideoCamera | FolderCamera | SimulatedCamera, Field(discriminator="type")
+]

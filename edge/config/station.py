@@ -1,0 +1,284 @@
+"""The station: everything a person writes about one sorter, in one frozen tree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from edge.config.actuators import ActuatorSettings
+from edge.config.base import Ms, Name, Pin, Settings
+from edge.config.cameras import CameraSettings
+
+RESIDUAL = "residual"
+
+
+class Region(Settings):
+    """The part of the picture that is looked at; pixels."""
+
+    x: int = Field(default=0, ge=0, description="left edge, pixels")
+    y: int = Field(default=0, ge=0, description="top edge, pixels")
+    width: int | None = Field(default=None, ge=32, description="width, pixels; unset: to the right edge")
+    height: int | None = Field(default=None, ge=32, description="height, pixels; unset: to the bottom edge")
+
+
+class Encoder(Settings):
+    """A quadrature encoder on the belt."""
+
+    pin_a: Pin = Field(description="GPIO (BCM) number of channel A")
+    pin_b: Pin = Field(description="GPIO (BCM) number of channel B")
+    ticks_per_mm: float = Field(gt=0, le=1000, description="edges counted per millimetre of belt")
+
+
+class Belt(Settings):
+    """A conveyor under the camera."""
+
+    speed_mm_per_s: float = Field(gt=0, le=5000, description="belt speed, mm/s")
+    mm_per_pixel: float = Field(gt=0, le=10, description="scale at the belt's surface, mm per pixel")
+    direction: Literal["right", "left", "down", "up"] = Field(
+        default="right", description="where items go in the picture"
+    )
+    decision_line: float = Field(
+        default=0.6, ge=0.1, le=0.95, description="where an item is decided, fraction of the view along the belt"
+    )
+    lanes: int = Field(default=1, ge=1, le=8, description="lanes across the belt")
+    merge_gap_mm: float = Field(default=8.0, ge=0, le=200, description="parts closer than this are one item, mm")
+    encoder: Encoder | None = Field(default=None, description="encoder on the belt, if fitted")
+    run_pin: Pin | None = Field(default=None, description="output that lets the belt run; off on a fault")
+
+
+class Bin(Settings):
+    """Where items land."""
+
+    name: Name = Field(description="bin's name; one bin must be called residual")
+    labels: tuple[Name, ...] = Field(default=(), description="labels of the model that belong in it")
+    actuator: Name | None = Field(default=None, description="what brings items here; none: the end of the belt")
+    position: str = Field(default="", description="position of that actuator, for servos and steppers")
+    distance_mm: float | None = Field(
+        default=None, gt=0, le=20_000, description="decision line to diverter, along the belt, mm"
+    )
+    dwell_ms: Ms = Field(
+        default=120.0, le=10_000, description="how long the actuator stays, on top of the item's own length, ms"
+    )
+    capacity: int | None = Field(default=None, ge=1, description="items until it counts as full; unset: never")
+    full_pin: Pin | None = Field(default=None, description="input that is low when the bin is full")
+    exit_pin: Pin | None = Field(default=None, description="input that is low while an item falls into the bin")
+    enabled: bool = Field(default=True, description="false: its items go to residual")
+    min_purity: float | None = Field(
+        default=None, gt=0, lt=1, description="purity asked for, if other than the model's own"
+    )
+
+
+class Sensing(Settings):
+    """Finding and following items."""
+
+    min_item_mm2: float = Field(
+        default=200.0, gt=0, description="smaller things are dirt, mm2 (pixels2 without a scale)"
+    )
+    sensitivity: float = Field(default=1.0, ge=0.2, le=5, description="above 1 sees fainter items and more dirt")
+    settle_ms: Ms = Field(default=300.0, le=10_000, description="bin station: how long an item must lie still, ms")
+    beam_pin: Pin | None = Field(default=None, description="beam-break or proximity sensor, low while an item is there")
+    beam_to_line_mm: float = Field(default=0.0, ge=-5000, le=5000, description="sensor to decision line, mm")
+
+
+class Inference(Settings):
+    """The model and how it is run."""
+
+    bundle: Path | None = Field(
+        default=None, description="a bundle file; unset: the store's current one, else the shipped one"
+    )
+    runtime: Literal["auto", "litert", "tflite-runtime"] = Field(default="auto", description="interpreter")
+    threads: int = Field(default=1, ge=1, le=8, description="inference threads")
+    max_crops: int = Field(default=3, ge=1, le=10, description="pictures of one item that are looked at, at most")
+    max_invoke_ms: float | None = Field(default=None, gt=0, description="a model slower than this is not activated, ms")
+    allow_unsigned: bool = Field(default=False, description="install bundles without a signature by a trusted key")
+
+
+class Deciding(Settings):
+    """When an item is sure enough for its bin."""
+
+    min_score: float | None = Field(
+        default=None, ge=0, le=1, description="one threshold for all labels; unset: the model's own"
+    )
+    min_margin: float = Field(default=0.0, ge=0, le=1, description="least distance to the second best score")
+    close_items: Literal["residual", "purer"] = Field(
+        default="residual",
+        description="two items too close to separate: both to residual, or one stroke for the surer one",
+    )
+    min_gap_mm: float = Field(default=0.0, ge=0, le=1000, description="least gap that the diverters separate, mm")
+
+
+class JournalSettings(Settings):
+    """The durable record."""
+
+    batch_ms: float = Field(default=1000.0, ge=50, le=60_000, description="rows are stored at least this often, ms")
+    max_mb: float = Field(default=200.0, ge=1, le=100_000, description="the oldest rows go when it is larger, MB")
+    max_days: float = Field(default=90.0, gt=0, le=3650, description="rows older than this go, days")
+    keep_crops: Literal["none", "unsure", "all"] = Field(default="unsure", description="which items' pictures are kept")
+    crops_max_mb: float = Field(default=100.0, ge=0, le=100_000, description="room for kept pictures, MB")
+
+
+class Page(Settings):
+    """The page and the metrics."""
+
+    enabled: bool = Field(default=True, description="serve the page")
+    host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 shows it to the whole network")
+    port: int = Field(default=8080, ge=0, le=65535, description="port; 0 takes a free one")
+
+
+class Safety(Settings):
+    """Inputs and outputs that concern the whole station."""
+
+    estop_pin: Pin | None = Field(
+        default=None, description="observes the emergency stop chain; low or open means stopped"
+    )
+    reset_pin: Pin | None = Field(default=None, description="reset button after an emergency stop, low while pressed")
+    jam_pin: Pin | None = Field(default=None, description="jam sensor, low while jammed")
+    beacon_pin: Pin | None = Field(default=None, description="output that is on while the station is in a fault")
+    stall_ms: float = Field(
+        default=3000.0, ge=200, le=60_000, description="no frame all the way through for this long is a fault, ms"
+    )
+
+
+class Simulation(Settings):
+    """The simulated station behind camera type `simulated`."""
+
+    seed: int = Field(default=1, ge=0, description="same seed, same run")
+    photos: Path | None = Field(
+        default=None, description="folder with one folder of photos per label; unset: the shipped ones"
+    )
+    items_per_min: float = Field(default=60.0, gt=0, le=6000, description="mean rate, items per minute")
+    min_gap_mm: float = Field(default=40.0, ge=0, le=1000, description="least gap between items, mm")
+    noise: float = Field(default=2.0, ge=0, le=50, description="standard deviation of the sensor's noise, grey levels")
+    frame_age_ms: Ms = Field(default=15.0, le=500, description="how old a frame is when the program sees it, ms")
+    texture: str = Field(
+        default="rubber", description="belt surface: rubber, blue, seams, dirty, wood, or a picture's path"
+    )
+
+
+class Station(Settings):
+    """One sorter, as its people describe it."""
+
+    name: Name = Field(description="the station's name")
+    kind: Literal["bin", "conveyor"] = Field(
+        description="bin: one item at a time before the lens; conveyor: items pass"
+    )
+    state_folder: Path = Field(
+        default=Path("/var/lib/sorter"), description="journal, calibration, models; relative to the station file"
+    )
+    camera: CameraSettings
+    region: Region = Region()
+    belt: Belt | None = None
+    sensing: Sensing = Sensing()
+    inference: Inference = Inference()
+    deciding: Deciding = Deciding()
+    bins: tuple[Bin, ...] = Field(min_length=1)
+    actuators: tuple[ActuatorSettings, ...] = ()
+    safety: Safety = Safety()
+    journal: JournalSettings = JournalSettings()
+    page: Page = Page()
+    simulation: Simulation = Simulation()
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Station:
+        problems = list(self._cross_checks())
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _cross_checks(self) -> list[str]:
+        problems = [f"two bins are called {n!r}" for n, k in Counter(b.name for b in self.bins).items() if k > 1]
+        problems += [
+            f"two actuators are called {n!r}" for n, k in Counter(a.name for a in self.actuators).items() if k > 1
+        ]
+        labels = Counter(label for b in self.bins for label in b.labels)
+        problems += [f"label {label!r} is in {k} bins; expected one" for label, k in labels.items() if k > 1]
+        if RESIDUAL not in {b.name for b in self.bins}:
+            problems.append(f'no bin is called {RESIDUAL!r}: unsure items need one; add [[bins]] name = "{RESIDUAL}"')
+        if self.kind == "conveyor" and self.belt is None:
+            problems.append("a conveyor needs a [belt] table with speed_mm_per_s and mm_per_pixel")
+        if self.kind == "bin" and self.belt is not None:
+            problems.append('a bin station has no [belt]; remove the table or set kind = "conveyor"')
+        for where in self.bins:
+            problems += self._check_bin(where)
+        problems += [
+            f"pin {pin} is used by {' and '.join(users)}" for pin, users in self.pin_users().items() if len(users) > 1
+        ]
+        return problems
+
+    def _check_bin(self, where: Bin) -> list[str]:
+        if where.actuator is None:
+            return (
+                []
+                if where.name == RESIDUAL
+                else [f"bin {where.name!r} has no actuator; only {RESIDUAL!r} may have none"]
+            )
+        actuator = next((a for a in self.actuators if a.name == where.actuator), None)
+        if actuator is None:
+            known = ", ".join(sorted(a.name for a in self.actuators)) or "none"
+            return [f"bin {where.name!r} uses actuator {where.actuator!r}, which is not there (there are: {known})"]
+        problems = []
+        positions = {
+            "servo": getattr(actuator, "positions_us", {}),
+            "stepper": getattr(actuator, "positions_steps", {}),
+        }
+        known_positions = sorted(positions.get(actuator.type, {})) or [""]
+        if where.position not in known_positions:
+            allowed = ", ".join(map(repr, known_positions))
+            problems.append(
+                f"bin {where.name!r}: position {where.position!r} of {actuator.name!r}; expected one of {allowed}"
+            )
+        if self.kind == "conveyor" and where.distance_mm is None:
+            problems.append(f"bin {where.name!r} needs distance_mm, from the decision line to its diverter")
+        if where.dwell_ms > actuator.max_on_ms:
+            problems.append(
+                f"bin {where.name!r}: dwell_ms {where.dwell_ms:g} is longer than max_on_ms {actuator.max_on_ms:g} of {actuator.name!r}"
+            )
+        return problems
+
+    def pin_users(self) -> dict[int, list[str]]:
+        """Return every GPIO number in use with the keys that use it."""
+        users: dict[int, list[str]] = {}
+
+        def use(pin: int | None, key: str) -> None:
+            if pin is not None:
+                users.setdefault(pin, []).append(key)
+
+        for actuator in self.actuators:
+            for key, pin in actuator.pins().items():
+                use(pin, f"actuator {actuator.name} {key}")
+        for where in self.bins:
+            use(where.full_pin, f"bin {where.name} full_pin")
+            use(where.exit_pin, f"bin {where.name} exit_pin")
+        for key in ("estop_pin", "reset_pin", "jam_pin", "beacon_pin"):
+            use(getattr(self.safety, key), f"safety.{key}")
+        use(self.sensing.beam_pin, "sensing.beam_pin")
+        if self.belt is not None:
+            use(self.belt.run_pin, "belt.run_pin")
+            if self.belt.encoder is not None:
+                use(self.belt.encoder.pin_a, "belt.encoder.pin_a")
+                use(self.belt.encoder.pin_b, "belt.encoder.pin_b")
+        return users
+
+    def bin(self, name: str) -> Bin:
+        """Return the bin of that name; KeyError if there is none."""
+        for where in self.bins:
+            if where.name == name:
+                return where
+        raise KeyError(name)
+
+    def actuator(self, name: str) -> ActuatorSettings:
+        """Return the actuator of that name; KeyError if there is none."""
+        for actuator in self.actuators:
+            if actuator.name == name:
+                return actuator
+        raise KeyError(name)
+
+    def route(self, label: str) -> Bin:
+        """Return the bin that a label belongs in: residual when no bin names it."""
+        for where in self.bins:
+            if label in where.labels:
+                return where
+        return self.bin(RESIDUAL)

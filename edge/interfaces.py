@@ -1,0 +1,128 @@
+"""What has two real implementations today: one on a Pi and one in the simulator.
+
+Every implementation passes the same contract suite (`tests/contract/`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge.types import Box, Crop, Frame, Item, Prediction
+
+
+class Clock(Protocol):
+    """The only source of time: integer nanoseconds that never go back."""
+
+    def now(self) -> int:
+        """Return the present instant; the same time base as `Frame.captured_at`."""
+        ...
+
+    def wall_time(self) -> float:
+        """Return seconds since the epoch, for people and journals only; it may jump by years."""
+        ...
+
+    def sleep_until(self, instant: int, interrupt: threading.Event | None = None) -> bool:
+        """Wait for the instant; return False if `interrupt` was set before it came."""
+        ...
+
+
+class Camera(Protocol):
+    """A source of frames of one size."""
+
+    @property
+    def identity(self) -> str:
+        """Model and serial number or path: what a calibration belongs to."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of every frame in pixels."""
+        ...
+
+    def read(self) -> Frame | None:
+        """Wait for the next frame; None at the end of a finite source.
+
+        The frame's buffer belongs to the caller; the camera never writes into it again.
+
+        Raises:
+            CameraError: no frame came within the camera's own time limit, or the device is gone.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the device back; may be called twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Something that is being followed in the newest frame, for the page and for pictures."""
+
+    box: Box
+    track_id: int
+    settled: bool = False
+
+
+class Trigger(Protocol):
+    """Finds and follows objects; says when one of them became an Item."""
+
+    def observe(self, frame: Frame) -> Sequence[Item]:
+        """Take the next frame in; return the items that are complete with it, each exactly once."""
+        ...
+
+    def sightings(self) -> Sequence[Sighting]:
+        """Return what is followed in the newest frame."""
+        ...
+
+
+class Classifier(Protocol):
+    """A model and its runtime."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in the order of `Prediction.scores`."""
+        ...
+
+    def classify(self, crops: Sequence[Crop], budget: int) -> Prediction:
+        """Look at up to `budget` crops, best first, stopping early when sure.
+
+        Raises:
+            ValueError: `crops` is empty or `budget` is less than 1.
+        """
+        ...
+
+
+class Actuator(Protocol):
+    """Something that moves; it is in its safe position whenever nobody fires it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """The positions it can be fired to; one empty string for an on/off actuator."""
+        ...
+
+    def fire(self, position: str) -> None:
+        """Start moving to the position; returns at once.
+
+        Raises:
+            ActuatorError: the pin refused.
+            ValueError: it has no such position.
+        """
+        ...
+
+    def release(self) -> None:
+        """Start moving back to the safe position; returns at once; may be called twice.
+
+        Raises:
+            ActuatorError: the pin refused.
+        """
+        ...
+
+    def close(self) -> None:
+        """Leave the pin driven at its safe level (never floating); may be called twice."""
+        ...

@@ -1,0 +1,67 @@
+"""The path of the data, in one place: frame -> items -> predictions -> decisions -> actuations.
+
+No I/O of its own and no threads: `edge/runtime.py` feeds it frames from a camera, hands what comes
+out to the actuation schedule and the journal; the simulator does the same on a virtual clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge.decide import Policy
+from edge.interfaces import Classifier, Clock, Trigger
+from edge.types import Actuation, Decision, Frame, Item, Prediction
+
+
+class Transport(Protocol):
+    """Knows when an item is where: the belt of a conveyor, or the chute of a bin."""
+
+    def budget(self, item: Item, waiting: int, now: int) -> int:
+        """Return how many crops of the item may be looked at before its decision is due; 0: none."""
+        ...
+
+    def plan(self, item: Item, decision: Decision, now: int) -> tuple[Decision, Actuation | None]:
+        """Return the decision as it can be carried out (late, busy: residual) and the stroke it needs, if any."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that is known of one item when it has been decided."""
+
+    item: Item
+    prediction: Prediction | None
+    decision: Decision
+    actuation: Actuation | None
+    frame_age_ns: int
+
+
+@dataclass
+class Line:
+    """One sorter without its hardware."""
+
+    clock: Clock
+    trigger: Trigger
+    classifier: Classifier
+    policy: Policy
+    transport: Transport
+
+    def step(self, frame: Frame) -> Sequence[Outcome]:
+        """Take one frame all the way through; exactly one Outcome for each item that it completes."""
+        age = self.clock.now() - frame.captured_at
+        items = self.trigger.observe(frame)
+        return [self._settle(item, len(items) - n, age) for n, item in enumerate(items)]
+
+    def _settle(self, item: Item, waiting: int, frame_age_ns: int) -> Outcome:
+        prediction = self._predict(item, waiting)
+        decision = self.policy.decide(item, prediction, self.clock.now())
+        decision, actuation = self.transport.plan(item, decision, self.clock.now())
+        return Outcome(item, prediction, decision, actuation, frame_age_ns)
+
+    def _predict(self, item: Item, waiting: int) -> Prediction | None:
+        if item.concern is not None or not item.crops:
+            return None
+        budget = self.transport.budget(item, waiting, self.clock.now())
+        return self.classifier.classify(item.crops, budget) if budget > 0 else None
