@@ -69,10 +69,12 @@ class Golden(_Strict):
     """Inputs and the outputs that the maker's runtime gave, so that a device can prove that it computes the same.
 
     `tolerance` is the largest difference allowed in any output, in steps of its quantization; 0 demands equality.
+    `tolerance_other_runtime` is the same for a runtime that is not the maker's: there labels must be equal too.
     """
 
     count: int = Field(ge=1, le=64)
     tolerance: int = Field(ge=0, le=16)
+    tolerance_other_runtime: int = Field(default=16, ge=0, le=128)
     runtime: Text
     runtime_version: Text
 

@@ -1,0 +1,81 @@
+"""Golden vectors: a device proves before activation that it computes what the maker's workstation computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.bundle.archive import GOLDEN, Bundle
+from edge.bundle.interpreter import Codes, Interpreter
+from edge.errors import BundleError
+from edge.types import Image
+
+
+@dataclass(frozen=True)
+class GoldenResult:
+    """What a run over the golden vectors showed.
+
+    `worst_steps` is the largest difference of any output from the maker's, in quantization steps;
+    `milliseconds` is the median time of one inference.
+    """
+
+    count: int
+    worst_steps: int
+    same_labels: int
+    milliseconds: float
+    runtime: str
+    runtime_version: str
+
+
+def make_golden(interpreter: Interpreter, inputs: Sequence[Image]) -> bytes:
+    """golden.bin: the prepared crops (n, height, width, 3), then the raw outputs (n, labels), one byte each."""
+    outputs = [interpreter.run(image) for image in inputs]
+    return b"".join(image.tobytes() for image in inputs) + b"".join(row.tobytes() for row in outputs)
+
+
+def read_golden(bundle: Bundle) -> tuple[Image, Codes]:
+    """Inputs (n, height, width, 3) and outputs (n, labels) as views into the bundle."""
+    manifest = bundle.manifest
+    height, width, count = manifest.geometry.height, manifest.geometry.width, manifest.golden.count
+    content, split = bundle.members[GOLDEN], count * height * width * 3
+    inputs = np.frombuffer(content, np.uint8, count=split).reshape(count, height, width, 3)
+    outputs: Codes = np.frombuffer(content, np.dtype(manifest.output.dtype), offset=split).reshape(count, -1)
+    return inputs, outputs
+
+
+def run_golden(bundle: Bundle, interpreter: Interpreter, now: Callable[[], int]) -> GoldenResult:
+    """Run all vectors; `now` gives nanoseconds of the station's clock."""
+    inputs, expected = read_golden(bundle)
+    interpreter.run(inputs[0])  # the first inference also allocates: not timed
+    rows, durations = [], []
+    for image in inputs:
+        started_at = now()
+        rows.append(interpreter.run(image))
+        durations.append(now() - started_at)
+    got = np.stack(rows)
+    worst = int(np.abs(got.astype(np.int16) - expected.astype(np.int16)).max())
+    same = int(np.count_nonzero(got.argmax(axis=1) == expected.argmax(axis=1)))
+    median_ms = float(np.median(durations)) / 1e6
+    return GoldenResult(len(rows), worst, same, median_ms, interpreter.runtime, interpreter.runtime_version)
+
+
+def check_golden(bundle: Bundle, interpreter: Interpreter, now: Callable[[], int]) -> GoldenResult:
+    """Run all vectors and raise BundleError if this device computes something else.
+
+    Kernels differ between runtimes in the last bit of each layer, so another runtime than the maker's
+    must give the same labels within its own tolerance.
+    """
+    result = run_golden(bundle, interpreter, now)
+    golden = bundle.manifest.golden
+    same_runtime = result.runtime == golden.runtime
+    tolerance = golden.tolerance if same_runtime else golden.tolerance_other_runtime
+    if result.worst_steps > tolerance or result.same_labels < result.count:
+        raise BundleError(
+            f"{bundle.source}: this device computes something else than the model's maker: expected outputs within "
+            f"{tolerance} steps of {golden.runtime} {golden.runtime_version}, got {result.worst_steps} steps and "
+            f"{result.same_labels} of {result.count} labels right with {result.runtime} {result.runtime_version}: "
+            f"install {golden.runtime}=={golden.runtime_version}, or convert the model for this runtime"
+        )
+    return result
