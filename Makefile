@@ -1,0 +1,44 @@
+# Two commands do all the set-up: `make run` and `make test`. Everything is installed into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench model tools clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+run: .venv/.run ## sort real photos on a simulated belt, page on http://localhost:8080
+	$(BIN)/sorter run --demo
+
+test: .venv/.test tools ## run all tests
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: .venv/.test ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.test ## print every figure of the README
+	$(BIN)/python benchmarks/loop.py
+	$(BIN)/python benchmarks/actuation.py
+
+tools: ## install the Debian packages that the tests drive (asks for root only when one is missing)
+	@tests/install-tools
+
+clean: ## remove the virtual environments
+	rm -rf .venv .venv-tflite build
+
+# A wanted extra is installed once, and again when pyproject.toml changes.
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edge-sorter needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+
+.venv/.run: .venv/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[edge]'
+	touch $@
+
+.venv/.test: .venv/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[edge,training,converter,dev]'
+	touch $@ .venv/.run

@@ -1,0 +1,5 @@
+"""`python -m edge` is `sorter`."""
+
+from edge.cli import main
+
+main()

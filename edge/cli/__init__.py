@@ -1,0 +1,103 @@
+"""The command `sorter`: each subcommand is a module of this folder, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from importlib.metadata import entry_points
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from edge import __version__
+from edge.errors import SorterError
+
+# In the order in which `sorter --help` shows them. Each module has `command` (a function) or `app` (a Typer group).
+COMMANDS = {
+    "run": "edge.cli.run",
+    "check": "edge.cli.check",
+    "doctor": "edge.cli.doctor",
+    "calibrate": "edge.cli.calibrate",
+    "setup": "edge.cli.setup",
+    "safe": "edge.cli.safe",
+    "journal": "edge.cli.journal",
+    "classify": "edge.cli.classify",
+    "count": "edge.cli.count",
+    "simulate": "edge.cli.simulate",
+    "model": "edge.cli.model",
+    "key": "edge.cli.key",
+    "receive": "edge.cli.receive",
+}
+# training and converter bring their own commands; edge never imports them, the distribution's entry points name them.
+ENTRY_POINT_GROUP = "edge_sorter.commands"
+
+
+class LazyGroup(TyperGroup):
+    """Imports only the subcommand that is called, so that `sorter run` starts fast on a small Pi."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        return [*COMMANDS, *sorted(_workstation_commands())]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+        if cmd_name in COMMANDS:
+            module = importlib.import_module(COMMANDS[cmd_name])
+            target = getattr(module, "app", None) or module.command
+        elif cmd_name in (others := _workstation_commands()):
+            target = others[cmd_name].load()
+        else:
+            return None
+        command = get_command(_as_app(target))
+        command.name = cmd_name
+        return command
+
+
+def _workstation_commands() -> dict[str, Any]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def _as_app(target: Any) -> typer.Typer:
+    if isinstance(target, typer.Typer):
+        return target
+    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command()(target)
+    return app
+
+
+root = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"edge-sorter {__version__}")
+        raise typer.Exit
+
+
+@root.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Sort waste with a camera, an int8 model and a few actuators."""
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one sentence and its own exit code."""
+    try:
+        root()
+    except SorterError as error:
+        typer.echo(f"sorter: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader (head, less) went away; leave without a second error when stdout is flushed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
