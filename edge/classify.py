@@ -1,0 +1,112 @@
+"""A bundle at work: crops of an item in, one calibrated prediction out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle.archive import Bundle, open_bundle
+from edge.bundle.interpreter import Codes, Runtime, open_interpreter
+from edge.bundle.manifest import Output
+from edge.bundle.preprocess import prepare_crop
+from edge.errors import BundleError
+from edge.types import Crop, Image, Prediction
+
+_SMALLEST_PROBABILITY = 1e-6
+
+
+class BundleClassifier:
+    """Runs a bundle's model; it belongs to one thread at a time."""
+
+    def __init__(self, bundle: Bundle, threads: int = 1, runtime: Runtime = "auto") -> None:
+        self.bundle = bundle
+        self._interpreter = open_interpreter(bundle, threads, runtime)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.bundle.labels
+
+    @property
+    def runtime(self) -> str:
+        """Package and version that compute."""
+        return f"{self._interpreter.runtime} {self._interpreter.runtime_version}"
+
+    def classify(self, crops: Sequence[Crop], budget: int) -> Prediction:
+        """Look at up to `budget` crops, best first, stopping early when sure.
+
+        Raises:
+            ValueError: `crops` is empty or `budget` is less than 1.
+        """
+        if not crops or budget < 1:
+            raise ValueError(f"expected at least one crop and a budget of at least 1, got {len(crops)} and {budget}")
+        geometry = self.bundle.manifest.geometry
+        return self._fuse(prepare_crop(crop.pixels, crop.box, geometry) for crop in crops[:budget])
+
+    def classify_photo(self, pixels: Image) -> Prediction:
+        """Look at a whole photo (height, width, 3), RGB, of one item."""
+        return self._fuse([prepare_crop(pixels, None, self.bundle.manifest.geometry)])
+
+    def is_sure(self, prediction: Prediction) -> bool:
+        """Tell whether the bundle's own thresholds are met; a station may ask for more."""
+        thresholds = self.bundle.manifest.thresholds
+        return (
+            prediction.score >= thresholds.minimum_score[prediction.label]
+            and prediction.margin >= thresholds.minimum_margin
+        )
+
+    def _fuse(self, images: Iterable[Image]) -> Prediction:
+        """Mean of the log-probabilities over the views: one view that is sure of a "no" weighs much."""
+        manifest = self.bundle.manifest
+        total = np.zeros(len(manifest.labels))
+        prediction = None
+        for used, image in enumerate(images, start=1):
+            total += log_probabilities(self._interpreter.run(image), manifest.output, manifest.thresholds.temperature)
+            prediction = _prediction(manifest.labels, total / used, used)
+            if self.is_sure(prediction):
+                break
+        if prediction is None:
+            raise ValueError("expected at least one image, got none")
+        return prediction
+
+
+def log_probabilities(codes: Codes, output: Output, temperature: float) -> NDArray[np.float64]:
+    """Calibrated log-probabilities of a raw output row (labels,): log softmax(logits / temperature)."""
+    real = output.dequantize(codes)
+    if output.kind == "probabilities":
+        real = np.log(np.maximum(real, _SMALLEST_PROBABILITY))
+    return _log_softmax(real / temperature)
+
+
+def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    shifted = logits - logits.max()
+    normal: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum())
+    return normal
+
+
+def _prediction(labels: tuple[str, ...], mean_log: NDArray[np.float64], used: int) -> Prediction:
+    scores = tuple(np.exp(_log_softmax(mean_log)).tolist())
+    best = max(range(len(labels)), key=scores.__getitem__)
+    second = max(score for index, score in enumerate(scores) if index != best)
+    return Prediction(labels[best], scores[best], scores[best] - second, labels, scores, used)
+
+
+def shipped_bundle_path() -> Path:
+    """The bundle that comes with this installation.
+
+    Raises:
+        BundleError: there is none.
+    """
+    folder = Path(str(resources.files("edge"))) / "model"
+    found = sorted(folder.glob("*.sorter"))
+    if not found:
+        raise BundleError(f"{folder}: this installation comes without a model: give one with --bundle")
+    return found[-1]
+
+
+def open_shipped_bundle() -> Bundle:
+    """Read and verify the bundle that comes with this installation."""
+    return open_bundle(shipped_bundle_path())
