@@ -59,11 +59,15 @@ class Camera(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """Something that is being followed in the newest frame, for the page and for pictures."""
+    """Something that is being followed in the newest frame, for the page and for pictures.
+
+    `item_id` is the Item it became; 0 as long as it has not been decided.
+    """
 
     box: Box
     track_id: int
     settled: bool = False
+    item_id: int = 0
 
 
 class Trigger(Protocol):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,25 @@ class Reason(StrEnum):
     BELT_STOPPED = "belt-stopped"
     TOO_LARGE = "too-large"  # larger than the view or the chute
     SLIPPED = "slipped"  # did not move as the belt did
+
+
+REASON_TEXT: Final[Mapping[Reason, str]] = {
+    Reason.SORTED: "sorted into its own bin",
+    Reason.RESIDUAL_LABEL: "this kind has no bin of its own",
+    Reason.UNSURE: "the model was not sure enough",
+    Reason.LATE: "decided too late to reach the diverter",
+    Reason.TOUCHING: "touching another item, can't be told apart",
+    Reason.NOT_CLASSIFIED: "no time or no usable picture to look at it",
+    Reason.BIN_FULL: "its bin is full",
+    Reason.BIN_DISABLED: "its bin is switched off",
+    Reason.TOO_CLOSE: "too close to its neighbour, the stroke would hit both",
+    Reason.DIVERTER_BUSY: "the diverter was still busy with another item",
+    Reason.HELD: "sorting is held by a fault or an emergency stop",
+    Reason.BELT_STOPPED: "the belt was stopped",
+    Reason.TOO_LARGE: "too large for the view or the chute",
+    Reason.SLIPPED: "it did not move along with the belt",
+}
+"""For people: completes the sentence 'it went where it went because ...'."""
 
 
 @dataclass(frozen=True, slots=True)
