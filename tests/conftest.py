@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge.bundle.archive import pack_bundle
+from edge.bundle.golden import make_golden
+from edge.bundle.interpreter import Interpreter
+from edge.bundle.manifest import Golden, Manifest, Output, Provenance, Thresholds
+from edge.bundle.preprocess import InputGeometry
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -17,3 +27,34 @@ def data_dir() -> Path:
     if not (folder / "waste" / "train.txt").is_file():
         pytest.fail(f"the photo sets are not in {folder}: set SORTER_DATA to the folder that holds waste/train.txt")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle() -> Callable[..., bytes]:
+    """Build the bytes of a bundle around a 2 kB model whose logits are four times the mean of red, green and blue."""
+
+    def build(
+        dtype: Literal["uint8", "int8"] = "uint8", key: Ed25519PrivateKey | None = None, **changes: object
+    ) -> bytes:
+        model = (ROOT / "tests" / "models" / f"tiny-{dtype}.tflite").read_bytes()
+        interpreter = Interpreter(model, "tiny")
+        random = np.random.default_rng(7)
+        inputs = [random.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(3)]
+        labels = ("paper", "glass", "metal")
+        fields = {
+            "name": "tiny",
+            "version": "1.0",
+            "labels": labels,
+            "geometry": InputGeometry(height=32, width=32, margin=0.1),
+            "input": interpreter.input,
+            "output": Output(**interpreter.output.model_dump(), kind="logits"),
+            "thresholds": Thresholds(minimum_score=dict.fromkeys(labels, 0.5)),
+            "golden": Golden(
+                count=3, tolerance=0, runtime=interpreter.runtime, runtime_version=interpreter.runtime_version
+            ),
+            "provenance": Provenance(data_digest="0" * 64, run="none", packages={}, created="2026-11-01"),
+        }
+        manifest = Manifest.model_validate({**fields, **changes})
+        return pack_bundle(manifest, {"model.tflite": model, "golden.bin": make_golden(interpreter, inputs)}, key)
+
+    return build

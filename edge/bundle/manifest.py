@@ -107,7 +107,7 @@ class Member(_Strict):
 class Manifest(_Strict):
     """manifest.json of a bundle; `members` is filled in by `pack_bundle`."""
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: int = Field(default=FORMAT_VERSION, ge=1, le=FORMAT_VERSION, strict=True)
     name: Name
     version: Version
     labels: tuple[Label, ...] = Field(min_length=2, max_length=256)
@@ -143,7 +143,7 @@ def parse_manifest(content: bytes, source: str) -> Manifest:
     except ValueError as error:
         raise BundleError(f"{source}: manifest.json is no JSON ({error}): build the bundle anew") from None
     version = tree.get("format_version") if isinstance(tree, dict) else None
-    if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT_VERSION:
+    if type(version) is int and version > FORMAT_VERSION:
         raise BundleError(
             f"{source}: expected bundle format {FORMAT_VERSION} or older, got {version}: "
             "update edge-sorter on this machine (pip install -U edge-sorter)"
