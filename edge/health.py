@@ -1,0 +1,332 @@
+"""What state the station is in, as its operator understands it: a machine on instants, without clock, threads or I/O.
+
+Whatever can go wrong is reported here (`raise_fault`) or noticed here (`tick`, from signs of life that
+stay away). A fault of severity FAULT holds every stroke. The watchdog may be fed only while frames go
+all the way through and every thread shows life.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from edge.clock import NS_PER_S
+from edge.faults import NATURES, FaultKind, Nature, Severity, Step
+from edge.recovery import Backoff, Record
+from edge.types import Event
+
+
+class State(StrEnum):
+    """The station's state; the first that applies, in the order of `Health.state`."""
+
+    ESTOP = "estop"  # the emergency stop was pressed; ends with a deliberate reset only
+    STOPPED = "stopped"  # a person stopped it
+    FAULT = "fault"  # nothing is fired; someone has to do something
+    STARTING = "starting"  # no frame has gone all the way through yet
+    DEGRADED = "degraded"  # it sorts, but something is off
+    STARVED = "starved"  # it is well, but no items come
+    RUNNING = "running"
+
+
+HELD_STATES = frozenset({State.ESTOP, State.STOPPED, State.FAULT, State.STARTING})
+
+
+class Sign(StrEnum):
+    """Signs of life, each given by the thread that it stands for."""
+
+    FRAME = "frame"  # the camera gave a frame
+    BEAT = "beat"  # a frame went all the way through
+    ACTUATION = "actuation"  # the actuation thread turned once
+    JOURNAL = "journal"  # the journal's writer turned once
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Spans in nanoseconds."""
+
+    stall: int = 3 * NS_PER_S
+    actuation: int = 1 * NS_PER_S
+    journal_slow: int = 2 * NS_PER_S
+    journal_blocked: int = 20 * NS_PER_S  # SD cards have been seen to stall for 7 s and go on
+    startup: int = 15 * NS_PER_S  # cameras take seconds to open: until the first frame got through, instead of stall
+    starved: int = 600 * NS_PER_S
+    watchdog: int = 30 * NS_PER_S
+    watchdog_recovering: int = 420 * NS_PER_S  # all tries to reopen a camera take 303 s
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault that is there now; `detail` names the bin, pin or file."""
+
+    kind: FaultKind
+    raised_at: int
+    detail: str
+
+    @property
+    def nature(self) -> Nature:
+        return NATURES[self.kind]
+
+    @property
+    def text(self) -> str:
+        return f"{self.nature.sentence} ({self.detail})" if self.detail else self.nature.sentence
+
+
+_Key = tuple[FaultKind, str]  # kind and detail
+
+
+@dataclass
+class Health:
+    """The state of one station.
+
+    Any thread may call any method; none waits for longer than a few dictionary look-ups take.
+
+    Attributes:
+        watched: the threads whose life counts; one that is not in it is never missed.
+        estopped: true when an earlier run ended in an emergency stop that nobody has reset.
+    """
+
+    started_at: int
+    limits: Limits = field(default_factory=Limits)
+    backoff: Backoff = field(default_factory=Backoff)
+    watched: frozenset[Sign] = frozenset({Sign.ACTUATION, Sign.JOURNAL})
+    estopped: bool = False
+
+    def __post_init__(self) -> None:
+        self._lock = threading.RLock()
+        self._signs = dict.fromkeys(Sign, self.started_at)
+        self._faults: dict[_Key, Fault] = {}
+        self._leaving: dict[_Key, int] = {}
+        self._records: dict[_Key, Record] = {}
+        self._events: list[Event] = []
+        self._counts: Counter[FaultKind] = Counter()
+        self._steps: Counter[Step] = Counter()
+        self._begun = False
+        self._stopped = False
+        self._chain_open = False
+        self._item_at = self.started_at
+        self._reported = State.STARTING
+        if self.estopped:
+            self._raise(FaultKind.EMERGENCY_STOP, self.started_at, "before the restart")
+
+    # --- what is told -------------------------------------------------------------------------------------------
+
+    def sign(self, sign: Sign, at: int) -> None:
+        """Take note of a sign of life."""
+        with self._lock:
+            self._signs[sign] = max(at, self._signs[sign])
+
+    def beat(self, at: int) -> None:
+        """A frame went all the way through."""
+        with self._lock:
+            self._begun = True
+            self.sign(Sign.FRAME, at)
+            self.sign(Sign.BEAT, at)
+
+    def item_seen(self, at: int) -> None:
+        """An item came, whatever became of it."""
+        with self._lock:
+            self._item_at = max(at, self._item_at)
+
+    def raise_fault(self, kind: FaultKind, at: int, detail: str = "") -> None:
+        """Report a fault; again is harmless. Faults of one kind with other details stand side by side."""
+        with self._lock:
+            if kind is FaultKind.EMERGENCY_STOP:
+                self.estop(at)
+            else:
+                self._raise(kind, at, detail)
+
+    def clear_fault(self, kind: FaultKind, at: int, detail: str | None = None) -> None:
+        """Report that a fault is over: the one with that detail, or all of its kind; never an emergency stop.
+
+        One that came back lately stays a while longer, so that a loose contact does not flap.
+        """
+        with self._lock:
+            if kind is not FaultKind.EMERGENCY_STOP:
+                self._clear(kind, at, detail)
+
+    def estop(self, at: int) -> None:
+        """The emergency stop chain opened."""
+        with self._lock:
+            self._chain_open = True
+            self._raise(FaultKind.EMERGENCY_STOP, at, "")
+
+    def chain_closed(self, at: int) -> None:
+        """The button was released; the station stays stopped until a reset."""
+        with self._lock:
+            if self._chain_open:
+                self._chain_open = False
+                self._note("estop", at, "The emergency stop button was released; waiting for reset.", "warning")
+
+    def reset(self, at: int) -> bool:
+        """Take a person's deliberate reset; False, and nothing changes, while the chain is still open."""
+        with self._lock:
+            if self._chain_open:
+                self._note("reset", at, "Reset refused: the emergency stop button is still pressed.", "warning")
+                return False
+            for key in [key for key in self._faults if key[0] is FaultKind.EMERGENCY_STOP]:
+                self._note("reset", at, "A person reset the emergency stop.", "warning")
+                self._remove(key, at)
+            return True
+
+    def stop(self, at: int) -> None:
+        """A person stops the station."""
+        with self._lock:
+            self._stopped = True
+            self._report_state(at)
+
+    def start(self, at: int) -> None:
+        """A person lets the station go on; does not end an emergency stop."""
+        with self._lock:
+            self._stopped = False
+            self._report_state(at)
+
+    # --- what is asked ------------------------------------------------------------------------------------------
+
+    def state(self, at: int) -> State:
+        """Return the state at the instant."""
+        with self._lock:
+            severities = {fault.nature.severity for fault in self._faults.values()}
+            applies = {
+                State.ESTOP: any(kind is FaultKind.EMERGENCY_STOP for kind, _ in self._faults),
+                State.STOPPED: self._stopped,
+                State.FAULT: Severity.FAULT in severities,
+                State.STARTING: not self._begun,
+                State.DEGRADED: Severity.DEGRADED in severities,
+                State.STARVED: at - self._item_at >= self.limits.starved,
+            }
+            return next((state for state, true in applies.items() if true), State.RUNNING)
+
+    def held(self, at: int) -> bool:
+        """Say whether every actuator has to stay in its safe position."""
+        return self.state(at) in HELD_STATES
+
+    @property
+    def faults(self) -> Sequence[Fault]:
+        """What is wrong now, worst first, then oldest first."""
+        with self._lock:
+            there = list(self._faults.values())
+        return sorted(there, key=lambda fault: (not fault.nature.holds, fault.raised_at, fault.kind, fault.detail))
+
+    @property
+    def counts(self) -> Mapping[FaultKind, int]:
+        """How often each kind of fault was raised since the start."""
+        with self._lock:
+            return Counter(self._counts)
+
+    @property
+    def step_counts(self) -> Mapping[Step, int]:
+        """How often each recovery step was due since the start."""
+        with self._lock:
+            return Counter(self._steps)
+
+    def watchdog_due(self, at: int) -> bool:
+        """Say whether systemd's watchdog may be fed: a frame got through lately and every watched thread lives."""
+        limits = {
+            Sign.BEAT: self.limits.stall,
+            Sign.ACTUATION: self.limits.actuation,
+            Sign.JOURNAL: self.limits.journal_blocked,
+        }
+        with self._lock:
+            watched = self.watched | {Sign.BEAT}
+            return self._begun and all(
+                at - self._signs[sign] <= span for sign, span in limits.items() if sign in watched
+            )
+
+    def watchdog_span(self) -> int:
+        """Return how long systemd shall wait for the watchdog, nanoseconds: longer while a camera is being reopened.
+
+        Without that the service would be killed in the middle of the tries, and the page with it.
+        """
+        with self._lock:
+            remedies = {fault.nature.remedy for fault in self._faults.values()}
+        recovering = remedies & {Step.REOPEN_CAMERA, Step.RESTART_CLASSIFIER}
+        return self.limits.watchdog_recovering if recovering else self.limits.watchdog
+
+    # --- what is done -------------------------------------------------------------------------------------------
+
+    def tick(self, at: int) -> Sequence[Event]:
+        """Look for signs that stay away; return what changed since the last tick, for the journal."""
+        with self._lock:
+            self._look(at)
+            for key in [key for key, gone_at in self._leaving.items() if at >= gone_at]:
+                self._remove(key, at)
+            self._records = {key: record for key, record in self._records.items() if not record.is_calm(at)}
+            self._report_state(at)
+            events, self._events = self._events, []
+        return events
+
+    def take_steps(self, at: int) -> Sequence[tuple[FaultKind, Step]]:
+        """Return the recovery steps that are due; each is returned once, and the next after a longer wait."""
+        due = []
+        with self._lock:
+            for key, fault in self._faults.items():
+                step = self._records[key].next_step(fault.nature, at)
+                if step is not None:
+                    due.append((fault.kind, step))
+                    self._steps[step] += 1
+                    text = f"Trying {step} against {fault.kind} (try {self._records[key].tries})."
+                    self._note("recovery", at, text, "warning", fault.kind)
+        return due
+
+    def _look(self, at: int) -> None:
+        signs, limits = self._signs, self.limits
+        stall = limits.stall if self._begun else limits.startup
+        frame_age, beat_age = at - signs[Sign.FRAME], at - signs[Sign.BEAT]
+        unanswered = signs[Sign.FRAME] > signs[Sign.BEAT]
+        explained = any(kind is FaultKind.CAMERA_LOST for kind, _ in self._faults)
+        self._set(FaultKind.CLASSIFIER_STUCK, at, unanswered and beat_age > stall)
+        self._set(FaultKind.CAMERA_STALLED, at, frame_age > stall and not unanswered and not explained)
+        if Sign.ACTUATION in self.watched:
+            silent = at - signs[Sign.ACTUATION] > limits.actuation
+            self._set(FaultKind.ACTUATOR_HUNG, at, silent, "no sign of the actuation thread")
+        if Sign.JOURNAL in self.watched:
+            silence = at - signs[Sign.JOURNAL]
+            self._set(FaultKind.JOURNAL_BLOCKED, at, silence > limits.journal_blocked)
+            self._set(FaultKind.JOURNAL_SLOW, at, limits.journal_slow < silence <= limits.journal_blocked)
+
+    def _set(self, kind: FaultKind, at: int, there: bool, detail: str = "") -> None:
+        if there:
+            self._raise(kind, at, detail)
+        else:
+            self._clear(kind, at, detail)
+
+    def _raise(self, kind: FaultKind, at: int, detail: str) -> None:
+        key = (kind, detail)
+        came_back = self._leaving.pop(key, None) is not None
+        if key in self._faults and not came_back:
+            return
+        self._counts[kind] += 1
+        self._records.setdefault(key, Record(self.backoff)).note_raised(at)
+        if key not in self._faults:
+            self._faults[key] = fault = Fault(kind, at, detail)
+            severity = "fault" if fault.nature.holds else "warning"
+            self._note("fault", at, f"{fault.text} {fault.nature.advice}", severity, kind)
+        self._report_state(at)
+
+    def _clear(self, kind: FaultKind, at: int, detail: str | None) -> None:
+        for key in [key for key in self._faults if key[0] is kind and detail in (None, key[1])]:
+            linger = self._records[key].linger
+            if linger:
+                self._leaving.setdefault(key, at + linger)
+            else:
+                self._remove(key, at)
+
+    def _remove(self, key: _Key, at: int) -> None:
+        self._leaving.pop(key, None)
+        fault = self._faults.pop(key)
+        self._records[key].cleared_at = at
+        self._note("cleared", at, f"No longer: {fault.text}", "note", fault.kind)
+        self._report_state(at)
+
+    def _report_state(self, at: int) -> None:
+        state = self.state(at)
+        if state is not self._reported:
+            severity = {State.FAULT: "fault", State.ESTOP: "fault", State.DEGRADED: "warning"}.get(state, "note")
+            self._note("state", at, f"{self._reported} -> {state}", severity, state)
+            self._reported = state
+
+    def _note(self, kind: str, at: int, text: str, severity: str, code: str = "") -> None:
+        self._events.append(Event(kind, at, text, severity, str(code)))

@@ -1,0 +1,1 @@
+"""What ties the program to the machine it lives on: systemd, temperature, installation."""
