@@ -1,0 +1,1 @@
+"""Making a station right on site: measuring it, keeping the result, and saying when it no longer holds."""

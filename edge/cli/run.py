@@ -1,0 +1,73 @@
+"""`sorter run`: sort until stopped."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from edge.config import Station
+    from edge.live import Snapshot
+
+DEFAULT_STATION = Path("/etc/sorter/station.toml")
+DEMO_STATION = Path(__file__).resolve().parents[1] / "stations" / "demo.toml"
+
+
+def command(
+    station: Annotated[Path, typer.Option(help="The station file.")] = DEFAULT_STATION,
+    demo: Annotated[bool, typer.Option("--demo", help="Run the simulated demo station instead.")] = False,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Another port for the page; 0: any free one.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Another address for the page; 0.0.0.0: the whole network.")] = None,
+    state_folder: Annotated[
+        Path | None, typer.Option(help="Another folder for journal, calibration and models.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop by itself after this time.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every item.")] = False,
+) -> None:
+    """Sort: take frames, decide, fire, keep the journal and show the page, until Ctrl-C or SIGTERM."""
+    from edge.config import load_station
+    from edge.wiring import build_runtime
+
+    # journald adds date and unit; by hand, the bare message reads best.
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    settings = _with_options(load_station(DEMO_STATION if demo else station), host, port, state_folder)
+    runtime = build_runtime(settings)
+    if runtime.parts.page is not None:
+        typer.echo(f"page: http://{settings.page.host}:{runtime.parts.page.port}")
+    typer.echo("sorting; Ctrl-C stops")
+    try:
+        runtime.run(seconds)
+    finally:
+        print_summary(runtime.parts.live.snapshot())
+
+
+def _with_options(station: Station, host: str | None, port: int | None, state_folder: Path | None) -> Station:
+    page = station.page.model_copy(update={k: v for k, v in {"host": host, "port": port}.items() if v is not None})
+    folder = station.state_folder if state_folder is None else state_folder.resolve()
+    return station.model_copy(update={"page": page, "state_folder": folder})
+
+
+def print_summary(snapshot: Snapshot) -> None:
+    """Print what was sorted: a row for each bin and reason."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from edge.clock import NS_PER_MS, NS_PER_S
+
+    table = Table("bin", "reason", "items", title=f"{snapshot.total} items in {snapshot.uptime_ns / NS_PER_S:.0f} s")
+    table.columns[2].justify = "right"
+    for (bin_name, reason), count in sorted(snapshot.counts.items()):
+        table.add_row(bin_name, reason, str(count))
+    console = Console()
+    console.print(table)
+    if snapshot.total:
+        deciding = snapshot.deciding
+        console.print(
+            f"decided {deciding.median / NS_PER_MS:.0f} ms after crossing the line (median), "
+            f"{deciding.p99 / NS_PER_MS:.0f} ms at p99"
+        )

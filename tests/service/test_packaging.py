@@ -1,0 +1,59 @@
+"""What a Pi would install: resolved for its CPU and Python versions from wheels alone, never TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# glibc 2.36 on Bookworm, 2.41 on Trixie: every older tag fits as well, and pip takes each tag literally.
+PLATFORMS = [f"manylinux_2_{minor}_aarch64" for minor in (17, 24, 26, 27, 28, 31, 34, 35)] + ["manylinux2014_aarch64"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    subprocess.run(pip, check=True)
+    return next(folder.glob("edge_sorter-*.whl"))
+
+
+@pytest.mark.parametrize(
+    ("python", "constraint"),
+    [
+        pytest.param("3.11", "numpy<2", id="bookworm"),  # apt's picamera2 there is built against NumPy 1.24
+        pytest.param("3.13", "numpy>=2", id="trixie"),
+    ],
+)
+def test_the_edge_extra_resolves_for_a_pi_from_wheels_alone(
+    wheel: Path, tmp_path: Path, python: str, constraint: str
+) -> None:
+    report = tmp_path / "report.json"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
+    pip += ["--target", str(tmp_path / "target"), "--only-binary=:all:", "--implementation", "cp"]
+    pip += ["--python-version", python, *(f"--platform={tag}" for tag in PLATFORMS)]
+    subprocess.run([*pip, "--report", str(report), f"{wheel}[edge]", constraint], check=True)
+    names = {entry["metadata"]["name"].lower() for entry in json.loads(report.read_text())["install"]}
+    assert {"ai-edge-litert", "gpiozero", "opencv-python-headless", "starlette"} <= names
+    assert names.isdisjoint({"tensorflow", "keras", "torch", "jax", "scikit-learn"})
+
+
+def test_the_wheel_carries_the_model_the_photos_the_stations_and_the_page(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert any(name.startswith("edge/model/") and name.endswith(".sorter") for name in names)
+    assert sum(name.startswith("edge/simulate/photos/") and name.endswith(".jpg") for name in names) >= 70
+    assert "edge/stations/demo.toml" in names
+    assert any(name.startswith("edge/web/") and name.endswith(".html") for name in names)
+    assert not any(name.startswith("tests/") for name in names)
+
+
+def test_importing_the_command_line_loads_neither_a_workstation_nor_a_pi_library() -> None:
+    heavy = ["tensorflow", "keras", "torch", "gpiozero", "picamera2", "cv2", "ai_edge_litert"]
+    code = f"import sys, edge.cli; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

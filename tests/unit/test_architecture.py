@@ -1,0 +1,78 @@
+"""The rules of the structure, read from the imports themselves."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# What each package may import of the other two; edge knows neither.
+ALLOWED = {
+    "edge": ("edge",),
+    # The simulator's cut-outs serve the augmentation too.
+    "training": ("training", "edge.bundle", "edge.errors", "edge.types", "edge.clock", "edge.simulate.cutout"),
+    "converter": ("converter", "training", "edge"),
+}
+# What `edge` may import when it is imported: everything else loads where it is used.
+EDGE_TOP_LEVEL = {
+    "numpy",
+    "cv2",
+    "pydantic",
+    "pydantic_core",
+    "typer",
+    "rich",
+    "starlette",
+    "uvicorn",
+    "prometheus_client",
+    "cryptography",
+}
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_import_arrows_point_one_way(package: str) -> None:
+    wrong = []
+    for path in _modules(package):
+        for name in _imports(ast.parse(path.read_text())):
+            ours = name.split(".")[0] in ALLOWED
+            if ours and not any(
+                name == a or name.startswith(f"{a}.") or a.startswith(f"{name}.") for a in ALLOWED[package]
+            ):
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert _modules(package)
+    assert wrong == []
+
+
+def test_edge_imports_only_light_packages_at_the_top() -> None:
+    import sys
+
+    wrong = []
+    for path in _modules("edge"):
+        top = ast.Module(
+            [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.Import | ast.ImportFrom)], []
+        )
+        for name in _imports(top):
+            root = name.split(".")[0]
+            if root not in sys.stdlib_module_names and root != "edge" and root not in EDGE_TOP_LEVEL:
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+def test_the_systemd_folder_is_no_package() -> None:
+    assert (ROOT / "systemd").is_dir()
+    assert not (ROOT / "systemd" / "__init__.py").exists(), "it would shadow the real systemd package"
