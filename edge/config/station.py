@@ -126,6 +126,9 @@ class Page(Settings):
     enabled: bool = Field(default=True, description="serve the page")
     host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 shows it to the whole network")
     port: int = Field(default=8080, ge=0, le=65535, description="port; 0 takes a free one")
+    names: tuple[str, ...] = Field(
+        default=(), description="further names under which browsers may open the page, as in sorter.example.org"
+    )
 
 
 class Safety(Settings):
@@ -151,6 +154,9 @@ class Simulation(Settings):
     )
     items_per_min: float = Field(default=60.0, gt=0, le=6000, description="mean rate, items per minute")
     min_gap_mm: float = Field(default=40.0, ge=0, le=1000, description="least gap between items, mm")
+    smallest_mm: float = Field(default=55.0, ge=5, le=1000, description="longer side of the smallest items, mm")
+    largest_mm: float = Field(default=95.0, ge=5, le=1000, description="longer side of the largest items, mm")
+    exposure_ms: float = Field(default=1.5, ge=0, le=100, description="how long the shutter is open, ms")
     noise: float = Field(default=2.0, ge=0, le=50, description="standard deviation of the sensor's noise, grey levels")
     frame_age_ms: Ms = Field(default=15.0, le=500, description="how old a frame is when the program sees it, ms")
     texture: str = Field(
