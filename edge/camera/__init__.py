@@ -1,0 +1,42 @@
+"""Cameras: where frames come from. Each kind is imported when a station asks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.errors import CameraError
+
+if TYPE_CHECKING:
+    from edge.config import Station
+    from edge.config.cameras import CameraSettings
+    from edge.interfaces import Camera, Clock
+
+
+def open_camera(settings: CameraSettings, clock: Clock, station: Station | None = None) -> Camera:
+    """Open the camera that the settings describe; `station` is what a simulated camera shows.
+
+    Raises:
+        CameraError: it is absent, busy, or gives something other than what was asked for.
+        SetupError: the library that drives it is not installed.
+    """
+    if settings.type == "picamera2":
+        from edge.camera.picamera import PiCamera
+
+        return PiCamera(settings, clock)
+    if settings.type == "v4l2":
+        from edge.camera.v4l2 import UsbCamera
+
+        return UsbCamera(settings, clock)
+    if settings.type == "video":
+        from edge.camera.video import ClipCamera
+
+        return ClipCamera(settings, clock)
+    if settings.type == "folder":
+        from edge.camera.folder import PhotoCamera
+
+        return PhotoCamera(settings, clock)
+    if station is None:
+        raise CameraError("a simulated camera needs the whole station; give it with the settings")
+    from edge.camera.simulated import open_simulated_camera
+
+    return open_simulated_camera(station, clock)

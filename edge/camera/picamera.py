@@ -1,0 +1,166 @@
+"""A Raspberry Pi camera through picamera2 (libcamera)."""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from edge.clock import NS_PER_MS, NS_PER_S
+from edge.config.cameras import Picamera2Camera
+from edge.errors import CameraError, SetupError
+from edge.interfaces import Clock
+from edge.types import Frame, Image
+
+# A frame is seen 60 to 150 ms after its exposure; what claims to be older, or from the future, is on another clock.
+OLDEST_FRAME_NS = NS_PER_S
+# picamera2 names formats by their bytes in a little-endian word: "BGR888" is R, G, B in memory.
+RGB_IN_MEMORY = "BGR888"
+BUFFERS = 4
+
+
+def _import_library() -> Any:
+    try:
+        return importlib.import_module("picamera2")
+    except ImportError as error:
+        raise SetupError(
+            f"the Pi camera needs picamera2, which can't be imported ({error}): sudo apt install python3-picamera2, "
+            "and make the virtual environment with --system-site-packages"
+        ) from None
+
+
+class PiCamera:
+    """Frames stamped with the sensor's own exposure instant.
+
+    Exposure, gain and colour gains go into the configuration, so that the very first frame has them;
+    a fixed exposure alone still lets the digital gain and the white balance wander.
+    """
+
+    def __init__(self, settings: Picamera2Camera, clock: Clock, library: Any = None) -> None:
+        """Open, configure and start; `library` stands in for the module picamera2.
+
+        Raises:
+            CameraError: there is no such camera, it is in use, or it does not stamp frames on the station's clock.
+        """
+        self._settings, self._clock = settings, clock
+        library = library or _import_library()
+        described = self._describe(library)
+        self._identity = f"{described.get('Model', 'unknown')} {described.get('Id', settings.index)}"
+        self._device: Any = None
+        self._sequence = 0
+        self._last_at = -1
+        try:
+            self._device = library.Picamera2(settings.index)
+            self._device.configure(self._configuration())
+            self._check_size()
+            self._device.start()
+        except (RuntimeError, OSError, IndexError) as error:
+            self.close()
+            raise CameraError(f"{self._name()}: can't be started ({error}); is another program using it?") from error
+        except CameraError:
+            self.close()
+            raise
+        self._check_time_base()
+
+    @property
+    def identity(self) -> str:
+        return self._identity
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._settings.width, self._settings.height
+
+    def read(self) -> Frame | None:
+        pixels, captured_at = self._capture()
+        while captured_at <= self._last_at:  # a frame that was handed out before
+            pixels, captured_at = self._capture()
+        self._last_at = captured_at
+        self._sequence += 1
+        return Frame(pixels, captured_at, self._sequence)
+
+    def close(self) -> None:
+        device, self._device = self._device, None
+        if device is None:
+            return
+        # A job that timed out is still queued, and stopping would wait behind it for ever.
+        cancel = getattr(device, "cancel_all_and_flush", None)
+        if cancel is not None:
+            cancel()
+        with suppress(RuntimeError, OSError):
+            device.close()
+
+    def _describe(self, library: Any) -> dict[str, Any]:
+        cameras = library.Picamera2.global_camera_info()
+        if self._settings.index >= len(cameras):
+            raise CameraError(
+                f"{self._name()}: libcamera sees {len(cameras)} camera(s); check the ribbon cable with the Pi switched "
+                "off, then `rpicam-hello --list-cameras`"
+            )
+        return dict(cameras[self._settings.index])
+
+    def _configuration(self) -> Any:
+        settings = self._settings
+        frame_us = round(1e6 / settings.frames_per_s)
+        controls: dict[str, Any] = {"FrameDurationLimits": (frame_us, frame_us)}
+        if settings.exposure_us is not None and settings.gain is not None:
+            controls["AeEnable"] = False  # with only one of them fixed, the other is still to be found
+        if settings.exposure_us is not None:
+            controls["ExposureTime"] = settings.exposure_us
+        if settings.gain is not None:
+            controls["AnalogueGain"] = settings.gain
+        if settings.red_gain is not None and settings.blue_gain is not None:
+            controls["AwbEnable"] = False
+            controls["ColourGains"] = (settings.red_gain, settings.blue_gain)
+        return self._device.create_video_configuration(
+            main={"size": self.size, "format": RGB_IN_MEMORY}, controls=controls, buffer_count=BUFFERS
+        )
+
+    def _check_size(self) -> None:
+        width, height = self._device.camera_configuration()["main"]["size"]
+        if (width, height) != self.size:
+            raise CameraError(
+                f"{self._name()}: gives {width}x{height} instead of {self.size[0]}x{self.size[1]}; "
+                f"set camera.width = {width} and camera.height = {height}"
+            )
+
+    def _check_time_base(self) -> None:
+        try:
+            _, captured_at = self._capture()
+        except CameraError:
+            self.close()
+            raise
+        age = self._clock.now() - captured_at
+        if not 0 <= age <= OLDEST_FRAME_NS:
+            self.close()
+            raise CameraError(
+                f"{self._name()}: its frames are stamped {age / NS_PER_MS:.0f} ms before now; expected 0 to "
+                f"{OLDEST_FRAME_NS // NS_PER_MS} ms on CLOCK_MONOTONIC. Was the machine suspended? Restart it"
+            )
+
+    def _capture(self) -> tuple[Image, int]:
+        """Copy the newest frame out and give its buffer back at once: a held buffer stalls the camera."""
+        if self._device is None:
+            raise CameraError(f"{self._name()}: the camera is closed")
+        job = self._device.capture_request(wait=False)
+        try:
+            request = self._device.wait(job, timeout=self._settings.stall_ms / 1000)
+        except TimeoutError:
+            raise CameraError(
+                f"{self._name()}: no frame for {self._settings.stall_ms:g} ms; check the ribbon cable and `dmesg`"
+            ) from None
+        except (RuntimeError, OSError) as error:
+            raise CameraError(f"{self._name()}: gives no frame ({error})") from error
+        try:
+            pixels = request.make_array("main")
+            metadata = request.get_metadata()
+        finally:
+            request.release()
+        stamp = metadata.get("SensorTimestamp")
+        if stamp is None:
+            raise CameraError(f"{self._name()}: frames carry no SensorTimestamp, so nothing could be timed by them")
+        return np.ascontiguousarray(pixels[:, :, :3], dtype=np.uint8), int(stamp)
+
+    def _name(self) -> str:
+        return f"Pi camera {self._settings.index}"
