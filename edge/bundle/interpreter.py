@@ -14,7 +14,7 @@ from edge.bundle.manifest import Quantization
 from edge.errors import BundleError, SetupError
 from edge.types import Image
 
-Runtime = Literal["auto", "ai-edge-litert", "tflite-runtime"]
+Runtime = Literal["auto", "litert", "tflite-runtime"]
 Codes = NDArray[np.uint8] | NDArray[np.int8]
 _MODULES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
 _TOP_BIT = np.uint8(0x80)
@@ -92,7 +92,8 @@ def open_interpreter(bundle: Bundle, threads: int = 1, runtime: Runtime = "auto"
 
 def _load_runtime(runtime: Runtime) -> tuple[str, Any]:
     """The chosen runtime, or ai-edge-litert before tflite-runtime, which is 20 times slower on int8."""
-    for name in _MODULES if runtime == "auto" else (runtime,):
+    chosen = {"auto": list(_MODULES), "litert": ["ai-edge-litert"], "tflite-runtime": ["tflite-runtime"]}[runtime]
+    for name in chosen:
         try:
             return name, importlib.import_module(_MODULES[name])
         except ModuleNotFoundError as error:
@@ -100,7 +101,7 @@ def _load_runtime(runtime: Runtime) -> tuple[str, Any]:
                 raise _unusable(name, error) from None
         except (ImportError, AttributeError) as error:  # tflite-runtime with NumPy 2 raises either
             raise _unusable(name, error) from None
-    wanted = "ai-edge-litert or tflite-runtime" if runtime == "auto" else runtime
+    wanted = " or ".join(chosen)
     extra = "tflite-runtime" if runtime == "tflite-runtime" else "edge"
     raise SetupError(f"classifying needs {wanted}, which is not installed: pip install 'edge-sorter[{extra}]'")
 

@@ -1,0 +1,151 @@
+"""What a bundle must prove on this device before the store lets it in."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from edge.bundle.archive import Bundle
+from edge.bundle.golden import check_golden
+from edge.bundle.interpreter import open_interpreter
+from edge.bundle.signature import verify_manifest
+from edge.config import RESIDUAL, Station
+from edge.errors import BundleError, StoreError
+from edge.interfaces import Clock
+from edge.store.models import Evidence, ModelStore
+
+# What must stay free for the journal and the system after a model was stored.
+RESERVE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a bundle is checked against."""
+
+    store: ModelStore
+    station: Station
+    trusted: tuple[Ed25519PublicKey, ...]
+    clock: Clock
+    free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
+
+
+def prove(bundle: Bundle, device: Device, allow_downgrade: bool = False) -> Evidence:
+    """Check everything, the cheapest first; nothing is changed.
+
+    Raises:
+        BundleError: the signature, the labels, the thresholds, the version, the outputs or the time don't fit.
+        StoreError: there is not enough room.
+    """
+    signer = check_signer(bundle, device)
+    check_station(bundle, device.station)
+    if not allow_downgrade:
+        _check_version(bundle, device.store)
+    if not device.store.holds(bundle.digest):
+        check_room(bundle.size, device)
+    inference = device.station.inference
+    interpreter = open_interpreter(bundle, inference.threads, inference.runtime)
+    result = check_golden(bundle, interpreter, device.clock.now)
+    budget_ms = inference.max_invoke_ms
+    if budget_ms is not None and result.milliseconds > budget_ms:
+        raise BundleError(
+            f"{bundle.source}: too slow for this station: expected at most {budget_ms:g} ms "
+            f"(inference.max_invoke_ms), got {result.milliseconds:.1f} ms on {result.runtime} with "
+            f"{inference.threads} threads: push a smaller model, or allow more time"
+        )
+    manifest = bundle.manifest
+    return Evidence(
+        digest=bundle.digest,
+        title=manifest.title,
+        name=manifest.name,
+        version=manifest.version,
+        labels=manifest.labels,
+        size=bundle.size,
+        signer=signer,
+        milliseconds=round(result.milliseconds, 3),
+        golden_steps=result.worst_steps,
+        runtime=f"{result.runtime} {result.runtime_version}",
+        installed=wall_instant(device.clock),
+    )
+
+
+def check_signer(bundle: Bundle, device: Device) -> str | None:
+    """The fingerprint of the trusted key that signed it; None where unsigned is allowed and it is unsigned."""
+    if bundle.signature is None:
+        if device.station.inference.allow_unsigned:
+            return None
+        raise BundleError(
+            f"{bundle.source}: expected a signed bundle, got an unsigned one: sign it with 'sorter key sign', "
+            "or set inference.allow_unsigned = true in the station file"
+        )
+    if device.station.inference.allow_unsigned and not device.trusted:
+        return None
+    return verify_manifest(bundle.manifest_bytes, bundle.signature, device.trusted, bundle.source)
+
+
+def check_station(bundle: Bundle, station: Station) -> None:
+    """Every label needs a bin, every bin's labels a model that knows them, and every wanted purity its thresholds."""
+    wanted = {label: where.name for where in station.bins for label in where.labels}
+    problems = [
+        f"label {label!r} has no bin: add it to the labels of a bin ({RESIDUAL!r} will do)"
+        for label in bundle.labels
+        if label not in wanted
+    ]
+    problems += [
+        f"bin {name!r} waits for {label!r}, which this model does not know: take it out of the bin's labels"
+        for label, name in wanted.items()
+        if label not in bundle.labels
+    ]
+    purity = bundle.manifest.thresholds.purity
+    problems += [
+        f"bin {where.name!r} asks for a purity of {where.min_purity:g}, the model's thresholds were fitted for "
+        f"{'none' if purity is None else format(purity, 'g')}: push a model fitted for more, or lower min_purity"
+        for where in station.bins
+        if where.min_purity is not None and (purity is None or purity < where.min_purity)
+    ]
+    if problems:
+        raise BundleError(f"{bundle.source} does not fit station {station.name!r}: " + "; ".join(problems))
+
+
+def check_room(size: int, device: Device) -> None:
+    """Refuse what would fill the disk; `size` in bytes is what is still to be written."""
+    folder = device.store.folder
+    while not folder.exists():
+        folder = folder.parent
+    free = device.free_bytes(folder)
+    if free < size + RESERVE_BYTES:
+        raise StoreError(
+            f"{folder}: expected {(size + RESERVE_BYTES) >> 20} MiB free, got {free >> 20} MiB: "
+            "free space with 'sorter model prune'"
+        )
+
+
+def version_order(version: str) -> tuple[tuple[int, str], ...]:
+    """A key that sorts 1.10 after 1.9, and 1.0 equal to 1.0."""
+    parts = re.findall(r"\d+|[A-Za-z]+", version)
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
+
+
+def wall_instant(clock: Clock) -> str:
+    """The wall clock's date and time, ISO 8601, UTC: for people only, since it may be wrong by years."""
+    return datetime.fromtimestamp(clock.wall_time(), UTC).isoformat(timespec="seconds")
+
+
+def _check_version(bundle: Bundle, store: ModelStore) -> None:
+    generation = store.active()
+    if generation is None or generation.current == bundle.digest:
+        return
+    current = next((model for model in store.models() if model.digest == generation.current), None)
+    manifest = bundle.manifest
+    if current is None or current.name != manifest.name:
+        return
+    if version_order(manifest.version) < version_order(current.version):
+        raise BundleError(
+            f"{bundle.source}: expected version {current.version} of {current.name} or newer, got {manifest.version}: "
+            "come back to an older model with 'sorter model rollback', or allow it with --allow-downgrade"
+        )

@@ -1,0 +1,348 @@
+"""The model store: immutable folders named by digest, and one link that says which generation is active.
+
+    models/DIGEST/bundle.sorter     the file as it came (0444)
+    models/DIGEST/evidence.json     what was proven before it was let in
+    generations/000007/current      -> ../../models/DIGEST
+    generations/000007/previous     -> ../../models/DIGEST, where there was one
+    generations/000007/about.json   why and when
+    active                          -> generations/000007, the one link that is ever replaced
+    current, previous               -> active/current, active/previous, for people and scripts
+    incoming/                       transfers and folders that are not complete
+    probation/000007.json           how a generation does
+
+`current` and `previous` change together, because a single rename of `active` changes both.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edge.bundle.archive import Bundle, open_bundle
+from edge.durable import FileCalls, sync_folder, write_atomically
+from edge.errors import BundleError, StoreError
+
+BUNDLE = "bundle.sorter"
+EVIDENCE = "evidence.json"
+_ABOUT = "about.json"
+_GENERATIONS_KEPT = 20
+
+
+class StoreCalls(FileCalls, Protocol):
+    """The calls of the operating system that change a store; the module `os` is one."""
+
+    def mkdir(self, path: Path) -> None: ...
+    def symlink(self, src: Path, dst: Path) -> None: ...
+    def link(self, src: Path, dst: Path) -> None: ...
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Evidence(_Record):
+    """What was proven of a bundle on this device before it was let in; instants are ISO 8601, UTC."""
+
+    digest: str
+    title: str
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    size: int
+    signer: str | None
+    milliseconds: float
+    golden_steps: int
+    runtime: str
+    installed: str
+
+
+class Generation(_Record):
+    """One state of the store: which model is current and which one it would come back to."""
+
+    number: int
+    current: str
+    previous: str | None
+    why: str
+    since: str
+    probation: bool
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that `verify` found wrong."""
+
+    where: str
+    problem: str
+
+
+class ModelStore:
+    """A store folder; any number of processes may use it at once."""
+
+    def __init__(self, folder: Path, calls: StoreCalls = os) -> None:
+        self.folder = folder
+        self._calls = calls
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def active(self) -> Generation | None:
+        """The active generation, or None where no model was ever activated."""
+        try:
+            about = (self.folder / "active" / _ABOUT).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{self.folder}: can't read the store ({error.strerror})") from None
+        try:
+            return Generation.model_validate_json(about)
+        except ValidationError:
+            raise StoreError(
+                f"{self.folder}/active/{_ABOUT} is damaged: activate a model again with 'sorter model activate DIGEST'"
+            ) from None
+
+    def bundle_path(self, digest: str) -> Path:
+        """Where a model's file lies, whether or not it is there."""
+        return self.folder / "models" / digest / BUNDLE
+
+    def open(self, digest: str) -> Bundle:
+        """Read a model and verify it against its own name.
+
+        Raises:
+            BundleError: it is damaged, or not what its folder's name says.
+        """
+        bundle = open_bundle(self.bundle_path(digest))
+        if bundle.digest != digest:
+            raise BundleError(
+                f"{bundle.source}: expected the file {digest[:12]}, got {bundle.digest[:12]}: push the model again"
+            )
+        return bundle
+
+    def holds(self, digest: str) -> bool:
+        """Tell whether a model is installed."""
+        return (self.folder / "models" / digest / EVIDENCE).is_file()
+
+    def models(self) -> list[Evidence]:
+        """All installed models in order of installation; damaged evidence is left out (see `verify`)."""
+        found = []
+        for path in (self.folder / "models").glob(f"*/{EVIDENCE}"):
+            try:
+                found.append(Evidence.model_validate_json(path.read_bytes()))
+            except (OSError, ValidationError):
+                continue
+        return sorted(found, key=lambda evidence: (evidence.installed, evidence.digest))
+
+    def find(self, text: str) -> Evidence:
+        """The one model whose digest starts with the text or whose title or version it is."""
+        models = self.models()
+        for matches in (
+            [m for m in models if text in (m.title, m.digest)],
+            [m for m in models if len(text) >= 4 and m.digest.startswith(text)],
+            [m for m in models if m.version == text],
+        ):
+            if len(matches) == 1:
+                return matches[0]
+            if matches:
+                shown = ", ".join(f"{m.title} ({m.digest[:12]})" for m in matches)
+                raise StoreError(f"{text!r} fits {len(matches)} models: {shown}; give the digest")
+        known = ", ".join(f"{m.title} ({m.digest[:12]})" for m in models) or "none"
+        raise StoreError(f"no model {text!r} is installed; installed: {known}")
+
+    def history(self) -> list[Generation]:
+        """The generations that are kept, oldest first."""
+        found = []
+        for path in sorted((self.folder / "generations").glob(f"[0-9]*/{_ABOUT}")):
+            try:
+                found.append(Generation.model_validate_json(path.read_bytes()))
+            except (OSError, ValidationError):
+                continue
+        return found
+
+    def verify(self) -> list[Finding]:
+        """Read every file of the store again and compare it with what it should be."""
+        findings = []
+        for folder in sorted((self.folder / "models").glob("*")):
+            try:
+                self.open(folder.name)
+                Evidence.model_validate_json((folder / EVIDENCE).read_bytes())
+            except (BundleError, OSError, ValidationError) as error:
+                findings.append(Finding(str(folder), str(error)))
+        try:
+            generation = self.active()
+        except StoreError as error:
+            return [*findings, Finding("active", str(error))]
+        if generation is None:
+            return findings
+        for what, digest in (("current", generation.current), ("previous", generation.previous)):
+            if digest is None:
+                continue
+            if (self.folder / what).resolve() != (self.folder / "models" / digest).resolve():
+                findings.append(Finding(what, f"the link does not lead to {digest[:12]}: activate a model again"))
+            if not self.holds(digest):
+                findings.append(Finding(what, f"model {digest[:12]} is not there: push it again"))
+        return findings
+
+    # -- changing ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from changing the store meanwhile.
+
+        Raises:
+            StoreError: the disk refused something (full, read-only, no permission).
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / ".lock").open("a") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                self._make_folders()
+                yield
+        except OSError as error:
+            where = error.filename or self.folder
+            raise StoreError(
+                f"{where}: the model store can't be changed ({error.strerror}): "
+                "free space with 'sorter model prune', or check who owns the folder; what was active still is"
+            ) from None
+
+    def add(self, source: bytes | Path, evidence: Evidence) -> None:
+        """Let a proven bundle in; it is complete or absent at every instant.
+
+        Args:
+            source: the file's content, or a file in the store's own `incoming` that is already on disk.
+            evidence: names the digest that the content has.
+        """
+        calls, target = self._calls, self.folder / "models" / evidence.digest
+        with self.locked():
+            if self.holds(evidence.digest) and self._is_whole(evidence.digest):
+                return
+            staging = self.folder / "incoming" / f"{evidence.digest}.new"
+            shutil.rmtree(staging, ignore_errors=True)
+            calls.mkdir(staging)
+            if isinstance(source, Path):
+                calls.link(source, staging / BUNDLE)
+                (staging / BUNDLE).chmod(0o444)
+            else:
+                write_atomically(staging / BUNDLE, source, 0o444, calls)
+            write_atomically(staging / EVIDENCE, evidence.model_dump_json(indent=2).encode() + b"\n", 0o444, calls)
+            if target.exists():  # damaged: out of the way, it is of no use to anybody
+                aside = staging.with_suffix(".damaged")
+                shutil.rmtree(aside, ignore_errors=True)
+                calls.replace(target, aside)
+            calls.replace(staging, target)
+            sync_folder(target.parent, calls)
+            sync_folder(staging.parent, calls)
+            shutil.rmtree(staging.with_suffix(".damaged"), ignore_errors=True)
+
+    def activate(self, digest: str, why: str, now: str, probation: bool = True) -> Generation:
+        """Make an installed model current; what was current becomes previous. A no-op if it is current.
+
+        Raises:
+            StoreError: it is not installed.
+            BundleError: it is damaged.
+        """
+        with self.locked():
+            if not self.holds(digest):
+                raise StoreError(f"model {digest[:12]} is not installed: 'sorter model list' shows what is")
+            self.open(digest)
+            try:
+                before = self.active()
+            except StoreError:
+                before = None
+            if before is not None and before.current == digest:
+                return before
+            previous = None if before is None else before.current
+            return self._switch(digest, previous, why, now, probation)
+
+    def roll_back(self, why: str, now: str, expected: int | None = None) -> Generation:
+        """Make the previous model current again.
+
+        Args:
+            why: for the history.
+            now: ISO 8601, UTC.
+            expected: number of the generation that is meant; another one stays as it is.
+
+        Raises:
+            StoreError: there is no previous model.
+        """
+        with self.locked():
+            before = self.active()
+            if before is None or before.previous is None:
+                raise StoreError(f"{self.folder}: there is no previous model to come back to")
+            if expected is not None and before.number != expected:
+                return before
+            self.open(before.previous)
+            return self._switch(before.previous, before.current, why, now, probation=False)
+
+    def prune(self, keep: int) -> list[str]:
+        """Remove all but the newest `keep` models, current and previous ones never; return the digests removed."""
+        with self.locked():
+            generation = self.active()
+            needed = set() if generation is None else {generation.current, generation.previous}
+            loose = [model.digest for model in self.models() if model.digest not in needed]
+            removed = loose[: max(0, len(loose) - keep)]
+            for digest in removed:
+                gone = self.folder / "incoming" / f"{digest}.gone"
+                shutil.rmtree(gone, ignore_errors=True)
+                # First out of sight in one step, so that a half removed model is never taken for one.
+                self._calls.replace(self.folder / "models" / digest, gone)
+            sync_folder(self.folder / "models", self._calls)
+            for path in (self.folder / "incoming").iterdir():
+                if path.suffix in (".gone", ".damaged", ".new"):
+                    shutil.rmtree(path, ignore_errors=True)
+            return removed
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _is_whole(self, digest: str) -> bool:
+        try:
+            with self.bundle_path(digest).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == digest
+        except OSError:
+            return False
+
+    def _switch(self, current: str, previous: str | None, why: str, now: str, probation: bool) -> Generation:
+        calls, generations = self._calls, self.folder / "generations"
+        numbers = [int(path.name) for path in generations.iterdir() if path.name.isdigit()]
+        number = max(numbers, default=0) + 1
+        generation = Generation(
+            number=number, current=current, previous=previous, why=why, since=now, probation=probation
+        )
+        folder, staging = generations / f"{number:06}", generations / f".{number:06}.new"
+        shutil.rmtree(staging, ignore_errors=True)
+        calls.mkdir(staging)
+        for name, digest in (("current", current), ("previous", previous)):
+            if digest is not None:
+                calls.symlink(Path("..", "..", "models", digest), staging / name)
+        # Its last step makes all names in the folder durable, so it comes after the links.
+        write_atomically(staging / _ABOUT, generation.model_dump_json(indent=2).encode() + b"\n", 0o444, calls)
+        calls.replace(staging, folder)
+        sync_folder(generations, calls)
+        self._replace_link(Path("generations", folder.name), self.folder / "active")
+        for number in sorted(numbers)[:-_GENERATIONS_KEPT]:
+            shutil.rmtree(generations / f"{number:06}", ignore_errors=True)
+        return generation
+
+    def _replace_link(self, target: Path, link: Path) -> None:
+        temporary = link.with_name(f".{link.name}.new")
+        temporary.unlink(missing_ok=True)
+        self._calls.symlink(target, temporary)
+        self._calls.replace(temporary, link)
+        sync_folder(link.parent, self._calls)
+
+    def _make_folders(self) -> None:
+        missing = [n for n in ("models", "generations", "incoming", "probation") if not (self.folder / n).is_dir()]
+        for name in missing:
+            self._calls.mkdir(self.folder / name)
+        for name in ("current", "previous"):
+            if not (self.folder / name).is_symlink():
+                self._replace_link(Path("active", name), self.folder / name)
+        if missing:
+            sync_folder(self.folder, self._calls)
+            sync_folder(self.folder.parent, self._calls)
