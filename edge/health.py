@@ -106,7 +106,7 @@ class Health:
         self._begun = False
         self._stopped = False
         self._chain_open = False
-        self._item_at = self.started_at
+        self._at = self._item_at = self.started_at
         self._reported = State.STARTING
         if self.estopped:
             self._raise(FaultKind.EMERGENCY_STOP, self.started_at, "before the restart")
@@ -129,6 +129,7 @@ class Health:
         """An item came, whatever became of it."""
         with self._lock:
             self._item_at = max(at, self._item_at)
+            self._at = max(at, self._at)
 
     def raise_fault(self, kind: FaultKind, at: int, detail: str = "") -> None:
         """Report a fault; again is harmless. Faults of one kind with other details stand side by side."""
@@ -185,8 +186,9 @@ class Health:
 
     # --- what is asked ------------------------------------------------------------------------------------------
 
-    def state(self, at: int) -> State:
-        """Return the state at the instant."""
+    @property
+    def state(self) -> State:
+        """The state as of the latest instant that anything told."""
         with self._lock:
             severities = {fault.nature.severity for fault in self._faults.values()}
             applies = {
@@ -195,13 +197,14 @@ class Health:
                 State.FAULT: Severity.FAULT in severities,
                 State.STARTING: not self._begun,
                 State.DEGRADED: Severity.DEGRADED in severities,
-                State.STARVED: at - self._item_at >= self.limits.starved,
+                State.STARVED: self._at - self._item_at >= self.limits.starved,
             }
             return next((state for state, true in applies.items() if true), State.RUNNING)
 
-    def held(self, at: int) -> bool:
-        """Say whether every actuator has to stay in its safe position."""
-        return self.state(at) in HELD_STATES
+    @property
+    def held(self) -> bool:
+        """Whether every actuator has to stay in its safe position."""
+        return self.state in HELD_STATES
 
     @property
     def faults(self) -> Sequence[Fault]:
@@ -322,7 +325,8 @@ class Health:
         self._report_state(at)
 
     def _report_state(self, at: int) -> None:
-        state = self.state(at)
+        self._at = max(at, self._at)
+        state = self.state
         if state is not self._reported:
             severity = {State.FAULT: "fault", State.ESTOP: "fault", State.DEGRADED: "warning"}.get(state, "note")
             self._note("state", at, f"{self._reported} -> {state}", severity, state)

@@ -36,11 +36,11 @@ def kinds(health: Health) -> list[FaultKind]:
 
 def test_strokes_are_held_until_the_first_frame_is_through() -> None:
     health = Health(started_at=T0)
-    assert health.state(T0) is State.STARTING
-    assert health.held(T0)
+    assert health.state is State.STARTING
+    assert health.held
     health.beat(T0 + 1)
-    assert health.state(T0 + 1) is State.RUNNING
-    assert not health.held(T0 + 1)
+    assert health.state is State.RUNNING
+    assert not health.held
 
 
 @pytest.mark.parametrize("kind", [k for k in FaultKind if k is not FaultKind.EMERGENCY_STOP])
@@ -49,11 +49,11 @@ def test_each_fault_holds_or_degrades_and_goes_again(kind: FaultKind) -> None:
     health.tick(T0)
     health.raise_fault(kind, T0 + 1, "bin glass")
     fault = NATURES[kind].severity is Severity.FAULT
-    assert health.state(T0 + 1) is (State.FAULT if fault else State.DEGRADED)
-    assert health.held(T0 + 1) is fault
+    assert health.state is (State.FAULT if fault else State.DEGRADED)
+    assert health.held is fault
     assert health.faults[0].text.endswith("(bin glass)")
     health.clear_fault(kind, T0 + 2)
-    assert health.state(T0 + 2) is State.RUNNING
+    assert health.state is State.RUNNING
     assert [event.kind for event in health.tick(T0 + 2)] == ["fault", "state", "cleared", "state"]
 
 
@@ -68,22 +68,22 @@ def test_every_kind_says_what_is_wrong_and_what_to_do() -> None:
 def test_emergency_stop_needs_the_button_out_and_then_a_reset() -> None:
     health = running()
     health.estop(T0 + 1)
-    assert health.state(T0 + 1) is State.ESTOP
+    assert health.state is State.ESTOP
     assert not health.reset(T0 + 2)
     health.chain_closed(T0 + 3)
     health.beat(T0 + 3)
     health.start(T0 + 3)
     health.clear_fault(FaultKind.EMERGENCY_STOP, T0 + 3)
-    assert health.state(T0 + 3) is State.ESTOP
+    assert health.state is State.ESTOP
     assert health.reset(T0 + 4)
-    assert health.state(T0 + 4) is State.RUNNING
+    assert health.state is State.RUNNING
 
 
 def test_emergency_stop_outlives_a_restart() -> None:
     health = running(estopped=True)
-    assert health.state(T0) is State.ESTOP
+    assert health.state is State.ESTOP
     assert health.reset(T0 + 1)
-    assert health.state(T0 + 1) is State.RUNNING
+    assert health.state is State.RUNNING
 
 
 def test_no_items_is_starved_and_ends_with_one() -> None:
@@ -92,9 +92,9 @@ def test_no_items_is_starved_and_ends_with_one() -> None:
     for sign in Sign:
         health.sign(sign, later)
     health.tick(later)
-    assert health.state(later) is State.STARVED
+    assert health.state is State.STARVED
     health.item_seen(later)
-    assert health.state(later) is State.RUNNING
+    assert health.state is State.RUNNING
 
 
 def test_a_silent_camera_is_noticed_named_and_reopened_with_growing_waits_then_the_service_restarts() -> None:
@@ -140,12 +140,12 @@ def test_a_thread_without_life_is_a_fault_and_starves_the_watchdog(sign: Sign, k
                 health.sign(other, at)
         health.tick(at)
     assert kinds(health) == [kind]
-    assert health.state(at) is State.FAULT
+    assert health.state is State.FAULT
     assert not health.watchdog_due(at)
     live(health, at)
     health.tick(at)
     assert health.watchdog_due(at)
-    assert health.state(at) is State.RUNNING
+    assert health.state is State.RUNNING
 
 
 def test_a_card_that_stalls_for_seven_seconds_does_not_stop_sorting() -> None:
@@ -155,7 +155,7 @@ def test_a_card_that_stalls_for_seven_seconds_does_not_stop_sorting() -> None:
         health.sign(sign, at)
     health.tick(at)
     assert kinds(health) == [FaultKind.JOURNAL_SLOW]
-    assert not health.held(at)
+    assert not health.held
     assert health.watchdog_due(at)
 
 
@@ -218,7 +218,7 @@ def test_faults_of_one_kind_stand_side_by_side() -> None:
 def test_a_person_stops_and_starts_it() -> None:
     health = running()
     health.stop(T0)
-    assert health.state(T0) is State.STOPPED
-    assert health.held(T0)
+    assert health.state is State.STOPPED
+    assert health.held
     health.start(T0 + 1)
-    assert health.state(T0 + 1) is State.RUNNING
+    assert health.state is State.RUNNING

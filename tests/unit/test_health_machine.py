@@ -87,7 +87,7 @@ class Station(RuleBasedStateMachine):
                 before, after = event.text.split(" -> ")
                 assert before == self.shown
                 self.shown = State(after)
-        assert self.shown is self.health.state(self.at)
+        assert self.shown is self.health.state
 
     @rule()
     def take_steps(self) -> None:
@@ -105,14 +105,14 @@ class Station(RuleBasedStateMachine):
 
     @invariant()
     def estop_lasts_until_the_reset(self) -> None:
-        assert (self.health.state(self.at) is State.ESTOP) is self.latched
+        assert (self.health.state is State.ESTOP) is self.latched
 
     @invariant()
     def held_while_anything_holds(self) -> None:
         reasons = [fault.nature.holds for fault in self.health.faults]
         expected = any(reasons) or self.stopped or self.beat_at is None
-        assert self.health.held(self.at) is expected
-        assert (self.health.state(self.at) in HELD_STATES) is expected
+        assert self.health.held is expected
+        assert (self.health.state in HELD_STATES) is expected
 
     @invariant()
     def watchdog_is_fed_by_life_alone(self) -> None:

@@ -1,0 +1,112 @@
+"""How hot and how throttled the Pi is, and whether its date can be true."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.faults import FaultKind
+from edge.interfaces import Clock
+
+HOT_C = 75.0  # the firmware begins to slow a Pi down at 80 degrees
+COOL_C = 70.0
+RELEASED = 1_761_955_200.0  # 2025-11-01 in seconds since the epoch: an earlier date is not set
+
+# Bits of `vcgencmd get_throttled`; those 16 places higher say the same of any time since the boot.
+_UNDER_VOLTAGE, _CAPPED, _THROTTLED, _SOFT_LIMIT = 0x1, 0x2, 0x4, 0x8
+
+Ask = Callable[[Sequence[str]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineState:
+    """One look; None where the machine does not say.
+
+    Attributes:
+        temperature_c: the hottest zone of the processor, degrees Celsius.
+        throttled: it runs slower than it could, to stay cool.
+        load: runnable threads, mean of the last minute.
+        memory_available_mb: what can still be given out.
+    """
+
+    temperature_c: float | None = None
+    throttled: bool | None = None
+    under_voltage: bool | None = None
+    load: float | None = None
+    memory_available_mb: float | None = None
+    date_is_set: bool = True
+
+
+def run_briefly(command: Sequence[str]) -> str:
+    """Return what a command prints; empty when it is missing, fails or takes longer than 1 s."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=1.0, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout
+
+
+@dataclass
+class Machine:
+    """Reads the state of the machine; a look takes milliseconds, so it is not for the control thread."""
+
+    clock: Clock
+    root: Path = Path("/")
+    ask: Ask = run_briefly
+    _was_hot: bool = field(default=False, init=False)
+
+    def look(self) -> MachineState:
+        flags = self._flags()
+        return MachineState(
+            temperature_c=self._temperature(),
+            throttled=None if flags is None else bool(flags & (_CAPPED | _THROTTLED | _SOFT_LIMIT)),
+            under_voltage=None if flags is None else bool(flags & _UNDER_VOLTAGE),
+            load=_number(self.root / "proc/loadavg", r"^(\S+)"),
+            memory_available_mb=_scaled(_number(self.root / "proc/meminfo", r"MemAvailable:\s+(\d+)"), 1 / 1024),
+            date_is_set=self.clock.wall_time() >= RELEASED,
+        )
+
+    def faults(self, state: MachineState) -> frozenset[FaultKind]:
+        """Return what is wrong by that look; hot ends only some degrees below where it began."""
+        temperature = state.temperature_c
+        self._was_hot = temperature is not None and temperature >= (COOL_C if self._was_hot else HOT_C)
+        found = {
+            FaultKind.HOT: self._was_hot,
+            FaultKind.THROTTLED: bool(state.throttled),
+            FaultKind.UNDER_VOLTAGE: bool(state.under_voltage),
+            FaultKind.CLOCK_UNSET: not state.date_is_set,
+        }
+        return frozenset(kind for kind, there in found.items() if there)
+
+    def _temperature(self) -> float | None:
+        zones = (self.root / "sys/class/thermal").glob("thermal_zone*/temp")
+        degrees = [value / 1000 for zone in zones if (value := _number(zone, r"^(-?\d+)")) is not None]
+        return max(degrees, default=None)
+
+    def _flags(self) -> int | None:
+        """Return the firmware's flags: from a file on Raspberry Pi OS kernels, else by its tool."""
+        for file in (self.root / "sys/devices/platform/soc").glob("*firmware/get_throttled"):
+            try:
+                return int(file.read_text(), 16)
+            except (OSError, ValueError):
+                continue
+        found = re.search(r"throttled=(0x[0-9a-fA-F]+)", self.ask(["vcgencmd", "get_throttled"]))
+        return int(found[1], 16) if found else None
+
+
+MACHINE_FAULTS = frozenset({FaultKind.HOT, FaultKind.THROTTLED, FaultKind.UNDER_VOLTAGE, FaultKind.CLOCK_UNSET})
+
+
+def _number(path: Path, pattern: str) -> float | None:
+    try:
+        found = re.search(pattern, path.read_text(errors="replace"))
+        return float(found[1]) if found else None
+    except (OSError, ValueError):
+        return None
+
+
+def _scaled(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
