@@ -1,0 +1,53 @@
+"""The durable record of what was sorted: a bounded queue, one writer, one SQLite file."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+from edge import __version__
+from edge.config.station import JournalSettings
+from edge.durable import make_folder
+from edge.interfaces import Clock
+from edge.journal.claim import claim_folder
+from edge.journal.database import Run
+from edge.journal.entries import Landing
+from edge.journal.recording import Counts, Journal, run_writer
+
+__all__ = ["Counts", "Journal", "Landing", "open_journal", "run_writer"]
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def open_journal(
+    folder: Path,
+    settings: JournalSettings,
+    clock: Clock,
+    run_id: str | None = None,
+    boot_id: str | None = None,
+) -> Journal:
+    """Return the journal of the state folder; its file `journal.db` is opened by the first `store_pending`.
+
+    `run_id` must never be used twice in one folder; it and `boot_id` are given where two runs shall
+    leave identical journals.
+
+    Raises:
+        JournalError: another process writes a journal there.
+    """
+    with suppress(OSError):  # a disk that refuses is reported by the journal's counts; sorting goes on
+        make_folder(folder)
+    claim = claim_folder(folder)
+    run = Run(
+        run_id=run_id or uuid.uuid4().hex,
+        boot_id=boot_id or _present_boot_id(),
+        version=__version__,
+        started_at=clock.now(),
+        wall_time=clock.wall_time(),
+    )
+    return Journal(folder, settings, clock, run, claim=claim)
+
+
+def _present_boot_id() -> str:
+    """Return the kernel's id of this boot, which tells the monotonic instants of two boots apart."""
+    return _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""

@@ -1,0 +1,213 @@
+"""The journal's SQLite file as its one writer sees it.
+
+Write-ahead log with synchronous=FULL: a commit appends the changed pages to the log and syncs it
+once; when COMMIT returns, the batch survives a power cut. A rollback journal is as safe and writes
+every page twice.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from edge.journal import schema
+from edge.journal.entries import EventRow, LandingRow, OutcomeRow, Row, StrokeRow
+
+BYTES_PER_MB = 1_000_000
+PRUNED_AT_ONCE = 512  # rows; freeing whole pages costs few writes, and a batch never waits for long
+VACUUMED_AT_ONCE = 64  # pages
+PRUNED_EVERY_S = 3600.0  # rows outlive their age by this, so that not every batch drops one
+PAGE_BYTES = 4096
+CHECKPOINT_PAGES = 1000  # log pages until they go to the main file; a larger log, fewer writes
+
+
+class Cursor(Protocol):
+    """What is needed of a database cursor."""
+
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+
+
+class Connection(Protocol):
+    """What is needed of a database connection: sqlite3's, or one over a file layer that a test controls.
+
+    It is in autocommit mode and raises sqlite3.Error.
+    """
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor: ...
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor: ...
+    def close(self) -> None: ...
+
+
+Connect = Callable[[Path], Connection]
+
+
+def connect_for_writing(path: Path) -> Connection:
+    """Open or create the file; used by one thread at a time, not always by the same."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
+
+
+class UnusableFileError(Exception):
+    """The file is damaged or is not a journal that this version can read; it should be set aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One start of the controller; `run_id` and `boot_id` tell rows of different starts apart."""
+
+    run_id: str
+    boot_id: str
+    version: str
+    started_at: int
+    wall_time: float
+
+
+@dataclass
+class Database:
+    """An open journal file; `first_item` and `first_event` are the numbers of the last rows of earlier runs."""
+
+    connection: Connection
+    run: int
+    first_item: int
+    first_event: int
+    max_bytes: int
+
+    def store(self, rows: Sequence[Row], pictures: Sequence[str | None], cutoff: float) -> None:
+        """Store the rows (and the names of their pictures) and drop the oldest, all in one commit.
+
+        Rows older than `cutoff`, seconds since the epoch, go. Once it returns a power cut can't undo it.
+
+        Raises:
+            sqlite3.Error: nothing was stored, or all was: storing the same rows again is safe.
+        """
+        execute = self.connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            self._write(rows, pictures)
+            self._prune(cutoff)
+            execute("COMMIT")
+        except sqlite3.Error:
+            if getattr(self.connection, "in_transaction", True):
+                execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Close the file; the write-ahead log goes into the main file."""
+        self.connection.close()
+
+    def _write(self, rows: Sequence[Row], pictures: Sequence[str | None]) -> None:
+        run, item, event = self.run, self.first_item, self.first_event
+        self._upsert(
+            schema.UPSERT_OUTCOME,
+            [(run, item + r.item, p, *r) for r, p in zip(rows, pictures, strict=True) if isinstance(r, OutcomeRow)],
+        )
+        self._upsert(schema.UPSERT_STROKE, [(run, item + r.item, *r) for r in rows if isinstance(r, StrokeRow)])
+        self._upsert(schema.UPSERT_LANDING, [(run, item + r.item, *r) for r in rows if isinstance(r, LandingRow)])
+        self._upsert(schema.INSERT_EVENT, [(run, event + r.number, *r[1:]) for r in rows if isinstance(r, EventRow)])
+
+    def _upsert(self, statement: str, parameters: list[tuple[Any, ...]]) -> None:
+        if parameters:
+            self.connection.executemany(statement, parameters)
+
+    def _prune(self, cutoff: float) -> None:
+        """Drop some of the oldest rows if there are too many or too old ones; a bounded amount of work."""
+        size, pages, free = (self._number(f"PRAGMA {name}") for name in ("page_size", "page_count", "freelist_count"))
+        oldest = {table: self._oldest(table) for table in ("items", "events")}
+        table = min(oldest, key=lambda name: oldest[name])
+        if (pages - free) * size > self.max_bytes:
+            self.connection.execute(schema.DELETE_OLDEST[table], (PRUNED_AT_ONCE, math.inf))
+        elif oldest[table] < cutoff - PRUNED_EVERY_S:
+            self.connection.execute(schema.DELETE_OLDEST[table], (PRUNED_AT_ONCE, cutoff))
+        if free and pages * size > self.max_bytes:
+            self.connection.execute(f"PRAGMA incremental_vacuum({VACUUMED_AT_ONCE})").fetchall()
+
+    def _number(self, statement: str) -> int:
+        return int(self.connection.execute(statement).fetchone()[0])
+
+    def _oldest(self, table: str) -> float:
+        row = self.connection.execute(schema.OLDEST[table]).fetchone()
+        return math.inf if row is None else float(row[0])
+
+
+def open_database(path: Path, run: Run, max_bytes: int, connect: Connect = connect_for_writing) -> Database:
+    """Open or create the journal file and begin a run in it.
+
+    Raises:
+        UnusableFileError: the file is there but must not be written to; set it aside and call again.
+        sqlite3.Error: the disk does not let us; try again later.
+    """
+    connection = connect(path)
+    try:
+        _check(connection)
+        log_pages = max(16, min(CHECKPOINT_PAGES, max_bytes // 4 // PAGE_BYTES))
+        _prepare(connection, log_pages)
+        return _begin_run(connection, run, max_bytes - log_pages * PAGE_BYTES)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if is_damage(error):
+            raise UnusableFileError(str(error)) from None
+        raise
+    except UnusableFileError:
+        connection.close()
+        raise
+
+
+def is_damage(error: Exception) -> bool:
+    """Say whether an error means that the file's content is wrong, not that the disk failed to read it."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _check(connection: Connection) -> None:
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if not tables:
+        return
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application != schema.APPLICATION_ID:
+        raise UnusableFileError("it is another program's database")
+    if version > len(schema.MIGRATIONS):
+        raise UnusableFileError(
+            f"it was written by a newer version (schema {version}, known up to {len(schema.MIGRATIONS)})"
+        )
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise UnusableFileError(str(verdict).splitlines()[-1])
+
+
+def _prepare(connection: Connection, log_pages: int) -> None:
+    for pragma in (
+        f"page_size = {PAGE_BYTES}",
+        "auto_vacuum = INCREMENTAL",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        f"wal_autocheckpoint = {log_pages}",
+        f"journal_size_limit = {log_pages * PAGE_BYTES}",
+        "mmap_size = 0",  # a read error in mapped memory is a SIGBUS, not an exception
+    ):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == len(schema.MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    for statements in schema.MIGRATIONS[version:]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS)}")
+    connection.execute("COMMIT")
+
+
+def _begin_run(connection: Connection, run: Run, max_bytes: int) -> Database:
+    connection.execute(schema.INSERT_RUN, (run.run_id, run.boot_id, run.version, run.started_at, run.wall_time))
+    number = connection.execute("SELECT run FROM runs WHERE run_id = ?", (run.run_id,)).fetchone()[0]
+    first_item, first_event = (
+        connection.execute(f"SELECT coalesce(max(row), 0) FROM {table} WHERE run < ?", (number,)).fetchone()[0]
+        for table in ("items", "events")
+    )
+    connection.execute(schema.DELETE_EMPTY_RUNS, (number,))
+    return Database(connection, number, first_item, first_event, max_bytes)

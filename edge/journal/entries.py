@@ -1,0 +1,146 @@
+"""What is journalled, as rows: small, and without the frames that an Outcome still holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from edge.line import Outcome
+from edge.types import Crop, Event, Image, Reason, Stroke
+
+DOUBTFUL = frozenset({Reason.UNSURE, Reason.NOT_CLASSIFIED, Reason.TOUCHING})
+"""Why the pictures of an item are worth keeping for the next training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """An exit sensor saw the item fall into the bin."""
+
+    item_id: int
+    bin: str
+    landed_at: int
+
+
+Entry = Outcome | Stroke | Landing | Event
+
+
+class OutcomeRow(NamedTuple):
+    """One item as it was decided; the stroke's fields are None where none was commanded."""
+
+    item: int
+    wall_time: float
+    crossed_at: int
+    decided_at: int
+    frame_age_ns: int
+    lane: int
+    label: str
+    score: float
+    margin: float
+    bin: str
+    reason: str
+    bundle: str
+    actuator: str | None
+    position: str | None
+    fire_at: int | None
+    release_at: int | None
+
+
+class StrokeRow(NamedTuple):
+    """What happened to the stroke of one item; `fired_at` is None where it was not fired."""
+
+    item: int
+    wall_time: float
+    actuator: str
+    position: str
+    fire_at: int
+    release_at: int
+    fired_at: int | None
+    released_at: int | None
+    outcome: str
+
+
+class LandingRow(NamedTuple):
+    """Where an item was seen to land."""
+
+    item: int
+    wall_time: float
+    landed_at: int
+    landed_in: str
+
+
+class EventRow(NamedTuple):
+    """One event; `number` counts up from 1 within one run."""
+
+    number: int
+    wall_time: float
+    at: int
+    kind: str
+    severity: str
+    code: str
+    text: str
+
+
+Row = OutcomeRow | StrokeRow | LandingRow | EventRow
+
+
+def outcome_row(outcome: Outcome, wall_time: float, bundle: str) -> OutcomeRow:
+    """Return the row of an item; it holds nothing of the frame."""
+    item, decision, stroke = outcome.item, outcome.decision, outcome.actuation
+    return OutcomeRow(
+        item=item.item_id,
+        wall_time=wall_time,
+        crossed_at=item.crossed_at,
+        decided_at=decision.decided_at,
+        frame_age_ns=outcome.frame_age_ns,
+        lane=item.lane,
+        label=decision.label,
+        score=decision.score,
+        margin=decision.margin,
+        bin=decision.bin,
+        reason=decision.reason.value,
+        bundle=bundle,
+        actuator=stroke.actuator if stroke else None,
+        position=stroke.position if stroke else None,
+        fire_at=stroke.fire_at if stroke else None,
+        release_at=stroke.release_at if stroke else None,
+    )
+
+
+def stroke_rows(stroke: Stroke, wall_time: float) -> list[StrokeRow]:
+    """Return one row for each item that the stroke served."""
+    plan = stroke.actuation
+    return [
+        StrokeRow(
+            item=item_id,
+            wall_time=wall_time,
+            actuator=plan.actuator,
+            position=plan.position,
+            fire_at=plan.fire_at,
+            release_at=plan.release_at,
+            fired_at=stroke.fired_at or None,
+            released_at=stroke.released_at or None,
+            outcome=stroke.outcome,
+        )
+        for item_id in plan.item_ids
+    ]
+
+
+def event_row(event: Event, number: int, wall_time: float) -> EventRow:
+    """Return the row of an event."""
+    return EventRow(number, wall_time, event.at, event.kind, event.severity, event.code, event.text)
+
+
+def wanted_picture(outcome: Outcome, keep: str) -> Image | None:
+    """Return a copy of the best view's box if the settings want it kept, else None."""
+    crops = outcome.item.crops
+    if not crops or keep == "none" or (keep == "unsure" and outcome.decision.reason not in DOUBTFUL):
+        return None
+    return _cut_out(crops[0])
+
+
+def _cut_out(crop: Crop) -> Image | None:
+    """Return a copy, so that the whole frame can be freed; None where the box is outside of it."""
+    box = crop.box
+    top, left = max(box.y, 0), max(box.x, 0)
+    view = crop.pixels[top : max(box.y + box.height, 0), left : max(box.x + box.width, 0)]
+    return view.copy() if view.size else None

@@ -1,0 +1,78 @@
+"""The tables of the journal and the statements that write them."""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x534F5254  # "SORT": tells our file from any other SQLite file
+
+# `row` is the number of the item or event over all runs: new rows go to the end of the table's one
+# B-tree, so that a batch touches few pages. No further index for the same reason.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE runs (
+            run INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, boot_id TEXT NOT NULL, version TEXT NOT NULL,
+            started_at INTEGER NOT NULL, wall_time REAL NOT NULL
+        )""",
+        """
+        CREATE TABLE items (
+            row INTEGER PRIMARY KEY, run INTEGER NOT NULL, item INTEGER NOT NULL, wall_time REAL NOT NULL,
+            crossed_at INTEGER, decided_at INTEGER, frame_age_ns INTEGER, lane INTEGER,
+            label TEXT, score REAL, margin REAL, bin TEXT, reason TEXT, bundle TEXT,
+            actuator TEXT, position TEXT, fire_at INTEGER, release_at INTEGER, picture TEXT,
+            fired_at INTEGER, released_at INTEGER, outcome TEXT, landed_at INTEGER, landed_in TEXT
+        )""",
+        """
+        CREATE TABLE events (
+            row INTEGER PRIMARY KEY, run INTEGER NOT NULL, wall_time REAL NOT NULL, at INTEGER NOT NULL,
+            kind TEXT NOT NULL, severity TEXT NOT NULL, code TEXT NOT NULL, text TEXT NOT NULL
+        )""",
+    ),
+)
+"""The statements that lead from version N to N + 1, for every N; version 0 is an empty file."""
+
+# A batch whose COMMIT failed may have been stored all the same and is stored again; and a stroke may
+# arrive before its item, or without it where the queue was full. So every statement can be repeated,
+# and each writes only its own columns.
+UPSERT_OUTCOME = """
+    INSERT INTO items (run, row, picture, item, wall_time, crossed_at, decided_at, frame_age_ns, lane, label, score,
+        margin, bin, reason, bundle, actuator, position, fire_at, release_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (row) DO UPDATE SET picture = excluded.picture, wall_time = excluded.wall_time,
+        crossed_at = excluded.crossed_at, decided_at = excluded.decided_at, frame_age_ns = excluded.frame_age_ns,
+        lane = excluded.lane, label = excluded.label, score = excluded.score, margin = excluded.margin,
+        bin = excluded.bin, reason = excluded.reason, bundle = excluded.bundle,
+        actuator = coalesce(actuator, excluded.actuator), position = coalesce(position, excluded.position),
+        fire_at = coalesce(fire_at, excluded.fire_at), release_at = coalesce(release_at, excluded.release_at)
+"""
+UPSERT_STROKE = """
+    INSERT INTO items (run, row, item, wall_time, actuator, position, fire_at, release_at, fired_at, released_at, outcome)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (row) DO UPDATE SET actuator = excluded.actuator, position = excluded.position,
+        fire_at = excluded.fire_at, release_at = excluded.release_at, fired_at = excluded.fired_at,
+        released_at = excluded.released_at, outcome = excluded.outcome
+"""
+UPSERT_LANDING = """
+    INSERT INTO items (run, row, item, wall_time, landed_at, landed_in) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (row) DO UPDATE SET landed_at = excluded.landed_at, landed_in = excluded.landed_in
+"""
+INSERT_EVENT = """
+    INSERT OR REPLACE INTO events (run, row, wall_time, at, kind, severity, code, text)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+INSERT_RUN = """
+    INSERT OR IGNORE INTO runs (run, run_id, boot_id, version, started_at, wall_time)
+    VALUES ((SELECT coalesce(max(run), 0) + 1 FROM runs), ?, ?, ?, ?, ?)
+"""
+
+# The first row's run, not min(run): that would read the whole table.
+DELETE_EMPTY_RUNS = """
+    DELETE FROM runs WHERE run < ?
+        AND run < coalesce((SELECT run FROM items ORDER BY row LIMIT 1), 9e18)
+        AND run < coalesce((SELECT run FROM events ORDER BY row LIMIT 1), 9e18)
+"""
+
+OLDEST = {table: f"SELECT wall_time FROM {table} ORDER BY row LIMIT 1" for table in ("items", "events")}
+DELETE_OLDEST = {
+    table: f"DELETE FROM {table} WHERE row IN (SELECT row FROM {table} ORDER BY row LIMIT ?) AND wall_time < ?"
+    for table in ("items", "events")
+}

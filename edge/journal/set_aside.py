@@ -1,0 +1,41 @@
+"""Takes a file that can't be used out of the way without destroying it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edge.durable import sync_folder
+
+KEPT = 3  # set-aside journals; a card that damages one after the other must not fill up with them
+
+
+def set_aside(path: Path, wall_time: float) -> Path:
+    """Rename the journal (and its write-ahead log) to a name with the date; return the new path.
+
+    The oldest ones beyond KEPT are removed.
+
+    Raises:
+        OSError: the folder can't be written.
+    """
+    date = datetime.fromtimestamp(wall_time, UTC).strftime("%Y%m%d-%H%M%S")
+    target = path.with_name(f"{path.stem}-damaged-{date}{path.suffix}")
+    number = 1
+    while target.exists():
+        number += 1
+        target = path.with_name(f"{path.stem}-damaged-{date}-{number}{path.suffix}")
+    # The log first: SQLite would delete a log that it finds beside a new, empty file.
+    log = path.with_name(path.name + "-wal")
+    if log.exists():
+        log.rename(target.with_name(target.name + "-wal"))
+    path.rename(target)
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    for old in sorted(path.parent.glob(f"{path.stem}-damaged-*{path.suffix}"), key=_modified)[:-KEPT]:
+        old.unlink(missing_ok=True)
+        old.with_name(old.name + "-wal").unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return target
+
+
+def _modified(path: Path) -> int:
+    return path.stat().st_mtime_ns
