@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edge.types import Box, Crop, Frame, Item, Prediction
 
@@ -129,4 +129,21 @@ class Actuator(Protocol):
 
     def close(self) -> None:
         """Leave the pin driven at its safe level (never floating); may be called twice."""
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """An actuator with work of its own between commands: steps to make, pulses to end; the actuation thread does it."""
+
+    def next_at(self) -> int | None:
+        """Return the instant at which `run_due` has something to do; None: nothing until the next command."""
+        ...
+
+    def run_due(self, now: int) -> None:
+        """Do what is due.
+
+        Raises:
+            ActuatorError: the pin refused.
+        """
         ...

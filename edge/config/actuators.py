@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from edge.config.base import Ms, Name, Pin, Settings
 
+HARDWARE_PWM_PINS = (12, 13, 18, 19)
+
 
 class ActuatorBase(Settings):
     """What every actuator has."""
@@ -41,12 +43,18 @@ class Servo(ActuatorBase):
     min_us: int = Field(default=1000, ge=500, le=2500, description="never shorter than this, microseconds")
     max_us: int = Field(default=2000, ge=500, le=2500, description="never longer than this, microseconds")
     hold: bool = Field(default=False, description="keep driving it in the safe position instead of letting it rest")
+    hardware_pwm: bool = Field(
+        default=False, description="pulses from the PWM unit (pins 12, 13, 18, 19; needs dtoverlay=pwm), free of jitter"
+    )
 
     def pins(self) -> dict[str, int]:
         return {"pin": self.pin}
 
     @model_validator(mode="after")
     def _within_limits(self) -> Servo:
+        if self.hardware_pwm and self.pin not in HARDWARE_PWM_PINS:
+            allowed = ", ".join(map(str, HARDWARE_PWM_PINS))
+            raise ValueError(f"hardware_pwm works on pins {allowed} only, not on {self.pin}")
         if self.min_us >= self.max_us:
             raise ValueError(f"min_us ({self.min_us}) must be less than max_us ({self.max_us})")
         for name, width in {"safe": self.safe_us, **self.positions_us}.items():
@@ -64,6 +72,9 @@ class Stepper(ActuatorBase):
     enable_pin: Pin | None = Field(default=None, description="GPIO (BCM) number of the driver's EN input (low is on)")
     home_pin: Pin | None = Field(default=None, description="GPIO (BCM) number of the home switch (closed pulls low)")
     steps_per_s: float = Field(default=400.0, gt=0, le=5000, description="speed, steps per second")
+    acceleration_steps_per_s2: float = Field(
+        default=4000.0, gt=0, le=1e6, description="how fast it gets to its speed and stops, steps per second squared"
+    )
     steps_per_turn: int = Field(
         default=200, ge=1, le=100_000, description="steps of a full turn; 0 and this are one place"
     )

@@ -1,0 +1,101 @@
+"""GPIO pins: gpiozero's own backends, given explicitly, and what makes them fail-safe.
+
+Actuators use gpiozero's pins, not its devices: a gpiozero device turns its pin into a floating input when it
+is closed, and its servo jumps to the middle when it is made. A pin that was opened here stays an output for
+as long as the process lives.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, Protocol
+
+from edge.errors import ActuatorError, SetupError
+
+SERVO_HZ = 50
+
+
+class Pin(Protocol):
+    """The part of gpiozero's pin that is used here."""
+
+    state: float
+    frequency: float | None
+    when_changed: Callable[[float, bool], None] | None
+
+    def output_with_state(self, state: float) -> None: ...
+
+    def input_with_pull(self, pull: str) -> None: ...
+
+
+class Pins(Protocol):
+    """A gpiozero pin factory that also knows where servo pulses come from."""
+
+    def pin(self, name: int) -> Pin: ...
+
+    def servo_pin(self, name: int, hardware: bool) -> Pin: ...
+
+    def close(self) -> None: ...
+
+
+def open_pins(kind: Literal["auto", "mock"] = "auto") -> Pins:
+    """Open the Pi's GPIO, or pins in memory for a simulated station; never one in place of the other.
+
+    Raises:
+        SetupError: gpiozero or lgpio is not installed.
+        ActuatorError: this is no Pi, or its GPIO may not be used.
+    """
+    try:
+        if kind == "mock":
+            from edge.actuate.mock_pins import MockPins
+
+            return MockPins()
+        from edge.actuate.lgpio_pins import DrivenPins
+    except ImportError as error:
+        raise SetupError(
+            f"GPIO needs {error.name}, which is not installed: pip install 'edge-sorter[edge]', and on a Pi "
+            "sudo apt install python3-lgpio with a virtual environment made with --system-site-packages"
+        ) from None
+    with refusing("GPIO"):
+        return DrivenPins()
+
+
+def open_output(pins: Pins, number: int, level: bool, who: str) -> Pin:
+    """Drive a pin at a level from the first instant on.
+
+    Raises:
+        ActuatorError: the pin is used by something else or does not exist.
+    """
+    with refusing(f"{who}: GPIO {number}"):
+        pin = pins.pin(number)
+        pin.output_with_state(level)
+        return pin
+
+
+@contextmanager
+def refusing(what: str) -> Iterator[None]:
+    """Turn what a pin backend raises into an ActuatorError that says what to do."""
+    try:
+        yield
+    except _backend_errors() as error:
+        raise ActuatorError(f"{what} can't be used ({error}); {_advice(str(error))}") from error
+
+
+def _backend_errors() -> tuple[type[Exception], ...]:
+    """gpiozero passes lgpio's own exception through; it exists only where lgpio was imported."""
+    from gpiozero.exc import GPIOZeroError
+
+    lgpio: Any = sys.modules.get("lgpio")
+    return (GPIOZeroError, OSError) if lgpio is None else (GPIOZeroError, OSError, lgpio.error)
+
+
+def _advice(reason: str) -> str:
+    reason = reason.lower()
+    if "busy" in reason:
+        return "another program holds it: `sudo systemctl stop sorter`, then `gpioinfo` shows who"
+    if "revision" in reason:
+        return 'this machine is no Raspberry Pi; a station with camera type "simulated" needs none'
+    if "permission" in reason or "not allowed" in reason or "open gpiochip" in reason:
+        return "sudo usermod -aG gpio $USER, then log in again"
+    return "`sorter doctor` shows what is missing"
