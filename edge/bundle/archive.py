@@ -97,6 +97,11 @@ def sign_bundle(bundle: Bundle, key: Ed25519PrivateKey) -> bytes:
     return _lay_out({**bundle.members, SIGNATURE: sign_manifest(bundle.manifest_bytes, key)})
 
 
+def bundle_bytes(bundle: Bundle) -> bytes:
+    """The whole file again."""
+    return _lay_out(bundle.members)
+
+
 def open_bundle(path: Path) -> Bundle:
     """Read and verify a bundle file; whether its signature is trusted is the store's question.
 

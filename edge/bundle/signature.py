@@ -40,7 +40,7 @@ def parse_signature(content: bytes, source: str) -> Signature:
     try:
         return Signature.model_validate_json(content)
     except ValidationError:
-        raise BundleError(f"{source}: its signature can't be read: sign it anew with 'sorter model sign'") from None
+        raise BundleError(f"{source}: its signature can't be read: sign it anew with 'sorter key sign'") from None
 
 
 def verify_manifest(manifest: bytes, signature: Signature, trusted: Iterable[Ed25519PublicKey], source: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 from collections.abc import Callable
@@ -11,14 +12,19 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from edge.bundle.archive import Bundle
+from edge.bundle.archive import Bundle, bundle_bytes
 from edge.bundle.golden import check_golden
 from edge.bundle.interpreter import open_interpreter
-from edge.bundle.signature import verify_manifest
-from edge.config import RESIDUAL, Station
+from edge.bundle.signature import load_public_keys, verify_manifest
+from edge.classify import open_shipped_bundle
+from edge.clock import SystemClock
+from edge.config import RESIDUAL, Station, load_station
 from edge.errors import BundleError, StoreError
 from edge.interfaces import Clock
-from edge.store.models import Evidence, ModelStore
+from edge.store.models import ModelStore
+from edge.store.records import Evidence, Generation
+
+log = logging.getLogger(__name__)
 
 # What must stay free for the journal and the system after a model was stored.
 RESERVE_BYTES = 64 << 20
@@ -48,6 +54,47 @@ def prove(bundle: Bundle, device: Device, allow_downgrade: bool = False) -> Evid
         _check_version(bundle, device.store)
     if not device.store.holds(bundle.digest):
         check_room(bundle.size, device)
+    return _measure(bundle, device, signer)
+
+
+def open_device(station_file: Path, keys: Path | None = None) -> Device:
+    """This machine's store, station and trusted keys; the keys lie in `keys` beside the station file.
+
+    Raises:
+        ConfigError: the station file or a key is wrong.
+    """
+    station = load_station(station_file)
+    trusted = load_public_keys(keys or station_file.resolve().parent / "keys")
+    return Device(ModelStore(station.state_folder / "models"), station, trusted, SystemClock())
+
+
+def activate(device: Device, digest: str, why: str, probation: bool = True) -> Generation:
+    """Make an installed model current, after asking again whether it fits the station as it is now.
+
+    The first model that is ever activated gets the shipped one as its previous model, so that there is
+    always one to come back to.
+    """
+    bundle = device.store.open(digest)
+    check_signer(bundle, device)
+    check_station(bundle, device.station)
+    if not device.store.history():
+        _seed(device)
+    return device.store.activate(digest, why, wall_instant(device.clock), probation)
+
+
+def _seed(device: Device) -> None:
+    try:
+        shipped = open_shipped_bundle()
+        check_station(shipped, device.station)
+        evidence = _measure(shipped, device, signer=None)
+    except BundleError as error:
+        log.warning("the shipped model can't serve as the one to come back to: %s", error)
+        return
+    device.store.add(bundle_bytes(shipped), evidence)
+    device.store.activate(shipped.digest, "shipped with edge-sorter", wall_instant(device.clock), probation=False)
+
+
+def _measure(bundle: Bundle, device: Device, signer: str | None) -> Evidence:
     inference = device.station.inference
     interpreter = open_interpreter(bundle, inference.threads, inference.runtime)
     result = check_golden(bundle, interpreter, device.clock.now)
@@ -137,7 +184,10 @@ def wall_instant(clock: Clock) -> str:
 
 
 def _check_version(bundle: Bundle, store: ModelStore) -> None:
-    generation = store.active()
+    try:
+        generation = store.active()
+    except StoreError:  # a damaged store is mended by activating a model, so it must not stand in the way
+        return
     if generation is None or generation.current == bundle.digest:
         return
     current = next((model for model in store.models() if model.digest == generation.current), None)

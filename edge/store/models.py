@@ -21,15 +21,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from edge.bundle.archive import Bundle, open_bundle
 from edge.durable import FileCalls, sync_folder, write_atomically
 from edge.errors import BundleError, StoreError
+from edge.store.records import Evidence, Generation
 
 BUNDLE = "bundle.sorter"
 EVIDENCE = "evidence.json"
@@ -43,45 +43,6 @@ class StoreCalls(FileCalls, Protocol):
     def mkdir(self, path: Path) -> None: ...
     def symlink(self, src: Path, dst: Path) -> None: ...
     def link(self, src: Path, dst: Path) -> None: ...
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Evidence(_Record):
-    """What was proven of a bundle on this device before it was let in; instants are ISO 8601, UTC."""
-
-    digest: str
-    title: str
-    name: str
-    version: str
-    labels: tuple[str, ...]
-    size: int
-    signer: str | None
-    milliseconds: float
-    golden_steps: int
-    runtime: str
-    installed: str
-
-
-class Generation(_Record):
-    """One state of the store: which model is current and which one it would come back to."""
-
-    number: int
-    current: str
-    previous: str | None
-    why: str
-    since: str
-    probation: bool
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that `verify` found wrong."""
-
-    where: str
-    problem: str
 
 
 class ModelStore:
@@ -130,7 +91,7 @@ class ModelStore:
         return (self.folder / "models" / digest / EVIDENCE).is_file()
 
     def models(self) -> list[Evidence]:
-        """All installed models in order of installation; damaged evidence is left out (see `verify`)."""
+        """All installed models in order of installation; damaged evidence is left out (see `verify_store`)."""
         found = []
         for path in (self.folder / "models").glob(f"*/{EVIDENCE}"):
             try:
@@ -164,30 +125,6 @@ class ModelStore:
             except (OSError, ValidationError):
                 continue
         return found
-
-    def verify(self) -> list[Finding]:
-        """Read every file of the store again and compare it with what it should be."""
-        findings = []
-        for folder in sorted((self.folder / "models").glob("*")):
-            try:
-                self.open(folder.name)
-                Evidence.model_validate_json((folder / EVIDENCE).read_bytes())
-            except (BundleError, OSError, ValidationError) as error:
-                findings.append(Finding(str(folder), str(error)))
-        try:
-            generation = self.active()
-        except StoreError as error:
-            return [*findings, Finding("active", str(error))]
-        if generation is None:
-            return findings
-        for what, digest in (("current", generation.current), ("previous", generation.previous)):
-            if digest is None:
-                continue
-            if (self.folder / what).resolve() != (self.folder / "models" / digest).resolve():
-                findings.append(Finding(what, f"the link does not lead to {digest[:12]}: activate a model again"))
-            if not self.holds(digest):
-                findings.append(Finding(what, f"model {digest[:12]} is not there: push it again"))
-        return findings
 
     # -- changing ----------------------------------------------------------------------------------------------
 

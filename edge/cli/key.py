@@ -1,0 +1,51 @@
+"""`sorter key`: keys that sign bundles, and the signing itself."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge.bundle.archive import open_bundle, sign_bundle
+from edge.bundle.signature import fingerprint, load_private_key, load_public_keys, write_key_pair
+from edge.durable import write_atomically
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Keys that sign model bundles.")
+
+KeyPath = Annotated[Path, typer.Option(help="The signing key's file.")]
+DEFAULT_KEY = Path("~/.config/edge-sorter/signing-key")
+
+
+@app.command()
+def new(path: Annotated[Path, typer.Argument(help="Where to put the key; PATH.pub beside it.")] = DEFAULT_KEY) -> None:
+    """Make a signing key: PATH stays with you, PATH.pub goes to the devices."""
+    path = path.expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    public = write_key_pair(path, f"{getpass.getuser()}@{socket.gethostname()}")
+    typer.echo(f"{fingerprint(public)}")
+    typer.echo(f"private key, keep it here: {path}")
+    typer.echo(f"public key, for /etc/sorter/keys/ on every device: {path}.pub")
+
+
+@app.command()
+def sign(
+    bundle: Annotated[Path, typer.Argument(help="The bundle; it is signed in place.")],
+    key: KeyPath = DEFAULT_KEY,
+) -> None:
+    """Sign a bundle, in place of a signature that it may have."""
+    private = load_private_key(key.expanduser())
+    opened = open_bundle(bundle)
+    write_atomically(bundle, sign_bundle(opened, private))
+    typer.echo(f"{bundle}: {opened.manifest.title} signed by {fingerprint(private.public_key())}")
+
+
+@app.command("list")
+def list_keys(
+    folder: Annotated[Path, typer.Argument(help="A folder of trusted .pub files.")] = Path("/etc/sorter/keys"),
+) -> None:
+    """List the keys that this device trusts."""
+    for key in load_public_keys(folder):
+        typer.echo(fingerprint(key))

@@ -1,0 +1,171 @@
+"""`sorter model`: the models on this device."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from edge.bundle.archive import bundle_bytes, open_bundle
+from edge.errors import StoreError
+from edge.store.install import Device, activate, open_device, prove, wall_instant
+from edge.store.records import Evidence, Generation
+from edge.store.verify import verify_store
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Models on this device.")
+
+StationPath = Annotated[Path, typer.Option("--station", help="The station file.")]
+KeysPath = Annotated[
+    Path | None, typer.Option("--keys", help="Folder of trusted keys; without it `keys` beside the station file.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+ModelName = Annotated[str, typer.Argument(help="NAME-VERSION, VERSION, or the start of the digest.")]
+DEFAULT_STATION = Path("/etc/sorter/station.toml")
+
+
+@app.command("list")
+def list_models(station: StationPath = DEFAULT_STATION, as_json: AsJson = False) -> None:
+    """List the installed models."""
+    device = open_device(station)
+    generation = device.store.active()
+    models = device.store.models()
+    if as_json:
+        rows = [{**model.model_dump(), "state": _state(model, generation)} for model in models]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    table = Table("", "model", "digest", "installed", "signed by", "ms", title="Installed models", title_justify="left")
+    for model in models:
+        signer = model.signer or "[yellow]nobody[/]"
+        row = (_state(model, generation), model.title, model.digest[:12], model.installed, signer)
+        table.add_row(*row, f"{model.milliseconds:.1f}")
+    Console().print(table)
+    _warn_if_unused(device)
+
+
+@app.command()
+def show(model: ModelName, station: StationPath = DEFAULT_STATION, as_json: AsJson = False) -> None:
+    """Show one model: what it is, where it comes from, what was proven of it."""
+    device = open_device(station)
+    evidence = device.store.find(model)
+    manifest = device.store.open(evidence.digest).manifest
+    answer = {
+        "state": _state(evidence, device.store.active()),
+        "evidence": evidence.model_dump(),
+        "manifest": manifest.model_dump(mode="json"),
+    }
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+        return
+    table = Table(show_header=False, title=manifest.title, title_justify="left")
+    thresholds = manifest.thresholds
+    rows = {
+        "state": answer["state"] or "installed",
+        "digest": evidence.digest,
+        "labels": ", ".join(manifest.labels),
+        "input": f"{manifest.geometry.width} x {manifest.geometry.height}, {manifest.input.dtype}",
+        "thresholds": ", ".join(f"{label} {score:.2f}" for label, score in thresholds.minimum_score.items()),
+        "signed by": evidence.signer or "nobody",
+        "here": f"{evidence.milliseconds:.1f} ms on {evidence.runtime}, {evidence.golden_steps} steps off",
+        "made": f"{manifest.provenance.created}, run {manifest.provenance.run}",
+        "photos": manifest.provenance.data_digest,
+        "figures": ", ".join(f"{name} {value:g}" for name, value in manifest.provenance.figures.items()) or "none",
+    }
+    for name, value in rows.items():
+        table.add_row(name, str(value))
+    Console().print(table)
+
+
+@app.command()
+def install(
+    bundle: Annotated[Path, typer.Argument(help="The bundle file.")],
+    station: StationPath = DEFAULT_STATION,
+    keys: KeysPath = None,
+    and_activate: Annotated[bool, typer.Option("--activate", help="Also put it to work.")] = False,
+    allow_downgrade: Annotated[bool, typer.Option("--allow-downgrade", help="Allow an older version.")] = False,
+) -> None:
+    """Check a bundle against this device and let it into the store."""
+    device = open_device(station, keys)
+    opened = open_bundle(bundle)
+    evidence = prove(opened, device, allow_downgrade)
+    device.store.add(bundle_bytes(opened), evidence)
+    typer.echo(f"installed {evidence.title} ({evidence.digest[:12]}): {evidence.milliseconds:.1f} ms here")
+    if and_activate:
+        _activate(device, evidence, probation=True)
+
+
+@app.command("activate")
+def activate_model(
+    model: ModelName,
+    station: StationPath = DEFAULT_STATION,
+    keys: KeysPath = None,
+    probation: Annotated[bool, typer.Option(help="Watch it and come back by itself when it does worse.")] = True,
+) -> None:
+    """Put an installed model to work; a running controller changes over between two items."""
+    device = open_device(station, keys)
+    _activate(device, device.store.find(model), probation)
+
+
+@app.command()
+def rollback(station: StationPath = DEFAULT_STATION) -> None:
+    """Come back to the previous model."""
+    device = open_device(station)
+    generation = device.store.roll_back("rolled back by hand", wall_instant(device.clock))
+    typer.echo(f"current is {_title(device, generation.current)} again")
+
+
+@app.command()
+def prune(
+    station: StationPath = DEFAULT_STATION,
+    keep: Annotated[int, typer.Option(min=0, help="How many models to keep besides current and previous.")] = 3,
+) -> None:
+    """Remove old models; current and previous always stay."""
+    removed = open_device(station).store.prune(keep)
+    typer.echo(f"removed {len(removed)}" + "".join(f"\n  {digest[:12]}" for digest in removed))
+
+
+@app.command()
+def verify(station: StationPath = DEFAULT_STATION, as_json: AsJson = False) -> None:
+    """Read the whole store again and compare it with what it should be."""
+    device = open_device(station)
+    findings = verify_store(device.store)
+    if as_json:
+        typer.echo(json.dumps([{"where": finding.where, "problem": finding.problem} for finding in findings], indent=2))
+    elif not findings:
+        typer.echo(f"{device.store.folder}: {len(device.store.models())} models, all whole")
+    else:
+        for finding in findings:
+            typer.echo(f"{finding.where}: {finding.problem}", err=True)
+    if findings:
+        raise typer.Exit(StoreError.exit_code)
+
+
+def _activate(device: Device, evidence: Evidence, probation: bool) -> None:
+    generation = activate(device, evidence.digest, "activated by hand", probation)
+    back = "nothing" if generation.previous is None else _title(device, generation.previous)
+    on_probation = ", on probation" if generation.probation else ""
+    typer.echo(f"current is {evidence.title} ({evidence.digest[:12]}){on_probation}; previous is {back}")
+    _warn_if_unused(device)
+
+
+def _title(device: Device, digest: str) -> str:
+    title = next((model.title for model in device.store.models() if model.digest == digest), "a damaged model")
+    return f"{title} ({digest[:12]})"
+
+
+def _state(model: Evidence, generation: Generation | None) -> str:
+    if generation is None:
+        return ""
+    return {generation.current: "current", generation.previous: "previous"}.get(model.digest, "")
+
+
+def _warn_if_unused(device: Device) -> None:
+    if device.station.inference.bundle is not None:
+        typer.echo(
+            f"note: the station file names {device.station.inference.bundle} (inference.bundle), "
+            "so the store's current model is not used",
+            err=True,
+        )

@@ -1,0 +1,44 @@
+"""Reads a whole store again and says what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from edge.errors import BundleError, StoreError
+from edge.store.models import EVIDENCE, ModelStore
+from edge.store.records import Evidence
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that `verify_store` found wrong."""
+
+    where: str
+    problem: str
+
+
+def verify_store(store: ModelStore) -> list[Finding]:
+    """Read every file of the store again and compare it with what it should be."""
+    findings = []
+    for folder in sorted((store.folder / "models").glob("*")):
+        try:
+            store.open(folder.name)
+            Evidence.model_validate_json((folder / EVIDENCE).read_bytes())
+        except (BundleError, OSError, ValidationError) as error:
+            findings.append(Finding(str(folder), str(error)))
+    try:
+        generation = store.active()
+    except StoreError as error:
+        return [*findings, Finding("active", str(error))]
+    if generation is None:
+        return findings
+    for what, digest in (("current", generation.current), ("previous", generation.previous)):
+        if digest is None:
+            continue
+        if (store.folder / what).resolve() != (store.folder / "models" / digest).resolve():
+            findings.append(Finding(what, f"the link does not lead to {digest[:12]}: activate a model again"))
+        if not store.holds(digest):
+            findings.append(Finding(what, f"model {digest[:12]} is not there: push it again"))
+    return findings
