@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -105,6 +106,7 @@ class Item:
         lane: 0 is the lane nearest the top of the picture.
         length_mm: extent along the belt; 0 where the station has no scale.
         speed_mm_per_s: its own measured speed along the belt; 0 for a bin station.
+        gap_behind_mm: free belt between its back and the front of the next item in view.
         concern: a reason found while sensing (TOUCHING, TOO_LARGE, ...) that sends it to residual.
     """
 
@@ -114,6 +116,7 @@ class Item:
     lane: int = 0
     length_mm: float = 0.0
     speed_mm_per_s: float = 0.0
+    gap_behind_mm: float = math.inf
     concern: Reason | None = None
 
 
