@@ -1,0 +1,216 @@
+"""The simulated conveyor: items ride on it, and flaps in their way push them off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from edge.clock import ms
+from edge.config import RESIDUAL, Station
+from edge.simulate.agenda import Agenda
+from edge.simulate.flap import CLEAR, IN_PATH, Flap
+from edge.simulate.motion import BeltMotion
+from edge.simulate.sprite import Smear, Sprite, smeared
+from edge.simulate.texture import LENGTH_PX, build_strip
+from edge.simulate.traffic import Arrival, Traffic
+from edge.simulate.truth import SPILLED, TrueItem
+from edge.simulate.view import View
+from edge.types import Image
+
+FALL_NS: Final = ms(180)
+"""From leaving the belt to lying in the bin."""
+_TAIL_MM: Final = 150.0  # from the last diverter to the end of the belt
+_ENTRY_MM: Final = 60.0  # items are laid on this far before the view, so that shadow and blur come in gradually
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A diverter: at `distance_mm` from the start of the view its flap sends items into the bin."""
+
+    distance_mm: float
+    actuator: str
+    position: str
+    bin: str
+
+
+@dataclass
+class Rider:
+    """An item on the belt; `front_mm` is the belt position at which its front is at the start of the view."""
+
+    truth: TrueItem
+    sprite: Sprite
+    front_mm: float
+    top_px: int
+    jammed: bool = False
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How long the shutter is open, and how long it takes from the first row to the last; seconds."""
+
+    exposure_s: float
+    readout_s: float
+
+
+class BeltScene:
+    """Everything on and at the belt.
+
+    Attributes:
+        items: every item so far, in the order of arrival.
+        riders: those on the belt.
+        blocked: what is diverted gets stuck.
+        on_landing: called with bin (or SPILLED) and instant for each item that left the belt.
+        on_beam: called with True when an item breaks the light beam, with False when the last one has left it.
+    """
+
+    def __init__(
+        self,
+        station: Station,
+        view: View,
+        motion: BeltMotion,
+        traffic: Traffic,
+        flaps: Mapping[str, Flap],
+        agenda: Agenda,
+    ) -> None:
+        simulation = station.simulation
+        self.view = view
+        self.motion = motion
+        self.flaps = flaps
+        self.gates = _gates(station, view)
+        self.riders: list[Rider] = []
+        self.items: list[TrueItem] = []
+        self.on_landing: Callable[[str, int], None] = lambda bin_name, at: None
+        self.blocked = False
+        self.on_beam: Callable[[bool], None] = lambda broken: None
+        self._beam_mm = None if station.sensing.beam_pin is None else view.line_mm - station.sensing.beam_to_line_mm
+        self._in_beam = 0
+        self._traffic: Traffic | None = traffic
+        self._agenda = agenda
+        self._exposure = Exposure(simulation.exposure_ms / 1000, 0.012)
+        self._end_mm = max((gate.distance_mm for gate in self.gates), default=view.line_mm) + _TAIL_MM
+        self._strip = build_strip(simulation.texture, view.across_px, simulation.seed)
+        self._surfaces: dict[float, Image] = {}
+        self._expect_next()
+
+    # -- what happens ------------------------------------------------------------------------------------------
+
+    def stop_feeding(self) -> None:
+        """Lay nothing more on the belt; what is on it goes its way."""
+        self._traffic = None
+
+    def lay(self, arrival: Arrival) -> Rider:
+        """Put one item on the belt; it enters the view as the belt brings it there."""
+        scale = self.view.mm_per_pixel
+        truth = TrueItem(
+            number=len(self.items) + 1,
+            label=arrival.label,
+            photo=arrival.photo,
+            lane=self.view.lane_at(arrival.across_px),
+            length_mm=arrival.sprite.length * scale,
+            width_mm=arrival.sprite.width * scale,
+        )
+        rider = Rider(truth, arrival.sprite, arrival.front_mm, round(arrival.across_px - arrival.sprite.width / 2))
+        self.items.append(truth)
+        self.riders.append(rider)
+        self._when(rider, 0.0, lambda at: setattr(truth, "entered_at", at))
+        if self._beam_mm is not None:
+            self._when(rider, self._beam_mm, lambda at: self._at_beam(1))
+            self._when(rider, self._beam_mm + truth.length_mm, lambda at: self._at_beam(-1))
+        self._when(rider, self.view.line_mm + truth.length_mm / 2, lambda at: setattr(truth, "crossed_at", at))
+        self._to_next_gate(rider, 0)
+        return rider
+
+    def _expect_next(self) -> None:
+        if self._traffic is not None:
+            arrival = self._traffic.next()
+            self._agenda.when(self.motion, arrival.front_mm - _ENTRY_MM, lambda at: self._arrive(arrival))
+
+    def _arrive(self, arrival: Arrival) -> None:
+        if self._traffic is not None:
+            self.lay(arrival)
+            self._expect_next()
+
+    def _when(self, rider: Rider, distance_mm: float, action: Callable[[int], None]) -> None:
+        """Do it when the rider's front is `distance_mm` past the start of the view."""
+        self._agenda.when(self.motion, rider.front_mm + distance_mm, action)
+
+    def _at_beam(self, change: int) -> None:
+        self._in_beam += change
+        self.on_beam(self._in_beam > 0)
+
+    def _to_next_gate(self, rider: Rider, number: int) -> None:
+        length = rider.truth.length_mm
+        if number < len(self.gates):
+            gate = self.gates[number]
+            self._when(rider, gate.distance_mm + length, lambda at: self._pass(rider, number, at))
+        else:
+            self._when(rider, self._end_mm + length / 2, lambda at: self._land(rider, RESIDUAL, at))
+
+    def _pass(self, rider: Rider, number: int, at: int) -> None:
+        """The rider's rear has just passed a gate: what the flap did meanwhile decides where it goes."""
+        gate = self.gates[number]
+        arrived_at = self.motion.instant_at(rider.front_mm + gate.distance_mm)
+        least, most = self.flaps[gate.actuator].extremes(gate.position, at if arrived_at is None else arrived_at, at)
+        if most <= CLEAR:
+            self._to_next_gate(rider, number + 1)
+        elif least >= IN_PATH and not self.blocked:
+            self._land(rider, gate.bin, at)
+        else:
+            rider.truth.struck_by = gate.actuator
+            self._land(rider, SPILLED, at)
+
+    def _land(self, rider: Rider, where: str, at: int) -> None:
+        self.riders.remove(rider)
+        rider.truth.landed_in = where
+        rider.truth.landed_at = at + FALL_NS
+        self._agenda.at(at + FALL_NS, lambda landed_at: self.on_landing(where, landed_at))
+
+    # -- what it looks like ------------------------------------------------------------------------------------
+
+    def picture(self, at: int) -> Image:
+        """Return what falls on the sensor of a camera whose shutter was open around `at`."""
+        return self.view.to_picture(self._draw(at))
+
+    def _draw(self, at: int) -> Image:
+        """Return the clean picture (across, along, 3) of a shutter that was open around `at`."""
+        view = self.view
+        moved_px = self.motion.position(at) / view.mm_per_pixel
+        speed_px = self.motion.speed_at(at) / view.mm_per_pixel
+        # Half a pixel of blur is not seen; coarse steps let the drawn sprites be used again.
+        smear = Smear(round(2 * speed_px * self._exposure.exposure_s) / 2, _skew(speed_px, self._exposure, view))
+        start = round(-moved_px) % LENGTH_PX
+        picture = self._surface(smear.blur_px)[:, start : start + view.along_px].copy()
+        for rider in self.riders:
+            front_px = moved_px - rider.front_mm / view.mm_per_pixel
+            # A rolling shutter exposes the row of the item's middle this much earlier or later than the middle row.
+            middle = rider.top_px + rider.sprite.width / 2 - view.across_px / 2
+            rider.sprite.draw(picture, front_px - rider.sprite.length + middle * smear.skew, rider.top_px, smear)
+        return picture
+
+    def _surface(self, blur_px: float) -> Image:
+        """The strip as a shutter sees it, long enough to cut a window out anywhere."""
+        if blur_px not in self._surfaces:
+            if len(self._surfaces) >= 3:
+                self._surfaces.clear()
+            wide = np.concatenate([self._strip, self._strip[:, : self.view.along_px]], axis=1)
+            self._surfaces[blur_px] = smeared(wide, blur_px)
+        return self._surfaces[blur_px]
+
+
+def _skew(speed_px: float, exposure: Exposure, view: View) -> float:
+    """Shift in pixels from row to row; a belt that runs along the columns is only a little longer or shorter."""
+    if view.direction not in ("right", "left"):
+        return 0.0
+    return round(speed_px * exposure.readout_s / view.across_px, 4)
+
+
+def _gates(station: Station, view: View) -> tuple[Gate, ...]:
+    gates = [
+        Gate(view.line_mm + where.distance_mm, where.actuator, where.position, where.name)
+        for where in station.bins
+        if where.actuator is not None and where.distance_mm is not None
+    ]
+    return tuple(sorted(gates, key=lambda gate: gate.distance_mm))

@@ -1,0 +1,80 @@
+"""What can be made to go wrong in the simulated world, by hand or at a given time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from edge.clock import NS_PER_S
+from edge.errors import ConfigError
+
+
+class Disturbance(StrEnum):
+    """One thing that goes wrong; where the product has a fault for it, by the same name."""
+
+    CAMERA_LOST = "camera-lost"
+    CAMERA_STALLED = "camera-stalled"
+    CAMERA_FROZEN = "camera-frozen"
+    CAMERA_BLACK = "camera-black"
+    CAMERA_OVEREXPOSED = "camera-overexposed"
+    CAMERA_MOVED = "camera-moved"
+    SHADOW = "shadow"  # somebody stands in the light
+    LAMP_STEP = "lamp-step"  # a lamp goes out, or the exposure jumps
+    BELT_STOPPED = "belt-stopped"
+    BELT_SLIPPING = "belt-slipping"  # the drum turns on, the belt moves at 60 %
+    DIVERTER_STUCK = "diverter-stuck"  # :ACTUATOR stays where it is
+    DIVERTER_UNPLUGGED = "diverter-unplugged"  # :ACTUATOR falls back and no longer hears its pin
+    JAM = "jam"  # what is diverted gets stuck and falls nowhere
+    BIN_FULL = "bin-full"  # :BIN reports full
+    EMERGENCY_STOP = "emergency-stop"  # the chain opens: belt and actuators lose their power
+    RESET = "reset"  # the reset button is pressed for as long as given, else a fifth of a second
+
+
+TARGETED: Final = {Disturbance.DIVERTER_STUCK, Disturbance.DIVERTER_UNPLUGGED, Disturbance.BIN_FULL}
+_FORM: Final = re.compile(r"(?P<kind>[a-z-]+)(:(?P<target>[a-z0-9_-]+))?@(?P<at>\d+(\.\d+)?)(\+(?P<for>\d+(\.\d+)?))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A disturbance from `start_s` seconds after the start for `duration_s`; None: for good."""
+
+    kind: Disturbance
+    start_s: float
+    duration_s: float | None = None
+    target: str = ""
+
+    @property
+    def start_ns(self) -> int:
+        return round(self.start_s * NS_PER_S)
+
+    @property
+    def end_ns(self) -> int | None:
+        """End after the start of the run, nanoseconds."""
+        if self.duration_s is None:
+            return self.start_ns + NS_PER_S // 5 if self.kind is Disturbance.RESET else None
+        return self.start_ns + round(self.duration_s * NS_PER_S)
+
+
+def parse_disturbance(text: str) -> Planned:
+    """Read `KIND[:TARGET]@SECONDS[+DURATION]`.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    found = _FORM.fullmatch(text)
+    if found is None or found["kind"] not in set(Disturbance):
+        raise ConfigError(
+            f"fault {text!r}: expected KIND[:TARGET]@SECONDS[+DURATION] with one of these kinds: "
+            + ", ".join(sorted(Disturbance))
+        )
+    kind = Disturbance(found["kind"])
+    if (kind in TARGETED) != bool(found["target"]):
+        raise ConfigError(
+            f"fault {text!r}: {kind} "
+            + ("needs a target, like " + f"{kind}:NAME@{found['at']}" if kind in TARGETED else "has no target")
+        )
+    return Planned(
+        kind, float(found["at"]), float(found["for"]) if found["for"] is not None else None, found["target"] or ""
+    )

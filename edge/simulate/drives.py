@@ -1,0 +1,116 @@
+"""From the level of a pin to the movement of a simulated flap: nothing else moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge.clock import ms
+from edge.config.actuators import ActuatorSettings, Digital, Servo, Stepper
+from edge.simulate.flap import Flap
+
+US_PER_S = 1_000_000
+_SERVO_PLAY_US = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class PinState:
+    """What a meter at the pin shows: `level` from 0 to 1 is its mean, None while nobody drives it.
+
+    `frequency` is that of pulse-width modulation in hertz, None for a plain level.
+    """
+
+    level: float | None
+    frequency: float | None = None
+
+    @property
+    def pulse_us(self) -> float:
+        """Length of one pulse in microseconds; 0 where there are none."""
+        return 0.0 if not self.frequency or not self.level else self.level / self.frequency * US_PER_S
+
+
+class Drive(Protocol):
+    """The motor between pins and flap."""
+
+    def on_pin(self, pin: int, state: PinState, at: int) -> None:
+        """Take a new state of one of its pins over."""
+        ...
+
+
+class DigitalDrive:
+    """A magnet or a valve: on is out, off or floating is back."""
+
+    def __init__(self, settings: Digital, flap: Flap) -> None:
+        self._active_high = settings.active_high
+        self._flap = flap
+
+    def on_pin(self, pin: int, state: PinState, at: int) -> None:
+        on = state.level is not None and (state.level > 0.5) == self._active_high
+        self._flap.command(at, "" if on else None)
+
+
+class ServoDrive:
+    """Goes where the pulses say; without pulses it stays where it is."""
+
+    def __init__(self, settings: Servo, flap: Flap) -> None:
+        self._widths: dict[str | None, float] = {None: settings.safe_us, **settings.positions_us}
+        self._flap = flap
+
+    def on_pin(self, pin: int, state: PinState, at: int) -> None:
+        if state.pulse_us <= 0:
+            return
+        nearest = min(self._widths, key=lambda name: abs(self._widths[name] - state.pulse_us))
+        if abs(self._widths[nearest] - state.pulse_us) <= _SERVO_PLAY_US:
+            self._flap.command(at, nearest)
+
+
+class StepperDrive:
+    """Counts steps; it starts `offset` steps away from home, and its switch closes at home.
+
+    `on_home` is called when the switch closes (True) or opens (False).
+    """
+
+    def __init__(self, settings: Stepper, flap: Flap, offset: int = 7) -> None:
+        self._settings = settings
+        self._flap = flap
+        self._steps = offset
+        self._forward = True
+        self._enabled = settings.enable_pin is None
+        self.on_home: Callable[[bool], None] = lambda home: None
+        # The place the product calls 0 may be any number of whole turns away.
+        self._at = {steps % settings.steps_per_turn: name for name, steps in settings.positions_steps.items()}
+
+    @property
+    def home(self) -> bool:
+        return self._steps % self._settings.steps_per_turn == 0
+
+    def on_pin(self, pin: int, state: PinState, at: int) -> None:
+        high = state.level is not None and state.level > 0.5
+        if pin == self._settings.direction_pin:
+            self._forward = high
+        elif pin == self._settings.enable_pin:
+            self._enabled = state.level is not None and not high
+        elif pin == self._settings.step_pin and high and self._enabled:
+            was_home = self.home
+            self._steps += 1 if self._forward else -1
+            self._flap.command(at, self._at.get(self._steps % self._settings.steps_per_turn))
+            if self.home != was_home:
+                self.on_home(self.home)
+
+
+def build_drive(settings: ActuatorSettings, flap: Flap) -> Drive:
+    """Return what moves the flap of one actuator."""
+    if isinstance(settings, Digital):
+        return DigitalDrive(settings, flap)
+    if isinstance(settings, Servo):
+        return ServoDrive(settings, flap)
+    return StepperDrive(settings, flap)
+
+
+def build_flap(settings: ActuatorSettings, start: int) -> Flap:
+    """Return the moving part of one actuator; a stepper's own steps take the time that its way takes."""
+    if isinstance(settings, Stepper):
+        return Flap(start, settings.positions_steps, 0, 0)
+    positions = list(settings.positions_us) if isinstance(settings, Servo) else [""]
+    return Flap(start, positions, ms(settings.lead_ms), ms(settings.return_ms))

@@ -1,0 +1,50 @@
+"""What is in front of the camera: a belt or a bin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from edge.config import Station
+from edge.errors import ConfigError
+from edge.simulate.agenda import Agenda
+from edge.simulate.belt import BeltScene
+from edge.simulate.flap import Flap
+from edge.simulate.motion import BeltMotion
+from edge.simulate.stock import SHIPPED, Stock, find_photos
+from edge.simulate.traffic import Load, Traffic
+from edge.simulate.truth import TrueItem
+from edge.simulate.view import belt_view
+from edge.types import Image
+
+
+class Scene(Protocol):
+    """Things that lie, move and fall; see `BeltScene` for the attributes."""
+
+    items: list[TrueItem]
+    blocked: bool
+    on_landing: Callable[[str, int], None]
+    on_beam: Callable[[bool], None]
+
+    def picture(self, at: int) -> Image:
+        """Return the light that falls on the camera's sensor at an instant, (height, width, 3), RGB."""
+        ...
+
+    def stop_feeding(self) -> None:
+        """Let nothing more come; what is there goes its way."""
+        ...
+
+
+def build_scene(station: Station, surface: BeltMotion, flaps: Mapping[str, Flap], agenda: Agenda) -> Scene:
+    """Return the scene of a station.
+
+    Raises:
+        ConfigError: there are no photos, or more items are asked for than fit.
+    """
+    simulation = station.simulation
+    stock = Stock(find_photos(simulation.photos or SHIPPED))
+    if station.belt is None:
+        raise ConfigError("a bin")
+    view = belt_view(station)
+    traffic = Traffic(Load.of(station), view, stock, station.belt.speed_mm_per_s, simulation.seed)
+    return BeltScene(station, view, surface, traffic, flaps, agenda)

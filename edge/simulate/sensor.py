@@ -1,0 +1,73 @@
+"""What lens, lamps and sensor add to the light that falls on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import pi, sin
+from typing import Final
+
+import cv2
+import numpy as np
+
+from edge.clock import NS_PER_S
+from edge.types import Image
+
+_BAND_PHASES: Final = 8
+_MARGIN: Final = 61  # the noise tile is this much larger than a frame, so that it is cut out elsewhere each time
+
+
+@dataclass(frozen=True)
+class Optics:
+    """How good the camera is.
+
+    Attributes:
+        noise: standard deviation, grey levels.
+        vignetting: loss of light in the corners, 0 to 1.
+        banding: amplitude of the mains flicker that rolls over the rows, 0 to 1.
+        drift: amplitude of the slow change of brightness, 0 to 1; its period is `drift_s` seconds.
+    """
+
+    noise: float = 2.0
+    vignetting: float = 0.18
+    banding: float = 0.012
+    drift: float = 0.04
+    drift_s: float = 97.0
+
+
+class Sensor:
+    """Turns clean pictures of one size into what the camera gives; in place."""
+
+    def __init__(self, size: tuple[int, int], optics: Optics, seed: int) -> None:
+        width, height = size
+        rng = np.random.default_rng([seed, 11])
+        self._optics = optics
+        self._depth = int(np.ceil(3 * optics.noise))
+        noise = rng.normal(self._depth, optics.noise, (height + _MARGIN, width + _MARGIN, 3)) if self._depth else None
+        self._noise = None if noise is None else np.clip(np.rint(noise), 0, 2 * self._depth).astype(np.uint8)
+        self._light = _light_maps(width, height, optics)
+
+    def expose(self, picture: Image, at: int, gain: float = 1.0) -> None:
+        """Change a clean picture into a taken one; the same instant always gives the same noise."""
+        seconds = at / NS_PER_S
+        gain *= 1 + self._optics.drift * sin(2 * pi * seconds / self._optics.drift_s)
+        light = self._light[int(seconds * 2.3 * _BAND_PHASES) % len(self._light)]
+        cv2.multiply(picture, light, dst=picture, scale=gain / 255)
+        if self._noise is not None:
+            mixed = (at // 1000 * 2654435761) & 0xFFFFFFFF
+            y, x = mixed % _MARGIN, mixed // _MARGIN % _MARGIN
+            height, width = picture.shape[:2]
+            cv2.add(picture, self._noise[y : y + height, x : x + width], dst=picture)
+            cv2.subtract(picture, (self._depth,) * 3, dst=picture)
+
+
+def _light_maps(width: int, height: int, optics: Optics) -> list[Image]:
+    """Vignetting times banding, one map for each phase of the band; 255 is full light."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    radius = ((x - width / 2) / (width / 2)) ** 2 + ((y - height / 2) / (height / 2)) ** 2
+    lens = 1 - optics.vignetting * radius / 2
+    maps = []
+    for phase in range(_BAND_PHASES if optics.banding else 1):
+        band = 1 - optics.banding * (1 + np.sin(2 * pi * (1.7 * y / height + phase / _BAND_PHASES)))
+        grey = np.rint(255 * lens * band).astype(np.uint8)
+        maps.append(np.ascontiguousarray(np.repeat(grey[:, :, None], 3, axis=2)))
+    return maps

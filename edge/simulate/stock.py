@@ -1,0 +1,104 @@
+"""The photos that the simulated items are cut out of."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from edge.errors import ConfigError
+from edge.simulate.cutout import cutout
+from edge.simulate.sprite import CutOut
+from edge.types import Box
+
+SHIPPED: Final = Path(__file__).parent / "photos"
+_SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".webp"}
+_KEPT: Final = 256
+_LARGEST: Final = 320
+"""Photos are brought down to this many pixels on their longer side before they are cut out."""
+
+
+def find_photos(source: Path) -> dict[str, list[Path]]:
+    """Return label -> photos, in order of name, from a folder with one folder a label or from a list of such paths.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    if source.is_file() and source.suffix == ".txt":
+        names = [line.strip() for line in source.read_text(encoding="utf-8").splitlines() if line.strip()]
+        paths = [source.parent / name for name in names]
+    elif source.is_dir():
+        paths = [path for folder in source.iterdir() if folder.is_dir() for path in folder.iterdir()]
+    else:
+        raise ConfigError(f"{source}: no such folder; expected one folder of photos for each label, or a list (.txt)")
+    photos: dict[str, list[Path]] = {}
+    for path in sorted(paths):
+        if path.suffix.lower() in _SUFFIXES:
+            photos.setdefault(path.parent.name, []).append(path)
+    if not photos:
+        raise ConfigError(f"{source}: no photos in it; expected LABEL/NAME.jpg")
+    return photos
+
+
+class Stock:
+    """Cut-outs by label, made when first asked for."""
+
+    def __init__(self, photos: Mapping[str, Sequence[Path]]) -> None:
+        self._photos = photos
+        self._made: OrderedDict[Path, CutOut | None] = OrderedDict()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self._photos)
+
+    def pick(self, label: str, rng: np.random.Generator) -> CutOut:
+        """Return one of the label's objects.
+
+        Raises:
+            ConfigError: no object can be cut out of any of ten photos tried.
+        """
+        paths = self._photos[label]
+        for _ in range(10):
+            made = self._cut_out(paths[int(rng.integers(len(paths)))])
+            if made is not None:
+                return made
+        raise ConfigError(f"{paths[0].parent}: no object can be cut out of these photos; expected one on a plain ground")
+
+    def _cut_out(self, path: Path) -> CutOut | None:
+        if path not in self._made:
+            if len(self._made) >= _KEPT:
+                self._made.popitem(last=False)
+            self._made[path] = load_cut_out(path)
+        return self._made[path]
+
+
+def load_cut_out(path: Path) -> CutOut | None:
+    """Cut the object out of one photo; None if it can't be told from its ground.
+
+    Raises:
+        ConfigError: the file is no photo.
+    """
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ConfigError(f"{path}: can't be read as a photo")
+    scale = _LARGEST / max(picture.shape[:2])
+    if scale < 1:
+        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    pixels = np.ascontiguousarray(picture[:, :, ::-1], np.uint8)
+    alpha = cutout(pixels)
+    if alpha is None:
+        return None
+    box = Box(*cv2.boundingRect((alpha > 127).astype(np.uint8)))
+    if min(box.width, box.height) < 8:
+        return None
+    window = (slice(box.y, box.y + box.height), slice(box.x, box.x + box.width))
+    return CutOut(
+        path.parent.name,
+        f"{path.parent.name}/{path.name}",
+        np.ascontiguousarray(pixels[window]),
+        np.ascontiguousarray(alpha[window]),
+    )

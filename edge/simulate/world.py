@@ -1,0 +1,268 @@
+"""The simulated world around one station: what its camera sees, what its pins move and what its sensors say.
+
+Times are instants of the station's clock. Everything that happens is an entry of one agenda, so that the
+same seed gives the same world, however fast the clock runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import cv2
+import numpy as np
+
+from edge.clock import NS_PER_S, ms
+from edge.config import Station
+from edge.errors import ConfigError
+from edge.interfaces import Clock
+from edge.simulate.agenda import Agenda
+from edge.simulate.disturbances import Disturbance, Planned
+from edge.simulate.drives import PinState, StepperDrive, build_drive, build_flap
+from edge.simulate.motion import BeltMotion
+from edge.simulate.scene import Scene, build_scene
+from edge.simulate.sensor import Optics, Sensor
+from edge.simulate.truth import TrueItem
+from edge.types import Image
+
+_SLIPPING: Final = 0.6  # of the drum's speed
+_EXIT_PULSE_NS: Final = ms(60)
+
+
+class World:
+    """One run of the simulated world; safe to use from several threads.
+
+    Attributes:
+        scene: the belt or the bin.
+        flaps: the moving part of each actuator, by the actuator's name.
+        on_input: called with pin and level when a sensor's output changes.
+        light: factor on the brightness; tests and faults change it.
+    """
+
+    def __init__(self, station: Station, clock: Clock, disturbances: Iterable[Planned] = ()) -> None:
+        self.station = station
+        self.started_at = clock.now()
+        self.on_input: Callable[[int, bool], None] = lambda pin, level: None
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._reports: deque[tuple[int, int, PinState]] = deque()
+        self._active: dict[Disturbance, set[str]] = {}
+        self._agenda = Agenda()
+        speed = station.belt.speed_mm_per_s if station.belt is not None else 0.0
+        self._nominal = speed
+        self.drum = BeltMotion(self.started_at, speed)
+        self.surface = BeltMotion(self.started_at, speed)
+        self.flaps = {a.name: build_flap(a, self.started_at) for a in station.actuators}
+        self._drives = {a.name: build_drive(a, self.flaps[a.name]) for a in station.actuators}
+        self._drive_of_pin = {pin: a.name for a in station.actuators for pin in a.pins().values()}
+        self._run_allowed = station.belt is None or station.belt.run_pin is None
+        self.scene: Scene = build_scene(station, self.surface, self.flaps, self._agenda)
+        self.scene.on_landing = self._landed
+        self.inputs: dict[int, bool] = _resting_inputs(station)
+        simulation = station.simulation
+        self._sensor = Sensor(
+            (station.camera.width, station.camera.height), Optics(noise=simulation.noise), simulation.seed
+        )
+        self._wire_sensors()
+        for planned in disturbances:
+            self.plan(planned)
+
+    # -- time --------------------------------------------------------------------------------------------------
+
+    def next_at(self) -> int | None:
+        """Return the instant of the next thing that happens by itself."""
+        with self._lock:
+            return self._agenda.next_at()
+
+    def run_due(self, now: int) -> None:
+        """Let everything happen that is due by `now`, in order."""
+        with self._lock:
+            while self._reports and self._reports[0][0] <= now:
+                at, pin, state = self._reports.popleft()
+                self._agenda.run_due(at - 1)
+                self._take_report(pin, state, at)
+            self._agenda.run_due(now)
+
+    # -- pins --------------------------------------------------------------------------------------------------
+
+    def report_pin(self, pin: int, state: PinState) -> None:
+        """Take note of a new level at an output pin; never waits, so that nothing delays the product's strokes."""
+        self._reports.append((self._clock.now(), pin, state))
+
+    def _take_report(self, pin: int, state: PinState, at: int) -> None:
+        name = self._drive_of_pin.get(pin)
+        belt = self.station.belt
+        if name is not None:
+            self._drives[name].on_pin(pin, state, at)
+        elif belt is not None and pin == belt.run_pin:
+            self._run_allowed = state.level is not None and state.level > 0.5
+            self._move_belt(at)
+
+    def _set_input(self, pin: int | None, level: bool) -> None:
+        if pin is not None and self.inputs.get(pin) != level:
+            self.inputs[pin] = level
+            self.on_input(pin, level)
+
+    def _wire_sensors(self) -> None:
+        station = self.station
+        for name, drive in self._drives.items():
+            settings = station.actuator(name)
+            if isinstance(drive, StepperDrive):
+                home_pin = settings.pins().get("home_pin")
+                drive.on_home = lambda home, pin=home_pin: self._set_input(pin, not home)  # type: ignore[misc]
+        if station.sensing.beam_pin is not None:
+            self.scene.on_beam = lambda broken: self._set_input(station.sensing.beam_pin, not broken)
+        if station.belt is not None and station.belt.encoder is not None:
+            self._agenda.when(self.drum, 0.0, lambda at: self._tick(0))
+
+    def _tick(self, number: int) -> None:
+        """One edge of the encoder: the channels are a quarter of a turn apart."""
+        encoder = self.station.belt.encoder if self.station.belt is not None else None
+        if encoder is not None:
+            phase = number % 4
+            self._set_input(encoder.pin_a, phase in (1, 2))
+            self._set_input(encoder.pin_b, phase in (2, 3))
+            position = (number + 1) / encoder.ticks_per_mm
+            self._agenda.when(self.drum, position, lambda at: self._tick(number + 1))
+
+    def _landed(self, where: str, at: int) -> None:
+        pin = next((b.exit_pin for b in self.station.bins if b.name == where), None)
+        if pin is not None:
+            self._set_input(pin, False)
+            self._agenda.at(at + _EXIT_PULSE_NS, lambda _: self._set_input(pin, True))
+
+    # -- what goes wrong ---------------------------------------------------------------------------------------
+
+    def plan(self, planned: Planned) -> None:
+        """Let it happen at its time.
+
+        Raises:
+            ConfigError: the station has nothing of that name, or no sensor that would notice.
+        """
+        self._check(planned.kind, planned.target)
+        start = self.started_at
+        self._agenda.at(start + planned.start_ns, lambda at: self._disturb(planned.kind, planned.target, True, at))
+        if planned.end_ns is not None:
+            self._agenda.at(start + planned.end_ns, lambda at: self._disturb(planned.kind, planned.target, False, at))
+
+    def disturb(self, kind: Disturbance, target: str = "", active: bool = True) -> None:
+        """Begin or end it now."""
+        self._check(kind, target)
+        with self._lock:
+            now = self._clock.now()
+            self.run_due(now)
+            self._disturb(kind, target, active, now)
+
+    def is_active(self, kind: Disturbance) -> bool:
+        return bool(self._active.get(kind))
+
+    def _check(self, kind: Disturbance, target: str) -> None:
+        station = self.station
+        if kind in (Disturbance.DIVERTER_STUCK, Disturbance.DIVERTER_UNPLUGGED) and target not in self.flaps:
+            raise ConfigError(f"fault {kind}: expected one of the actuators {', '.join(self.flaps)}, got {target!r}")
+        if kind is Disturbance.BIN_FULL:
+            watched = [b.name for b in station.bins if b.full_pin is not None]
+            if target not in watched:
+                known = ", ".join(watched) or "none"
+                raise ConfigError(f"fault {kind}: expected one of the bins with a full_pin ({known}), got {target!r}")
+        needed = {
+            Disturbance.EMERGENCY_STOP: station.safety.estop_pin,
+            Disturbance.RESET: station.safety.reset_pin,
+        }
+        if kind in needed and needed[kind] is None:
+            raise ConfigError(f"fault {kind}: the station has no pin for it under [safety]")
+
+    def _disturb(self, kind: Disturbance, target: str, active: bool, at: int) -> None:
+        targets = self._active.setdefault(kind, set())
+        if active:
+            targets.add(target)
+        else:
+            targets.discard(target)
+        safety = self.station.safety
+        if kind in (Disturbance.BELT_STOPPED, Disturbance.BELT_SLIPPING):
+            self._move_belt(at)
+        elif kind is Disturbance.DIVERTER_STUCK:
+            self.flaps[target].set_stuck(at, active)
+        elif kind is Disturbance.DIVERTER_UNPLUGGED:
+            self._power(at)
+        elif kind is Disturbance.EMERGENCY_STOP:
+            self._set_input(safety.estop_pin, not active)
+            self._power(at)
+            self._move_belt(at)
+        elif kind is Disturbance.RESET:
+            self._set_input(safety.reset_pin, not active)
+        elif kind is Disturbance.JAM:
+            self.scene.blocked = active
+            self._set_input(safety.jam_pin, not active)
+        elif kind is Disturbance.BIN_FULL:
+            self._set_input(self.station.bin(target).full_pin, not active)
+
+    def _move_belt(self, at: int) -> None:
+        stopped = self.is_active(Disturbance.BELT_STOPPED) or self.is_active(Disturbance.EMERGENCY_STOP)
+        speed = self._nominal if self._run_allowed and not stopped else 0.0
+        self.drum.set_speed(at, speed)
+        self.surface.set_speed(at, speed * (_SLIPPING if self.is_active(Disturbance.BELT_SLIPPING) else 1.0))
+
+    def _power(self, at: int) -> None:
+        unplugged = self._active.get(Disturbance.DIVERTER_UNPLUGGED, set())
+        for name, flap in self.flaps.items():
+            flap.set_powered(at, name not in unplugged and not self.is_active(Disturbance.EMERGENCY_STOP))
+
+    # -- what is seen ------------------------------------------------------------------------------------------
+
+    @property
+    def items(self) -> list[TrueItem]:
+        """Every item so far, in the order of arrival."""
+        return self.scene.items
+
+    def stop_feeding(self) -> None:
+        """Let no more items come."""
+        with self._lock:
+            self.scene.stop_feeding()
+
+    def render(self, at: int) -> Image:
+        """Return what the camera takes at an instant, (height, width, 3), RGB."""
+        with self._lock:
+            picture = self.scene.picture(at)
+        if self.is_active(Disturbance.CAMERA_MOVED):
+            picture = _moved(picture)
+        if self.is_active(Disturbance.SHADOW):
+            _shade(picture, (at - self.started_at) / NS_PER_S)
+        self._sensor.expose(picture, at, self._gain())
+        return picture
+
+    def _gain(self) -> float:
+        if self.is_active(Disturbance.CAMERA_BLACK):
+            return 0.0
+        if self.is_active(Disturbance.CAMERA_OVEREXPOSED):
+            return 6.0
+        return 0.72 if self.is_active(Disturbance.LAMP_STEP) else 1.0
+
+
+def _resting_inputs(station: Station) -> dict[int, bool]:
+    """Every input is high while nothing is there: sensors pull low, and the emergency stop's chain is closed."""
+    pins = [station.safety.estop_pin, station.safety.reset_pin, station.safety.jam_pin, station.sensing.beam_pin]
+    pins += [pin for where in station.bins for pin in (where.full_pin, where.exit_pin)]
+    pins += [a.pins().get("home_pin") for a in station.actuators]
+    return {pin: True for pin in pins if pin is not None}
+
+
+def _moved(picture: Image) -> Image:
+    """Somebody knocked the camera: shifted by 5 % and turned by 4 degrees."""
+    height, width = picture.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 4.0, 1.0)
+    turn[:, 2] += (0.05 * width, 0.04 * height)
+    return np.asarray(cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _shade(picture: Image, seconds: float) -> None:
+    """A soft shadow, a third of the picture wide, that moves to and fro."""
+    width = picture.shape[1]
+    middle = width * (0.5 + 0.6 * np.sin(seconds * 0.9))
+    reach = np.clip(1.3 - np.abs(np.arange(width) - middle) / (width / 6), 0, 1)
+    light: Mapping[str, object] | np.ndarray[tuple[int], np.dtype[np.uint8]] = np.rint(255 - 95 * reach).astype(
+        np.uint8
+    )
+    cv2.multiply(picture, np.ascontiguousarray(np.broadcast_to(light[None, :, None], picture.shape)), dst=picture, scale=1 / 255)  # type: ignore[index]
