@@ -1,0 +1,305 @@
+"""What is going on right now, for the page and the metrics: bounded, and free for the control path.
+
+Writers never wait: each `publish_*` swaps one reference or appends to a bounded deque, both atomic. All
+counting, cutting out of pictures and joining is done by readers, under a lock that no writer takes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import cv2
+
+from edge.clock import NS_PER_S, ms
+from edge.health import Fault, State
+from edge.interfaces import Clock, Sighting
+from edge.line import Outcome
+from edge.service.machine import MachineState
+from edge.types import Box, Crop, Decision, Frame, Image, Reason, Stroke
+
+KEEP_ITEMS = 24
+# Decisions and strokes that wait for a reader: at 8 items a second, 20 minutes without one.
+MAX_WAITING = 10_000
+# Whole frames kept until a reader cuts the items out of them: 7 MB at 640x480.
+MAX_UNCUT = 8
+THUMBNAIL_PX = 192
+WINDOW_NS = 60 * NS_PER_S
+
+
+class Newest(NamedTuple):
+    """The newest frame and what is followed in it."""
+
+    frame: Frame
+    sightings: tuple[Sighting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecentItem:
+    """One decided item; times in nanoseconds on the station's clock.
+
+    `spare_ns` is the time between the decision and its stroke, None where no stroke was needed.
+    `stroke` is what became of it ("" until known). `revision` grows with every change of any item.
+    """
+
+    decision: Decision
+    crossed_at: int
+    spare_ns: int | None
+    stroke: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Durations in nanoseconds: percentiles of the latest ones, buckets and sum of all.
+
+    `buckets` pairs an upper bound in seconds with the number of durations up to it.
+    """
+
+    median: int = 0
+    p99: int = 0
+    worst: int = 0
+    count: int = 0
+    total: int = 0
+    buckets: tuple[tuple[float, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that is known at `taken_at`; `items` are newest first.
+
+    `counts` is by (bin, reason), `strokes` by (actuator, outcome). `picture_age_ns` is the age of the
+    newest frame now, None before the first one.
+    """
+
+    taken_at: int
+    uptime_ns: int
+    state: State
+    faults: tuple[Fault, ...]
+    model: tuple[str, str]
+    items: tuple[RecentItem, ...]
+    counts: Mapping[tuple[str, Reason], int]
+    labels: Mapping[str, int]
+    strokes: Mapping[tuple[str, str], int]
+    items_per_min: float
+    deciding: Latency
+    frame_age: Latency
+    spare: Latency
+    picture_age_ns: int | None
+    machine: MachineState
+    revision: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+class _Durations:
+    """Collects durations: the latest for percentiles, all of them in buckets."""
+
+    BOUNDS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+    def __init__(self) -> None:
+        self._latest: deque[int] = deque(maxlen=512)
+        self._buckets = [0] * len(self.BOUNDS_S)
+        self._count = 0
+        self._total = 0
+
+    def add(self, duration: int) -> None:
+        self._latest.append(duration)
+        self._count += 1
+        self._total += duration
+        for n, bound in enumerate(self.BOUNDS_S):
+            self._buckets[n] += duration <= bound * NS_PER_S
+
+    def latency(self) -> Latency:
+        ordered = sorted(self._latest)
+        if not ordered:
+            return Latency(buckets=tuple((bound, 0) for bound in self.BOUNDS_S))
+        return Latency(
+            median=ordered[len(ordered) // 2],
+            p99=ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)],
+            worst=ordered[-1],
+            count=self._count,
+            total=self._total,
+            buckets=tuple(zip(self.BOUNDS_S, self._buckets, strict=True)),
+        )
+
+
+class _Settled(NamedTuple):
+    """What is kept of an Outcome until a reader comes; it holds no picture."""
+
+    decision: Decision
+    crossed_at: int
+    frame_age_ns: int
+    spare_ns: int | None
+
+
+class LiveView:
+    """The newest frame, the last items, counters and the state; written by the station, read by the page."""
+
+    def __init__(self, clock: Clock, model: tuple[str, str] = ("", "")) -> None:
+        self._clock = clock
+        self._started_at = clock.now()
+        self._model = model
+        self._machine = MachineState()
+        self._newest: Newest | None = None
+        self._condition: tuple[State, tuple[Fault, ...]] = (State.STARTING, ())
+        self._settled: deque[_Settled] = deque(maxlen=MAX_WAITING)
+        self._struck: deque[Stroke] = deque(maxlen=MAX_WAITING)
+        self._uncut: deque[tuple[int, Crop]] = deque(maxlen=MAX_UNCUT)
+        self._reading = threading.Lock()
+        self._items: dict[int, RecentItem] = {}
+        self._pictures: dict[int, Image] = {}
+        self._early_strokes: dict[int, str] = {}
+        self._counts: Counter[tuple[str, Reason]] = Counter()
+        self._labels: Counter[str] = Counter()
+        self._strokes: Counter[tuple[str, str]] = Counter()
+        self._decided_at: deque[int] = deque(maxlen=MAX_WAITING)
+        self._deciding, self._frame_age, self._spare = _Durations(), _Durations(), _Durations()
+        self._revision = 0
+
+    # -- writers: any thread, never waiting --------------------------------------------------------------------
+
+    def publish_frame(self, frame: Frame, sightings: Sequence[Sighting]) -> None:
+        """Show this frame from now on; its pixels must not change any more."""
+        self._newest = Newest(frame, tuple(sightings))
+
+    def publish_outcome(self, outcome: Outcome) -> None:
+        """Count a decided item and keep its best crop."""
+        decision, item, actuation = outcome.decision, outcome.item, outcome.actuation
+        spare = None if actuation is None else actuation.fire_at - decision.decided_at
+        if item.crops:
+            self._uncut.append((item.item_id, item.crops[0]))
+        self._settled.append(_Settled(decision, item.crossed_at, outcome.frame_age_ns, spare))
+
+    def publish_stroke(self, stroke: Stroke) -> None:
+        """Count a stroke and mark the items that it served."""
+        self._struck.append(stroke)
+
+    def publish_state(self, state: State, faults: Sequence[Fault] = ()) -> None:
+        """Show this state and these faults, worst first."""
+        self._condition = (state, tuple(faults))
+
+    def publish_model(self, name: str, version: str) -> None:
+        """Show that this model is at work from now on."""
+        self._model = (name, version)
+
+    def publish_machine(self, machine: MachineState) -> None:
+        """Show these readings of the machine."""
+        self._machine = machine
+
+    # -- readers -----------------------------------------------------------------------------------------------
+
+    def newest(self) -> Newest | None:
+        """Return the newest frame; None before the first one."""
+        return self._newest
+
+    def picture(self, item_id: int) -> Image | None:
+        """Return a thumbnail of one of the last items; None if there is none (any more)."""
+        with self._reading:
+            self._catch_up()
+            return self._pictures.get(item_id)
+
+    def catch_up(self) -> None:
+        """Digest what has been published, so that no whole frame is held longer than needed."""
+        with self._reading:
+            self._catch_up()
+
+    def snapshot(self) -> Snapshot:
+        """Return everything at one instant."""
+        with self._reading:
+            self._catch_up()
+            now = self._clock.now()
+            newest, (state, faults) = self._newest, self._condition
+            return Snapshot(
+                taken_at=now,
+                uptime_ns=now - self._started_at,
+                state=state,
+                faults=faults,
+                model=self._model,
+                items=tuple(reversed(self._items.values())),
+                counts=dict(self._counts),
+                labels=dict(self._labels),
+                strokes=dict(self._strokes),
+                items_per_min=self._rate(now),
+                deciding=self._deciding.latency(),
+                frame_age=self._frame_age.latency(),
+                spare=self._spare.latency(),
+                picture_age_ns=None if newest is None else now - newest.frame.captured_at,
+                machine=self._machine,
+                revision=self._revision,
+            )
+
+    def _catch_up(self) -> None:
+        while self._uncut:
+            item_id, crop = self._uncut.popleft()
+            thumbnail = cut_thumbnail(crop.pixels, crop.box)
+            if thumbnail is not None:
+                self._pictures[item_id] = thumbnail
+        while self._settled:
+            self._take_in(self._settled.popleft())
+        while self._struck:
+            self._mark(self._struck.popleft())
+        for kept in (self._items, self._pictures, self._early_strokes):
+            _drop_oldest(kept)
+
+    def _take_in(self, settled: _Settled) -> None:
+        decision = settled.decision
+        self._counts[decision.bin, decision.reason] += 1
+        if decision.label:
+            self._labels[decision.label] += 1
+        self._decided_at.append(decision.decided_at)
+        self._deciding.add(decision.decided_at - settled.crossed_at)
+        self._frame_age.add(settled.frame_age_ns)
+        if settled.spare_ns is not None:
+            self._spare.add(settled.spare_ns)
+        self._revision += 1
+        self._items[decision.item_id] = RecentItem(
+            decision=decision,
+            crossed_at=settled.crossed_at,
+            spare_ns=settled.spare_ns,
+            stroke=self._early_strokes.pop(decision.item_id, ""),
+            revision=self._revision,
+        )
+
+    def _mark(self, stroke: Stroke) -> None:
+        self._strokes[stroke.actuation.actuator, stroke.outcome] += 1
+        for item_id in stroke.actuation.item_ids:
+            item = self._items.get(item_id)
+            if item is None:
+                self._early_strokes[item_id] = stroke.outcome
+                continue
+            self._revision += 1
+            self._items[item_id] = replace(item, stroke=stroke.outcome, revision=self._revision)
+
+    def _rate(self, now: int) -> float:
+        """Return items per minute over the last minute; over the time since the start if that is shorter."""
+        while self._decided_at and self._decided_at[0] <= now - WINDOW_NS:
+            self._decided_at.popleft()
+        window = min(WINDOW_NS, max(now - self._started_at, ms(5000)))
+        return len(self._decided_at) * WINDOW_NS / window
+
+
+def cut_thumbnail(pixels: Image, box: Box) -> Image | None:
+    """Return a copy of the box with some surroundings, at most THUMBNAIL_PX a side; None if nothing is in it."""
+    height, width = pixels.shape[:2]
+    border = max(box.width, box.height) // 12
+    left, top = max(0, box.x - border), max(0, box.y - border)
+    right, bottom = min(width, box.x + box.width + border), min(height, box.y + box.height + border)
+    if right <= left or bottom <= top:
+        return None
+    cut = pixels[top:bottom, left:right]
+    scale = THUMBNAIL_PX / max(cut.shape[:2])
+    if scale >= 1:
+        return cut.copy()
+    size = (max(1, round(cut.shape[1] * scale)), max(1, round(cut.shape[0] * scale)))
+    return cv2.resize(cut, size, interpolation=cv2.INTER_AREA).astype("uint8", copy=False)
+
+
+def _drop_oldest(kept: dict[int, Any]) -> None:
+    while len(kept) > KEEP_ITEMS:
+        del kept[next(iter(kept))]

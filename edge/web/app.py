@@ -1,0 +1,168 @@
+"""The routes; all of them only show. One event loop in one thread serves them: no thread pool, no files at run time."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from edge.clock import ms
+from edge.config import Station
+from edge.health import HELD_STATES
+from edge.interfaces import Clock
+from edge.live import THUMBNAIL_PX, LiveView
+from edge.telemetry import build_registry, read_disk_free
+from edge.web.guard import Guard
+from edge.web.pictures import CROP_QUALITY, BeltEncoder, encode_jpeg
+from edge.web.status import describe_belt, describe_items, describe_status
+
+ASSETS = Path(__file__).parent / "assets"
+ASSET_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MAX_STREAMS = 8
+# How often an event stream looks for something new, and how often it tells figures when there is nothing new.
+LOOK_S = 0.25
+TELL_S = 1.0
+DISK_MS = 5000
+
+
+def build_app(live: LiveView, station: Station, journal_path: Path | None, clock: Clock) -> Starlette:
+    """Return the page of one station; `app.state.closing` ends its streams and its housekeeping."""
+    views = _Views(live, station, journal_path, clock)
+    app = Starlette(
+        routes=[
+            Route("/", views.page),
+            *(Route(f"/{path.name}", views.asset) for path in ASSETS.iterdir() if path.suffix in ASSET_TYPES),
+            Route("/api/status", views.status),
+            Route("/api/items", views.items),
+            Route("/belt.jpg", views.belt),
+            Route("/crops/{name}", views.crop),
+            Route("/events", views.events),
+            Route("/metrics", views.metrics),
+            Route("/healthz", views.healthz),
+        ],
+        middleware=[Middleware(Guard, names=(station.page.host, *station.page.names))],
+        lifespan=views.lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.closing = views.closing
+    return app
+
+
+class _Views:
+    """What all routes share."""
+
+    def __init__(self, live: LiveView, station: Station, journal_path: Path | None, clock: Clock) -> None:
+        self._live, self._station, self._clock = live, station, clock
+        self._stored_in = station.state_folder if journal_path is None else journal_path.parent
+        self._belt = BeltEncoder(live, clock)
+        self._registry = build_registry(live, self._disk_free)
+        self._disk: tuple[int, int | None] | None = None
+        self._streams = 0
+        self.closing = threading.Event()
+        page = (ASSETS / "index.html").read_text("utf-8")
+        self._page = page.replace("{{station}}", html.escape(station.name))
+        self._assets = {f"/{path.name}": path.read_bytes() for path in ASSETS.iterdir()}
+
+    @asynccontextmanager
+    async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        """Keep the live view digested, looked at or not: what waits in it holds whole frames."""
+        housekeeping = asyncio.create_task(self._keep_house())
+        try:
+            yield
+        finally:
+            self.closing.set()
+            await housekeeping
+
+    async def _keep_house(self) -> None:
+        while not self.closing.is_set():
+            self._live.catch_up()
+            await asyncio.sleep(LOOK_S)
+
+    async def page(self, _request: Request) -> Response:
+        return Response(self._page, media_type="text/html", headers={"Cache-Control": "no-cache"})
+
+    async def asset(self, request: Request) -> Response:
+        path = request.url.path
+        kind = ASSET_TYPES[Path(path).suffix]
+        return Response(self._assets[path], media_type=kind, headers={"Cache-Control": "no-cache"})
+
+    async def status(self, _request: Request) -> Response:
+        return JSONResponse(describe_status(self._live.snapshot(), self._station, self._disk_free()))
+
+    async def items(self, _request: Request) -> Response:
+        return JSONResponse({"items": describe_items(self._live.snapshot())})
+
+    async def belt(self, request: Request) -> Response:
+        """The newest picture with what is drawn over it in a header, so that the two always fit together."""
+        picture = self._belt.picture()
+        if picture is None:
+            return PlainTextResponse("There is no picture yet.\n", 503, {"Retry-After": "1"})
+        if request.query_params.get("after") == str(picture.sequence):
+            return Response(status_code=204)
+        overlay = describe_belt(picture, self._live.snapshot(), self._station)
+        headers = {"X-Sequence": str(picture.sequence), "X-Overlay": json.dumps(overlay, separators=(",", ":"))}
+        return Response(picture.jpeg, media_type="image/jpeg", headers=headers)
+
+    async def crop(self, request: Request) -> Response:
+        number, _, suffix = str(request.path_params["name"]).partition(".")
+        pixels = None
+        if suffix == "jpg" and number.isascii() and number.isdecimal() and len(number) <= 12:
+            pixels = self._live.picture(int(number))
+        jpeg = None if pixels is None else encode_jpeg(pixels, THUMBNAIL_PX, CROP_QUALITY)
+        if jpeg is None:
+            return PlainTextResponse("There is no picture of this item (any more).\n", 404)
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+    async def events(self, request: Request) -> Response:
+        if self._streams >= MAX_STREAMS:
+            return PlainTextResponse("Too many people look already.\n", 503, {"Retry-After": "10"})
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
+        return StreamingResponse(self._stream(), media_type="text/event-stream")
+
+    async def _stream(self) -> AsyncIterator[str]:
+        """Tell changes as they come and figures every TELL_S, until the visitor or the station goes."""
+        self._streams += 1
+        try:
+            yield "retry: 2000\n\n"
+            told: tuple[int, Any] = (0, None)
+            tell_at = 0
+            while not self.closing.is_set():
+                snapshot = self._live.snapshot()
+                new = (snapshot.revision, (snapshot.state, snapshot.faults))
+                if new != told or snapshot.taken_at >= tell_at:
+                    status = describe_status(snapshot, self._station, self._disk_free())
+                    status["items"] = describe_items(snapshot, told[0])
+                    yield f"data: {json.dumps(status, separators=(',', ':'))}\n\n"
+                    told, tell_at = new, snapshot.taken_at + ms(TELL_S * 1000)
+                await asyncio.sleep(LOOK_S)
+        finally:
+            self._streams -= 1
+
+    async def metrics(self, _request: Request) -> Response:
+        return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def healthz(self, _request: Request) -> Response:
+        """200 while items are being sorted or could be; 503 and the reason otherwise."""
+        snapshot = self._live.snapshot()
+        well = snapshot.state not in HELD_STATES
+        body = {"state": str(snapshot.state), "faults": [str(fault.kind) for fault in snapshot.faults]}
+        return JSONResponse(body, 200 if well else 503)
+
+    def _disk_free(self) -> int | None:
+        now = self._clock.now()
+        if self._disk is None or now - self._disk[0] >= ms(DISK_MS):
+            self._disk = (now, read_disk_free(self._stored_in))
+        return self._disk[1]

@@ -1,0 +1,156 @@
+"""A Snapshot as the JSON that page and API share. Numbers that are not finite become null."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+from edge.clock import NS_PER_MS, NS_PER_S
+from edge.config import Station
+from edge.interfaces import Sighting
+from edge.live import RecentItem, Snapshot
+from edge.types import REASON_TEXT, Reason
+from edge.web.pictures import BeltPicture
+from edge.web.words import STATE_TEXT, STROKE_TEXT
+
+# More boxes than this say nothing to the eye, and they travel in a header.
+MAX_BOXES = 32
+
+
+def describe_status(snapshot: Snapshot, station: Station, disk_free: int | None) -> dict[str, Any]:
+    """Return everything but the items."""
+    text = STATE_TEXT[snapshot.state]
+    return {
+        "station": {"name": station.name, "kind": station.kind},
+        "state": {"code": str(snapshot.state), "title": text.title, "meaning": text.meaning, "tone": text.tone},
+        "faults": [
+            {
+                "code": str(fault.kind),
+                "sentence": fault.text,
+                "advice": fault.nature.advice,
+                "holds": fault.nature.holds,
+            }
+            for fault in snapshot.faults
+        ],
+        "model": {"name": snapshot.model[0], "version": snapshot.model[1]},
+        "run": run_mark(snapshot),
+        "total": snapshot.total,
+        "items_per_min": _rounded(snapshot.items_per_min),
+        "uptime_s": _rounded(snapshot.uptime_ns / NS_PER_S),
+        "bins": _describe_bins(snapshot, station),
+        "reasons": _describe_reasons(snapshot),
+        "health": {
+            "picture_age_ms": _in_ms(snapshot.picture_age_ns),
+            "stall_ms": station.safety.stall_ms,
+            "deciding_ms": _in_ms(snapshot.deciding.median) if snapshot.deciding.count else None,
+            "deciding_p99_ms": _in_ms(snapshot.deciding.p99) if snapshot.deciding.count else None,
+            "frame_age_ms": _in_ms(snapshot.frame_age.median) if snapshot.frame_age.count else None,
+            "spare_ms": _in_ms(snapshot.spare.median) if snapshot.spare.count else None,
+            "disk_free_mb": None if disk_free is None else disk_free // 1_000_000,
+            "temperature_c": _rounded(snapshot.machine.temperature_c),
+        },
+        "revision": snapshot.revision,
+    }
+
+
+def describe_items(snapshot: Snapshot, after_revision: int = 0) -> list[dict[str, Any]]:
+    """Return the last items that changed after the revision, newest first."""
+    run = run_mark(snapshot)
+    return [
+        describe_item(item, snapshot.taken_at, f"/crops/{item.decision.item_id}.jpg?run={run}")
+        for item in snapshot.items
+        if item.revision > after_revision
+    ]
+
+
+def run_mark(snapshot: Snapshot) -> str:
+    """Return what tells one run of the controller from the next, whose items are numbered from 1 again."""
+    return f"{snapshot.taken_at - snapshot.uptime_ns:x}"
+
+
+def describe_item(item: RecentItem, now: int, crop: str) -> dict[str, Any]:
+    """Return one item; `crop` is the address of its picture."""
+    decision = item.decision
+    return {
+        "id": decision.item_id,
+        "label": decision.label,
+        "score": _rounded(decision.score, 4) if decision.label else None,
+        "margin": _rounded(decision.margin, 4) if decision.label else None,
+        "bin": decision.bin,
+        "reason": str(decision.reason),
+        "text": REASON_TEXT[decision.reason],
+        "age_s": _rounded((now - decision.decided_at) / NS_PER_S),
+        "deciding_ms": _in_ms(decision.decided_at - item.crossed_at),
+        "spare_ms": _in_ms(item.spare_ns),
+        "stroke": item.stroke,
+        "stroke_text": "" if item.spare_ns is None else STROKE_TEXT.get(item.stroke, item.stroke),
+        "crop": crop,
+        "revision": item.revision,
+    }
+
+
+def describe_belt(picture: BeltPicture, snapshot: Snapshot, station: Station) -> dict[str, Any]:
+    """Return what is drawn over the belt picture: its size, the boxes and the decision line, in its pixels."""
+    items = {item.decision.item_id: item for item in snapshot.items}
+    return {
+        "width": picture.size[0],
+        "height": picture.size[1],
+        "line": _decision_line(picture.size, station),
+        "boxes": [_describe_box(s, items.get(s.item_id)) for s in picture.sightings[:MAX_BOXES]],
+    }
+
+
+def _describe_box(sighting: Sighting, item: RecentItem | None) -> dict[str, Any]:
+    box = sighting.box
+    described: dict[str, Any] = {"box": [box.x, box.y, box.width, box.height], "label": "", "score": None, "bin": ""}
+    if item is not None:
+        decision = item.decision
+        described |= {"label": decision.label, "bin": decision.bin, "score": _rounded(decision.score, 4)}
+    return described
+
+
+def _describe_bins(snapshot: Snapshot, station: Station) -> list[dict[str, Any]]:
+    counts: Counter[str] = Counter()
+    for (name, _), count in snapshot.counts.items():
+        counts[name] += count
+    return [
+        {"name": where.name, "labels": list(where.labels), "count": counts[where.name], "enabled": where.enabled}
+        for where in station.bins
+    ]
+
+
+def _describe_reasons(snapshot: Snapshot) -> list[dict[str, Any]]:
+    counts: Counter[Reason] = Counter()
+    for (_, reason), count in snapshot.counts.items():
+        counts[reason] += count
+    return [
+        {"reason": str(reason), "text": REASON_TEXT[reason], "count": count}
+        for reason, count in counts.most_common()
+        if reason is not Reason.SORTED
+    ]
+
+
+def _decision_line(size: tuple[int, int], station: Station) -> list[float] | None:
+    """Return x1, y1, x2, y2 of the line on which a conveyor decides; None for a bin."""
+    if station.belt is None:
+        return None
+    region, fraction = station.region, station.belt.decision_line
+    left, top = region.x, region.y
+    width = (region.width or size[0] - left) if left < size[0] else size[0]
+    height = (region.height or size[1] - top) if top < size[1] else size[1]
+    if station.belt.direction in ("left", "up"):
+        fraction = 1 - fraction
+    if station.belt.direction in ("left", "right"):
+        x = left + fraction * width
+        return [x, top, x, top + height]
+    y = top + fraction * height
+    return [left, y, left + width, y]
+
+
+def _rounded(number: float | None, digits: int = 1) -> float | None:
+    return None if number is None or not math.isfinite(number) else round(number, digits)
+
+
+def _in_ms(duration_ns: int | None) -> float | None:
+    return None if duration_ns is None else round(duration_ns / NS_PER_MS, 1)

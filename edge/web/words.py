@@ -1,0 +1,35 @@
+"""What the page calls things: the table of states, next to REASON_TEXT in `edge/types.py` for reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from edge.health import State
+
+
+class StateText(NamedTuple):
+    """A heading that is readable from afar, what it means, and the tone that picks colour and sign."""
+
+    title: str
+    meaning: str
+    tone: str  # good | calm | warn | bad | off
+
+
+STATE_TEXT: Final[Mapping[State, StateText]] = {
+    State.STARTING: StateText("Starting", "Waiting for the first picture.", "calm"),
+    State.RUNNING: StateText("Running", "Items are being sorted.", "good"),
+    State.STARVED: StateText("Waiting for items", "Everything is ready; nothing has come past for a while.", "calm"),
+    State.DEGRADED: StateText("Running with limits", "Sorting goes on, but something needs attention.", "warn"),
+    State.FAULT: StateText("Fault", "Nothing is sorted; every item runs to the residual bin.", "bad"),
+    State.STOPPED: StateText("Stopped", "A person stopped the station. Nothing is sorted.", "off"),
+    State.ESTOP: StateText("Emergency stop", "Nothing is moved until a person resets it.", "bad"),
+}
+
+STROKE_TEXT: Final[Mapping[str, str]] = {
+    "": "on its way",
+    "fired": "diverted",
+    "cancelled": "stroke cancelled",
+    "refused": "stroke refused",
+    "failed": "stroke failed",
+}
