@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 QUEUE_ROWS = 20_000  # 20 minutes at 8 items/s with their strokes; about 10 MB
 QUEUE_PICTURE_BYTES = 16_000_000
 ROWS_AT_ONCE = 2_000  # in one commit: bounds the write-ahead log after a long stall
+CLOSE_S = 3.0
 DAY_S = 86_400.0
 
 
@@ -97,18 +98,17 @@ class Journal:
         clock: Clock,
         run: Run,
         connect: Connect = connect_for_writing,
-        queue_rows: int = QUEUE_ROWS,
         claim: int | None = None,
     ) -> None:
         self.path = folder / "journal.db"
         self.settings = settings
         self.bundle = ""
+        self.queue_rows = QUEUE_ROWS
         self.turned_at = clock.now()
         self.on_event: Callable[[Event], None] | None = None
         self._clock = clock
         self._run = run
         self._connect = connect
-        self._queue_rows = queue_rows
         self._keep = settings.keep_crops if settings.crops_max_mb > 0 else "none"
         self._pictures = Pictures(folder / "pictures", int(settings.crops_max_mb * BYTES_PER_MB))
         self._dates = DateWatch(clock)
@@ -150,7 +150,7 @@ class Journal:
     def _enqueue(self, row: Row, picture: Image | None = None) -> None:
         with self._counting:
             self._recorded += 1
-            if len(self._queue) >= self._queue_rows:
+            if len(self._queue) >= self.queue_rows:
                 self._lost += 1
                 self._pictures_lost += picture is not None
                 return
@@ -168,22 +168,33 @@ class Journal:
         queue, and the next call tries again with the file opened anew.
         """
         with self._storing:
-            left = len(self._queue)
-            stored = 0
-            while left > 0 and (done := self._store_batch(min(left, ROWS_AT_ONCE))):
-                left -= done
-                stored += done
-            self.turned_at = self._clock.now()
-            return stored
+            return self._store_all()
 
     def close(self) -> None:
-        """Store what is pending and close the file; waits for the disk. May be called twice."""
-        self.store_pending()
-        with self._storing:
+        """Store what is pending and close the file; may be called twice.
+
+        Waits for the disk, but not for a write that another thread has been waiting on for long.
+        """
+        if not self._storing.acquire(timeout=CLOSE_S):
+            log.warning("the disk hangs: %d rows are not stored", len(self._queue))
+            return
+        try:
+            self._store_all()
             self._drop_database()
             if self._claim is not None:
                 os.close(self._claim)
                 self._claim = None
+        finally:
+            self._storing.release()
+
+    def _store_all(self) -> int:
+        left = len(self._queue)
+        stored = 0
+        while left > 0 and (done := self._store_batch(min(left, ROWS_AT_ONCE))):
+            left -= done
+            stored += done
+        self.turned_at = self._clock.now()
+        return stored
 
     def _store_batch(self, size: int) -> int:
         """Store the first `size` rows of the queue; return 0 if the disk did not let us."""

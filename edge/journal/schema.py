@@ -71,7 +71,7 @@ DELETE_EMPTY_RUNS = """
         AND run < coalesce((SELECT run FROM events ORDER BY row LIMIT 1), 9e18)
 """
 
-OLDEST = {table: f"SELECT wall_time FROM {table} ORDER BY row LIMIT 1" for table in ("items", "events")}
+OLDEST = {table: f"SELECT CAST(wall_time AS REAL) FROM {table} ORDER BY row LIMIT 1" for table in ("items", "events")}
 DELETE_OLDEST = {
     table: f"DELETE FROM {table} WHERE row IN (SELECT row FROM {table} ORDER BY row LIMIT ?) AND wall_time < ?"
     for table in ("items", "events")

@@ -1,0 +1,251 @@
+"""`sorter journal`: what was sorted, from the durable record; works while the sorter is running."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from edge.clock import SystemClock
+from edge.config import load_station
+from edge.errors import ConfigError, JournalError
+from edge.journal.exporting import export_rows
+from edge.journal.reading import EventRecord, ItemRecord, Query, check_journal, count_rows, read_all, read_last
+from edge.types import Reason
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="What was sorted: list, count, export and check the journal.",
+    pretty_exceptions_enable=False,
+)
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+StationOption = Annotated[Path, typer.Option("--station", help="The station file whose journal is read.")]
+FolderOption = Annotated[
+    Path | None, typer.Option("--state-folder", help="Another state folder than the station file's.")
+]
+FileOption = Annotated[
+    Path | None, typer.Option("--file", help="This journal file, such as a copy or one that was set aside.")
+]
+SinceOption = Annotated[
+    str | None, typer.Option(help="From this date and time on (2026-05-01, 2026-05-01T14:30), or 30m, 2h, 3d back.")
+]
+UntilOption = Annotated[str | None, typer.Option(help="Before this date and time, or that long back.")]
+BinOption = Annotated[str | None, typer.Option("--bin", help="Only items for this bin.")]
+LabelOption = Annotated[str | None, typer.Option(help="Only items with this label.")]
+ReasonOption = Annotated[Reason | None, typer.Option(help="Only items with this reason.")]
+EventsOption = Annotated[
+    bool, typer.Option("--events", help="Events (starts, faults, model changes) instead of items.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+DEFAULT_STATION = Path("/etc/sorter/station.toml")
+
+
+@app.command("list")
+def list_rows(
+    since: SinceOption = None,
+    until: UntilOption = None,
+    bin_name: BinOption = None,
+    label: LabelOption = None,
+    reason: ReasonOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, the newest.")] = 50,
+    events: EventsOption = False,
+    as_json: JsonOption = False,
+    station: StationOption = DEFAULT_STATION,
+    state_folder: FolderOption = None,
+    file: FileOption = None,
+) -> None:
+    """List the newest items, or events, oldest of them first."""
+    path = find_journal(station, state_folder, file)
+    query = build_query(since, until, bin_name, label, reason)
+    record = record_type(query, events)
+    rows = read_last(path, record, query, limit)
+    if as_json:
+        typer.echo(json.dumps([row._asdict() for row in rows], indent=2, ensure_ascii=False))
+    else:
+        _print_rows(rows)
+
+
+@app.command("export")
+def export(
+    target: Annotated[Path, typer.Argument(help="The file to write: NAME.csv, NAME.jsonl or NAME.parquet.")],
+    since: SinceOption = None,
+    until: UntilOption = None,
+    bin_name: BinOption = None,
+    label: LabelOption = None,
+    reason: ReasonOption = None,
+    events: EventsOption = False,
+    station: StationOption = DEFAULT_STATION,
+    state_folder: FolderOption = None,
+    file: FileOption = None,
+) -> None:
+    """Write items, or events, to a CSV, JSON lines or Parquet file."""
+    path = find_journal(station, state_folder, file)
+    query = build_query(since, until, bin_name, label, reason)
+    record = record_type(query, events)
+    count = export_rows(read_all(path, record, query), record, target)
+    typer.echo(f"{count} {'events' if events else 'items'} written to {target}")
+
+
+@app.command("stats")
+def stats(
+    since: SinceOption = None,
+    until: UntilOption = None,
+    as_json: JsonOption = False,
+    station: StationOption = DEFAULT_STATION,
+    state_folder: FolderOption = None,
+    file: FileOption = None,
+) -> None:
+    """Count the items of each bin, reason and label."""
+    path = find_journal(station, state_folder, file)
+    counts = count_rows(path, build_query(since, until))
+    total = sum(row[3] for row in counts)
+    if as_json:
+        named = [dict(zip(("bin", "reason", "label", "items"), row, strict=True)) for row in counts]
+        typer.echo(json.dumps({"items": total, "counts": named}, indent=2, ensure_ascii=False))
+        return
+    table = Table("bin", "reason", "label", title=f"{total} items", title_justify="left")
+    table.add_column("items", justify="right")
+    table.add_column("share", justify="right")
+    for bin_name, reason, label, count in counts:
+        table.add_row(bin_name, reason, label, str(count), f"{count / total:.1%}")
+    Console().print(table)
+    bins = Counter[str]()
+    for bin_name, _, _, count in counts:
+        bins[bin_name or "?"] += count
+    typer.echo("  ".join(f"{name} {count}" for name, count in bins.most_common()))
+
+
+@app.command("check")
+def check(
+    as_json: JsonOption = False,
+    station: StationOption = DEFAULT_STATION,
+    state_folder: FolderOption = None,
+    file: FileOption = None,
+) -> None:
+    """Check that the file is sound; every page of it is read."""
+    path = find_journal(station, state_folder, file)
+    problems = check_journal(path)
+    total = sum(row[3] for row in count_rows(path, Query()))
+    if as_json:
+        typer.echo(
+            json.dumps({"file": str(path), "sound": not problems, "problems": problems, "items": total}, indent=2)
+        )
+    elif not problems:
+        typer.echo(f"{path}: sound, {total} items")
+    if problems:
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise JournalError(
+            f"{path}: damaged; the sorter sets it aside and begins a new one at its next start\n{listed}"
+        )
+
+
+def find_journal(station: Path, state_folder: Path | None, file: Path | None) -> Path:
+    """Return the path of the journal that the options mean.
+
+    Raises:
+        ConfigError: the station file can't be used.
+    """
+    if file is not None:
+        return file
+    if state_folder is None and not station.exists():
+        raise ConfigError(
+            f"{station}: no such file; name the station with --station, or its folder with --state-folder"
+        )
+    return (state_folder or load_station(station).state_folder) / "journal.db"
+
+
+def build_query(
+    since: str | None,
+    until: str | None,
+    bin_name: str | None = None,
+    label: str | None = None,
+    reason: Reason | None = None,
+) -> Query:
+    """Return what the options ask for.
+
+    Raises:
+        ConfigError: a date can't be read.
+    """
+    now = SystemClock().wall_time()
+    return Query(
+        since=None if since is None else parse_instant(since, now),
+        until=None if until is None else parse_instant(until, now),
+        bin=bin_name,
+        label=label,
+        reason=None if reason is None else reason.value,
+    )
+
+
+def parse_instant(text: str, now: float) -> float:
+    """Return seconds since the epoch for a date and time (local unless it says otherwise) or a span back from `now`.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if span := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip()):
+        return now - float(span[1]) * SECONDS[span[2]]
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone().timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise ConfigError(
+            f"{text!r}: expected a date and time such as 2026-05-01 or 2026-05-01T14:30, or a span such as 30m, 2h, 3d"
+        ) from None
+
+
+def record_type(query: Query, events: bool) -> type[ItemRecord] | type[EventRecord]:
+    """Return which rows are meant.
+
+    Raises:
+        ConfigError: bin, label or reason were given for events, which have none.
+    """
+    if events and (query.bin or query.label or query.reason):
+        raise ConfigError("--bin, --label and --reason select items; events have none of them")
+    return EventRecord if events else ItemRecord
+
+
+def _print_rows(rows: Sequence[ItemRecord | EventRecord]) -> None:
+    items = [row for row in rows if isinstance(row, ItemRecord)]
+    events = [row for row in rows if isinstance(row, EventRecord)]
+    if not rows:
+        typer.echo("nothing matches")
+    elif items:
+        Console().print(_item_table(items))
+    else:
+        table = Table(Column("time", no_wrap=True), "severity", "kind", "what happened")
+        for event in events:
+            table.add_row(_local(event.time), event.severity, event.kind, event.text)
+        Console().print(table)
+
+
+def _item_table(items: Sequence[ItemRecord]) -> Table:
+    right: dict[str, Any] = {"justify": "right", "no_wrap": True}
+    table = Table(
+        Column("time", no_wrap=True), Column("item", **right), "label", Column("score", **right), "bin", "reason"
+    )
+    table.add_column("actuator")
+    landings = any(item.landed_in for item in items)
+    if landings:
+        table.add_column("landed in")
+    for item in items:
+        score = "" if item.score is None or not item.label else f"{item.score:.2f}"
+        # Commanded and nothing more: the power went, or the stroke is still to come.
+        stroke = "" if item.actuator is None else f"{item.actuator} {item.outcome or 'commanded'}"
+        cells = [_local(item.time), str(item.item), item.label, score, item.bin, item.reason, stroke]
+        table.add_row(*cells, *([item.landed_in] if landings else []))
+    return table
+
+
+def _local(time: str) -> str:
+    """Return an instant of the journal in the local time zone, without what a reader at the station knows."""
+    return datetime.fromisoformat(time).astimezone().strftime("%m-%d %H:%M:%S") if time else "?"

@@ -1,0 +1,208 @@
+"""Reads a journal, also while the controller writes it; never writes and never blocks the writer for long."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
+
+from edge.errors import JournalError
+from edge.journal import schema
+
+ROWS_AT_ONCE = 2_000  # one short transaction each: a reader that takes its time must not keep the log growing
+
+
+class ItemRecord(NamedTuple):
+    """One item as it is shown and exported; instants are nanoseconds since that boot, None where there was none."""
+
+    row: int
+    time: str
+    run_id: str
+    boot_id: str
+    item: int
+    lane: int | None
+    label: str | None
+    score: float | None
+    margin: float | None
+    bin: str | None
+    reason: str | None
+    crossed_at: int | None
+    decided_at: int | None
+    frame_age_ns: int | None
+    actuator: str | None
+    position: str | None
+    fire_at: int | None
+    release_at: int | None
+    fired_at: int | None
+    released_at: int | None
+    outcome: str | None
+    landed_at: int | None
+    landed_in: str | None
+    bundle: str | None
+    picture: str | None
+
+
+class EventRecord(NamedTuple):
+    """One event as it is shown and exported; `at` is nanoseconds since that boot."""
+
+    row: int
+    time: str
+    run_id: str
+    boot_id: str
+    at: int
+    kind: str
+    severity: str
+    code: str
+    text: str
+
+
+Record = TypeVar("Record", bound=ItemRecord | EventRecord)
+TABLES: dict[type[Any], str] = {ItemRecord: "items", EventRecord: "events"}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which rows; None: all. `since` and `until` are seconds since the epoch; bin, label and reason mean items only."""
+
+    since: float | None = None
+    until: float | None = None
+    bin: str | None = None
+    label: str | None = None
+    reason: str | None = None
+
+    def where(self) -> tuple[str, list[Any]]:
+        """Return the condition in SQL and its parameters."""
+        terms = {
+            "t.wall_time >= ?": self.since,
+            "t.wall_time < ?": self.until,
+            "t.bin = ?": self.bin,
+            "t.label = ?": self.label,
+            "t.reason = ?": self.reason,
+        }
+        given = {term: value for term, value in terms.items() if value is not None}
+        return " AND ".join(["1", *given]), list(given.values())
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    if not path.is_file():
+        raise JournalError(f"{path}: no journal here. Expected the state folder of a station that has sorted something")
+    log = path.with_name(path.name + "-wal")
+    # Without a log nobody is writing: told so, SQLite needs no lock files and works in a folder that is not ours.
+    immutable = not log.exists() or not log.stat().st_size
+    uri = f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
+    try:
+        connection = sqlite3.connect(uri, uri=True, timeout=5.0)
+        try:
+            connection.text_factory = _lenient_text
+            _check_version(path, connection)
+            yield connection
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise JournalError(_explain(path, error)) from None
+
+
+def _lenient_text(content: bytes) -> str:
+    return content.decode(errors="replace")
+
+
+def _check_version(path: Path, connection: sqlite3.Connection) -> None:
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application != schema.APPLICATION_ID:
+        raise JournalError(f"{path}: not a sorter's journal (application id {application:#x})")
+    if version > len(schema.MIGRATIONS):
+        raise JournalError(
+            f"{path}: written by a newer version (schema {version}; this version reads up to {len(schema.MIGRATIONS)}). "
+            "Update edge-sorter: pip install --upgrade edge-sorter"
+        )
+
+
+def _explain(path: Path, error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return f"{path}: damaged ({error}). The controller sets it aside and begins a new one at its next start"
+    if code & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return f"{path}: can't be read ({error}). Try `sudo sorter journal ...`, or as the user who runs the sorter"
+    return f"{path}: can't be read: {error}"
+
+
+def read_all(path: Path, record: type[Record], query: Query) -> Iterator[Record]:
+    """Yield all matching rows, oldest first.
+
+    Raises:
+        JournalError: the journal is missing, damaged, too new or can't be read.
+    """
+    last = -1
+    while rows := _select(path, record, query, f"t.row > {last} ORDER BY t.row", ROWS_AT_ONCE):
+        yield from rows
+        last = rows[-1].row
+
+
+def read_last(path: Path, record: type[Record], query: Query, limit: int) -> list[Record]:
+    """Return the newest matching rows, oldest of them first.
+
+    Raises:
+        JournalError: the journal is missing, damaged, too new or can't be read.
+    """
+    return _select(path, record, query, "1 ORDER BY t.row DESC", limit)[::-1]
+
+
+def check_journal(path: Path) -> list[str]:
+    """Return what SQLite's full integrity check finds wrong; empty if the file is sound.
+
+    Raises:
+        JournalError: it is missing, too new, can't be read, or is so damaged that it can't be checked.
+    """
+    with _reading(path) as connection:
+        lines = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
+    return [] if lines == ["ok"] else lines
+
+
+def count_rows(path: Path, query: Query) -> list[tuple[str | None, str | None, str | None, int]]:
+    """Return (bin, reason, label, number of items) for every combination that occurs.
+
+    Raises:
+        JournalError: the journal is missing, damaged, too new or can't be read.
+    """
+    where, parameters = query.where()
+    with _reading(path) as connection:
+        return connection.execute(
+            f"SELECT t.bin, t.reason, t.label, count(*) FROM items t WHERE {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            parameters,
+        ).fetchall()
+
+
+def _select(path: Path, record: type[Record], query: Query, order: str, limit: int) -> list[Record]:
+    where, parameters = query.where()
+    with _reading(path) as connection:
+        rows = connection.execute(
+            f"SELECT {_columns(record)} FROM {TABLES[record]} t JOIN runs r ON r.run = t.run "
+            f"WHERE {where} AND {order} LIMIT ?",
+            [*parameters, limit],
+        ).fetchall()
+    return [record(row[0], iso_time(row[1]), *row[2:]) for row in rows]
+
+
+def _columns(record: type[Any]) -> str:
+    """Return the columns in SQL, cast: where a bit flipped, SQLite would give a value of another type."""
+    columns = []
+    for name, hint in get_type_hints(record).items():
+        sql_type = {int: "INTEGER", float: "REAL"}.get(next(iter(get_args(hint)), hint), "TEXT")
+        columns.append(f"CAST({'r' if name in ('run_id', 'boot_id') else 't'}.{name} AS {sql_type})")
+    columns[1] = "CAST(t.wall_time AS REAL)"
+    return ", ".join(columns)
+
+
+def iso_time(wall_time: float | None) -> str:
+    """Return seconds since the epoch as an ISO 8601 date and time in UTC with milliseconds; empty if impossible."""
+    try:
+        date = datetime.fromtimestamp(wall_time or 0.0, UTC)
+    except (ValueError, OverflowError, OSError):
+        return ""
+    return date.isoformat(timespec="milliseconds").replace("+00:00", "Z")
