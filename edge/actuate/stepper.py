@@ -73,7 +73,7 @@ class StepperActuator:
             raise ActuatorError(f"{self.name} is closed")
         if self._lost:
             raise ActuatorError(
-                f"{self.name} did not meet its home switch and does not know where it is; free it and restart"
+                f"{self.name} does not know where it is: it lost its home switch or a pin; free it and restart"
             )
         self._go(self._settings.positions_steps[position])
 
@@ -86,18 +86,17 @@ class StepperActuator:
         return self._next_at
 
     def run_due(self, now: int) -> None:
-        """Make the next step if it is due."""
+        """Make the next step if it is due; after a refused one it does not know its place and takes no more strokes."""
         if self._next_at is None or now < self._next_at:
             return
-        if self._seeking:
-            self._seek(now)
-            return
-        direction = self._ramp.step(self._target - self._position)
-        if direction == 0:
-            self._arrive(now)
-            return
-        self._make_step(direction)
-        self._next_at = now + self._ramp.interval_ns()
+        try:
+            if self._seeking:
+                self._seek(now)
+            else:
+                self._approach(now)
+        except ActuatorError:
+            self._lost, self._next_at = True, None
+            raise
 
     def close(self) -> None:
         """Go home, then switch the motor off; all its pins stay driven low, EN high."""
@@ -122,6 +121,14 @@ class StepperActuator:
         self._target = target
         if self._next_at is None:
             self._next_at = self._clock.now()
+
+    def _approach(self, now: int) -> None:
+        direction = self._ramp.step(self._target - self._position)
+        if direction == 0:
+            self._arrive(now)
+            return
+        self._make_step(direction)
+        self._next_at = now + self._ramp.interval_ns()
 
     def _make_step(self, direction: int) -> None:
         with refusing(self.name):

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from edge.errors import CameraError
 
 if TYPE_CHECKING:
-    from edge.config import Station
     from edge.config.cameras import CameraSettings
     from edge.interfaces import Camera, Clock
+    from edge.simulate.world import World
 
 
-def open_camera(settings: CameraSettings, clock: Clock, station: Station | None = None) -> Camera:
-    """Open the camera that the settings describe; `station` is what a simulated camera shows.
+def open_camera(settings: CameraSettings, clock: Clock, world: World | None = None) -> Camera:
+    """Open the camera that the settings describe; a simulated one looks at `world`.
 
     Raises:
         CameraError: it is absent, busy, or gives something other than what was asked for.
@@ -35,8 +35,8 @@ def open_camera(settings: CameraSettings, clock: Clock, station: Station | None 
         from edge.camera.folder import PhotoCamera
 
         return PhotoCamera(settings, clock)
-    if station is None:
-        raise CameraError("a simulated camera needs the whole station; give it with the settings")
-    from edge.camera.simulated import open_simulated_camera
+    if world is None:
+        raise CameraError("a simulated camera needs a simulated world; a recorded clip is camera type video")
+    from edge.camera.simulated import SimulatedCamera
 
-    return open_simulated_camera(station, clock)
+    return SimulatedCamera(world, clock)

@@ -1,0 +1,554 @@
+"""Every camera keeps the same promises; the devices that are not here are small imitations of their libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.bundle.photo import load_photo
+from edge.camera import open_camera
+from edge.camera.picamera import PiCamera
+from edge.camera.v4l2 import UsbCamera
+from edge.clock import NS_PER_MS, NS_PER_S, VirtualClock, ms
+from edge.config import load_station
+from edge.config.cameras import FolderCamera, Picamera2Camera, V4l2Camera, VideoCamera
+from edge.errors import CameraError, SetupError
+from edge.interfaces import Camera
+from edge.types import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+FRAMES = 5
+
+
+# -- imitations of the libraries that drive devices ---------------------------------------------------------------
+
+
+def picture(number: int, size: tuple[int, int]) -> Image:
+    """Red, with a green square that tells the pictures apart."""
+    pixels = np.zeros((size[1], size[0], 3), np.uint8)
+    pixels[:] = (200, 10, 30)
+    pixels[8:24, 8 : 24 + 8 * (number % 8)] = (20, 220, 40)
+    return pixels
+
+
+class FakeRequest:
+    """A completed request of picamera2; its buffer is overwritten once it is released."""
+
+    def __init__(self, device: FakePicamera2) -> None:
+        self._device = device
+        self._taken_at = device.clock.now() - ms(60)
+
+    def make_array(self, name: str) -> Image:
+        return {"main": self._device.buffer}[name].copy()
+
+    def get_metadata(self) -> dict[str, Any]:
+        stamp = {"SensorTimestamp": self._taken_at + self._device.offset_ns}
+        return {"FrameDuration": 33333, **(stamp if self._device.stamped else {})}
+
+    def release(self) -> None:
+        self._device.held -= 1
+        self._device.buffer[:] = 0
+
+
+class FakePicamera2:
+    """As much of picamera2.Picamera2 (0.3.38) as is used, without hardware."""
+
+    cameras: Sequence[dict[str, Any]] = ({"Model": "imx708", "Id": "/base/soc/i2c0mux/i2c@1/imx708@1a", "Num": 0},)
+    clock = VirtualClock()
+    offset_ns = 0
+    stamped = True
+    stalled = False
+    size: tuple[int, int] | None = None
+    busy = False
+
+    def __init__(self, index: int) -> None:
+        if self.busy:
+            raise RuntimeError("Camera __init__ sequence did not complete.")
+        self.held = self.count = self.closed = self.cancelled = 0
+        self.config: dict[str, Any] = {}
+
+    @classmethod
+    def global_camera_info(cls) -> list[dict[str, Any]]:
+        return list(cls.cameras)
+
+    def create_video_configuration(self, **given: Any) -> dict[str, Any]:
+        return given
+
+    def configure(self, config: dict[str, Any]) -> None:
+        self.config = config
+        if self.size is not None:
+            config["main"]["size"] = self.size
+
+    def camera_configuration(self) -> dict[str, Any]:
+        return self.config
+
+    def start(self) -> None:
+        assert self.config["main"]["format"] == "BGR888"  # R, G, B in memory
+
+    def capture_request(self, wait: bool) -> str:
+        assert wait is False
+        return "job"
+
+    def wait(self, job: str, timeout: float) -> FakeRequest:
+        if self.stalled:
+            self.clock.advance_to(self.clock.now() + round(timeout * NS_PER_S))
+            raise TimeoutError
+        self.clock.advance_to(self.clock.now() + ms(33))
+        self.held += 1
+        assert self.held == 1, "a request was not released"
+        self.count += 1
+        self.buffer = picture(self.count, self.config["main"]["size"])
+        return FakeRequest(self)
+
+    def cancel_all_and_flush(self) -> None:
+        self.cancelled += 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class FakeCapture:
+    """As much of cv2.VideoCapture on V4L2 as is used; like OpenCV it returns BGR."""
+
+    def __init__(self, device: str, api: int) -> None:
+        assert api == cv2.CAP_V4L2
+        self.values: dict[int, float] = {}
+        self.count = self.released = 0
+        self.grabbed = False
+        FakeCapture.newest = self
+
+    newest: FakeCapture
+    clock = VirtualClock()
+    stamps = True
+    stalled = unplugged = closed = False
+    refuses: frozenset[int] = frozenset()
+    largest_width = 4096
+
+    def isOpened(self) -> bool:
+        return not self.closed
+
+    def set(self, key: int, value: float) -> bool:
+        if key in self.refuses:
+            return False
+        self.values[key] = min(value, self.largest_width) if key == cv2.CAP_PROP_FRAME_WIDTH else value
+        return True
+
+    def get(self, key: int) -> float:
+        if key == cv2.CAP_PROP_POS_MSEC:
+            return (self.clock.now() - ms(40)) / NS_PER_MS if self.stamps else 0.0
+        return self.values.get(key, 0.0)
+
+    def grab(self) -> bool:
+        if self.stalled or self.unplugged:
+            return False
+        self.clock.advance_to(self.clock.now() + ms(33))
+        self.count += 1
+        self.grabbed = True
+        return True
+
+    def retrieve(self) -> tuple[bool, Image | None]:
+        assert self.grabbed
+        width = int(self.values[cv2.CAP_PROP_FRAME_WIDTH])
+        return True, picture(self.count, (width, int(self.values[cv2.CAP_PROP_FRAME_HEIGHT])))[:, :, ::-1].copy()
+
+    def release(self) -> None:
+        self.released += 1
+
+    @staticmethod
+    def waitAny(captures: list[FakeCapture], limit_ns: int) -> tuple[bool, list[int]]:
+        (capture,) = captures
+        if capture.unplugged:
+            raise cv2.error("poll failed")
+        if capture.stalled:
+            capture.clock.advance_to(capture.clock.now() + limit_ns)
+            return False, []
+        return capture.grab(), [0]
+
+
+@dataclass(frozen=True)
+class Library:
+    """Stands in for the modules picamera2 and cv2."""
+
+    Picamera2: Any = None
+    VideoCapture: Any = None
+
+
+def fake_picamera2(clock: VirtualClock, **traits: Any) -> Library:
+    return Library(Picamera2=type("Fake", (FakePicamera2,), {"clock": clock, **traits}))
+
+
+def fake_cv2(clock: VirtualClock, **traits: Any) -> Library:
+    return Library(VideoCapture=type("Fake", (FakeCapture,), {"clock": clock, **traits}))
+
+
+# -- one of each --------------------------------------------------------------------------------------------------
+
+PI = Picamera2Camera(type="picamera2", width=160, height=120)
+
+
+def usb(tmp_path: Path, **changes: Any) -> V4l2Camera:
+    device = tmp_path / "video0"
+    device.touch()
+    return V4l2Camera(type="v4l2", device=str(device), width=160, height=120, **changes)
+
+
+def write_clip(path: Path, frames: int = FRAMES, rate: float = 25.0) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate, (160, 120))
+    for number in range(frames):
+        writer.write(picture(number, (160, 120))[:, :, ::-1])
+    writer.release()
+    return path
+
+
+def write_photos(folder: Path, count: int = FRAMES) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        cv2.imwrite(str(folder / f"{number:02}.png"), picture(number, (160, 120))[:, :, ::-1])
+    return folder
+
+
+def _clip(tmp_path: Path, clock: VirtualClock) -> Camera:
+    return open_camera(VideoCamera(type="video", path=write_clip(tmp_path / "clip.avi")), clock)
+
+
+def _photos(tmp_path: Path, clock: VirtualClock) -> Camera:
+    folder = write_photos(tmp_path / "photos")
+    return open_camera(FolderCamera(type="folder", path=folder, width=160, height=120, frames_per_s=20), clock)
+
+
+def _simulated(tmp_path: Path, clock: VirtualClock) -> Camera:
+    from edge.simulate.world import World
+
+    station = load_station(ROOT / "edge" / "stations" / "demo.toml")
+    return open_camera(station.camera, clock, World(station, clock))
+
+
+CAMERAS: dict[str, Callable[[Path, VirtualClock], Camera]] = {
+    "picamera2": lambda tmp_path, clock: PiCamera(PI, clock, fake_picamera2(clock)),
+    "v4l2": lambda tmp_path, clock: UsbCamera(usb(tmp_path), clock, fake_cv2(clock), tmp_path),
+    "v4l2 without stamps": lambda tmp_path, clock: UsbCamera(
+        usb(tmp_path), clock, fake_cv2(clock, stamps=False), tmp_path
+    ),
+    "video": _clip,
+    "folder": _photos,
+    "simulated": _simulated,
+}
+RED = {name for name in CAMERAS if name != "simulated"}  # those whose pictures are `picture`
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture(params=list(CAMERAS))
+def camera(request: pytest.FixtureRequest, tmp_path: Path, clock: VirtualClock) -> Camera:
+    return CAMERAS[request.param](tmp_path, clock)
+
+
+def _read(camera: Camera, count: int = FRAMES) -> list[Any]:
+    frames = [camera.read() for _ in range(count)]
+    assert all(frame is not None for frame in frames)
+    return frames
+
+
+def test_frames_have_the_size_it_says(camera: Camera) -> None:
+    for frame in _read(camera):
+        assert frame.pixels.shape == (camera.size[1], camera.size[0], 3)
+        assert frame.pixels.dtype == np.uint8
+        assert frame.pixels.flags.c_contiguous
+
+
+def test_instants_and_numbers_only_grow_and_lie_in_the_past(camera: Camera, clock: VirtualClock) -> None:
+    frames = []
+    for _ in range(FRAMES):
+        frames.append(camera.read())
+        assert frames[-1].captured_at <= clock.now()
+    assert all(a.captured_at < b.captured_at for a, b in pairwise(frames))
+    assert all(a.sequence < b.sequence for a, b in pairwise(frames))
+
+
+def test_a_frame_stays_what_it_was_while_others_are_read(camera: Camera) -> None:
+    first = camera.read()
+    assert first is not None
+    before = first.pixels.copy()
+    others = _read(camera, FRAMES - 1)
+    assert np.array_equal(first.pixels, before)
+    assert not any(np.shares_memory(first.pixels, other.pixels) for other in others)
+
+
+@pytest.mark.parametrize("kind", sorted(RED))
+def test_pixels_are_red_green_blue(kind: str, tmp_path: Path, clock: VirtualClock) -> None:
+    frame = CAMERAS[kind](tmp_path, clock).read()
+    assert frame is not None
+    assert np.abs(frame.pixels[100, 100].astype(int) - (200, 10, 30)).max() < 12
+    assert np.abs(frame.pixels[14, 14].astype(int) - (20, 220, 40)).max() < 12
+
+
+def test_it_has_a_name_that_stays(camera: Camera) -> None:
+    before = camera.identity
+    _read(camera, 2)
+    assert before == camera.identity != ""
+
+
+def test_closing_twice_is_fine(camera: Camera) -> None:
+    camera.close()
+    camera.close()
+
+
+@pytest.mark.parametrize("kind", sorted(RED))
+def test_a_closed_camera_gives_an_error_and_no_frame(kind: str, tmp_path: Path, clock: VirtualClock) -> None:
+    camera = CAMERAS[kind](tmp_path, clock)
+    camera.close()
+    with pytest.raises(CameraError, match="closed"):
+        camera.read()
+
+
+@pytest.mark.parametrize("kind", ["video", "folder"])
+def test_a_finite_source_ends_and_stays_ended(kind: str, tmp_path: Path, clock: VirtualClock) -> None:
+    camera = CAMERAS[kind](tmp_path, clock)
+    _read(camera)
+    assert camera.read() is None
+    assert camera.read() is None
+
+
+# -- clips and photos ---------------------------------------------------------------------------------------------
+
+
+def test_a_clip_keeps_its_own_timing(tmp_path: Path, clock: VirtualClock) -> None:
+    start = clock.now()
+    frames = _read(_clip(tmp_path, clock))
+    assert [frame.captured_at - start for frame in frames] == [ms(40) * n for n in range(FRAMES)]
+    assert clock.now() == frames[-1].captured_at
+
+
+def test_a_looped_clip_goes_on_without_a_gap(tmp_path: Path, clock: VirtualClock) -> None:
+    path = write_clip(tmp_path / "clip.avi")
+    frames = _read(open_camera(VideoCamera(type="video", path=path, loop=True), clock), 3 * FRAMES)
+    steps = {b.captured_at - a.captured_at for a, b in pairwise(frames)}
+    assert steps == {ms(40)}
+
+
+def test_a_real_clip_with_uneven_times_is_played_to_its_end(data_dir: Path, clock: VirtualClock) -> None:
+    path = data_dir / "belt" / "clips" / "bolt-multi-size-detection.gif"
+    camera = open_camera(VideoCamera(type="video", path=path), clock)
+    start, frames = clock.now(), []
+    while (frame := camera.read()) is not None:
+        frames.append(frame)
+    assert len(frames) == 37
+    assert (frames[1].captured_at - start, frames[-1].captured_at - start) == (ms(70), ms(2400))
+
+
+@pytest.mark.parametrize(("content", "complaint"), [(None, "no such video"), (b"not a video", "not a video")])
+def test_what_is_no_clip_is_refused(content: bytes | None, complaint: str, tmp_path: Path, clock: VirtualClock) -> None:
+    path = tmp_path / "clip.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CameraError, match=complaint):
+        open_camera(VideoCamera(type="video", path=path), clock)
+
+
+def test_photos_of_any_size_are_fitted_in_whole(tmp_path: Path, clock: VirtualClock) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, size in (("a.png", (40, 400)), ("b.png", (1600, 300)), ("c.jpg", (1, 1))):
+        cv2.imwrite(str(folder / name), np.full((size[1], size[0], 3), 255, np.uint8))
+    camera = open_camera(FolderCamera(type="folder", path=folder, width=320, height=240), clock)
+    tall, wide, dot = (frame.pixels[:, :, 0] > 128 for frame in _read(camera, 3))
+    assert (tall.any(axis=0).sum(), tall.any(axis=1).sum()) == (24, 240)
+    assert (wide.any(axis=0).sum(), wide.any(axis=1).sum()) == (320, 60)
+    assert (dot.any(axis=0).sum(), dot.any(axis=1).sum()) == (240, 240)
+
+
+def test_a_photo_is_turned_as_its_exif_entry_says(tmp_path: Path, clock: VirtualClock) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    pixels = np.zeros((60, 120, 3), np.uint8)
+    pixels[:, :60] = 255  # left half white; turned right by EXIF 6 it is the upper half
+    jpeg = cv2.imencode(".jpg", pixels)[1].tobytes()
+    tiff = b"II*\0\x08\0\0\0\x01\0" + b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0" + b"\0\0\0\0"
+    segment = b"Exif\0\0" + tiff
+    (folder / "a.jpg").write_bytes(jpeg[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + jpeg[2:])
+    assert load_photo(folder / "a.jpg").shape == (120, 60, 3)
+    frame = open_camera(FolderCamera(type="folder", path=folder, width=64, height=128), clock).read()
+    assert frame is not None
+    assert frame.pixels[32, 32, 0] > 200
+    assert frame.pixels[96, 32, 0] < 50
+
+
+def test_files_that_are_no_photos_are_left_out_by_name(
+    tmp_path: Path, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_photos(tmp_path / "photos", 2)
+    (folder / "00a.jpg").write_bytes(b"\xff\xd8 cut off")
+    (folder / "notes.txt").write_text("not a photo")
+    camera = open_camera(FolderCamera(type="folder", path=folder), clock)
+    _read(camera, 2)
+    assert camera.read() is None
+    assert "00a.jpg" in caplog.text
+    assert "notes.txt" not in caplog.text
+
+
+def test_a_folder_without_one_good_photo_is_an_error_even_when_looped(tmp_path: Path, clock: VirtualClock) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"nothing")
+    camera = open_camera(FolderCamera(type="folder", path=folder, loop=True), clock)
+    with pytest.raises(CameraError, match="none of its 1 files"):
+        camera.read()
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_a_missing_or_empty_folder_is_refused_by_name(name: str, tmp_path: Path, clock: VirtualClock) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CameraError, match=name):
+        open_camera(FolderCamera(type="folder", path=tmp_path / name), clock)
+
+
+# -- the Pi camera ------------------------------------------------------------------------------------------------
+
+
+def _newest_pi(camera: PiCamera) -> FakePicamera2:
+    device: FakePicamera2 = camera._device
+    return device
+
+
+def test_fixed_exposure_and_colour_are_in_the_configuration_before_the_start(clock: VirtualClock) -> None:
+    fixed = PI.model_copy(update={"exposure_us": 4000, "gain": 2.0, "red_gain": 1.8, "blue_gain": 1.4})
+    controls = _newest_pi(PiCamera(fixed, clock, fake_picamera2(clock))).config["controls"]
+    assert controls["ExposureTime"] == 4000
+    assert controls["AnalogueGain"] == 2.0
+    assert controls["ColourGains"] == (1.8, 1.4)
+    assert controls["AeEnable"] is controls["AwbEnable"] is False
+    assert controls["FrameDurationLimits"] == (33333, 33333)
+
+
+def test_automatic_exposure_is_left_alone(clock: VirtualClock) -> None:
+    controls = _newest_pi(PiCamera(PI, clock, fake_picamera2(clock))).config["controls"]
+    assert set(controls) == {"FrameDurationLimits"}
+
+
+def test_its_identity_is_model_and_place(clock: VirtualClock) -> None:
+    assert PiCamera(PI, clock, fake_picamera2(clock)).identity == "imx708 /base/soc/i2c0mux/i2c@1/imx708@1a"
+
+
+@pytest.mark.parametrize("offset_ms", [-3_600_000, 100, 5_000])
+def test_stamps_on_another_clock_are_refused(offset_ms: int, clock: VirtualClock) -> None:
+    with pytest.raises(CameraError, match="CLOCK_MONOTONIC"):
+        PiCamera(PI, clock, fake_picamera2(clock, offset_ns=ms(offset_ms)))
+
+
+def test_frames_without_a_stamp_are_refused(clock: VirtualClock) -> None:
+    with pytest.raises(CameraError, match="SensorTimestamp"):
+        PiCamera(PI, clock, fake_picamera2(clock, stamped=False))
+
+
+def test_a_stalled_pi_camera_is_named_within_its_limit(clock: VirtualClock) -> None:
+    camera = PiCamera(PI, clock, fake_picamera2(clock))
+    device = _newest_pi(camera)
+    device.stalled = True
+    started_at = clock.now()
+    with pytest.raises(CameraError, match="no frame for 2000 ms"):
+        camera.read()
+    assert clock.now() - started_at == ms(2000)
+    camera.close()
+    assert (device.cancelled, device.closed, device.held) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("traits", "complaint"),
+    [
+        ({"cameras": ()}, "sees 0 camera"),
+        ({"busy": True}, "another program"),
+        ({"size": (152, 120)}, "camera.width = 152"),
+    ],
+)
+def test_a_pi_camera_that_can_not_be_used_says_why(traits: dict[str, Any], complaint: str, clock: VirtualClock) -> None:
+    with pytest.raises(CameraError, match=complaint):
+        PiCamera(PI, clock, fake_picamera2(clock, **traits))
+
+
+def test_without_picamera2_the_command_that_installs_it_is_named(clock: VirtualClock) -> None:
+    with pytest.raises(SetupError, match="apt install python3-picamera2"):
+        open_camera(PI, clock)
+
+
+# -- USB cameras --------------------------------------------------------------------------------------------------
+
+
+def test_the_driver_s_own_stamps_are_used_where_they_fit(tmp_path: Path, clock: VirtualClock) -> None:
+    camera = UsbCamera(usb(tmp_path), clock, fake_cv2(clock), tmp_path)
+    frame = camera.read()
+    assert camera.times_frames_itself
+    assert frame is not None
+    assert clock.now() - frame.captured_at == pytest.approx(ms(40), abs=1000)
+
+
+def test_frames_without_stamps_are_timed_when_read_and_it_says_so(
+    tmp_path: Path, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    camera = UsbCamera(usb(tmp_path), clock, fake_cv2(clock, stamps=False), tmp_path)
+    frame = camera.read()
+    assert not camera.times_frames_itself
+    assert frame is not None
+    assert frame.captured_at == clock.now()
+    assert "timed when they are read" in caplog.text
+
+
+@pytest.mark.parametrize("trait", ["stalled", "unplugged"])
+def test_a_lost_usb_camera_is_an_error_and_can_be_opened_again(trait: str, tmp_path: Path, clock: VirtualClock) -> None:
+    library = fake_cv2(clock)
+    camera = UsbCamera(usb(tmp_path), clock, library, tmp_path)
+    _read(camera, 2)
+    lost = FakeCapture.newest
+    setattr(lost, trait, True)
+    with pytest.raises(CameraError, match="check the USB cable"):
+        camera.read()
+    camera.close()
+    assert lost.released == 1
+    _read(UsbCamera(usb(tmp_path), clock, library, tmp_path), 2)
+
+
+def test_its_identity_is_what_udev_calls_it(tmp_path: Path, clock: VirtualClock) -> None:
+    settings = usb(tmp_path)
+    links = tmp_path / "by-id"
+    links.mkdir()
+    (links / "usb-046d_C920_5A2B-video-index0").symlink_to(settings.device)
+    assert UsbCamera(settings, clock, fake_cv2(clock), links).identity == "usb-046d_C920_5A2B-video-index0"
+
+
+def test_exposure_is_set_by_hand_in_the_driver_s_unit(tmp_path: Path, clock: VirtualClock) -> None:
+    UsbCamera(usb(tmp_path, exposure_us=5000, white_balance_k=4500), clock, fake_cv2(clock), tmp_path)
+    values = FakeCapture.newest.values
+    assert (values[cv2.CAP_PROP_AUTO_EXPOSURE], values[cv2.CAP_PROP_EXPOSURE]) == (1, 50)
+    assert (values[cv2.CAP_PROP_AUTO_WB], values[cv2.CAP_PROP_WB_TEMPERATURE]) == (0, 4500)
+
+
+@pytest.mark.parametrize(
+    ("changes", "traits", "complaint"),
+    [
+        ({}, {"largest_width": 128}, "gives 128x120 instead of 160x120"),
+        ({"exposure_us": 5000}, {"refuses": frozenset({cv2.CAP_PROP_EXPOSURE})}, "remove camera.exposure_us"),
+        ({"gain": 2.0}, {"refuses": frozenset({cv2.CAP_PROP_GAIN})}, "remove camera.gain"),
+        ({}, {"closed": True}, "another program"),
+        ({}, {"stalled": True}, "no frame for 2000 ms"),
+    ],
+)
+def test_a_usb_camera_that_can_not_do_what_is_set_says_so_and_is_given_back(
+    changes: dict[str, Any], traits: dict[str, Any], complaint: str, tmp_path: Path, clock: VirtualClock
+) -> None:
+    with pytest.raises(CameraError, match=complaint):
+        UsbCamera(usb(tmp_path, **changes), clock, fake_cv2(clock, **traits), tmp_path)
+    assert FakeCapture.newest.released == 1
+
+
+def test_a_missing_usb_camera_is_named(tmp_path: Path, clock: VirtualClock) -> None:
+    with pytest.raises(CameraError, match="no such device"):
+        open_camera(V4l2Camera(type="v4l2", device=str(tmp_path / "video7")), clock)
