@@ -1,0 +1,119 @@
+"""From what is not belt to things: connected parts, put together or taken apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from edge.sensing.background import Difference, Mask
+
+# A blob of which fewer than this share is beyond doubt is a trace of light.
+SEED_SHARE = 0.08
+MIN_SEEDS = 3
+# Two lumps are two items where the waist between them is narrower than SPLIT of the smaller lump, and one item
+# without doubt above WHOLE; in between nobody can tell.
+SPLIT, WHOLE = 0.45, 0.7
+# A lump smaller than this share of the largest is a part (a bottle's cap), not an item.
+LUMP_SHARE = 0.45
+# Below this share of its convex hull a blob may be two things side by side.
+SOLID = 0.82
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One thing in the small picture: [left, right) along the belt, [top, bottom) across it.
+
+    `touching`: it may be two or more items. `split`: it was cut from a neighbour at a waist.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    area: float
+    touching: bool = False
+    split: bool = False
+
+    @property
+    def length(self) -> float:
+        return self.right - self.left
+
+    @property
+    def centre(self) -> float:
+        return (self.left + self.right) / 2
+
+
+def find_blobs(difference: Difference, min_area: float, gap: float, *, apart: bool = True) -> list[Blob]:
+    """Return the things of at least `min_area` small pixels; parts closer than `gap` small pixels are one.
+
+    With `apart`, things that touch are taken apart where their shape allows it.
+    """
+    extent = cv2.medianBlur(difference.extent, 3)
+    reach = max(0, round(gap / 2))
+    if reach:
+        # The frame around it keeps the closing from growing things into the picture's edge.
+        padded = cv2.copyMakeBorder(extent, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
+        kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * reach + 1, 2 * reach + 1))
+        extent = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[reach:-reach, reach:-reach]
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(extent), connectivity=8)
+    if count <= 1:
+        return []
+    seeds = np.bincount(labels[difference.seeds > 0], minlength=count)
+    blobs: list[Blob] = []
+    for label in range(1, count):
+        left, top, width, height, area = (int(value) for value in stats[label])
+        if area < min_area or seeds[label] < max(MIN_SEEDS, SEED_SHARE * area):
+            continue
+        part = (labels[top : top + height, left : left + width] == label).astype(np.uint8)
+        blob = Blob(left, top, left + width, top + height, area)
+        blobs += take_apart(blob, part, min_area) if apart else [blob]
+    return blobs
+
+
+def take_apart(blob: Blob, part: Mask, min_area: float) -> list[Blob]:
+    """Return the items of one blob: split at a clear waist, `touching` at an unclear one, else the blob itself."""
+    if blob.area < 4 * min_area or min(part.shape) < 5:
+        return [blob]
+    outlines, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    outline = max(outlines, key=cv2.contourArea)
+    hull = cv2.contourArea(cv2.convexHull(outline))
+    if hull <= 0 or cv2.contourArea(outline) / hull > SOLID:
+        return [blob]
+    filled = np.zeros_like(part)
+    cv2.drawContours(filled, [outline], -1, 1, cv2.FILLED)
+    depth = cv2.distanceTransform(cv2.copyMakeBorder(filled, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0), cv2.DIST_L2, 3)
+    depth = depth[1:-1, 1:-1]
+    clear = _lumps(depth, SPLIT)
+    if len(clear) > 1:
+        return _share_out(blob, filled, clear)
+    return [Blob(blob.left, blob.top, blob.right, blob.bottom, blob.area, touching=len(_lumps(depth, WHOLE)) > 1)]
+
+
+def _lumps(depth: np.ndarray[tuple[int, ...], np.dtype[np.float32]], waist: float) -> list[Mask]:
+    """Return the parts that remain apart when all that is narrower than `waist` times the second lump is cut."""
+    deepest = float(depth.max())
+    smallest = LUMP_SHARE * deepest
+    # Falling water: at each level, count the islands that reach LUMP_SHARE of the deepest.
+    for level in np.linspace(0.15, 0.95, 17) * deepest * waist / SPLIT * 0.6:
+        count, labels = cv2.connectedComponents((depth > level).astype(np.uint8), connectivity=8)
+        islands = [labels == n for n in range(1, count)]
+        peaks = [float(depth[island].max()) for island in islands]
+        tall = [island.astype(np.uint8) for island, peak in zip(islands, peaks, strict=True) if peak >= smallest]
+        if len(tall) > 1 and level <= waist * min(peak for peak in peaks if peak >= smallest):
+            return tall
+    return [depth.astype(np.uint8)]
+
+
+def _share_out(blob: Blob, filled: Mask, lumps: list[Mask]) -> list[Blob]:
+    """Give every pixel of the blob to the nearest lump."""
+    distances = [cv2.distanceTransform(1 - lump, cv2.DIST_L2, 3) for lump in lumps]
+    owner = np.argmin(np.stack(distances), axis=0)
+    blobs = []
+    for number in range(len(lumps)):
+        mine = ((owner == number) & (filled > 0)).astype(np.uint8)
+        x, y, width, height = cv2.boundingRect(mine)
+        area = cv2.countNonZero(mine)
+        blobs.append(Blob(blob.left + x, blob.top + y, blob.left + x + width, blob.top + y + height, area, split=True))
+    return blobs

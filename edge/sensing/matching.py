@@ -1,0 +1,131 @@
+"""Which blob is which thing: by where the belt must have carried it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edge.sensing.blobs import Blob
+from edge.sensing.tracks import Track
+
+# Share of the smaller rectangle that must overlap, and of a further part of one thing.
+OVERLAP = 0.3
+PART = 0.6
+# Small pixels by which a predicted place may be wrong on a steady belt.
+SLACK = 1.5
+
+
+@dataclass
+class Matches:
+    """Who was found where; every track and every blob appears once."""
+
+    alone: list[tuple[Track, Blob]] = field(default_factory=list)
+    shared: list[Track] = field(default_factory=list)
+    missed: list[Track] = field(default_factory=list)
+    new: list[Blob] = field(default_factory=list)
+
+
+def match(tracks: list[Track], blobs: list[Blob], step: float, nominal_step: float) -> Matches:
+    """Pair tracks, already moved by `step`, with the blobs of the new frame.
+
+    `nominal_step` is how far the belt goes at its usual speed: what is not where it was predicted is looked for
+    between standing still and twice that.
+    """
+    owners: dict[int, list[Track]] = {n: [] for n in range(len(blobs))}
+    taken: dict[int, list[int]] = {}
+    for track in tracks:
+        linked = [n for n, blob in enumerate(blobs) if _overlap(track, blob) >= OVERLAP]
+        linked = _own_parts(track, linked, blobs)
+        for n in linked:
+            owners[n].append(track)
+        taken[track.track_id] = linked
+    _search_lost(tracks, blobs, owners, taken, step, max(step, nominal_step))
+    found = Matches()
+    settled: set[int] = set()
+    for n, blob in enumerate(blobs):
+        if len(owners[n]) > 1:
+            _keep_in_place(owners[n], blob)
+            for track in owners[n]:
+                if track.track_id not in settled:
+                    found.shared.append(track)
+                    settled.add(track.track_id)
+        elif not owners[n]:
+            found.new.append(blob)
+    for track in tracks:
+        if track.track_id in settled:
+            continue
+        mine = [blobs[n] for n in taken[track.track_id]]
+        if mine:
+            found.alone.append((track, _union(mine)))
+        else:
+            found.missed.append(track)
+    return found
+
+
+def _overlap(track: Track, blob: Blob) -> float:
+    """Share of the smaller of the two that both cover."""
+    wide = min(track.right + SLACK, blob.right) - max(track.left - SLACK, blob.left)
+    high = min(track.bottom + SLACK, blob.bottom) - max(track.top - SLACK, blob.top)
+    if wide <= 0 or high <= 0:
+        return 0.0
+    track_area = (track.right - track.left) * (track.bottom - track.top)
+    blob_area = blob.length * (blob.bottom - blob.top)
+    return wide * high / max(1.0, min(track_area, blob_area))
+
+
+def _own_parts(track: Track, linked: list[int], blobs: list[Blob]) -> list[int]:
+    """Keep the best blob, and others that lie almost wholly where the thing is expected."""
+    if len(linked) < 2:
+        return linked
+    best = max(linked, key=lambda n: _overlap(track, blobs[n]) * blobs[n].area)
+    return [n for n in linked if n == best or (not blobs[n].split and _inside(track, blobs[n]) >= PART)]
+
+
+def _inside(track: Track, blob: Blob) -> float:
+    wide = min(track.right + SLACK, blob.right) - max(track.left - SLACK, blob.left)
+    high = min(track.bottom + SLACK, blob.bottom) - max(track.top - SLACK, blob.top)
+    return max(0.0, wide) * max(0.0, high) / max(1.0, blob.length * (blob.bottom - blob.top))
+
+
+def _search_lost(
+    tracks: list[Track],
+    blobs: list[Blob],
+    owners: dict[int, list[Track]],
+    taken: dict[int, list[int]],
+    step: float,
+    usual_step: float,
+) -> None:
+    """Look for tracks without a blob where a belt that just changed its pace would have them, foremost first."""
+    for track in sorted(tracks, key=lambda t: -t.right):
+        if taken[track.track_id]:
+            continue
+        best: tuple[float, int] | None = None
+        for n, blob in enumerate(blobs):
+            if owners[n] or min(track.bottom, blob.bottom) <= max(track.top, blob.top):
+                continue
+            ahead = blob.right - track.right
+            if -step - SLACK <= ahead <= 2 * usual_step - step + SLACK and (best is None or abs(ahead) < best[0]):
+                best = (abs(ahead), n)
+        if best is not None:
+            owners[best[1]].append(track)
+            taken[track.track_id] = [best[1]]
+
+
+def _keep_in_place(sharing: list[Track], blob: Blob) -> None:
+    """Shift things that share a blob together, so that the foremost ends where the blob ends."""
+    foremost = max(track.right for track in sharing)
+    shift = max(-2.0, min(2.0, blob.right - foremost))
+    for track in sharing:
+        track.move(shift)
+
+
+def _union(parts: list[Blob]) -> Blob:
+    if len(parts) == 1:
+        return parts[0]
+    return Blob(
+        min(p.left for p in parts),
+        min(p.top for p in parts),
+        max(p.right for p in parts),
+        max(p.bottom for p in parts),
+        sum(p.area for p in parts),
+        any(p.touching for p in parts),
+    )

@@ -1,0 +1,136 @@
+"""One thing on the belt, from the frame in which it appears to the one in which it is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+
+import numpy as np
+
+from edge.clock import NS_PER_S
+from edge.sensing.blobs import Blob
+from edge.types import Crop
+
+# Places that the fit of a crossing looks at, and how far from it they may lie (small pixels) on a steady belt.
+FIT_PLACES = 10
+STEADY = 1.5
+
+
+@dataclass
+class Track:
+    """What is known of one thing; lengths in small pixels, `speed` in small pixels per second.
+
+    Attributes:
+        before_line: it was first seen before the decision line, or could not have been seen earlier.
+        places: (instant, centre along the belt) of every frame in which both its ends were in view.
+        alone, shared: frames in which it had a blob of its own, or shared one with a neighbour.
+    """
+
+    track_id: int
+    left: float
+    top: float
+    right: float
+    bottom: float
+    seen_at: int
+    before_line: bool
+    speed: float = 0.0
+    born_at: int = 0
+    travelled: float = 0.0
+    strayed: float = 0.0
+    frames: int = 1
+    missed: int = 0
+    alone: int = 1
+    shared: int = 0
+    touching: int = 0
+    spans_view: bool = False
+    emitted: bool = False
+    places: list[tuple[int, float]] = field(default_factory=list)
+    lengths: list[float] = field(default_factory=list)
+    widths: list[float] = field(default_factory=list)
+    crops: list[Crop] = field(default_factory=list)
+    cropped_at: float = -1e9
+
+    @property
+    def length(self) -> float:
+        """Extent along the belt: the median over the frames that showed both ends."""
+        return median(self.lengths) if self.lengths else self.right - self.left
+
+    @property
+    def centre_across(self) -> float:
+        return (self.top + self.bottom) / 2
+
+    def centre(self, along: float, edge: float) -> float:
+        """Return the centre along the belt, reckoned from the end that is in view."""
+        enters, leaves = self.left <= edge, self.right >= along - edge
+        if enters and not leaves:
+            return self.right - self.length / 2
+        if leaves and not enters:
+            return self.left + self.length / 2
+        return (self.left + self.right) / 2
+
+    def move(self, step: float) -> None:
+        """Go along with the belt unseen."""
+        self.left += step
+        self.right += step
+
+    def take(self, blob: Blob, at: int, along: float, edge: float) -> None:
+        """Take over the place of the blob that was found to be this thing."""
+        elapsed = max(1, at - self.seen_at) / NS_PER_S
+        leaves = blob.right >= along - edge
+        step = blob.left - self._last[0] if leaves else blob.right - self._last[1]
+        self.strayed += (blob.top + blob.bottom) / 2 - (self._last[2] + self._last[3]) / 2
+        self.travelled += step
+        newest = step / elapsed
+        self.speed = newest if self.frames == 1 else self.speed + 0.4 * (newest - self.speed)
+        self._settle_at(blob, at)
+        self.alone += 1
+        self.touching += blob.touching
+        if blob.left > edge and not leaves:
+            self.lengths.append(blob.length)
+            self.widths.append(blob.bottom - blob.top)
+            self.places.append((at, blob.centre))
+        elif leaves and blob.left > edge and self.lengths:
+            self.places.append((at, blob.left + self.length / 2))
+        if blob.left <= edge and leaves:
+            self.spans_view = True
+
+    def __post_init__(self) -> None:
+        self._last = (self.left, self.right, self.top, self.bottom)
+        self.born_at = self.born_at or self.seen_at
+
+    def _settle_at(self, blob: Blob, at: int) -> None:
+        self.left, self.top, self.right, self.bottom = blob.left, blob.top, blob.right, blob.bottom
+        self._last = (blob.left, blob.right, blob.top, blob.bottom)
+        self.seen_at = at
+        self.frames += 1
+        self.missed = 0
+
+    def share(self, at: int) -> None:
+        """Stay at the predicted place inside a blob that belongs to several things."""
+        self.travelled += self.right - self._last[1]
+        self._last = (self.left, self.right, self.top, self.bottom)
+        self.seen_at = at
+        self.frames += 1
+        self.missed = 0
+        self.shared += 1
+
+    def crossing(self, line: float) -> tuple[float, float] | None:
+        """Return the instant (ns) at which its centre met the line, and its speed there (small pixels per second).
+
+        A straight line is fitted through the latest places; on a belt that changes its pace, only the places on both
+        sides of the line count. None if it was never seen whole.
+        """
+        if len(self.places) < 2:
+            return None
+        origin = self.places[-1][0]
+        places = [((at - origin) / NS_PER_S, centre) for at, centre in self.places[-FIT_PLACES:]]
+        times, centres = np.array(places).T
+        slope, start = np.polyfit(times, centres, 1)
+        if np.abs(centres - (slope * times + start)).max() > STEADY or slope <= 0:
+            after = next((n for n in range(1, len(centres)) if centres[n] >= line), len(centres) - 1)
+            rise = centres[after] - centres[after - 1]
+            slope = rise / (times[after] - times[after - 1]) if rise > 0 else slope
+            start = centres[after] - slope * times[after]
+        if slope <= 0:
+            return None
+        return origin + (line - start) / slope * NS_PER_S, float(slope)

@@ -1,0 +1,101 @@
+"""From the camera's picture to a small one in the belt's own axes, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+
+from edge.config import Station
+from edge.errors import ConfigError
+from edge.types import Box, Image
+
+# Finding works on about this many pixels: enough for items of 4 x 4 of them, and 16 times cheaper than 640x480.
+SMALL_WIDTH = 160
+SMALL_HEIGHT = 120
+
+
+@dataclass(frozen=True)
+class View:
+    """The part of the picture that is looked at, made `scale` times smaller and turned so that the belt runs right.
+
+    In the small picture x is *along* the belt (0 where items enter) and y is *across* it, in small pixels.
+    """
+
+    region: Box
+    direction: str = "right"
+
+    @cached_property
+    def scale(self) -> float:
+        """Picture pixels per small pixel."""
+        return float(max(1, round(max(self.region.width / SMALL_WIDTH, self.region.height / SMALL_HEIGHT))))
+
+    @cached_property
+    def _shrunk(self) -> tuple[int, int]:
+        """Width and height of the small picture before it is turned."""
+        return max(8, round(self.region.width / self.scale)), max(8, round(self.region.height / self.scale))
+
+    @property
+    def sideways(self) -> bool:
+        """Whether the belt runs along the picture's rows."""
+        return self.direction in ("right", "left")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Small pixels along and across the belt."""
+        width, height = self._shrunk
+        return (width, height) if self.sideways else (height, width)
+
+    def shrink(self, pixels: Image) -> Image:
+        """Return the small picture, (across, along, 3).
+
+        A linear resize by 4 takes the mean of the middle 2 x 2 pixels: 0.08 ms at 640x480 against 0.44 ms for
+        INTER_AREA, and the noise of one pixel does not matter here.
+        """
+        r = self.region
+        part = pixels[r.y : r.y + r.height, r.x : r.x + r.width]
+        method = cv2.INTER_LINEAR if self.scale <= 4 else cv2.INTER_AREA
+        small = cv2.resize(part, self._shrunk, interpolation=method) if self.scale > 1 else part
+        if not self.sideways:
+            small = cv2.transpose(small)
+        if self.direction in ("left", "up"):
+            small = cv2.flip(small, 1)
+        return small  # type: ignore[return-value]
+
+    def to_picture(self, left: float, top: float, right: float, bottom: float) -> Box:
+        """Return a rectangle of the small picture (x0, y0, x1, y1) in pixels of the whole frame."""
+        along, _ = self.size
+        if self.direction in ("left", "up"):
+            left, right = along - right, along - left
+        if not self.sideways:
+            left, top, right, bottom = top, left, bottom, right
+        width, height = self._shrunk
+        per_x, per_y = self.region.width / width, self.region.height / height
+        x0, y0 = max(0, round(left * per_x)), max(0, round(top * per_y))
+        x1 = min(self.region.width, max(x0 + 1, round(right * per_x)))
+        y1 = min(self.region.height, max(y0 + 1, round(bottom * per_y)))
+        return Box(self.region.x + x0, self.region.y + y0, x1 - x0, y1 - y0)
+
+    @property
+    def along_scale(self) -> float:
+        """Picture pixels along the belt per small pixel."""
+        width, height = self._shrunk
+        return self.region.width / width if self.sideways else self.region.height / height
+
+
+def build_view(station: Station, frame_size: tuple[int, int]) -> View:
+    """Return the station's view of frames of that width and height.
+
+    Raises:
+        ConfigError: the region lies outside the picture.
+    """
+    width, height = frame_size
+    region = station.region
+    box = Box(region.x, region.y, region.width or width - region.x, region.height or height - region.y)
+    if box.width < 32 or box.height < 32 or box.x + box.width > width or box.y + box.height > height:
+        raise ConfigError(
+            f"[region] {box.width} x {box.height} at ({box.x}, {box.y}) does not fit into frames of {width} x {height}; "
+            "make it smaller, or remove the table to look at the whole picture"
+        )
+    return View(box, "right" if station.belt is None else station.belt.direction)

@@ -1,0 +1,25 @@
+"""The way from the decision line into a bin."""
+
+from __future__ import annotations
+
+from edge.config import Station
+from edge.transport.belt import BeltModel
+from edge.transport.chute import Chute
+from edge.transport.conveyor import Conveyor
+from edge.transport.pace import Pace
+
+__all__ = ["BeltModel", "Chute", "Conveyor", "Pace", "build_belt", "build_transport"]
+
+
+def build_belt(station: Station) -> BeltModel | None:
+    """Return the belt that a conveyor's trigger and transport share; None for a bin station."""
+    if station.belt is None:
+        return None
+    encoder = station.belt.encoder
+    return BeltModel(station.belt.speed_mm_per_s, None if encoder is None else encoder.ticks_per_mm)
+
+
+def build_transport(station: Station, belt: BeltModel | None) -> Conveyor | Chute:
+    """Return the transport of the station's kind; `belt` is the one that its trigger measures."""
+    pace = Pace()
+    return Chute(station, pace) if belt is None else Conveyor(station, belt, pace)

@@ -1,0 +1,52 @@
+"""The way from a bin station's view into its bins: a flap, a carousel or lids, at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from edge.clock import ms
+from edge.config import RESIDUAL, Station
+from edge.transport.pace import Pace
+from edge.types import Actuation, Decision, Item, Reason
+
+# From planning a stroke to the actuation thread taking it up.
+NOTICE_NS = ms(2)
+
+
+@dataclass
+class Chute:
+    """One item at a time: the stroke begins as soon as it is decided, and the next one waits for its end.
+
+    A residual bin with an actuator of its own gets its items like any other bin.
+    """
+
+    station: Station
+    pace: Pace
+    _busy_until: int = 0
+
+    def budget(self, item: Item, waiting: int, now: int) -> int:
+        """Return how many crops may be looked at: nothing moves, so all that the settings allow."""
+        return self.station.inference.max_crops
+
+    def invoked(self, duration_ns: int) -> None:
+        """Learn how long one inference took."""
+        self.pace.invoked(duration_ns)
+
+    def revise(self, now: int) -> list[tuple[Actuation, Actuation | None]]:
+        """Return nothing: an item in a chute does not wait for a belt."""
+        return []
+
+    def plan(self, item: Item, decision: Decision, now: int) -> tuple[Decision, Actuation | None]:
+        """Return the decision and its stroke; an item that came with another one still being dropped goes with it."""
+        if decision.reason is not Reason.HELD and now < self._busy_until:
+            decision = replace(decision, bin=RESIDUAL, reason=Reason.DIVERTER_BUSY)
+            return decision, None
+        where = self.station.bin(decision.bin)
+        if where.actuator is None or decision.reason is Reason.HELD:
+            return decision, None
+        actuator = self.station.actuator(where.actuator)
+        fire_at = now + NOTICE_NS
+        release_at = fire_at + min(ms(actuator.lead_ms + where.dwell_ms), ms(actuator.max_on_ms))
+        self._busy_until = release_at + ms(actuator.return_ms)
+        stroke = Actuation(actuator.name, fire_at, max(release_at, fire_at + ms(1)), (item.item_id,), where.position)
+        return decision, stroke
