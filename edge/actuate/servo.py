@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from edge.actuate.pins import SERVO_HZ, Pins, refusing
 from edge.clock import ms
 from edge.config.actuators import Servo
 from edge.errors import ActuatorError
-from edge.interfaces import Clock
+
+if TYPE_CHECKING:
+    from edge.interfaces import Clock
 
 MICROSECONDS_PER_PERIOD = 1_000_000 / SERVO_HZ
 # How long a servo is driven to its safe position where `return_ms` is not known: 90 degrees of a slow one.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from edge.actuate.pins import Pin, Pins, open_output, refusing
 from edge.actuate.ramp import Ramp
 from edge.clock import NS_PER_S
 from edge.config.actuators import Stepper
 from edge.errors import ActuatorError
-from edge.interfaces import Clock
+
+if TYPE_CHECKING:
+    from edge.interfaces import Clock
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.clock import NS_PER_S, SystemClock, ms
 from edge.errors import ActuatorError
-from edge.interfaces import Clock
+
+if TYPE_CHECKING:
+    from edge.interfaces import Clock
 
 # The unit behind the header's pins: at offset 20c000 on a Pi 0 to 4, at 98000 in the RP1 of a Pi 5. The Pi 5's
 # other unit turns the fan.
