@@ -123,7 +123,7 @@ NATURES: Mapping[FaultKind, Nature] = MappingProxyType(
         FaultKind.CLASSIFIER_FAILED: Nature(
             Severity.FAULT,
             "The model can't be run.",
-            "Run `sorter doctor`; go back to the last model with `sorter rollback`.",
+            "Run `sorter doctor`; go back to the last model with `sorter model rollback`.",
             Step.RESTART_CLASSIFIER,
             tries=3,
             restarts=True,

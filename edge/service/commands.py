@@ -1,0 +1,40 @@
+"""Runs the system's own programs for `sorter setup`."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from typing import Protocol
+
+from edge.errors import SetupError
+
+
+class Runner(Protocol):
+    """Runs a program to its end."""
+
+    def run(self, command: Sequence[str]) -> str:
+        """Return what it printed.
+
+        Raises:
+            SetupError: it is missing, failed, or took longer than a minute.
+        """
+        ...
+
+
+class SystemRunner:
+    """Runs it for real."""
+
+    def run(self, command: Sequence[str]) -> str:
+        shown = " ".join(command)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120.0, check=False)
+        except FileNotFoundError:
+            raise SetupError(
+                f"{command[0]} is not installed; expected a system with systemd, like Raspberry Pi OS"
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise SetupError(f"`{shown}` did not end within 120 s; try it by hand") from None
+        if done.returncode != 0:
+            said = (done.stderr or done.stdout).strip() or "it said nothing"
+            raise SetupError(f"`{shown}` failed with exit code {done.returncode}: {said}")
+        return done.stdout

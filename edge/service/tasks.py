@@ -1,0 +1,94 @@
+"""The small steps that installing consists of: each says what it does, whether it is needed, and does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from edge.durable import make_folder, sync_folder, write_atomically
+from edge.service.commands import Runner
+
+
+class Task(Protocol):
+    """One step; doing it twice does no harm."""
+
+    @property
+    def text(self) -> str:
+        """What it does, for people."""
+        ...
+
+    def is_done(self) -> bool: ...
+
+    def do(self, runner: Runner) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFile:
+    """A file with exactly this content; with `keep`, one that is there stays as it is."""
+
+    path: Path
+    content: str
+    text: str
+    keep: bool = False
+
+    def is_done(self) -> bool:
+        if self.keep:
+            return self.path.exists()
+        return self.path.is_file() and self.path.read_bytes() == self.content.encode()
+
+    def do(self, runner: Runner) -> None:
+        make_folder(self.path.parent)
+        write_atomically(self.path, self.content.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFile:
+    """No file, nor link, of that name."""
+
+    path: Path
+    text: str
+
+    def is_done(self) -> bool:
+        return not self.path.exists() and not self.path.is_symlink()
+
+    def do(self, runner: Runner) -> None:
+        self.path.unlink()
+        sync_folder(self.path.parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link to the target."""
+
+    path: Path
+    target: Path
+    text: str
+
+    def is_done(self) -> bool:
+        return self.path.is_symlink() and self.path.readlink() == self.target
+
+    def do(self, runner: Runner) -> None:
+        make_folder(self.path.parent)
+        self.path.unlink(missing_ok=True)
+        self.path.symlink_to(self.target)
+        sync_folder(self.path.parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program of the system's that does no harm when it is run again; so it always is.
+
+    Whether it is needed can't be told from the files: a run of `sorter setup` that was cut off has
+    written them and not told systemd.
+    """
+
+    command: Sequence[str]
+    text: str
+
+    def is_done(self) -> bool:
+        return False
+
+    def do(self, runner: Runner) -> None:
+        runner.run(self.command)
