@@ -14,6 +14,7 @@ from edge.journal.claim import claim_folder
 from edge.journal.database import Run
 from edge.journal.entries import Landing
 from edge.journal.recording import Counts, Journal, run_writer
+from edge.journal.storing import Storage
 
 __all__ = ["Counts", "Journal", "Landing", "open_journal", "run_writer"]
 
@@ -45,7 +46,7 @@ def open_journal(
         started_at=clock.now(),
         wall_time=clock.wall_time(),
     )
-    return Journal(folder, settings, clock, run, claim=claim)
+    return Journal(Storage(folder / "journal.db", settings, clock, run), settings, clock, claim)
 
 
 def _present_boot_id() -> str:

@@ -18,6 +18,8 @@ from edge.journal import schema
 from edge.journal.entries import EventRow, LandingRow, OutcomeRow, Row, StrokeRow
 
 BYTES_PER_MB = 1_000_000
+CHECKED_AT_ONCE = 16 * BYTES_PER_MB  # a larger file would keep the first batch waiting: 30 MB/s on a slow card
+VERIFIED_AT_ONCE = 20_000  # rows, 3 MB
 PRUNED_AT_ONCE = 512  # rows; freeing whole pages costs few writes, and a batch never waits for long
 VACUUMED_AT_ONCE = 64  # pages
 PRUNED_EVERY_S = 3600.0  # rows outlive their age by this, so that not every batch drops one
@@ -75,6 +77,7 @@ class Database:
     first_item: int
     first_event: int
     max_bytes: int
+    _verified: int = -1
 
     def store(self, rows: Sequence[Row], pictures: Sequence[str | None], cutoff: float) -> None:
         """Store the rows (and the names of their pictures) and drop the oldest, all in one commit.
@@ -94,6 +97,16 @@ class Database:
             if getattr(self.connection, "in_transaction", True):
                 execute("ROLLBACK")
             raise
+
+    def verify_some(self) -> None:
+        """Read the next rows of earlier runs, so that damage in a large file is found within minutes of the start.
+
+        Raises:
+            sqlite3.Error: the file is damaged or can't be read.
+        """
+        if self._verified < self.first_item:
+            last = self.connection.execute(schema.VERIFY_ITEMS, (self._verified, VERIFIED_AT_ONCE)).fetchone()[0]
+            self._verified = self.first_item if last is None else last
 
     def close(self) -> None:
         """Close the file; the write-ahead log goes into the main file."""
@@ -115,7 +128,9 @@ class Database:
 
     def _prune(self, cutoff: float) -> None:
         """Drop some of the oldest rows if there are too many or too old ones; a bounded amount of work."""
-        size, pages, free = (self._number(f"PRAGMA {name}") for name in ("page_size", "page_count", "freelist_count"))
+        size, pages, free = (
+            _number(self.connection, f"PRAGMA {name}") for name in ("page_size", "page_count", "freelist_count")
+        )
         oldest = {table: self._oldest(table) for table in ("items", "events")}
         table = min(oldest, key=lambda name: oldest[name])
         if (pages - free) * size > self.max_bytes:
@@ -124,9 +139,6 @@ class Database:
             self.connection.execute(schema.DELETE_OLDEST[table], (PRUNED_AT_ONCE, cutoff))
         if free and pages * size > self.max_bytes:
             self.connection.execute(f"PRAGMA incremental_vacuum({VACUUMED_AT_ONCE})").fetchall()
-
-    def _number(self, statement: str) -> int:
-        return int(self.connection.execute(statement).fetchone()[0])
 
     def _oldest(self, table: str) -> float:
         row = self.connection.execute(schema.OLDEST[table]).fetchone()
@@ -156,6 +168,10 @@ def open_database(path: Path, run: Run, max_bytes: int, connect: Connect = conne
         raise
 
 
+def _number(connection: Connection, statement: str) -> int:
+    return int(connection.execute(statement).fetchone()[0])
+
+
 def is_damage(error: Exception) -> bool:
     """Say whether an error means that the file's content is wrong, not that the disk failed to read it."""
     code = getattr(error, "sqlite_errorcode", None)
@@ -174,6 +190,9 @@ def _check(connection: Connection) -> None:
         raise UnusableFileError(
             f"it was written by a newer version (schema {version}, known up to {len(schema.MIGRATIONS)})"
         )
+    size = _number(connection, "PRAGMA page_size") * _number(connection, "PRAGMA page_count")
+    if size > CHECKED_AT_ONCE:
+        return  # `verify_some` looks at it in parts, between batches
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise UnusableFileError(str(verdict).splitlines()[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from edge.config.station import JournalSettings
 from edge.line import Outcome
 from edge.types import Crop, Event, Image, Reason, Stroke
 
@@ -130,10 +131,12 @@ def event_row(event: Event, number: int, wall_time: float) -> EventRow:
     return EventRow(number, wall_time, event.at, event.kind, event.severity, event.code, event.text)
 
 
-def wanted_picture(outcome: Outcome, keep: str) -> Image | None:
+def wanted_picture(outcome: Outcome, settings: JournalSettings) -> Image | None:
     """Return a copy of the best view's box if the settings want it kept, else None."""
-    crops = outcome.item.crops
-    if not crops or keep == "none" or (keep == "unsure" and outcome.decision.reason not in DOUBTFUL):
+    crops, keep = outcome.item.crops, settings.keep_crops
+    if not crops or keep == "none" or not settings.crops_max_mb:
+        return None
+    if keep == "unsure" and outcome.decision.reason not in DOUBTFUL:
         return None
     return _cut_out(crops[0])
 

@@ -76,3 +76,8 @@ DELETE_OLDEST = {
     table: f"DELETE FROM {table} WHERE row IN (SELECT row FROM {table} ORDER BY row LIMIT ?) AND wall_time < ?"
     for table in ("items", "events")
 }
+# Every row is decoded to its last column.
+VERIFY_ITEMS = """
+    SELECT max(row), count(landed_in), total(length(reason))
+    FROM (SELECT * FROM items WHERE row > ? ORDER BY row LIMIT ?)
+"""

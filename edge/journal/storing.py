@@ -1,0 +1,120 @@
+"""The writer's side of the journal: an open file, a damaged file set aside, the pictures, the age of rows."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from edge.config.station import JournalSettings
+from edge.durable import make_folder
+from edge.interfaces import Clock
+from edge.journal.backlog import Pending
+from edge.journal.database import (
+    BYTES_PER_MB,
+    Connect,
+    Database,
+    Run,
+    UnusableFileError,
+    connect_for_writing,
+    is_damage,
+    open_database,
+)
+from edge.journal.dates import DateWatch
+from edge.journal.entries import OutcomeRow
+from edge.journal.pictures import Pictures
+from edge.journal.set_aside import set_aside
+
+DAY_S = 86_400.0
+
+
+class Storage:
+    """The journal's file and pictures; used by one thread at a time, and only here is the disk waited for.
+
+    `on_set_aside` is told in a sentence when a file was damaged and a new one was begun.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        settings: JournalSettings,
+        clock: Clock,
+        run: Run,
+        connect: Connect = connect_for_writing,
+    ) -> None:
+        self.path = path
+        self.on_set_aside: Callable[[str], None] = lambda text: None
+        self._settings = settings
+        self._clock = clock
+        self._run = run
+        self._connect = connect
+        self._dates = DateWatch(clock)
+        self._pictures = Pictures(path.with_name("pictures"), int(settings.crops_max_mb * BYTES_PER_MB))
+        self._database: Database | None = None
+
+    def store(self, batch: Sequence[Pending]) -> int:
+        """Store the batch durably; return how many of its pictures could not be kept.
+
+        Raises:
+            sqlite3.Error, OSError: the disk does not let us. The same batch can be stored again: the
+                next try begins with a fresh connection, since going on after a failed sync could take
+                pages for stored that the kernel has dropped.
+        """
+        try:
+            database = self._database = self._database or self._open()
+            names = [self._keep_picture(pending) for pending in batch]
+            database.store([pending.row for pending in batch], names, self._cutoff())
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            if is_damage(error):
+                self._set_aside(error)
+            raise
+        self._verify_some(database)
+        return sum(pending.picture is not None and name is None for pending, name in zip(batch, names, strict=True))
+
+    def close(self) -> None:
+        """Close the file; the next `store` opens it again."""
+        database, self._database = self._database, None
+        if database is not None:
+            # Closing writes too (the last checkpoint); what that can't write is still in the log.
+            with suppress(sqlite3.Error):
+                database.close()
+
+    def _open(self) -> Database:
+        most_bytes = int(self._settings.max_mb * BYTES_PER_MB)
+        make_folder(self.path.parent)
+        try:
+            return open_database(self.path, self._run, most_bytes, self._connect)
+        except UnusableFileError as error:
+            self._set_aside(error)
+            return open_database(self.path, self._run, most_bytes, self._connect)
+
+    def _verify_some(self, database: Database) -> None:
+        """Look at the next part of the rows of earlier runs; they were stored before, so that nothing waits for it."""
+        try:
+            database.verify_some()
+        except sqlite3.Error as error:
+            self.close()
+            if is_damage(error):
+                with suppress(OSError):  # the next batch fails too, and is reported
+                    self._set_aside(error)
+
+    def _set_aside(self, error: Exception) -> None:
+        target = set_aside(self.path, self._clock.wall_time())
+        self.on_set_aside(
+            f"The journal can't be used ({error}); it was set aside as {target.name} and a new one was begun."
+        )
+
+    def _keep_picture(self, pending: Pending) -> str | None:
+        if pending.picture is None or not isinstance(pending.row, OutcomeRow):
+            return None
+        name = f"{self._run.run_id[:8]}-{pending.row.item:08d}.jpg"
+        return name if self._pictures.keep(name, pending.picture) else None
+
+    def _cutoff(self) -> float:
+        """Return the date before which rows go, seconds since the epoch; never, while the date is not believed."""
+        if not self._dates.believed():
+            return -math.inf
+        return self._clock.wall_time() - self._settings.max_days * DAY_S
