@@ -14,13 +14,14 @@ class Policy:
     """When an item is sure enough for its bin, and which bins take items at the moment.
 
     `min_scores` holds a threshold for each label. `unavailable` maps the bins that take nothing
-    now (full, disabled) to the reason; the runtime changes it when an input changes.
+    now (full, disabled) to the reason; `held` says that nothing may be fired. The runtime changes both.
     """
 
     station: Station
     min_scores: Mapping[str, float]
     min_margin: float
     unavailable: dict[str, Reason] = field(default_factory=dict)
+    held: bool = False
 
     def decide(self, item: Item, prediction: Prediction | None, now: int) -> Decision:
         """Return where the item goes as far as the model and the bins are concerned."""
@@ -50,4 +51,6 @@ class Policy:
             return Reason.UNSURE
         if not where.enabled:
             return Reason.BIN_DISABLED
+        if self.held:
+            return Reason.HELD
         return self.unavailable.get(where.name, Reason.SORTED)

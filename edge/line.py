@@ -26,6 +26,10 @@ class Transport(Protocol):
         """Return the decision as it can be carried out (late, busy: residual) and the stroke it needs, if any."""
         ...
 
+    def revise(self, now: int) -> Sequence[tuple[Actuation, Actuation | None]]:
+        """Return the strokes that must change because the belt's speed did: (as planned, as it must be or None)."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

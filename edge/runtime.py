@@ -23,7 +23,8 @@ from types import FrameType
 from edge.actuate.schedule import Schedule
 from edge.clock import ms
 from edge.errors import CameraError
-from edge.health import FaultKind, Health
+from edge.faults import FaultKind
+from edge.health import Health, Sign
 from edge.interfaces import Actuator, Camera, Classifier, Clock
 from edge.journal import Journal, run_writer
 from edge.line import Line
@@ -75,8 +76,8 @@ class Runtime:
         """Put another model to work between two frames, so that no item is seen by both."""
         self._next_classifier = classifier
 
-    def run(self) -> None:
-        """Run until stopped.
+    def run(self, seconds: float | None = None) -> None:
+        """Run until stopped, or for some seconds.
 
         Raises:
             Exception: whatever a thread died of, after the pins were made safe.
@@ -88,7 +89,10 @@ class Runtime:
             threading.Thread(target=self._guard, args=(self._actuate,), name="actuation", daemon=True),
         ]
         writer = threading.Thread(
-            target=self._guard, args=(lambda: run_writer(parts.journal, parts.clock, writer_stop),), name="journal", daemon=True
+            target=self._guard,
+            args=(lambda: run_writer(parts.journal, parts.clock, writer_stop),),
+            name="journal",
+            daemon=True,
         )
         if parts.page is not None:
             threads.append(threading.Thread(target=self._guard, args=(parts.page.run,), name="page", daemon=True))
@@ -97,7 +101,7 @@ class Runtime:
                 writer.start()
                 for thread in threads:
                     thread.start()
-                self._supervise()
+                self._supervise(None if seconds is None else parts.clock.now() + ms(1000 * seconds))
             finally:
                 self._stop.set()
                 self._make_safe()
@@ -158,6 +162,8 @@ class Runtime:
             parts.journal.record(outcome)
             parts.live.publish_outcome(outcome)
             parts.health.item_seen(parts.clock.now())
+        for before, after in parts.line.transport.revise(parts.clock.now()):
+            parts.schedule.revise(before, after)
         parts.live.publish_frame(frame, parts.line.trigger.sightings())
         parts.health.beat(parts.clock.now())
 
@@ -167,23 +173,27 @@ class Runtime:
         parts = self.parts
         while not self._stop.is_set():
             parts.schedule.wait(parts.clock, self._stop)
+            parts.health.sign(Sign.ACTUATION, parts.clock.now())
             for stroke in parts.schedule.run_due(parts.clock.now()):
                 parts.journal.record(stroke)
                 parts.live.publish_stroke(stroke)
 
-    def _supervise(self) -> None:
+    def _supervise(self, until: int | None) -> None:
         parts = self.parts
-        parts.notifier.ready()
+        parts.notifier.ready("sorting")
         while not self._stop.is_set():
             now = parts.clock.now()
+            if until is not None and now >= until:
+                return
             for watch in parts.watchers:
                 watch(now)
             for event in parts.health.tick(now):
                 self._tell(event)
             self._hold_or_resume(now)
             parts.live.publish_state(parts.health.state, parts.health.faults)
+            parts.notifier.set_watchdog_span(parts.health.watchdog_span())
             if parts.health.watchdog_due(now):
-                parts.notifier.watchdog()
+                parts.notifier.feed_watchdog(now)
             self._pause(SUPERVISE_MS)
 
     # -- the way into the safe state ---------------------------------------------------------------------------
@@ -258,6 +268,7 @@ def _ask_for_real_time() -> None:
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(ACTUATION_PRIORITY))
     except OSError as error:
-        log.warning("no real-time priority for the actuators (%s): strokes may be some ms late; see `sorter doctor`", error.strerror)
-
-
+        log.warning(
+            "no real-time priority for the actuators (%s): strokes may be some ms late; see `sorter doctor`",
+            error.strerror,
+        )

@@ -12,7 +12,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import tomli_w
 from pydantic import Field, ValidationError
@@ -22,7 +22,7 @@ from edge.config.base import Name, Settings
 from edge.durable import write_atomically
 from edge.errors import CalibrationError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Final = 1
 FILE_NAME = "calibration.toml"
 HISTORY_FOLDER = "calibrations"
 HISTORY_KEPT = 20
@@ -307,7 +307,7 @@ def _actuators(station: Station, calibration: Calibration) -> Iterable[Any]:
         if step is None:
             yield actuator
             continue
-        update = {"lead_ms": step.lead_ms, "return_ms": step.return_ms}
+        update: dict[str, Any] = {"lead_ms": step.lead_ms, "return_ms": step.return_ms}
         if actuator.type == "servo":
             update |= _given(step, ("safe_us",))
             if step.positions_us:

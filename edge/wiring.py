@@ -1,0 +1,123 @@
+"""Settings to working parts: the one place that knows which class serves which setting."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from edge.actuate import open_actuators
+from edge.actuate.pins import Pins, open_pins
+from edge.actuate.schedule import Schedule
+from edge.bundle.archive import Bundle, open_bundle
+from edge.calibrate.record import apply_calibration, check_camera, load_calibration
+from edge.camera import open_camera
+from edge.classify import BundleClassifier, shipped_bundle_path
+from edge.clock import SystemClock, ms
+from edge.config import Station
+from edge.decide import Policy
+from edge.errors import BundleError
+from edge.health import Health
+from edge.interfaces import Camera, Classifier, Clock
+from edge.journal import open_journal
+from edge.line import Line
+from edge.live import LiveView
+from edge.runtime import Parts, Runtime
+from edge.sensing import build_trigger
+from edge.service.notify import Notifier
+from edge.store.models import ModelStore
+from edge.transport import build_belt, build_transport
+from edge.web import PageServer, build_app
+
+log = logging.getLogger(__name__)
+
+# A replayed or simulated picture must not move real things: only a camera that looks at the place drives real pins.
+LIVE_CAMERAS = frozenset({"picamera2", "v4l2"})
+
+
+def build_line(station: Station, classifier: Classifier, min_scores: Mapping[str, float], clock: Clock) -> Line:
+    """Return the line of a station; `min_scores` are the model's own thresholds, by label."""
+    belt = build_belt(station)
+    deciding = station.deciding
+    if deciding.min_score is not None:
+        min_scores = dict.fromkeys(classifier.labels, deciding.min_score)
+    policy = Policy(station=station, min_scores=min_scores, min_margin=deciding.min_margin)
+    return Line(clock, build_trigger(station, belt), classifier, policy, build_transport(station, belt))
+
+
+def find_bundle(station: Station) -> Path:
+    """Return the bundle that a station uses: the one its file names, else the store's active one, else the shipped one."""
+    if station.inference.bundle is not None:
+        return station.inference.bundle
+    store = ModelStore(station.state_folder / "models")
+    active = store.active()
+    return shipped_bundle_path() if active is None else store.bundle_path(active.current)
+
+
+def check_labels(station: Station, bundle: Bundle) -> None:
+    """Refuse a station whose bins name labels that the model does not have.
+
+    Raises:
+        BundleError: naming the bins and the labels.
+    """
+    unknown = [f"{where.name}: {label}" for where in station.bins for label in where.labels if label not in bundle.labels]
+    if unknown:
+        raise BundleError(
+            f"{bundle.source}: the model has no such labels ({'; '.join(unknown)}). "
+            f"It has {', '.join(bundle.labels)}: correct [[bins]] labels, or install a model that fits"
+        )
+
+
+def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
+    """Open everything that a station names and return it, ready to run.
+
+    Raises:
+        SorterError: something is missing, damaged or does not fit; what was opened is safe and closed.
+    """
+    clock = clock or SystemClock()
+    calibration = load_calibration(station.state_folder)
+    station = apply_calibration(station, calibration)
+    bundle = open_bundle(find_bundle(station))
+    check_labels(station, bundle)
+    classifier = BundleClassifier(bundle, station.inference.threads, station.inference.runtime)
+    pins, camera = _open_world(station, clock)
+    actuators = open_actuators(station, pins, clock)
+    journal = open_journal(station.state_folder, station.journal, clock)
+    journal.bundle = bundle.digest
+    live = LiveView(clock, (bundle.manifest.name, bundle.manifest.version))
+    page = None
+    if station.page.enabled:
+        app = build_app(live, station, station.state_folder / "journal.db", clock)
+        page = PageServer(app, station.page.host, station.page.port)
+
+    def open_checked() -> Camera:
+        opened = camera()
+        check_camera(calibration, opened.identity)
+        return opened
+
+    return Runtime(
+        Parts(
+            clock=clock,
+            line=build_line(station, classifier, bundle.manifest.thresholds.minimum_score, clock),
+            open_camera=open_checked,
+            actuators=actuators,
+            schedule=Schedule(actuators, {a.name: ms(a.max_on_ms) for a in station.actuators}),
+            journal=journal,
+            live=live,
+            health=Health(clock.now()),
+            notifier=Notifier.from_environment(),
+            page=page,
+        )
+    )
+
+
+def _open_world(station: Station, clock: Clock) -> tuple[Pins, partial[Camera]]:
+    """Return the pins and how to open the camera; a simulated station has both from one simulated world."""
+    if station.camera.type == "simulated":
+        from edge.simulate.wiring import WorldPins
+        from edge.simulate.world import World
+
+        world = World(station, clock)
+        return WorldPins(world, clock), partial(open_camera, station.camera, clock, world)
+    return open_pins("auto" if station.camera.type in LIVE_CAMERAS else "mock"), partial(open_camera, station.camera, clock)
