@@ -24,6 +24,7 @@ class Notifier:
     address: str = ""
     every: int = NS_PER_S
     _fed_at: int | None = field(default=None, init=False)
+    _shown: str = field(default="", init=False)
     _span: int | None = field(default=None, init=False)
 
     @classmethod
@@ -35,8 +36,10 @@ class Notifier:
         self._send(f"READY=1\nSTATUS={_line(text)}")
 
     def status(self, text: str) -> None:
-        """Show one line in `systemctl status`."""
-        self._send(f"STATUS={_line(text)}")
+        """Show one line in `systemctl status`; sent only when it changes."""
+        if text != self._shown:
+            self._shown = text
+            self._send(f"STATUS={_line(text)}")
 
     def stopping(self) -> None:
         self._send("STOPPING=1")
