@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edge.config import RESIDUAL, Station
+from edge.config.station import Bin
 from edge.types import Decision, Item, Prediction, Reason
 
 
@@ -25,13 +26,10 @@ class Policy:
 
     def decide(self, item: Item, prediction: Prediction | None, now: int) -> Decision:
         """Return where the item goes as far as the model and the bins are concerned."""
-        reason = self._reason(item, prediction)
-        bin_name = RESIDUAL
-        if reason is Reason.SORTED and prediction is not None:
-            bin_name = self.station.route(prediction.label).name
+        where, reason = self._choose(item, prediction)
         return Decision(
             item_id=item.item_id,
-            bin=bin_name,
+            bin=where.name if reason is Reason.SORTED else RESIDUAL,
             reason=reason,
             decided_at=now,
             label="" if prediction is None else prediction.label,
@@ -39,18 +37,55 @@ class Policy:
             margin=0.0 if prediction is None else prediction.margin,
         )
 
-    def _reason(self, item: Item, prediction: Prediction | None) -> Reason:
+    def _choose(self, item: Item, prediction: Prediction | None) -> tuple[Bin, Reason]:
+        residual = self.station.bin(RESIDUAL)
         if item.concern is not None:
-            return item.concern
+            return residual, item.concern
         if prediction is None:
-            return Reason.NOT_CLASSIFIED
+            return residual, Reason.NOT_CLASSIFIED
         where = self.station.route(prediction.label)
         if where.name == RESIDUAL:
-            return Reason.RESIDUAL_LABEL
-        if prediction.score < self.min_scores.get(prediction.label, 1.0) or prediction.margin < self.min_margin:
-            return Reason.UNSURE
-        if not where.enabled:
-            return Reason.BIN_DISABLED
+            return residual, Reason.RESIDUAL_LABEL
+        chances = self._chances(prediction)
+        if self.station.deciding.residual_cost is not None:
+            where = self._cheapest(prediction, self.station.deciding.residual_cost)
+            sure = where.name != RESIDUAL
+        else:
+            sure = chances[where.name] >= self._needed(where, prediction.label)
+        others = [chance for name, chance in chances.items() if name != where.name]
+        if not sure or chances[where.name] - max(others, default=0.0) < self.min_margin:
+            return residual, Reason.UNSURE
+        return where, self._hindrance(where)
+
+    def _chances(self, prediction: Prediction) -> dict[str, float]:
+        """Return for each bin the probability that the item belongs in it: labels of one bin need no telling apart."""
+        chances = {where.name: 0.0 for where in self.station.bins}
+        for label, score in zip(prediction.labels, prediction.scores, strict=True):
+            chances[self.station.route(label).name] += score
+        return chances
+
+    def _needed(self, where: Bin, label: str) -> float:
+        """Return the least probability: the bin's own purity, as every item at least that likely keeps it, or the model's."""
+        return self.min_scores.get(label, 1.0) if where.min_purity is None else where.min_purity
+
+    def _cheapest(self, prediction: Prediction, residual_cost: float) -> Bin:
+        """Return the bin with the least expected cost: costs times calibrated probabilities."""
+        costs = self.station.deciding.costs
+
+        def expected(where: Bin) -> float:
+            if where.name == RESIDUAL:
+                return residual_cost
+            wrong = costs.get(where.name, {})
+            return sum(
+                score * wrong.get(label, 0.0 if label in where.labels else 1.0)
+                for label, score in zip(prediction.labels, prediction.scores, strict=True)
+            )
+
+        return min(self.station.bins, key=expected)
+
+    def _hindrance(self, where: Bin) -> Reason:
         if self.held:
             return Reason.HELD
+        if not where.enabled:
+            return Reason.BIN_DISABLED
         return self.unavailable.get(where.name, Reason.SORTED)

@@ -26,6 +26,10 @@ class Transport(Protocol):
         """Return the decision as it can be carried out (late, busy: residual) and the stroke it needs, if any."""
         ...
 
+    def invoked(self, duration_ns: int) -> None:
+        """Learn how long one inference took, for later budgets."""
+        ...
+
     def revise(self, now: int) -> Sequence[tuple[Actuation, Actuation | None]]:
         """Return the strokes that must change because the belt's speed did: (as planned, as it must be or None)."""
         ...
@@ -68,4 +72,9 @@ class Line:
         if item.concern is not None or not item.crops:
             return None
         budget = self.transport.budget(item, waiting, self.clock.now())
-        return self.classifier.classify(item.crops, budget) if budget > 0 else None
+        if budget < 1:
+            return None
+        began_at = self.clock.now()
+        prediction = self.classifier.classify(item.crops, budget)
+        self.transport.invoked((self.clock.now() - began_at) // prediction.crops_used)
+        return prediction

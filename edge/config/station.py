@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -108,6 +108,15 @@ class Deciding(Settings):
         description="two items too close to separate: both to residual, or one stroke for the surer one",
     )
     min_gap_mm: float = Field(default=0.0, ge=0, le=1000, description="least gap that the diverters separate, mm")
+    residual_cost: float | None = Field(
+        default=None,
+        ge=0,
+        le=1000,
+        description="cost of an item run to residual; set: the bin with the least expected cost is taken, not thresholds",
+    )
+    costs: dict[Name, dict[Name, Annotated[float, Field(ge=0, le=1000)]]] = Field(
+        default={}, description="cost of each label in each bin, costs.BIN.LABEL; unset: 0 in its own bin, 1 in another"
+    )
 
 
 class JournalSettings(Settings):
@@ -201,7 +210,14 @@ class Station(Settings):
         ]
         labels = Counter(label for b in self.bins for label in b.labels)
         problems += [f"label {label!r} is in {k} bins; expected one" for label, k in labels.items() if k > 1]
-        if RESIDUAL not in {b.name for b in self.bins}:
+        problems += [
+            f"deciding.costs.{name}: no bin is called {name!r}"
+            for name in self.deciding.costs
+            if name not in self._names()
+        ]
+        if self.deciding.costs and self.deciding.residual_cost is None:
+            problems.append("deciding.costs needs deciding.residual_cost, the cost of an item run to residual")
+        if RESIDUAL not in self._names():
             problems.append(f'no bin is called {RESIDUAL!r}: unsure items need one; add [[bins]] name = "{RESIDUAL}"')
         if self.kind == "conveyor" and self.belt is None:
             problems.append("a conveyor needs a [belt] table with speed_mm_per_s and mm_per_pixel")
@@ -213,6 +229,9 @@ class Station(Settings):
             f"pin {pin} is used by {' and '.join(users)}" for pin, users in self.pin_users().items() if len(users) > 1
         ]
         return problems
+
+    def _names(self) -> set[str]:
+        return {where.name for where in self.bins}
 
     def _check_bin(self, where: Bin) -> list[str]:
         if where.actuator is None:

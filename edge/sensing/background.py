@@ -107,10 +107,12 @@ class Background:
         self._high = np.clip(self._mean + reach + 1.0, 0, 255).astype(np.uint8)
 
     def _luma_low(self) -> Planes:
-        return np.maximum(LUMA_LOW, LUMA_DEVIATIONS * self._luma_spread) / np.float32(self._sensitivity)
+        low: Planes = np.maximum(LUMA_LOW, LUMA_DEVIATIONS * self._luma_spread) / np.float32(self._sensitivity)
+        return low
 
     def _chroma_low(self) -> Planes:
-        return np.maximum(CHROMA_LOW, CHROMA_DEVIATIONS * self._chroma_spread) / np.float32(self._sensitivity)
+        low: Planes = np.maximum(CHROMA_LOW, CHROMA_DEVIATIONS * self._chroma_spread) / np.float32(self._sensitivity)
+        return low
 
     def _offsets(self, small: Image) -> tuple[Planes, Planes, Planes]:
         """Return brightness offset, chroma offset (grey levels) and the brightness ratio to the model."""

@@ -180,7 +180,8 @@ class ConveyorTrigger:
             self._background.absorb(small, max(0, box[0]), max(0, box[1]), box[2], box[3])
             self._tracks.remove(track)
         covered: Mask = np.zeros(small.shape[:2], np.uint8)
-        for thing in [*blobs, *self._tracks]:
+        things: list[Blob | Track] = [*blobs, *self._tracks]
+        for thing in things:
             corner, far = (int(thing.left) - 3, int(thing.top) - 3), (int(thing.right) + 2, int(thing.bottom) + 2)
             cv2.rectangle(covered, corner, far, 255, cv2.FILLED)
         self._background.learn(small, (self._at - self._learnt_at) / NS_PER_S, covered)
