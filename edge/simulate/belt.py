@@ -101,6 +101,9 @@ class BeltScene:
         """Lay nothing more on the belt; what is on it goes its way."""
         self._traffic = None
 
+    def flap_moved(self, name: str, at: int) -> None:
+        """Nothing: what a flap does to an item is known once the item has passed it."""
+
     def lay(self, arrival: Arrival) -> Rider:
         """Put one item on the belt; it enters the view as the belt brings it there."""
         scale = self.view.mm_per_pixel

@@ -12,6 +12,7 @@ from edge.simulate.flap import Flap
 
 US_PER_S = 1_000_000
 _SERVO_PLAY_US = 60.0
+_UNKNOWN_START = 7  # steps from home at power-on, where a switch can find home
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +67,15 @@ class ServoDrive:
 
 
 class StepperDrive:
-    """Counts steps; it starts `offset` steps away from home, and its switch closes at home.
+    """Counts steps; its switch closes at home.
 
     `on_home` is called when the switch closes (True) or opens (False).
     """
 
-    def __init__(self, settings: Stepper, flap: Flap, offset: int = 7) -> None:
+    def __init__(self, settings: Stepper, flap: Flap) -> None:
         self._settings = settings
         self._flap = flap
-        self._steps = offset
+        self._steps = 0 if settings.home_pin is None else _UNKNOWN_START
         self._forward = True
         self._enabled = settings.enable_pin is None
         self.on_home: Callable[[bool], None] = lambda home: None

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from edge.config import Station
-from edge.errors import ConfigError
 from edge.simulate.agenda import Agenda
 from edge.simulate.belt import BeltScene
+from edge.simulate.bin import BinScene
 from edge.simulate.flap import Flap
 from edge.simulate.motion import BeltMotion
 from edge.simulate.stock import SHIPPED, Stock, find_photos
@@ -34,8 +34,14 @@ class Scene(Protocol):
         """Let nothing more come; what is there goes its way."""
         ...
 
+    def flap_moved(self, name: str, at: int) -> None:
+        """Take notice that an actuator has been told to move."""
+        ...
 
-def build_scene(station: Station, surface: BeltMotion, flaps: Mapping[str, Flap], agenda: Agenda) -> Scene:
+
+def build_scene(
+    station: Station, surface: BeltMotion, flaps: Mapping[str, Flap], agenda: Agenda, start: int
+) -> Scene:
     """Return the scene of a station.
 
     Raises:
@@ -44,7 +50,7 @@ def build_scene(station: Station, surface: BeltMotion, flaps: Mapping[str, Flap]
     simulation = station.simulation
     stock = Stock(find_photos(simulation.photos or SHIPPED))
     if station.belt is None:
-        raise ConfigError("a bin")
+        return BinScene(station, stock, flaps, agenda, start)
     view = belt_view(station)
     traffic = Traffic(Load.of(station), view, stock, station.belt.speed_mm_per_s, simulation.seed)
     return BeltScene(station, view, surface, traffic, flaps, agenda)

@@ -58,7 +58,7 @@ class World:
         self._drives = {a.name: build_drive(a, self.flaps[a.name]) for a in station.actuators}
         self._drive_of_pin = {pin: a.name for a in station.actuators for pin in a.pins().values()}
         self._run_allowed = station.belt is None or station.belt.run_pin is None
-        self.scene: Scene = build_scene(station, self.surface, self.flaps, self._agenda)
+        self.scene: Scene = build_scene(station, self.surface, self.flaps, self._agenda, self.started_at)
         self.scene.on_landing = self._landed
         self.inputs: dict[int, bool] = _resting_inputs(station)
         simulation = station.simulation
@@ -89,13 +89,17 @@ class World:
 
     def report_pin(self, pin: int, state: PinState) -> None:
         """Take note of a new level at an output pin; never waits, so that nothing delays the product's strokes."""
-        self._reports.append((self._clock.now(), pin, state))
+        now = self._clock.now()
+        self._reports.append((now, pin, state))
+        if isinstance(self._drives.get(self._drive_of_pin.get(pin, "")), StepperDrive):
+            self.run_due(now)  # its home switch is read right after the step
 
     def _take_report(self, pin: int, state: PinState, at: int) -> None:
         name = self._drive_of_pin.get(pin)
         belt = self.station.belt
         if name is not None:
             self._drives[name].on_pin(pin, state, at)
+            self.scene.flap_moved(name, at)
         elif belt is not None and pin == belt.run_pin:
             self._run_allowed = state.level is not None and state.level > 0.5
             self._move_belt(at)

@@ -1,0 +1,256 @@
+"""The simulated bin station: a hand puts items on a plate, the plate's flap or carousel drops them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from math import cos, pi, sin
+from typing import Final
+
+import cv2
+import numpy as np
+
+from edge.clock import NS_PER_S, ms
+from edge.config import RESIDUAL, Station
+from edge.simulate.agenda import Agenda
+from edge.simulate.belt import FALL_NS
+from edge.simulate.flap import IN_PATH, Flap
+from edge.simulate.sprite import Pose, Smear, Sprite
+from edge.simulate.stock import Stock
+from edge.simulate.texture import build_strip
+from edge.simulate.truth import SPILLED, TrueItem
+from edge.types import Image
+
+VIEW_MM: Final = 320.0
+"""Longer side of what the camera of a bin station sees."""
+_REACH_NS: Final = ms(450)  # a hand on its way in, and out again
+_HOLD_NS: Final = ms(180)  # it stays this long where it puts something down
+_SLIDE_NS: Final = ms(80)  # an item needs an open flap for so long to slide off
+_PATIENCE_NS: Final = ms(6000)  # then the person takes the item and throws it into residual by hand
+_SKIN: Final = (196, 152, 128)
+_SLEEVE: Final = (52, 66, 92)
+_FIRST_VISIT_S: Final = 3.0  # nobody comes while the station learns what its empty plate looks like
+
+
+class Visit(Enum):
+    """What a person does."""
+
+    ONE_ITEM = "one item"
+    TWO_ITEMS = "two at once"
+    LARGE_ITEM = "one that is larger than the view"
+    TAKEN_AWAY = "shown and taken away again"
+    EMPTY_HAND = "nothing but a hand"
+
+
+HABITS: Final[Mapping[Visit, float]] = {
+    Visit.ONE_ITEM: 0.80,
+    Visit.TWO_ITEMS: 0.07,
+    Visit.LARGE_ITEM: 0.03,
+    Visit.TAKEN_AWAY: 0.05,
+    Visit.EMPTY_HAND: 0.05,
+}
+
+
+@dataclass
+class Lying:
+    """An item on the plate; (x, y) is its middle in pixels."""
+
+    truth: TrueItem
+    sprite: Sprite
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Hand:
+    """An arm that comes in along an angle, is at the plate's (x, y) for a moment and goes out again."""
+
+    begin: int
+    x: float
+    y: float
+    angle: float
+    carried: tuple[Lying, ...]
+    lets_go: bool
+
+    @property
+    def touch(self) -> int:
+        return self.begin + _REACH_NS
+
+    @property
+    def end(self) -> int:
+        return self.touch + _HOLD_NS + _REACH_NS
+
+    def away(self, at: int) -> float:
+        """How far it is from the place, 0 to 1."""
+        if at < self.touch:
+            return (self.touch - at) / _REACH_NS
+        return max(0.0, (at - self.touch - _HOLD_NS) / _REACH_NS)
+
+
+class BinScene:
+    """Everything on the plate; see `BeltScene` for the attributes.
+
+    A residual bin without an actuator is filled by hand: who waited long enough takes the item away.
+    """
+
+    def __init__(self, station: Station, stock: Stock, flaps: Mapping[str, Flap], agenda: Agenda, start: int) -> None:
+        simulation = station.simulation
+        self.items: list[TrueItem] = []
+        self.visits: list[tuple[int, Visit]] = []
+        self.lying: list[Lying] = []
+        self.blocked = False
+        self.on_landing: Callable[[str, int], None] = lambda bin_name, at: None
+        self.on_beam: Callable[[bool], None] = lambda broken: None
+        self.habits: Mapping[Visit, float] = HABITS
+        self._station = station
+        self._stock = stock
+        self._flaps = flaps
+        self._agenda = agenda
+        self._rng = np.random.default_rng([simulation.seed, 5])
+        self._size = (station.camera.width, station.camera.height)
+        self._feeding = True
+        self._hand: Hand | None = None
+        self._plate = np.ascontiguousarray(build_strip(simulation.texture, self._size[1], simulation.seed)[:, : self._size[0]])
+        if self._plate.shape[1] < self._size[0]:
+            self._plate = cv2.resize(self._plate, self._size)  # type: ignore[assignment]
+        self._await_visit(start + round(_FIRST_VISIT_S * NS_PER_S))
+
+    # -- people ------------------------------------------------------------------------------------------------
+
+    def stop_feeding(self) -> None:
+        """Nobody comes any more."""
+        self._feeding = False
+
+    def visit(self, kind: Visit, at: int) -> None:
+        """Let somebody come at an instant."""
+        self.visits.append((at, kind))
+        sizes = {Visit.TWO_ITEMS: 2, Visit.EMPTY_HAND: 0}.get(kind, 1)
+        things = tuple(self._pick(kind) for _ in range(sizes))
+        if len(things) == 2:
+            things[1].x = things[0].x + (things[0].sprite.length + things[1].sprite.length) * 0.62
+        width, height = self._size
+        x, y = (things[0].x, things[0].y) if things else (width / 2, height / 2)
+        angle = float(self._rng.uniform(0.25 * pi, 0.75 * pi))
+        self._hand = Hand(at, x, y, angle, things, lets_go=kind is not Visit.TAKEN_AWAY)
+        if self._hand.lets_go:
+            self._agenda.at(self._hand.touch, lambda touched_at: self._put_down(things, touched_at))
+        self._agenda.at(self._hand.end, self._gone)
+
+    def _pick(self, kind: Visit) -> Lying:
+        rng, settings = self._rng, self._station.simulation
+        width, height = self._size
+        per_mm = max(width, height) / VIEW_MM
+        longest = min(settings.largest_mm, VIEW_MM * 0.45)
+        size = float(rng.uniform(min(settings.smallest_mm, longest), longest)) * per_mm
+        if kind is Visit.LARGE_ITEM:
+            size = 1.15 * max(width, height)
+        elif kind is Visit.TWO_ITEMS:
+            size *= 0.8
+        label = self._stock.labels[int(rng.integers(len(self._stock.labels)))]
+        cut_out = self._stock.pick(label, rng)
+        sprite = Sprite(cut_out, Pose(size, float(rng.uniform(0, 360)), float(rng.uniform(0.85, 1.1))))
+        x = width * float(rng.uniform(0.42, 0.58)) - (0.14 * width if kind is Visit.TWO_ITEMS else 0.0)
+        truth = TrueItem(0, label, cut_out.name)
+        return Lying(truth, sprite, x, height * float(rng.uniform(0.42, 0.58)))
+
+    def _await_visit(self, not_before: int) -> None:
+        mean_s = 60 / self._station.simulation.items_per_min
+        pause = round(float(self._rng.exponential(mean_s)) * NS_PER_S)
+        kind = list(self.habits)[int(self._rng.choice(len(self.habits), p=list(self.habits.values())))]
+        self._agenda.at(not_before + pause, lambda at: self._come(kind, at))
+
+    def _come(self, kind: Visit, at: int) -> None:
+        if self._feeding and not self.lying:
+            self.visit(kind, at)
+        elif self._feeding:
+            self._agenda.at(at + NS_PER_S, lambda later: self._come(kind, later))  # waits until the plate is empty
+
+    def _put_down(self, things: tuple[Lying, ...], at: int) -> None:
+        for thing in things:
+            thing.truth.number = len(self.items) + 1
+            thing.truth.entered_at = thing.truth.crossed_at = at
+            self.items.append(thing.truth)
+            self.lying.append(thing)
+        self._agenda.at(at + _PATIENCE_NS, lambda later: self._take_away(things, later))
+        for name in self._flaps:
+            self.flap_moved(name, at)
+
+    def _gone(self, at: int) -> None:
+        self._hand = None
+        self._await_visit(at + NS_PER_S)
+
+    def _take_away(self, things: tuple[Lying, ...], at: int) -> None:
+        for thing in things:
+            if thing in self.lying:
+                self._drop(thing, RESIDUAL, at)
+
+    # -- flaps -------------------------------------------------------------------------------------------------
+
+    def flap_moved(self, name: str, at: int) -> None:
+        """Look, once the flap may be there, whether what lies on the plate slides off."""
+        lead = ms(getattr(self._station.actuator(name), "lead_ms", 0.0))
+        self._agenda.at(at + lead + _SLIDE_NS, lambda later: self._look(name, later))
+
+    def _look(self, name: str, at: int) -> None:
+        for where in self._station.bins:
+            if where.actuator == name and self._flaps[name].extremes(where.position, at - _SLIDE_NS, at)[0] >= IN_PATH:
+                for thing in list(self.lying):
+                    self._drop(thing, SPILLED if self.blocked else where.name, at)
+
+    def _drop(self, thing: Lying, where: str, at: int) -> None:
+        self.lying.remove(thing)
+        thing.truth.landed_in = where
+        thing.truth.landed_at = at + FALL_NS
+        self._agenda.at(at + FALL_NS, lambda landed_at: self.on_landing(where, landed_at))
+
+    # -- what it looks like ------------------------------------------------------------------------------------
+
+    def picture(self, at: int) -> Image:
+        """Return the light that falls on the sensor, (height, width, 3)."""
+        picture = self._plate.copy()
+        tilt = max(
+            (self._flaps[b.actuator].extension(b.position, at) for b in self._station.bins if b.actuator is not None),
+            default=0.0,
+        )
+        if tilt > 0:
+            _tilt(picture, tilt)
+        for thing in self.lying:
+            _draw_thing(picture, thing, 0.0, 90 * tilt**2)
+        if self._hand is not None and self._hand.begin <= at <= self._hand.end:
+            self._draw_hand(picture, self._hand, at)
+        return picture
+
+    def _draw_hand(self, picture: Image, hand: Hand, at: int) -> None:
+        reach = 1.4 * max(self._size)
+        dx, dy = cos(hand.angle) * reach * hand.away(at), sin(hand.angle) * reach * hand.away(at)
+        if at < hand.touch or not hand.lets_go:
+            for thing in hand.carried:
+                _draw_thing(picture, thing, dx, dy)
+        scale = max(self._size) / 640
+        tip = np.array([hand.x + dx, hand.y + dy])
+        along = np.array([cos(hand.angle), sin(hand.angle)])
+        across = np.array([-along[1], along[0]])
+
+        def stroke(begin: float, end: float, side: float, width: float, colour: tuple[int, int, int]) -> None:
+            points = [tip + along * begin * scale + across * side * scale, tip + along * end * scale]
+            first, last = (tuple(round(float(v)) for v in point) for point in points)
+            cv2.line(picture, first, last, colour, round(width * scale), cv2.LINE_AA)
+
+        stroke(150, 1400, 0, 120, _SLEEVE)
+        stroke(60, 170, 0, 92, _SKIN)
+        for side in (-34, -12, 12, 34):
+            stroke(8, 70, side, 22, _SKIN)
+
+
+def _tilt(picture: Image, tilt: float) -> None:
+    """The plate turns away from the lamp, and a dark gap opens at its lower edge."""
+    cv2.convertScaleAbs(picture, dst=picture, alpha=1 - 0.45 * tilt)
+    gap = round(picture.shape[0] * 0.25 * tilt)
+    if gap:
+        picture[-gap:] = (12, 12, 13)
+
+
+def _draw_thing(picture: Image, thing: Lying, dx: float, dy: float) -> None:
+    sprite = thing.sprite
+    sprite.draw(picture, thing.x + dx - sprite.length / 2, round(thing.y + dy - sprite.width / 2), Smear())
