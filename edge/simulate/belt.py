@@ -171,6 +171,18 @@ class BeltScene:
         rider.truth.landed_at = at + FALL_NS
         self._agenda.at(at + FALL_NS, lambda landed_at: self.on_landing(where, landed_at))
 
+    def label_at(self, point: tuple[float, float], at: int) -> str:
+        """Return the label of the item nearest to a point (x, y) of the picture at an instant; empty if there is none."""
+        along_px, across_px = self.view.from_picture(point)
+        front = self.motion.position(at)
+
+        def distance(rider: Rider) -> float:
+            middle_px = (front - rider.front_mm) / self.view.mm_per_pixel - rider.sprite.length / 2
+            return (middle_px - along_px) ** 2 + (rider.top_px + rider.sprite.width / 2 - across_px) ** 2
+
+        nearest = min(self.riders, key=distance, default=None)
+        return "" if nearest is None else nearest.truth.label
+
     # -- what it looks like ------------------------------------------------------------------------------------
 
     def picture(self, at: int) -> Image:

@@ -185,6 +185,11 @@ class BinScene:
             if thing in self.lying:
                 self._drop(thing, RESIDUAL, at)
 
+    def label_at(self, point: tuple[float, float], at: int) -> str:
+        """Return the label of the item nearest to a point (x, y) of the picture; empty if there is none."""
+        nearest = min(self.lying, key=lambda t: (t.x - point[0]) ** 2 + (t.y - point[1]) ** 2, default=None)
+        return "" if nearest is None else nearest.truth.label
+
     # -- flaps -------------------------------------------------------------------------------------------------
 
     def flap_moved(self, name: str, at: int) -> None:

@@ -30,6 +30,10 @@ class Scene(Protocol):
         """Return the light that falls on the camera's sensor at an instant, (height, width, 3), RGB."""
         ...
 
+    def label_at(self, point: tuple[float, float], at: int) -> str:
+        """Return the label of the item nearest to a point (x, y) of the picture at an instant; empty if there is none."""
+        ...
+
     def stop_feeding(self) -> None:
         """Let nothing more come; what is there goes its way."""
         ...

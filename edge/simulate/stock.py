@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from edge.errors import ConfigError
-from edge.simulate.cutout import cutout
+from edge.simulate.cutout import cut_out
 from edge.simulate.sprite import CutOut
 from edge.types import Box
 
@@ -89,7 +89,7 @@ def load_cut_out(path: Path) -> CutOut | None:
     if scale < 1:
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     pixels = np.ascontiguousarray(picture[:, :, ::-1], np.uint8)
-    alpha = cutout(pixels)
+    alpha = cut_out(pixels)
     if alpha is None:
         return None
     box = Box(*cv2.boundingRect((alpha > 127).astype(np.uint8)))

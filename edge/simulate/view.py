@@ -41,6 +41,17 @@ class View:
         turns = {"down": cv2.ROTATE_90_CLOCKWISE, "left": cv2.ROTATE_180, "up": cv2.ROTATE_90_COUNTERCLOCKWISE}
         return window if self.direction == "right" else cv2.rotate(window, turns[self.direction])  # type: ignore[return-value]
 
+    def from_picture(self, point: tuple[float, float]) -> tuple[float, float]:
+        """Return where a point (x, y) of the picture is in the window: pixels along and across."""
+        x, y = point
+        if self.direction == "left":
+            return self.along_px - x, self.across_px - y
+        if self.direction == "down":
+            return y, self.across_px - x
+        if self.direction == "up":
+            return self.along_px - y, x
+        return x, y
+
     def lane_at(self, across_px: float) -> int:
         """Return the product's number of the lane: 0 is nearest the top (or the left) of the picture."""
         lane = min(self.lanes - 1, max(0, int(across_px / self.across_px * self.lanes)))
