@@ -1,0 +1,60 @@
+"""`sorter doctor`: is this machine ready?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge.cli.safe import DEFAULT_STATION
+from edge.errors import SetupError
+
+if TYPE_CHECKING:
+    from edge.doctor import Finding
+
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+def command(
+    station: Annotated[
+        Path | None,
+        typer.Option(help="A station file whose camera, model and folder are tried; without it the installed one."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Look at this machine: what is ready, what is not, and the command that mends it; no pin is moved."""
+    from edge.config import load_station
+    from edge.doctor import Doctor
+
+    if station is None and DEFAULT_STATION.is_file():
+        station = DEFAULT_STATION
+    doctor = Doctor(station, None if station is None else load_station(station))
+    findings = list(doctor.examine())
+    if as_json:
+        ready = all(finding.status != "fail" for finding in findings)
+        typer.echo(json.dumps({"ready": ready, "findings": [asdict(finding) for finding in findings]}, indent=2))
+    else:
+        _print(findings)
+    if any(finding.status == "fail" for finding in findings):
+        raise typer.Exit(SetupError.exit_code)
+
+
+def _print(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    table = Table("", "what", "found")
+    for finding in findings:
+        table.add_row(f"[{COLOURS[finding.status]}]{finding.status}[/]", finding.name, escape(finding.text))
+    console.print(table)
+    # Outside the table, where a command is not broken over lines and can be copied.
+    for finding in findings:
+        if finding.mend:
+            console.print(
+                f"[{COLOURS[finding.status]}]to mend {finding.name}:[/] {escape(finding.mend)}", soft_wrap=True
+            )
