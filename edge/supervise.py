@@ -1,0 +1,125 @@
+"""Looks after a station many times a second: faults, recovery, the safe state, the watchdog. Starts no thread itself.
+
+`edge/runtime.py` turns it in real time, `edge/simulate/` on a virtual clock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from edge.actuate.schedule import Schedule
+from edge.decide import Policy
+from edge.faults import FaultKind, Step
+from edge.health import Health, Sign
+from edge.interfaces import Clock
+from edge.journal import Journal
+from edge.line import Outcome
+from edge.live import LiveView
+from edge.panel import Panel
+from edge.service.notify import Notifier
+from edge.types import Event, Reason, Stroke
+
+log = logging.getLogger(__name__)
+
+LEVELS = {"note": logging.INFO, "warning": logging.WARNING, "fault": logging.ERROR}
+
+
+@dataclass
+class Supervisor:
+    """One station's keeper.
+
+    Attributes:
+        actions: what to do for a recovery step; each must return at once.
+        watchers: called at every turn; each must return at once.
+    """
+
+    clock: Clock
+    health: Health
+    schedule: Schedule
+    policy: Policy
+    journal: Journal | None = None
+    live: LiveView | None = None
+    notifier: Notifier = field(default_factory=Notifier)
+    panel: Panel | None = None
+    actions: Mapping[Step, Callable[[FaultKind], None]] = field(default_factory=dict)
+    watchers: list[Callable[[int], None]] = field(default_factory=list)
+
+    def turn(self, now: int) -> None:
+        """Look at everything once and do what has to be done."""
+        if self.journal is not None:
+            self.health.sign(Sign.JOURNAL, self.journal.turned_at)
+        if self.panel is not None:
+            self.panel.watch(now)
+        for watch in self.watchers:
+            watch(now)
+        events = list(self.health.tick(now))
+        steps = self.health.take_steps(now)
+        self.hold_or_resume(now)
+        for kind, step in steps:
+            if step in self.actions:
+                self.actions[step](kind)
+        self._tell([*events, *self.health.tick(now)])
+        if self.health.watchdog_due(now):
+            self.notifier.feed_watchdog(now)
+
+    def emergency_stop(self) -> None:
+        """Make everything safe at once; called by the thread that saw the chain open."""
+        self.make_safe()
+        self.health.estop(self.clock.now())
+
+    def make_safe(self) -> None:
+        """Release every actuator and stop the belt; must work whatever state the rest is in, and may be called twice."""
+        strokes: Sequence[Stroke] = ()
+        try:
+            strokes = self.schedule.hold(self.clock.now())
+        finally:
+            if self.panel is not None:
+                self.panel.stop_outputs()
+        self._record_strokes(strokes)
+
+    def hold_or_resume(self, now: int) -> None:
+        """Make the actuators do what the state says."""
+        held, state = self.health.held, self.health.state
+        if held and not self.schedule.held:
+            self.make_safe()
+        elif not held and self.schedule.held:
+            self.schedule.resume()
+        self.policy.held = held
+        full = {fault.detail for fault in self.health.faults if fault.kind is FaultKind.BIN_FULL}
+        self.policy.unavailable = dict.fromkeys(full, Reason.BIN_FULL)
+        if self.panel is not None:
+            self.panel.show(state, held)
+
+    def note_outcome(self, outcome: Outcome) -> None:
+        """Take note of a decided item."""
+        self.health.item_seen(self.clock.now())
+
+    def note_strokes(self, strokes: Sequence[Stroke]) -> None:
+        """Take note of strokes that ended: one that a pin refused is a fault, one that worked ends it."""
+        now = self.clock.now()
+        for stroke in strokes:
+            if stroke.outcome == "failed":
+                self.health.raise_fault(FaultKind.ACTUATOR_REFUSED, now, stroke.actuation.actuator)
+            elif stroke.outcome == "fired":
+                self.health.clear_fault(FaultKind.ACTUATOR_REFUSED, now, stroke.actuation.actuator)
+        self._record_strokes(strokes)
+
+    def _record_strokes(self, strokes: Sequence[Stroke]) -> None:
+        for stroke in strokes:
+            if self.journal is not None:
+                self.journal.record(stroke)
+            if self.live is not None:
+                self.live.publish_stroke(stroke)
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        for event in events:
+            log.log(LEVELS[event.severity], "%s", event.text)
+            if self.journal is not None:
+                self.journal.record(event)
+        state, faults = self.health.state, self.health.faults
+        if self.live is not None:
+            self.live.publish_state(state, faults)
+        self.notifier.status(f"{state}: {faults[0].text} {faults[0].nature.advice}" if faults else str(state))
+        self.notifier.set_watchdog_span(self.health.watchdog_span())
