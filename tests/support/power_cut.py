@@ -1,0 +1,116 @@
+"""What may be on the medium after a power cut: everything synced, and any part of the rest."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.disk import Create, Delete, Operation, Rename, Sync, SyncFolder, Truncate, Write
+
+SECTOR = 512  # bytes; what a medium writes whole
+
+Survives = Callable[[], bool]
+"""Asked for every un-synced sector, size and name: did it reach the medium?"""
+
+
+@dataclass
+class _Node:
+    """A file's content: what is synced, and what was done since."""
+
+    synced: bytearray = field(default_factory=bytearray)
+    since: list[Write | Truncate] = field(default_factory=list)
+
+    def sync(self) -> None:
+        self.synced = bytearray(self.apply(lambda: True))
+        self.since.clear()
+
+    def apply(self, survives: Survives) -> bytes:
+        content = bytearray(self.synced)
+        for change in self.since:
+            if isinstance(change, Truncate):
+                if survives():
+                    _resize(content, change.size)
+            else:
+                _write_sectors(content, change, survives)
+        return bytes(content)
+
+
+def _resize(content: bytearray, size: int) -> None:
+    del content[size:]
+    content.extend(bytes(size - len(content)))
+
+
+def _write_sectors(content: bytearray, write: Write, survives: Survives) -> None:
+    position, end = write.offset, write.offset + len(write.content)
+    while position < end:
+        stop = min(end, (position // SECTOR + 1) * SECTOR)
+        if survives():
+            if len(content) < stop:
+                _resize(content, stop)
+            content[position:stop] = write.content[position - write.offset : stop - write.offset]
+        position = stop
+
+
+class Medium:
+    """What the disk was told so far; `write_into` gives what a power cut at this moment leaves.
+
+    Names (created, renamed, deleted) that were not synced survive as a prefix in their order, as in a
+    journalling file system; content survives sector by sector in any combination.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, _Node] = {}
+        self._synced: dict[str, _Node] = {}
+        self._unsynced: list[dict[str, _Node]] = []
+
+    def take(self, operation: Operation) -> None:
+        """Do the next operation."""
+        match operation:
+            case Write() | Truncate():
+                self._names[operation.name].since.append(operation)
+            case Sync():
+                self._names[operation.name].sync()
+            case SyncFolder():
+                self._synced, self._unsynced = dict(self._names), []
+            case Create() | Delete() | Rename():
+                self._take_name(operation)
+                self._unsynced.append(dict(self._names))
+
+    def _take_name(self, operation: Create | Delete | Rename) -> None:
+        match operation:
+            case Create():
+                self._names[operation.name] = _Node()
+            case Delete():
+                del self._names[operation.name]
+            case Rename():
+                self._names[operation.target] = self._names.pop(operation.name)
+
+    def write_into(self, folder: Path, survives: Survives) -> None:
+        """Create the folder with what is left of the files."""
+        left = self._synced
+        for later in self._unsynced:
+            if not survives():
+                break
+            left = later
+        folder.mkdir()
+        for name, node in left.items():
+            (folder / name).write_bytes(node.apply(survives))
+
+
+def nothing_more() -> Survives:
+    """Only what was synced survives."""
+    return lambda: False
+
+
+def everything() -> Survives:
+    """All of it survives: what a killed program leaves, since the kernel goes on."""
+    return lambda: True
+
+
+def by_chance(seed: int) -> Survives:
+    """Each un-synced piece survives or not, at random."""
+    rng = random.Random(seed)
+    share = rng.random()
+    return lambda: rng.random() < share
