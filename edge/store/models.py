@@ -90,6 +90,14 @@ class ModelStore:
         """Tell whether a model is installed."""
         return (self.folder / "models" / digest / EVIDENCE).is_file()
 
+    def is_whole(self, digest: str) -> bool:
+        """Tell whether an installed model's file still has its digest."""
+        try:
+            with self.bundle_path(digest).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == digest
+        except OSError:
+            return False
+
     def models(self) -> list[Evidence]:
         """All installed models in order of installation; damaged evidence is left out (see `verify_store`)."""
         found = []
@@ -157,7 +165,7 @@ class ModelStore:
         """
         calls, target = self._calls, self.folder / "models" / evidence.digest
         with self.locked():
-            if self.holds(evidence.digest) and self._is_whole(evidence.digest):
+            if self.holds(evidence.digest) and self.is_whole(evidence.digest):
                 return
             staging = self.folder / "incoming" / f"{evidence.digest}.new"
             shutil.rmtree(staging, ignore_errors=True)
@@ -236,13 +244,6 @@ class ModelStore:
             return removed
 
     # -- inside --------------------------------------------------------------------------------------------------
-
-    def _is_whole(self, digest: str) -> bool:
-        try:
-            with self.bundle_path(digest).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == digest
-        except OSError:
-            return False
 
     def _switch(self, current: str, previous: str | None, why: str, now: str, probation: bool) -> Generation:
         calls, generations = self._calls, self.folder / "generations"

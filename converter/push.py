@@ -1,0 +1,225 @@
+"""Sends a bundle to devices: many at once, each resumed where it broke off, in stages, stopping at a failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from time import perf_counter
+
+from converter.inventory import Host
+from converter.ssh import Conversation, LostError, converse
+from edge.errors import TransferError
+
+PROTOCOL = 1
+REMOTE_COMMAND = "sorter receive"
+_CHUNK = 1 << 17
+
+
+class State(StrEnum):
+    """How far one device is."""
+
+    WAITING = "waiting"
+    CONNECTING = "connecting"
+    SENDING = "sending"
+    PROVING = "proving"  # the device runs the golden vectors
+    DONE = "done"
+    FAILED = "failed"
+    NOT_STARTED = "not started"  # another device failed before
+
+
+@dataclass(frozen=True)
+class PushOptions:
+    """How to push; `attempts` counts connections to one device before it is given up."""
+
+    activate: bool = True
+    probation: bool = True
+    allow_downgrade: bool = False
+    dry_run: bool = False
+    attempts: int = 3
+    at_once: int = 20
+    soak_s: float = 0.0
+    remote_command: str = REMOTE_COMMAND
+    ssh_config: Path | None = None
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """What happened on one device.
+
+    Attributes:
+        sent: bytes sent in this push, over all attempts.
+        already: the model was there before.
+        active: it is the device's current model now.
+        milliseconds: one inference on the device, as measured there.
+        proving_ms: what all checks on the device took, the golden vectors among them.
+        note: what a dry run found.
+    """
+
+    host: Host
+    state: State = State.WAITING
+    sent: int = 0
+    already: bool = False
+    active: bool = False
+    seconds: float = 0.0
+    milliseconds: float | None = None
+    proving_ms: float | None = None
+    note: str = ""
+    error: str = ""
+
+
+Progress = Callable[[HostResult], None]
+
+
+async def push_to_all(
+    content: bytes, digest: str, stages: Sequence[Sequence[Host]], options: PushOptions, progress: Progress
+) -> list[HostResult]:
+    """Push to every stage in turn; after a failure nothing new is started, what runs is finished."""
+    results = {host: HostResult(host) for stage in stages for host in stage}
+    for number, stage in enumerate(stages):
+        slots, failed = asyncio.Semaphore(options.at_once), asyncio.Event()
+
+        async def one(host: Host, slots: asyncio.Semaphore = slots, failed: asyncio.Event = failed) -> HostResult:
+            async with slots:
+                if failed.is_set():
+                    return HostResult(host, State.NOT_STARTED)
+                result = await push_to_one(content, digest, host, options, progress)
+                if result.state is State.FAILED:
+                    failed.set()
+                return result
+
+        for result in await asyncio.gather(*(one(host) for host in stage)):
+            results[result.host] = result
+        if not failed.is_set() and number + 1 < len(stages) and options.activate and not options.dry_run:
+            for result in await _soak([results[host] for host in stage], digest, options):
+                results[result.host] = result
+        if any(results[host].state is not State.DONE for host in stage):
+            break
+    final = [_not_started(result) for result in results.values()]
+    for result in final:
+        progress(result)
+    return final
+
+
+async def push_to_one(content: bytes, digest: str, host: Host, options: PushOptions, progress: Progress) -> HostResult:
+    """Push to one device; never raises for what can go wrong between here and there."""
+    started = perf_counter()
+    job = _Job(content, digest, HostResult(host, State.CONNECTING), options, progress)
+    for attempt in range(1, options.attempts + 1):
+        try:
+            await job.run()
+            break
+        except LostError as error:
+            job.update(state=State.FAILED, error=_without_host(error, host))
+            if attempt < options.attempts:
+                await asyncio.sleep(min(10.0, 0.5 * 2 ** (attempt - 1)))
+        except TransferError as error:
+            job.update(state=State.FAILED, error=_without_host(error, host))
+            break
+    job.update(seconds=perf_counter() - started)
+    return job.result
+
+
+class _Job:
+    """One device being served."""
+
+    def __init__(
+        self, content: bytes, digest: str, result: HostResult, options: PushOptions, progress: Progress
+    ) -> None:
+        self.result = result
+        self._content = content
+        self._digest = digest
+        self._options = options
+        self._progress = progress
+
+    def update(self, **changes: object) -> None:
+        self.result = replace(self.result, **changes)  # type: ignore[arg-type]
+        self._progress(self.result)
+
+    async def run(self) -> None:
+        options = self._options
+        self.update(state=State.CONNECTING, error="")
+        async with converse(self.result.host, options.remote_command, options.ssh_config) as talk:
+            if options.dry_run:
+                await self._look(talk)
+            else:
+                await self._push(talk)
+
+    async def _look(self, talk: Conversation) -> None:
+        talk.ask(protocol=PROTOCOL, ask="status", digest=self._digest)
+        found = await talk.hear()
+        received, size = int(found["received"]), len(self._content)
+        if found["installed"]:
+            plan = "has it already" if found["current"] != self._digest else "runs it already"
+        else:
+            plan = f"would get {size - received} of {size} bytes"
+        current = found["current_title"] or "the shipped model"
+        self.update(state=State.DONE, already=bool(found["installed"]), note=f"{plan}; runs {current} now")
+
+    async def _push(self, talk: Conversation) -> None:
+        options = self._options
+        talk.ask(
+            protocol=PROTOCOL,
+            ask="push",
+            digest=self._digest,
+            size=len(self._content),
+            activate=options.activate,
+            probation=options.probation,
+            allow_downgrade=options.allow_downgrade,
+        )
+        while True:
+            event = await talk.hear()
+            match event["event"]:
+                case "send":
+                    await self._send(talk, int(event["offset"]))
+                case "proven":
+                    self.update(proving_ms=float(event["milliseconds"]))
+                case "done":
+                    self.update(
+                        state=State.DONE,
+                        already=bool(event["already"]),
+                        active=bool(event["active"]),
+                        milliseconds=float(event["milliseconds"]),
+                    )
+                    return
+
+    async def _send(self, talk: Conversation, offset: int) -> None:
+        self.update(state=State.SENDING)
+        content = memoryview(self._content)
+        for at in range(offset, len(content), _CHUNK):
+            chunk = bytes(content[at : at + _CHUNK])
+            if not await talk.send(chunk):
+                return
+            self.update(sent=self.result.sent + len(chunk))
+        self.update(state=State.PROVING)
+
+
+async def _soak(results: Sequence[HostResult], digest: str, options: PushOptions) -> list[HostResult]:
+    """Wait, then ask every device of the stage whether the model is still its current one."""
+    await asyncio.sleep(options.soak_s)
+
+    async def still(result: HostResult) -> HostResult:
+        try:
+            async with converse(result.host, options.remote_command, options.ssh_config) as talk:
+                talk.ask(protocol=PROTOCOL, ask="status", digest=digest)
+                found = await talk.hear()
+        except TransferError as error:
+            return replace(result, state=State.FAILED, error=_without_host(error, result.host))
+        if found["current"] == digest:
+            return result
+        title = found["current_title"]
+        return replace(
+            result, state=State.FAILED, active=False, error=f"the device came back to {title}: see `sorter model list`"
+        )
+
+    return list(await asyncio.gather(*(still(result) for result in results)))
+
+
+def _not_started(result: HostResult) -> HostResult:
+    return replace(result, state=State.NOT_STARTED) if result.state is State.WAITING else result
+
+
+def _without_host(error: Exception, host: Host) -> str:
+    return str(error).removeprefix(f"{host.text}: ")

@@ -1,0 +1,156 @@
+"""`sorter push`: a bundle from this workstation to one device or two hundred."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from converter.inventory import Host, load_inventory, resolve_hosts
+from converter.push import REMOTE_COMMAND, HostResult, PushOptions, State, push_to_all
+from converter.rollout import plan_stages
+from edge.bundle.archive import Bundle, bundle_bytes, open_bundle
+from edge.errors import ConfigError, TransferError
+
+_COLOURS = {State.DONE: "green", State.FAILED: "red", State.NOT_STARTED: "yellow"}
+
+
+def command(  # noqa: PLR0913  (one argument an option)
+    bundle: Annotated[Path, typer.Argument(help="The bundle NAME-VERSION.sorter.")],
+    targets: Annotated[
+        list[str], typer.Argument(metavar="HOST...", help="[user@]host[:port], or @group of the inventory.")
+    ],
+    inventory: Annotated[Path | None, typer.Option(help="Inventory file with groups of hosts.")] = None,
+    canary: Annotated[int, typer.Option(min=0, help="This many devices first.")] = 0,
+    then: Annotated[str, typer.Option(help="Stages after that: a count, or a share of all devices.")] = "100%",
+    soak_minutes: Annotated[
+        float, typer.Option(min=0, help="Wait this long after each stage; a device that came back stops the roll-out.")
+    ] = 0.0,
+    at_once: Annotated[int, typer.Option(min=1, max=200, help="Devices served at the same time.")] = 20,
+    attempts: Annotated[
+        int, typer.Option(min=1, max=20, help="Connections to a device before it counts as failed.")
+    ] = 3,
+    activate: Annotated[bool, typer.Option(help="Put the model to work, not only install it.")] = True,
+    probation: Annotated[bool, typer.Option(help="The device watches it and comes back by itself.")] = True,
+    allow_downgrade: Annotated[bool, typer.Option("--allow-downgrade", help="Allow an older version.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look what would be done.")] = False,
+    ssh_config: Annotated[Path | None, typer.Option(help="Another ssh configuration than your own.")] = None,
+    remote_command: Annotated[str, typer.Option(help="The device's end.")] = REMOTE_COMMAND,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Send a model to devices over SSH; each proves it before it goes to work."""
+    opened = open_bundle(bundle)
+    hosts = resolve_hosts(targets, None if inventory is None else load_inventory(inventory))
+    if not hosts:
+        raise ConfigError(f"{' '.join(targets)}: no hosts in there")
+    options = PushOptions(
+        activate=activate,
+        probation=probation,
+        allow_downgrade=allow_downgrade,
+        dry_run=dry_run,
+        attempts=attempts,
+        at_once=at_once,
+        soak_s=soak_minutes * 60,
+        remote_command=remote_command,
+        ssh_config=ssh_config,
+    )
+    stages = plan_stages(hosts, canary, then)
+    board = _Board(opened, [host for stage in stages for host in stage], quiet=as_json)
+    with board.live:
+        results = asyncio.run(push_to_all(bundle_bytes(opened), opened.digest, stages, options, board.show))
+    if as_json:
+        _print_json(opened, results)
+    else:
+        board.print_end(dry_run)
+    if any(result.state is not State.DONE for result in results):
+        raise typer.Exit(TransferError.exit_code)
+
+
+class _Board:
+    """The progress of all devices: a live table on a terminal, the table at the end elsewhere."""
+
+    def __init__(self, bundle: Bundle, hosts: list[Host], quiet: bool) -> None:
+        self._bundle = bundle
+        self._results = {host: HostResult(host) for host in hosts}
+        self._console = Console(quiet=quiet)
+        # A redirected stdout gets the table once, at the end.
+        self.live = Live(
+            console=self._console, get_renderable=self._table, refresh_per_second=4, transient=True, auto_refresh=True
+        )
+
+    def show(self, result: HostResult) -> None:
+        self._results[result.host] = result
+
+    def print_end(self, dry_run: bool) -> None:
+        results = list(self._results.values())
+        self._console.print(self._table(limit=None))
+        failed = [result for result in results if result.state is State.FAILED]
+        for result in failed:
+            typer.echo(f"sorter: {result.host.text}: {result.error}", err=True)
+        if failed:
+            done = sum(result.state is State.DONE for result in results)
+            left = sum(result.state is State.NOT_STARTED for result in results)
+            typer.echo(
+                f"sorter: {done} of {len(results)} devices are done, {len(failed)} failed, {left} were not started. "
+                "Mend what failed and run the same command again: devices that are done take one round trip",
+                err=True,
+            )
+        elif dry_run:
+            self._console.print("dry run: nothing was changed")
+
+    def _table(self, limit: int | None = 30) -> Table:
+        table = Table("device", "state", "sent", "there", title=self._bundle.manifest.title, title_justify="left")
+        results = list(self._results.values())
+        # Two hundred rows fit no terminal: those at work first.
+        if limit is not None and len(results) > limit:
+            order = [State.SENDING, State.PROVING, State.CONNECTING, State.FAILED, State.DONE, State.WAITING]
+            results.sort(key=lambda result: order.index(result.state) if result.state in order else len(order))
+            states = [result.state for result in results]
+            table.caption = ", ".join(f"{states.count(state)} {state}" for state in State if state in states)
+            results = results[:limit]
+        for result in results:
+            table.add_row(
+                result.host.text, _state_text(result), _sent_text(result, self._bundle.size), _there_text(result)
+            )
+        return table
+
+
+def _state_text(result: HostResult) -> str:
+    colour = _COLOURS.get(result.state)
+    return f"[{colour}]{result.state}[/]" if colour else str(result.state)
+
+
+def _sent_text(result: HostResult, size: int) -> str:
+    if result.already:
+        return "nothing"
+    return f"{100 * min(1.0, result.sent / size):.0f} %" if result.sent else ""
+
+
+def _there_text(result: HostResult) -> str:
+    if result.note:
+        return result.note
+    if result.state is not State.DONE:
+        return ""
+    had = "was there, " if result.already else ""
+    active = "active" if result.active else "installed"
+    return f"{had}{active}, {result.milliseconds or 0:.1f} ms an inference, {result.seconds:.1f} s"
+
+
+def _print_json(bundle: Bundle, results: list[HostResult]) -> None:
+    answer = {
+        "bundle": bundle.manifest.title,
+        "digest": bundle.digest,
+        "size": bundle.size,
+        "ok": all(result.state is State.DONE for result in results),
+        "hosts": [
+            {**asdict(result), "host": result.host.text, "seconds": round(result.seconds, 3)} for result in results
+        ],
+    }
+    typer.echo(json.dumps(answer, indent=2))
