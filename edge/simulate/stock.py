@@ -12,12 +12,14 @@ import numpy as np
 
 from edge.errors import ConfigError
 from edge.simulate.cutout import cut_out
-from edge.simulate.sprite import CutOut
+from edge.simulate.masks import MASK_SUFFIX, load_or_make_mask
+from edge.simulate.sprite import CutOut, Mask
 from edge.types import Box
 
 SHIPPED: Final = Path(__file__).parent / "photos"
 _SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".webp"}
 _KEPT: Final = 256
+_ONE_PIECE: Final = 0.9  # share of the whole that the largest piece must have
 _LARGEST: Final = 320
 """Photos are brought down to this many pixels on their longer side before they are cut out."""
 
@@ -37,7 +39,7 @@ def find_photos(source: Path) -> dict[str, list[Path]]:
         raise ConfigError(f"{source}: no such folder; expected one folder of photos for each label, or a list (.txt)")
     photos: dict[str, list[Path]] = {}
     for path in sorted(paths):
-        if path.suffix.lower() in _SUFFIXES:
+        if path.suffix.lower() in _SUFFIXES and not path.name.endswith(MASK_SUFFIX):
             photos.setdefault(path.parent.name, []).append(path)
     if not photos:
         raise ConfigError(f"{source}: no photos in it; expected LABEL/NAME.jpg")
@@ -77,7 +79,7 @@ class Stock:
 
 
 def load_cut_out(path: Path) -> CutOut | None:
-    """Cut the object out of one photo; None if it can't be told from its ground.
+    """Cut the object out of one photo; None if it can't be told from its ground or is not in one piece.
 
     Raises:
         ConfigError: the file is no photo.
@@ -89,8 +91,8 @@ def load_cut_out(path: Path) -> CutOut | None:
     if scale < 1:
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     pixels = np.ascontiguousarray(picture[:, :, ::-1], np.uint8)
-    alpha = cut_out(pixels)
-    if alpha is None:
+    alpha = load_or_make_mask(path, lambda: _one_piece(cut_out(pixels)))
+    if alpha is None or alpha.shape != pixels.shape[:2]:
         return None
     box = Box(*cv2.boundingRect((alpha > 127).astype(np.uint8)))
     if min(box.width, box.height) < 8:
@@ -102,3 +104,16 @@ def load_cut_out(path: Path) -> CutOut | None:
         np.ascontiguousarray(pixels[window]),
         np.ascontiguousarray(alpha[window]),
     )
+
+
+def _one_piece(alpha: Mask | None) -> Mask | None:
+    """Return the mask without loose bits; None if it falls into pieces: those would be several items."""
+    if alpha is None:
+        return None
+    count, pieces, figures, _ = cv2.connectedComponentsWithStats((alpha > 127).astype(np.uint8))
+    areas = figures[1:, cv2.CC_STAT_AREA]
+    if count < 2 or areas.max() < _ONE_PIECE * areas.sum():
+        return None
+    largest = (pieces == 1 + int(areas.argmax())).astype(np.uint8)
+    around = cv2.dilate(largest, np.ones((5, 5), np.uint8))  # keeps the soft edge
+    return np.asarray(alpha * around, np.uint8)
