@@ -15,15 +15,14 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from edge.check import find_bundle
-from edge.classify import shipped_bundle_path
 from edge.clock import NS_PER_S, SystemClock
 from edge.config import Station
 from edge.errors import SorterError
-from edge.interfaces import Clock
-from edge.service.machine import HOT_C, RELEASED, Machine
+
+if TYPE_CHECKING:
+    from edge.interfaces import Clock
 
 OLDEST_PYTHON = (3, 11)
 LEAST_FREE_MB = 500
@@ -78,14 +77,20 @@ class Doctor:
     ask: Ask = ask
 
     def examine(self) -> Iterator[Finding]:
-        """Yield the findings one after the other, each as soon as it is known."""
+        """Yield the findings one after the other, each as soon as it is known.
+
+        What imports NumPy is imported only after a child process has shown that this works.
+        """
         yield self.python()
-        yield from self.libraries()
+        yield self.groups()
+        yield from self.disk()
+        libraries = self.libraries()
+        yield libraries
+        if libraries.status == "fail":
+            return
         yield self.runtime()
         yield self.camera()
         yield self.gpio()
-        yield self.groups()
-        yield from self.disk()
         yield from self.time()
         yield self.realtime()
         yield self.heat()
@@ -100,14 +105,17 @@ class Doctor:
             return Finding("python", "fail", f"{text}, 32 bits", "install the 64-bit Raspberry Pi OS")
         return Finding("python", "ok", text)
 
-    def libraries(self) -> Iterator[Finding]:
+    def libraries(self) -> Finding:
         answer = self.ask("libraries")
         if answer.error:
-            yield Finding("numpy, opencv", "fail", answer.error, "pip install --force-reinstall edge-sorter")
-            return
-        yield Finding("numpy, opencv", "ok", f"NumPy {answer.values['numpy']}, OpenCV {answer.values['opencv']}")
+            mend = "pip install --force-reinstall numpy opencv-python-headless; then `sorter doctor` again for the rest"
+            return Finding("numpy, opencv", "fail", answer.error, mend)
+        return Finding("numpy, opencv", "ok", f"NumPy {answer.values['numpy']}, OpenCV {answer.values['opencv']}")
 
     def runtime(self) -> Finding:
+        from edge.check import find_bundle
+        from edge.classify import shipped_bundle_path
+
         try:
             bundle = shipped_bundle_path() if self.station is None else find_bundle(self.station)
         except SorterError as error:
@@ -187,6 +195,8 @@ class Doctor:
     # -- time --------------------------------------------------------------------------------------------------
 
     def time(self) -> Iterator[Finding]:
+        from edge.service.machine import RELEASED
+
         uptime = _first_number(self.root / "proc/uptime")
         apart = None if uptime is None else uptime - self.clock.now() / NS_PER_S
         if apart is not None and apart > LARGEST_SUSPENSION_S:
@@ -214,6 +224,8 @@ class Doctor:
         return Finding("priority", "ok", f"SCHED_FIFO {answer.values['priority']}")
 
     def heat(self) -> Finding:
+        from edge.service.machine import HOT_C, Machine
+
         state = Machine(self.clock, self.root).look()
         if state.temperature_c is None:
             return Finding("heat", "ok", "this machine does not tell its temperature")

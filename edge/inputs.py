@@ -1,0 +1,235 @@
+"""Inputs of the station: debounced edges with their instants, and the belt's encoder.
+
+gpiozero's pins call back from their own thread, so nothing here starts one. All inputs but the emergency stop
+are low while active and pulled up; the emergency stop is pulled down, so that a cut wire means stopped.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.actuate.pins import Pin, Pins, refusing
+from edge.clock import NS_PER_S, ms
+from edge.config import Station
+from edge.interfaces import Clock
+
+DEBOUNCE_MS = 5.0
+ESTOP = "estop"
+# A kernel stamp that lies farther from now is on another clock (kernels before 5.7 used the date).
+OLDEST_STAMP_NS = NS_PER_S
+# Edges that wait to be fetched; more than that and the oldest go.
+MOST_WAITING = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An input that became active or inactive for good; `at` is the instant of its first contact."""
+
+    name: str
+    active: bool
+    at: int
+
+
+class Debouncer:
+    """Turns the chatter of a contact into one change.
+
+    A change counts once the level has stayed for `settle_ns`, with the instant at which it began. With
+    `eager`, becoming active counts at once: a stop must not wait for its contact to come to rest.
+    """
+
+    def __init__(self, active: bool, settle_ns: int, eager: bool = False) -> None:
+        self.active = active
+        self._settle_ns, self._eager = settle_ns, eager
+        self._level = active
+        self._since = -settle_ns
+        self._left_at = 0
+
+    def edge(self, active: bool, at: int) -> tuple[bool, int] | None:
+        """Take a raw change in; return the debounced change (active, instant) that it completes."""
+        done = self.settle(at)
+        if active != self._level:
+            if self._level == self.active and at - self._since >= self._settle_ns:
+                self._left_at = at  # the first contact; what bounces back and leaves again is the same change
+            self._level, self._since = active, at
+        if self._eager and active and (done is not None or not self.active):
+            self.active = True
+            return True, at
+        return done
+
+    def settle(self, now: int) -> tuple[bool, int] | None:
+        """Return the change that has stayed long enough by now."""
+        if self._level == self.active or now - self._since < self._settle_ns:
+            return None
+        self.active = self._level
+        return self.active, self._left_at
+
+    def next_at(self) -> int | None:
+        """Return when `settle` would report the change that is under way."""
+        return None if self._level == self.active else self._since + self._settle_ns
+
+
+class Quadrature:
+    """Counts the edges of two channels a quarter apart: forwards up, backwards down.
+
+    Contact bounce counts one up and one down again. A skipped state (both channels changed) is an edge lost,
+    counted in `lost`.
+    """
+
+    # By the state before and after, each A + 2 B: the sequence forwards is 0, 1, 3, 2.
+    _STEP = ((0, 1, -1, 0), (-1, 0, 0, 1), (1, 0, 0, -1), (0, -1, 1, 0))
+
+    def __init__(self, a: bool, b: bool) -> None:
+        self.lost = 0
+        self._state = a + 2 * b
+
+    def update(self, a: bool, b: bool) -> int:
+        """Take the levels over; return -1, 0 or 1."""
+        before, self._state = self._state, a + 2 * b
+        if before ^ self._state == 3:
+            self.lost += 1
+        return self._STEP[before][self._state]
+
+
+class Inputs:
+    """All inputs of one station.
+
+    `on_change` is called from the pins' own thread with every debounced edge, an emergency stop without any
+    delay; it must return at once. `on_tick` is called with (instant, -1 or 1) for every edge of the encoder.
+    """
+
+    def __init__(
+        self,
+        station: Station,
+        pins: Pins,
+        clock: Clock,
+        on_change: Callable[[Edge], None] = lambda edge: None,
+        on_tick: Callable[[int, int], None] = lambda at, step: None,
+    ) -> None:
+        """Claim the pins as inputs.
+
+        Raises:
+            ActuatorError: a pin is used by something else.
+        """
+        self._clock, self._on_change, self._on_tick = clock, on_change, on_tick
+        self._lock = threading.RLock()
+        self._debouncers: dict[str, Debouncer] = {}
+        self._pins: list[Pin] = []
+        self._callbacks: list[Callable[[float, bool], None]] = []  # gpiozero holds them weakly
+        for name, number in _numbers(station).items():
+            self._watch(name, number, pins)
+        self._quadrature: Quadrature | None = None
+        if station.belt is not None and station.belt.encoder is not None:
+            self._watch_encoder(station.belt.encoder.pin_a, station.belt.encoder.pin_b, pins)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """estop, reset, jam, beam, full:BIN and exit:BIN, as far as they are fitted."""
+        return tuple(self._debouncers)
+
+    @property
+    def lost_ticks(self) -> int:
+        """Edges of the encoder that came too fast to be told apart."""
+        return 0 if self._quadrature is None else self._quadrature.lost
+
+    def is_active(self, name: str) -> bool:
+        """Return the debounced state; KeyError if there is no such input."""
+        return self._debouncers[name].active
+
+    def next_at(self) -> int | None:
+        """Return when `run_due` has something to report; None: nothing is changing."""
+        with self._lock:
+            return min((at for d in self._debouncers.values() if (at := d.next_at()) is not None), default=None)
+
+    def run_due(self, now: int) -> None:
+        """Report the changes that have come to rest by now; the supervisor calls it every few milliseconds."""
+        for name, debouncer in self._debouncers.items():
+            with self._lock:
+                change = debouncer.settle(now)
+            if change is not None:
+                self._on_change(Edge(name, *change))
+
+    def close(self) -> None:
+        """Stop listening; may be called twice."""
+        for pin in self._pins:
+            pin.when_changed = None
+        self._pins.clear()
+        self._callbacks.clear()
+
+    def _watch(self, name: str, number: int, pins: Pins) -> None:
+        stop = name == ESTOP
+        pin = self._open(name, number, pins, "down" if stop else "up")
+        # High is the closed chain of the emergency stop, and the resting level of every other input: active is low.
+        self._debouncers[name] = Debouncer(not pin.state, ms(DEBOUNCE_MS), eager=stop)
+
+        def changed(ticks: float, level: bool) -> None:
+            with self._lock:
+                change = self._debouncers[name].edge(not level, self._instant(ticks))
+            if change is not None:
+                self._on_change(Edge(name, *change))
+
+        self._listen(pin, changed)
+
+    def _watch_encoder(self, number_a: int, number_b: int, pins: Pins) -> None:
+        a = self._open("encoder A", number_a, pins, "up")
+        b = self._open("encoder B", number_b, pins, "up")
+        quadrature = self._quadrature = Quadrature(bool(a.state), bool(b.state))
+        levels = [bool(a.state), bool(b.state)]
+
+        def listener(channel: int) -> Callable[[float, bool], None]:
+            def changed(ticks: float, level: bool) -> None:
+                with self._lock:
+                    levels[channel] = bool(level)
+                    step = quadrature.update(*levels)
+                if step:
+                    self._on_tick(self._instant(ticks), step)
+
+            return changed
+
+        self._listen(a, listener(0))
+        self._listen(b, listener(1))
+
+    def _open(self, name: str, number: int, pins: Pins, pull: str) -> Pin:
+        with refusing(f"{name}: GPIO {number}"):
+            pin = pins.pin(number)
+            pin.input_with_pull(pull)
+            return pin
+
+    def _listen(self, pin: Pin, callback: Callable[[float, bool], None]) -> None:
+        self._callbacks.append(callback)
+        self._pins.append(pin)
+        with refusing("an input"):
+            pin.when_changed = callback
+
+    def _instant(self, ticks: float) -> int:
+        """The kernel's stamp of an edge (seconds) where it is on our clock, else now."""
+        now, stamp = self._clock.now(), round(ticks * NS_PER_S)
+        return stamp if 0 <= now - stamp <= OLDEST_STAMP_NS else now
+
+
+def _numbers(station: Station) -> dict[str, int]:
+    wanted = {
+        ESTOP: station.safety.estop_pin,
+        "reset": station.safety.reset_pin,
+        "jam": station.safety.jam_pin,
+        "beam": station.sensing.beam_pin,
+        **{f"full:{where.name}": where.full_pin for where in station.bins},
+        **{f"exit:{where.name}": where.exit_pin for where in station.bins},
+    }
+    return {name: number for name, number in wanted.items() if number is not None}
+
+
+class EdgeQueue:
+    """Collects edges from the pins' thread for one that fetches them."""
+
+    def __init__(self) -> None:
+        self._edges: deque[Edge] = deque(maxlen=MOST_WAITING)
+
+    def put(self, edge: Edge) -> None:
+        self._edges.append(edge)
+
+    def drain(self) -> list[Edge]:
+        """Return what came since the last call, oldest first."""
+        return [self._edges.popleft() for _ in range(len(self._edges))]
