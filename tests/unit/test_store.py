@@ -256,12 +256,12 @@ def test_killed_before_any_line_the_store_is_whole_and_a_model_is_active(tmp_pat
     known = {evidence.digest for _, evidence in models.values()}
     folder, step, killed = tmp_path / "store", 0, True
     while killed:
-        step += 3  # every third line still meets each call of the operating system on one side or the other
+        step += 7
         shutil.copytree(clean.folder, folder, symlinks=True)
         store = ModelStore(folder)
         killed = run_and_kill(lambda: change_everything(ModelStore(folder), models), step)
         assert_whole(store, known)
-        if step % 10 == 0:  # and it can go on from there
+        if step % 5 == 0:  # and it can go on from there
             change_everything(store, models)
             assert_whole(store, known)
         shutil.rmtree(folder)
