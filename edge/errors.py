@@ -33,6 +33,14 @@ class CameraError(SorterError):
     exit_code = 5
 
 
+class CameraStalledError(CameraError):
+    """The camera is there and gives no frames."""
+
+
+class CameraClockError(CameraError):
+    """The camera's frames are not stamped with the station's clock, so nothing can be timed by them."""
+
+
 class ActuatorError(SorterError):
     """A pin or an actuator can't be opened or driven."""
 
@@ -79,3 +87,15 @@ class SetupError(SorterError):
     """Something this machine needs is missing: a package, a group, a permission, a service."""
 
     exit_code = 13
+
+
+class ClassifierError(SorterError):
+    """A model that was opened can't be run any more."""
+
+    exit_code = 14
+
+
+class RestartError(SorterError):
+    """The controller has to be started anew to go on; systemd does so by itself."""
+
+    exit_code = 75  # EX_TEMPFAIL: try again

@@ -20,8 +20,7 @@ class Step(StrEnum):
 
     REOPEN_CAMERA = "reopen-camera"
     RESTART_CLASSIFIER = "restart-classifier"
-    REOPEN_ACTUATORS = "reopen-actuators"
-    REOPEN_JOURNAL = "reopen-journal"
+    RETRY_ACTUATORS = "retry-actuators"
     RESTART_PAGE = "restart-page"
     RESTART_SERVICE = "restart-service"
 
@@ -158,21 +157,19 @@ NATURES: Mapping[FaultKind, Nature] = MappingProxyType(
         FaultKind.DISK_FULL: _note(
             "The disk is full: items are sorted but not recorded.",
             "Make room on the SD card; recording goes on by itself.",
-            Step.REOPEN_JOURNAL,
         ),
         FaultKind.DISK_READ_ONLY: _note(
             "The disk can't be written: items are sorted but not recorded.",
             "Replace the SD card: Linux makes a failing one read-only.",
-            Step.REOPEN_JOURNAL,
         ),
         FaultKind.DISK_ERROR: _note(
-            "The disk reports errors: items are sorted but not recorded.", "Replace the SD card.", Step.REOPEN_JOURNAL
+            "The disk reports errors: items are sorted but not recorded.", "Replace the SD card."
         ),
         FaultKind.ACTUATOR_REFUSED: Nature(
             Severity.FAULT,
             "An actuator's pin can't be driven.",
             "Check its wiring and that no other program uses the pin; run `sorter doctor`.",
-            Step.REOPEN_ACTUATORS,
+            Step.RETRY_ACTUATORS,
             tries=3,
             restarts=True,
         ),

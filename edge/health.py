@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from edge.clock import NS_PER_S
+from edge.clock import NS_PER_S, ms
 from edge.faults import NATURES, FaultKind, Nature, Severity, Step
 from edge.recovery import Backoff, Record
 from edge.types import Event
@@ -55,6 +55,16 @@ class Limits:
     starved: int = 600 * NS_PER_S
     watchdog: int = 30 * NS_PER_S
     watchdog_recovering: int = 420 * NS_PER_S  # all tries to reopen a camera take 303 s
+
+    @classmethod
+    def of(cls, stall_ms: float, batch_ms: float) -> Limits:
+        """Return the limits of a station: a journal that stores rarely is not slow."""
+        usual, batch = cls(), ms(batch_ms)
+        return cls(
+            stall=ms(stall_ms),
+            journal_slow=usual.journal_slow + batch,
+            journal_blocked=max(usual.journal_blocked, usual.journal_slow + 2 * batch),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +157,11 @@ class Health:
         with self._lock:
             if kind is not FaultKind.EMERGENCY_STOP:
                 self._clear(kind, at, detail)
+
+    def set_faults(self, kinds: frozenset[FaultKind], there: frozenset[FaultKind], at: int) -> None:
+        """Report which of the kinds are there; those that are not are over."""
+        for kind in kinds:
+            self._set(kind, at, kind in there)
 
     def estop(self, at: int) -> None:
         """The emergency stop chain opened."""
@@ -291,10 +306,11 @@ class Health:
             self._set(FaultKind.JOURNAL_SLOW, at, limits.journal_slow < silence <= limits.journal_blocked)
 
     def _set(self, kind: FaultKind, at: int, there: bool, detail: str = "") -> None:
-        if there:
-            self._raise(kind, at, detail)
-        else:
-            self._clear(kind, at, detail)
+        with self._lock:
+            if there:
+                self._raise(kind, at, detail)
+            else:
+                self._clear(kind, at, detail)
 
     def _raise(self, kind: FaultKind, at: int, detail: str) -> None:
         key = (kind, detail)

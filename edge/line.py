@@ -6,11 +6,12 @@ out to the actuation schedule and the journal; the simulator does the same on a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from edge.decide import Policy
+from edge.errors import ClassifierError
 from edge.interfaces import Classifier, Clock, Trigger
 from edge.types import Actuation, Decision, Frame, Item, Prediction
 
@@ -46,15 +47,20 @@ class Outcome:
     frame_age_ns: int
 
 
+def _raise(error: ClassifierError) -> None:
+    raise error
+
+
 @dataclass
 class Line:
-    """One sorter without its hardware."""
+    """One sorter without its hardware; `on_failure` is told when the model fails, and the item goes to residual."""
 
     clock: Clock
     trigger: Trigger
     classifier: Classifier
     policy: Policy
     transport: Transport
+    on_failure: Callable[[ClassifierError], None] = _raise
 
     def step(self, frame: Frame) -> Sequence[Outcome]:
         """Take one frame all the way through; exactly one Outcome for each item that it completes."""
@@ -75,6 +81,10 @@ class Line:
         if budget < 1:
             return None
         began_at = self.clock.now()
-        prediction = self.classifier.classify(item.crops, budget)
+        try:
+            prediction = self.classifier.classify(item.crops, budget)
+        except ClassifierError as error:
+            self.on_failure(error)
+            return None
         self.transport.invoked((self.clock.now() - began_at) // prediction.crops_used)
         return prediction

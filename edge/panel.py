@@ -52,7 +52,7 @@ class Panel:
     pins: Pins
     clock: Clock
     health: Health
-    on_stop: Callable[[], None]
+    on_stop: Callable[[], None] = lambda: None
     _contacts: dict[tuple[FaultKind, str], _Contact] = field(default_factory=dict, init=False)
     _estop: Pin | None = field(default=None, init=False)
     _closed_since: int | None = field(default=None, init=False)

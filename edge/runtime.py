@@ -1,36 +1,50 @@
 """Runs a station for real: threads, signals, the watchdog and the way into the safe state.
 
-Four threads, none of which waits for another:
+Threads, none of which waits for another:
   vision     camera -> Line.step -> schedule; the only one that touches frames
   actuation  fires and releases what is planned, at real-time priority
   journal    stores what the others recorded; the only one that waits for the disk
+  chores     the machine's temperature, the emergency stop's latch: slow things that nobody waits for
   page       serves the browser
-The main thread supervises: health, watchdog, signals. This is the only module that starts a thread and
-the only one that catches every exception: whatever happens, it ends with the pins in their safe position.
+The main thread supervises: health, recovery, watchdog, signals. This is the only module that starts a thread
+and the only one that catches every exception: whatever happens, it ends with the pins in their safe position.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
 from edge.actuate.schedule import Schedule
 from edge.clock import ms
-from edge.errors import CameraError
-from edge.faults import FaultKind
+from edge.errors import (
+    ActuatorError,
+    CameraClockError,
+    CameraError,
+    CameraStalledError,
+    ClassifierError,
+    RestartError,
+    SorterError,
+)
+from edge.faults import FaultKind, Step
 from edge.health import Health, Sign
 from edge.interfaces import Actuator, Camera, Classifier, Clock
 from edge.journal import Journal, run_writer
 from edge.line import Line
 from edge.live import LiveView
+from edge.panel import Panel
+from edge.priority import real_time
+from edge.service.latch import EstopLatch
+from edge.service.machine import MACHINE_FAULTS, Machine
 from edge.service.notify import Notifier
-from edge.types import Event, Frame
+from edge.supervise import Supervisor
+from edge.types import Crop, Frame, Prediction
 from edge.web import PageServer
 
 log = logging.getLogger(__name__)
@@ -38,7 +52,11 @@ log = logging.getLogger(__name__)
 SUPERVISE_MS = 100
 # A thread that does not end within this time is left behind: the pins are safe already, and systemd ends the rest.
 JOIN_S = 3.0
-ACTUATION_PRIORITY = 20
+# Python's own 5 ms would let a busy thread keep the emergency stop waiting that long.
+SWITCH_INTERVAL_S = 0.0005
+CHORES_MS = 1000.0
+LOOK_EVERY = 10  # chores
+CAMERA_FAULTS = {CameraStalledError: FaultKind.CAMERA_STALLED, CameraClockError: FaultKind.CAMERA_CLOCK}
 
 
 @dataclass
@@ -54,8 +72,13 @@ class Parts:
     live: LiveView
     health: Health
     notifier: Notifier
+    panel: Panel
+    latch: EstopLatch
+    machine: Machine
+    # Opens the active model anew and tries it; takes seconds.
+    open_classifier: Callable[[], Classifier]
     page: PageServer | None = None
-    # Called once a tick by the supervisor: temperature, inputs, probation. Must return at once.
+    # Called once a turn by the supervisor: inputs, probation. Must return at once.
     watchers: list[Callable[[int], None]] = field(default_factory=list)
 
 
@@ -65,8 +88,31 @@ class Runtime:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self._stop = threading.Event()
+        self._reopen = threading.Event()
+        self._reset_wanted = False
         self._failure: BaseException | None = None
         self._next_classifier: Classifier | None = None
+        self._background: list[threading.Thread] = []
+        self.supervisor = Supervisor(
+            clock=parts.clock,
+            health=parts.health,
+            schedule=parts.schedule,
+            policy=parts.line.policy,
+            journal=parts.journal,
+            live=parts.live,
+            notifier=parts.notifier,
+            panel=parts.panel,
+            actions={
+                Step.REOPEN_CAMERA: lambda _: self._reopen.set(),
+                Step.RESTART_CLASSIFIER: lambda _: self._start("classifier", self._restart_classifier),
+                Step.RETRY_ACTUATORS: lambda _: self._retry_actuators(),
+                Step.RESTART_SERVICE: self._restart_service,
+            },
+            watchers=parts.watchers,
+        )
+        parts.panel.on_stop = self.supervisor.emergency_stop
+        parts.line.classifier = _Watched(parts.line.classifier)
+        parts.line.on_failure = self._classifier_failed
 
     def stop(self) -> None:
         """Ask for the end; safe to call from a signal and from any thread."""
@@ -74,62 +120,79 @@ class Runtime:
 
     def swap_classifier(self, classifier: Classifier) -> None:
         """Put another model to work between two frames, so that no item is seen by both."""
-        self._next_classifier = classifier
+        self._next_classifier = _Watched(classifier)
 
     def run(self, seconds: float | None = None) -> None:
         """Run until stopped, or for some seconds.
 
         Raises:
+            RestartError: it has to be started anew to go on.
             Exception: whatever a thread died of, after the pins were made safe.
         """
         parts = self.parts
         writer_stop = threading.Event()
-        threads = [
-            threading.Thread(target=self._guard, args=(self._see,), name="vision", daemon=True),
-            threading.Thread(target=self._guard, args=(self._actuate,), name="actuation", daemon=True),
-        ]
-        writer = threading.Thread(
-            target=self._guard,
-            args=(lambda: run_writer(parts.journal, parts.clock, writer_stop),),
-            name="journal",
-            daemon=True,
-        )
-        if parts.page is not None:
-            threads.append(threading.Thread(target=self._guard, args=(parts.page.run,), name="page", daemon=True))
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         with self._signals():
             try:
-                writer.start()
-                for thread in threads:
-                    thread.start()
+                with real_time("the emergency stop"):  # the pin backend's threads inherit it
+                    parts.panel.open()
+                self._start("journal", lambda: run_writer(parts.journal, parts.clock, writer_stop))
+                for name, work in (("actuation", self._actuate), ("vision", self._see), ("chores", self._do_chores)):
+                    self._start(name, work)
+                if parts.page is not None:
+                    self._start("page", parts.page.run)
                 self._supervise(None if seconds is None else parts.clock.now() + ms(1000 * seconds))
             finally:
                 self._stop.set()
-                self._make_safe()
-                self._wind_up(threads, writer, writer_stop)
+                self._guarded(self.supervisor.make_safe)
+                self._wind_up(writer_stop)
         if self._failure is not None:
             raise self._failure
 
     # -- threads -----------------------------------------------------------------------------------------------
 
-    def _guard(self, work: Callable[[], None]) -> None:
-        """Run a thread's work; a bug in it makes the pins safe at once and ends the run."""
+    def _start(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=self._guard, args=(name, work), name=name, daemon=True)
+        self._background = [other for other in self._background if other.is_alive()] + [thread]
+        thread.start()
+        return thread
+
+    def _guard(self, name: str, work: Callable[[], None]) -> None:
+        """Run a thread's work; a bug in one that sorting needs makes the pins safe at once and ends the run."""
+        now = self.parts.clock.now
         try:
             work()
         except BaseException as error:
-            log.exception("the %s thread failed", threading.current_thread().name)
+            log.exception("the %s thread failed", name)
+            if name == "page":
+                self.parts.health.raise_fault(FaultKind.PAGE_DOWN, now(), "restart the service to have it back")
+                return
             self._failure = self._failure or error
-            self._make_safe()
+            self.parts.health.raise_fault(FaultKind.PROGRAM_ERROR, now(), name)
+            self._stop.set()
+            self.supervisor.make_safe()
         finally:
-            if threading.current_thread().name in ("vision", "actuation"):
+            if name in ("vision", "actuation"):
                 self._stop.set()
 
+    def _guarded(self, work: Callable[[], object]) -> None:
+        """Do one step of winding up; the next ones are done whatever becomes of it."""
+        try:
+            work()
+        except BaseException as error:
+            log.exception("winding up went wrong")
+            self._failure = self._failure or error
+
     def _see(self) -> None:
-        """Take frames all the way through; a lost camera is opened again with back-off."""
+        """Take frames all the way through; a camera that is lost is opened again when the supervisor says so."""
         camera: Camera | None = None
-        attempt = 0
         try:
             while not self._stop.is_set():
                 try:
+                    if self._reopen.is_set() and camera is not None:
+                        camera.close()
+                        camera = None
+                    self._reopen.clear()
                     camera = camera or self.parts.open_camera()
                     frame = camera.read()
                 except CameraError as error:
@@ -137,15 +200,13 @@ class Runtime:
                     if camera is not None:
                         camera.close()
                         camera = None
-                    self._pause(min(30_000.0, 500.0 * 2**attempt))
-                    attempt += 1
+                    while not (self._stop.is_set() or self._reopen.is_set()):
+                        self._pause(SUPERVISE_MS)
                     continue
                 if frame is None:
                     log.info("the camera's source has ended")
                     return
-                if attempt:
-                    attempt = 0
-                    self._camera_back()
+                self._camera_works()
                 self._step(frame)
         finally:
             if camera is not None:
@@ -153,99 +214,115 @@ class Runtime:
 
     def _step(self, frame: Frame) -> None:
         parts = self.parts
+        parts.health.sign(Sign.FRAME, parts.clock.now())
         if self._next_classifier is not None:
             parts.line.classifier, self._next_classifier = self._next_classifier, None
-        parts.line.policy.held = parts.schedule.held
         for outcome in parts.line.step(frame):
             if outcome.actuation is not None:
                 parts.schedule.plan(outcome.actuation)
             parts.journal.record(outcome)
             parts.live.publish_outcome(outcome)
-            parts.health.item_seen(parts.clock.now())
+            self.supervisor.note_outcome(outcome)
         for before, after in parts.line.transport.revise(parts.clock.now()):
             parts.schedule.revise(before, after)
         parts.live.publish_frame(frame, parts.line.trigger.sightings())
         parts.health.beat(parts.clock.now())
 
     def _actuate(self) -> None:
-        """Fire and release on time; this thread alone touches the actuators while the station runs."""
-        _ask_for_real_time()
+        """Fire and release on time; this thread alone touches the actuators while the station runs well."""
         parts = self.parts
+        with real_time("the actuators"):
+            while not self._stop.is_set():
+                parts.schedule.wait(parts.clock, self._stop)
+                parts.health.sign(Sign.ACTUATION, parts.clock.now())
+                self.supervisor.note_strokes(parts.schedule.run_due(parts.clock.now()))
+
+    def _do_chores(self) -> None:
+        parts = self.parts
+        count = 0
         while not self._stop.is_set():
-            parts.schedule.wait(parts.clock, self._stop)
-            parts.health.sign(Sign.ACTUATION, parts.clock.now())
-            for stroke in parts.schedule.run_due(parts.clock.now()):
-                parts.journal.record(stroke)
-                parts.live.publish_stroke(stroke)
+            parts.latch.keep(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in parts.health.faults))
+            if count % LOOK_EVERY == 0:
+                machine = parts.machine.look()
+                parts.live.publish_machine(machine)
+                parts.health.set_faults(MACHINE_FAULTS, parts.machine.faults(machine), parts.clock.now())
+            count += 1
+            self._pause(CHORES_MS)
+        parts.latch.keep(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in parts.health.faults))
 
     def _supervise(self, until: int | None) -> None:
         parts = self.parts
-        parts.notifier.ready("sorting")
+        parts.notifier.ready("starting")
         while not self._stop.is_set():
             now = parts.clock.now()
             if until is not None and now >= until:
                 return
-            for watch in parts.watchers:
-                watch(now)
-            for event in parts.health.tick(now):
-                self._tell(event)
-            self._hold_or_resume(now)
-            parts.live.publish_state(parts.health.state, parts.health.faults)
-            parts.notifier.set_watchdog_span(parts.health.watchdog_span())
-            if parts.health.watchdog_due(now):
-                parts.notifier.feed_watchdog(now)
+            if self._reset_wanted:
+                self._reset_wanted = False
+                parts.health.reset(now)
+            self.supervisor.turn(now)
             self._pause(SUPERVISE_MS)
 
-    # -- the way into the safe state ---------------------------------------------------------------------------
-
-    def _hold_or_resume(self, now: int) -> None:
-        if self.parts.health.held and not self.parts.schedule.held:
-            for stroke in self.parts.schedule.hold(now):
-                self.parts.journal.record(stroke)
-        elif not self.parts.health.held and self.parts.schedule.held:
-            self.parts.schedule.resume()
-
-    def _make_safe(self) -> None:
-        """Release everything; must work whatever state the rest is in, and may be called twice."""
-        for stroke in self.parts.schedule.hold(self.parts.clock.now()):
-            self.parts.journal.record(stroke)
-
-    def _wind_up(self, threads: list[threading.Thread], writer: threading.Thread, writer_stop: threading.Event) -> None:
+    def _wind_up(self, writer_stop: threading.Event) -> None:
         parts = self.parts
         parts.notifier.stopping()
         if parts.page is not None:
             parts.page.stop()
-        for thread in threads:
+        for thread in [thread for thread in self._background if thread.name != "journal"]:
             thread.join(JOIN_S)
             if thread.is_alive():
                 log.error("the %s thread did not end within %.0f s", thread.name, JOIN_S)
         for actuator in parts.actuators.values():
-            actuator.close()
+            self._guarded(actuator.close)
+        self._guarded(parts.panel.close)
+        self._guarded(lambda: self.supervisor.tell(parts.clock.now()))
         writer_stop.set()
-        writer.join(JOIN_S)
-        parts.journal.close()
+        for thread in [thread for thread in self._background if thread.name == "journal"]:
+            thread.join(JOIN_S)
+        self._guarded(parts.journal.close)
 
-    # -- small things ------------------------------------------------------------------------------------------
+    # -- recovery ----------------------------------------------------------------------------------------------
 
     def _camera_lost(self, error: CameraError) -> None:
         log.error("%s", error)
-        self.parts.health.raise_fault(FaultKind.CAMERA_LOST, self.parts.clock.now(), str(error))
-        self._make_safe()
+        kind = CAMERA_FAULTS.get(type(error), FaultKind.CAMERA_LOST)
+        self.parts.health.raise_fault(kind, self.parts.clock.now(), "")
+        self.supervisor.make_safe()
 
-    def _camera_back(self) -> None:
-        self.parts.health.clear_fault(FaultKind.CAMERA_LOST, self.parts.clock.now())
+    def _camera_works(self) -> None:
+        now = self.parts.clock.now()
+        for kind in (FaultKind.CAMERA_LOST, FaultKind.CAMERA_CLOCK):
+            self.parts.health.clear_fault(kind, now, "")
 
-    def _tell(self, event: Event) -> None:
-        level = {"note": logging.INFO, "warning": logging.WARNING, "fault": logging.ERROR}[event.severity]
-        log.log(level, "%s", event.text)
-        self.parts.journal.record(event)
+    def _classifier_failed(self, error: ClassifierError) -> None:
+        self.parts.health.raise_fault(FaultKind.CLASSIFIER_FAILED, self.parts.clock.now(), "")
+
+    def _restart_classifier(self) -> None:
+        try:
+            self.swap_classifier(self.parts.open_classifier())
+        except SorterError as error:
+            log.error("the model can't be opened anew: %s", error)
+        else:
+            self.parts.health.clear_fault(FaultKind.CLASSIFIER_FAILED, self.parts.clock.now())
+
+    def _retry_actuators(self) -> None:
+        for name, actuator in self.parts.actuators.items():
+            with suppress(ActuatorError):
+                actuator.release()
+                self.parts.health.clear_fault(FaultKind.ACTUATOR_REFUSED, self.parts.clock.now(), name)
+
+    def _restart_service(self, kind: FaultKind) -> None:
+        self._failure = self._failure or RestartError(f"starting anew because of: {kind}")
+        self._stop.set()
+
+    # -- small things ------------------------------------------------------------------------------------------
 
     def _pause(self, milliseconds: float) -> None:
         self.parts.clock.sleep_until(self.parts.clock.now() + ms(milliseconds), self._stop)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT stop the run; a second one of them ends the process at once."""
+        """SIGTERM and SIGINT stop the run, a second one of them ends the process at once; SIGUSR1 is a person's reset."""
 
         def on_signal(number: int, _frame: FrameType | None) -> None:
             signal.signal(number, signal.SIG_DFL)
@@ -255,7 +332,12 @@ class Runtime:
         if threading.current_thread() is not threading.main_thread():
             yield  # a test runs the station in a thread of its own; signals belong to the main thread
             return
+
+        def on_reset(_number: int, _frame: FrameType | None) -> None:
+            self._reset_wanted = True
+
         before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, on_reset)
         try:
             yield
         finally:
@@ -263,12 +345,19 @@ class Runtime:
                 signal.signal(number, handler)
 
 
-def _ask_for_real_time() -> None:
-    """Ask for SCHED_FIFO: on two busy cores a plain thread woke 3.9 ms late at p99, a SCHED_FIFO one 0.13 ms."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(ACTUATION_PRIORITY))
-    except OSError as error:
-        log.warning(
-            "no real-time priority for the actuators (%s): strokes may be some ms late; see `sorter doctor`",
-            error.strerror,
-        )
+class _Watched:
+    """A classifier whose failures, whatever they are, have a name."""
+
+    def __init__(self, inner: Classifier) -> None:
+        self.inner = inner
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.inner.labels
+
+    def classify(self, crops: Sequence[Crop], budget: int) -> Prediction:
+        try:
+            return self.inner.classify(crops, budget)
+        except Exception as error:
+            log.exception("the model failed")
+            raise ClassifierError(f"the model failed ({error}); `sorter doctor` tries it") from error

@@ -19,10 +19,11 @@ from edge.line import Outcome
 from edge.live import LiveView
 from edge.panel import Panel
 from edge.service.notify import Notifier
-from edge.types import Event, Reason, Stroke
+from edge.types import Reason, Stroke
 
 log = logging.getLogger(__name__)
 
+DISK_FAULTS = frozenset({FaultKind.DISK_FULL, FaultKind.DISK_READ_ONLY, FaultKind.DISK_ERROR})
 LEVELS = {"note": logging.INFO, "warning": logging.WARNING, "fault": logging.ERROR}
 
 
@@ -43,24 +44,24 @@ class Supervisor:
     live: LiveView | None = None
     notifier: Notifier = field(default_factory=Notifier)
     panel: Panel | None = None
-    actions: Mapping[Step, Callable[[FaultKind], None]] = field(default_factory=dict)
+    actions: Mapping[Step, Callable[[FaultKind], object]] = field(default_factory=dict)
     watchers: list[Callable[[int], None]] = field(default_factory=list)
 
     def turn(self, now: int) -> None:
         """Look at everything once and do what has to be done."""
         if self.journal is not None:
             self.health.sign(Sign.JOURNAL, self.journal.turned_at)
+            error = self.journal.counts.error.fault
+            self.health.set_faults(DISK_FAULTS, frozenset({error} if error else ()), now)
         if self.panel is not None:
             self.panel.watch(now)
         for watch in self.watchers:
             watch(now)
-        events = list(self.health.tick(now))
-        steps = self.health.take_steps(now)
+        self.tell(now)
         self.hold_or_resume(now)
-        for kind, step in steps:
+        for kind, step in self.health.take_steps(now):
             if step in self.actions:
                 self.actions[step](kind)
-        self._tell([*events, *self.health.tick(now)])
         if self.health.watchdog_due(now):
             self.notifier.feed_watchdog(now)
 
@@ -113,8 +114,9 @@ class Supervisor:
             if self.live is not None:
                 self.live.publish_stroke(stroke)
 
-    def _tell(self, events: Sequence[Event]) -> None:
-        for event in events:
+    def tell(self, now: int) -> None:
+        """Tell the log, the journal, the page and systemd what has changed."""
+        for event in self.health.tick(now):
             log.log(LEVELS[event.severity], "%s", event.text)
             if self.journal is not None:
                 self.journal.record(event)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from edge.actuate import open_actuators
 from edge.actuate.pins import Pins, open_pins
 from edge.actuate.schedule import Schedule
@@ -18,13 +20,16 @@ from edge.clock import SystemClock, ms
 from edge.config import Station
 from edge.decide import Policy
 from edge.errors import BundleError
-from edge.health import Health
+from edge.health import Health, Limits
 from edge.interfaces import Camera, Classifier, Clock
 from edge.journal import open_journal
 from edge.line import Line
 from edge.live import LiveView
+from edge.panel import Panel
 from edge.runtime import Parts, Runtime
 from edge.sensing import build_trigger
+from edge.service.latch import EstopLatch
+from edge.service.machine import Machine
 from edge.service.notify import Notifier
 from edge.store.models import ModelStore
 from edge.transport import build_belt, build_transport
@@ -61,7 +66,9 @@ def check_labels(station: Station, bundle: Bundle) -> None:
     Raises:
         BundleError: naming the bins and the labels.
     """
-    unknown = [f"{where.name}: {label}" for where in station.bins for label in where.labels if label not in bundle.labels]
+    unknown = [
+        f"{where.name}: {label}" for where in station.bins for label in where.labels if label not in bundle.labels
+    ]
     if unknown:
         raise BundleError(
             f"{bundle.source}: the model has no such labels ({'; '.join(unknown)}). "
@@ -91,6 +98,10 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
         app = build_app(live, station, station.state_folder / "journal.db", clock)
         page = PageServer(app, station.page.host, station.page.port)
 
+    latch = EstopLatch(station.state_folder)
+    limits = Limits.of(station.safety.stall_ms, station.journal.batch_ms)
+    health = Health(clock.now(), limits, estopped=latch.is_set)
+
     def open_checked() -> Camera:
         opened = camera()
         check_camera(calibration, opened.identity)
@@ -105,8 +116,12 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
             schedule=Schedule(actuators, {a.name: ms(a.max_on_ms) for a in station.actuators}),
             journal=journal,
             live=live,
-            health=Health(clock.now()),
+            health=health,
             notifier=Notifier.from_environment(),
+            panel=Panel(station, pins, clock, health),
+            latch=latch,
+            machine=Machine(clock),
+            open_classifier=partial(_open_classifier, station),
             page=page,
         )
     )
@@ -120,4 +135,15 @@ def _open_world(station: Station, clock: Clock) -> tuple[Pins, partial[Camera]]:
 
         world = World(station, clock)
         return WorldPins(world, clock), partial(open_camera, station.camera, clock, world)
-    return open_pins("auto" if station.camera.type in LIVE_CAMERAS else "mock"), partial(open_camera, station.camera, clock)
+    return open_pins("auto" if station.camera.type in LIVE_CAMERAS else "mock"), partial(
+        open_camera, station.camera, clock
+    )
+
+
+def _open_classifier(station: Station) -> BundleClassifier:
+    """Open the station's model again, and let it look at an empty picture before it is trusted with items."""
+    bundle = open_bundle(find_bundle(station))
+    classifier = BundleClassifier(bundle, station.inference.threads, station.inference.runtime)
+    geometry = bundle.manifest.geometry
+    classifier.classify_photo(np.zeros((geometry.height, geometry.width, 3), np.uint8))
+    return classifier

@@ -10,7 +10,7 @@ import numpy as np
 
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config.cameras import Picamera2Camera
-from edge.errors import CameraError, SetupError
+from edge.errors import CameraClockError, CameraError, CameraStalledError, SetupError
 from edge.interfaces import Clock
 from edge.types import Frame, Image
 
@@ -134,7 +134,7 @@ class PiCamera:
         age = self._clock.now() - captured_at
         if not 0 <= age <= OLDEST_FRAME_NS:
             self.close()
-            raise CameraError(
+            raise CameraClockError(
                 f"{self._name()}: its frames are stamped {age / NS_PER_MS:.0f} ms before now; expected 0 to "
                 f"{OLDEST_FRAME_NS // NS_PER_MS} ms on CLOCK_MONOTONIC. Was the machine suspended? Restart it"
             )
@@ -147,7 +147,7 @@ class PiCamera:
         try:
             request = self._device.wait(job, timeout=self._settings.stall_ms / 1000)
         except TimeoutError:
-            raise CameraError(
+            raise CameraStalledError(
                 f"{self._name()}: no frame for {self._settings.stall_ms:g} ms; check the ribbon cable and `dmesg`"
             ) from None
         except (RuntimeError, OSError) as error:
@@ -159,7 +159,9 @@ class PiCamera:
             request.release()
         stamp = metadata.get("SensorTimestamp")
         if stamp is None:
-            raise CameraError(f"{self._name()}: frames carry no SensorTimestamp, so nothing could be timed by them")
+            raise CameraClockError(
+                f"{self._name()}: frames carry no SensorTimestamp, so nothing could be timed by them"
+            )
         return np.ascontiguousarray(pixels[:, :, :3], dtype=np.uint8), int(stamp)
 
     def _name(self) -> str:

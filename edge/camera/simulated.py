@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.clock import NS_PER_S, ms
-from edge.errors import CameraError
+from edge.errors import CameraError, CameraStalledError
 from edge.interfaces import Clock
 from edge.simulate.disturbances import Disturbance
 from edge.simulate.world import World
@@ -67,7 +67,9 @@ class SimulatedCamera:
         if self._world.is_active(Disturbance.CAMERA_LOST):
             raise CameraError("the simulated camera is unplugged: wait for the end of the fault, or end it")
         if self._world.is_active(Disturbance.CAMERA_STALLED):
-            raise CameraError("the simulated camera gives no more frames: wait for the end of the fault, or end it")
+            raise CameraStalledError(
+                "the simulated camera gives no more frames: wait for the end of the fault, or end it"
+            )
 
     def _captured_at(self, number: int) -> int:
         return self._world.started_at + round(number * self._period)
