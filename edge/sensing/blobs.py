@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -60,14 +61,15 @@ def find_blobs(difference: Difference, min_area: float, gap: float, *, apart: bo
     count, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(extent), connectivity=8)
     if count <= 1:
         return []
-    seeds = np.bincount(labels[difference.seeds > 0], minlength=count)
+    seeds = np.bincount(labels.ravel(), weights=difference.seeds.ravel(), minlength=count) / 255
+    dx, dy = difference.left, difference.top
     blobs: list[Blob] = []
     for label in range(1, count):
         left, top, width, height, area = (int(value) for value in stats[label])
         if area < min_area or seeds[label] < max(MIN_SEEDS, SEED_SHARE * area):
             continue
         part = (labels[top : top + height, left : left + width] == label).astype(np.uint8)
-        blob = Blob(left, top, left + width, top + height, area)
+        blob = Blob(left + dx, top + dy, left + width + dx, top + height + dy, area)
         blobs += take_apart(blob, part, min_area) if apart else [blob]
     return blobs
 
@@ -91,7 +93,7 @@ def take_apart(blob: Blob, part: Mask, min_area: float) -> list[Blob]:
     return [Blob(blob.left, blob.top, blob.right, blob.bottom, blob.area, touching=len(_lumps(depth, WHOLE)) > 1)]
 
 
-def _lumps(depth: np.ndarray[tuple[int, ...], np.dtype[np.float32]], waist: float) -> list[Mask]:
+def _lumps(depth: Any, waist: float) -> list[Mask]:
     """Return the parts that remain apart when all that is narrower than `waist` times the second lump is cut."""
     deepest = float(depth.max())
     smallest = LUMP_SHARE * deepest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from statistics import median
 
@@ -16,7 +17,7 @@ from edge.interfaces import Sighting
 from edge.sensing.background import Background, Mask
 from edge.sensing.blobs import Blob, find_blobs
 from edge.sensing.crops import keep_best, take_crop
-from edge.sensing.matching import match
+from edge.sensing.matching import find_step, match
 from edge.sensing.tracks import Track
 from edge.sensing.view import View, build_view
 from edge.transport.belt import BeltModel
@@ -26,6 +27,8 @@ from edge.types import Frame, Image, Item, Reason
 EDGE = 1.0
 # The model of the belt learns this often.
 LEARN_NS = ms(80)
+# The belt's speed in the picture is taken over this time, and its stop noticed within the other.
+FLOW_NS, STOP_NS = ms(400), ms(200)
 # A thing that has not moved for so long is part of the scene: when other things move, and when nothing does.
 STUCK_NS, STUCK_ALONE_NS = ms(1000), ms(10_000)
 # A track that is out of sight for longer is given up, unless the belt carries it over the line before.
@@ -54,6 +57,8 @@ class ConveyorTrigger:
         self._learnt_at = 0
         self._flow = 0.0
         self._moved_at = 0
+        # Instants and how far the belt had come by then, small pixels.
+        self._steps: deque[tuple[int, float]] = deque()
 
     def observe(self, frame: Frame) -> Sequence[Item]:
         """Take the next frame in; return the items that crossed the decision line since the last one."""
@@ -108,11 +113,12 @@ class ConveyorTrigger:
 
     def _follow(self, blobs: list[Blob], elapsed: int) -> None:
         seconds = elapsed / NS_PER_S
-        step = self._flow * seconds
+        usual = self._nominal() * seconds
+        step = find_step(self._tracks, blobs, self._flow * seconds, 2.2 * max(usual, self._flow * seconds) + 2)
         before = {track.track_id: track.right for track in self._tracks}
         for track in self._tracks:
             track.move(step)
-        found = match(self._tracks, blobs, step, self._nominal() * seconds)
+        found = match(self._tracks, blobs, step, usual)
         for track, blob in found.alone:
             track.take(blob, self._at, self._along, EDGE)
         for track in found.shared:
@@ -120,7 +126,7 @@ class ConveyorTrigger:
         for track in found.missed:
             track.missed += 1
         self._join_parts()
-        self._measure_flow([track for track, _ in found.alone], before, seconds)
+        self._measure_flow([track for track, _ in found.alone], before, step)
         for blob in found.new:
             self._begin(blob, step, first=elapsed == 0)
 
@@ -139,21 +145,27 @@ class ConveyorTrigger:
         self._next_track += 1
         self._tracks.append(track)
 
-    def _measure_flow(self, seen: list[Track], before: dict[int, float], seconds: float) -> None:
+    def _measure_flow(self, seen: list[Track], before: dict[int, float], step: float) -> None:
         """Learn how fast the belt runs in the picture, and tell the belt model whether it runs at all."""
-        if seconds <= 0:
-            return
-        whole = [t for t in seen if t.frames > 2 and t.right < self._along - EDGE and self._has_moved(t)]
-        if not whole:
+        steps = [
+            t.right - before[t.track_id] for t in seen if t.frames > 2 and t.right < self._along - EDGE and self._has_moved(t)
+        ]
+        if not steps:
             if self._at - self._moved_at > NS_PER_S:
                 self._flow = self._nominal()
+                self._steps.clear()
             return
-        newest = median((t.right - before[t.track_id]) / seconds for t in whole)
-        self._flow += 0.3 * (newest - self._flow)
-        moving = self._flow > 0.15 * self._nominal()
-        if moving:
-            self._moved_at = self._at
-        self._belt.seen_moving(self._at, moving=moving)
+        self._steps.append((self._at, (self._steps[-1][1] if self._steps else 0.0) + median(steps)))
+        while self._at - self._steps[0][0] > FLOW_NS:
+            self._steps.popleft()
+        if len(self._steps) >= 4:
+            (since, start), (until, end) = self._steps[0], self._steps[-1]
+            self._flow = (end - start) / (until - since) * NS_PER_S
+            recent = next(e for e in self._steps if self._at - e[0] <= STOP_NS)
+            if self._at - recent[0] >= STOP_NS // 2:
+                moving = (end - recent[1]) / (self._at - recent[0]) * NS_PER_S > 0.15 * self._nominal()
+                self._belt.seen_moving(self._at, moving=moving)
+                self._moved_at = self._at if moving else self._moved_at
 
     def _has_moved(self, track: Track) -> bool:
         """Whether a track goes along with the belt: a stain, a ghost or a hand does not."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge.sensing.blobs import Blob
 from edge.sensing.tracks import Track
 
@@ -12,6 +15,8 @@ OVERLAP = 0.3
 PART = 0.6
 # Small pixels by which a predicted place may be wrong on a steady belt.
 SLACK = 1.5
+# Mean intersection over union above which a predicted shift of the belt is not questioned.
+GOOD_FIT = 0.7
 
 
 @dataclass
@@ -22,6 +27,39 @@ class Matches:
     shared: list[Track] = field(default_factory=list)
     missed: list[Track] = field(default_factory=list)
     new: list[Blob] = field(default_factory=list)
+
+
+def find_step(tracks: list[Track], blobs: list[Blob], predicted: float, most: float) -> float:
+    """Return how far the belt moved since the last frame, small pixels: the shift that lays most tracks on blobs.
+
+    The predicted shift is taken if it fits; else, after a stop, a start or a repeated frame, every shift up to
+    `most` that lays some track on some blob is tried.
+    """
+    if not tracks or not blobs:
+        return predicted
+    old = np.array([(t.left, t.top, t.right, t.bottom) for t in tracks])
+    new = np.array([(b.left, b.top, b.right, b.bottom) for b in blobs])
+    fit = _fit(old, new, predicted)
+    if fit >= GOOD_FIT * min(len(tracks), len(blobs)):
+        return predicted
+    level = np.minimum(old[:, None, 3], new[None, :, 3]) > np.maximum(old[:, None, 1], new[None, :, 1])
+    shifts = np.concatenate([(new[None, :, end] - old[:, None, end])[level] for end in (0, 2)])
+    candidates = [0.0, *(float(s) for s in np.unique(np.round(shifts)) if -SLACK <= s <= most)]
+    best, best_fit = predicted, fit * 1.02  # no other shift without a reason
+    for shift in candidates:
+        fit = _fit(old, new, shift)
+        if fit > best_fit:
+            best, best_fit = shift, fit
+    return best
+
+
+def _fit(old: NDArray[np.float64], new: NDArray[np.float64], shift: float) -> float:
+    """Return the sum over the tracks, shifted, of the best intersection over union with a blob."""
+    wide = np.minimum(old[:, None, 2] + shift, new[None, :, 2]) - np.maximum(old[:, None, 0] + shift, new[None, :, 0])
+    high = np.minimum(old[:, None, 3], new[None, :, 3]) - np.maximum(old[:, None, 1], new[None, :, 1])
+    both = np.maximum(wide, 0) * np.maximum(high, 0)
+    areas = [(b[:, 2] - b[:, 0]) * (b[:, 3] - b[:, 1]) for b in (old, new)]
+    return float((both / (areas[0][:, None] + areas[1][None, :] - both)).max(axis=1).sum())
 
 
 def match(tracks: list[Track], blobs: list[Blob], step: float, nominal_step: float) -> Matches:

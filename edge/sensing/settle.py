@@ -45,6 +45,7 @@ class BinTrigger:
         self._scene: Background | None = None
         self._before: NDArray[np.int16] | None = None
         self._still_ms: NDArray[np.float32] | None = None
+        self._there_ms: NDArray[np.float32] | None = None
         self._blobs: list[Blob] = []
         self._next_item = 1
         self._at = 0

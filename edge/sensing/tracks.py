@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.clock import NS_PER_S
 from edge.sensing.blobs import Blob
 from edge.types import Crop
 
-# Places that the fit of a crossing looks at, and how far from it they may lie (small pixels) on a steady belt.
-FIT_PLACES = 10
-STEADY = 1.5
+# Places that the fit of a crossing looks at, and how far from it they may lie: small pixels on a steady belt, a
+# share of the way where the frames themselves come unevenly.
+FIT_MOST, FIT_FEW = 40, 8
+STEADY = 1.2
+UNEVEN = 0.15
 
 
 @dataclass
@@ -117,20 +120,33 @@ class Track:
     def crossing(self, line: float) -> tuple[float, float] | None:
         """Return the instant (ns) at which its centre met the line, and its speed there (small pixels per second).
 
-        A straight line is fitted through the latest places; on a belt that changes its pace, only the places on both
-        sides of the line count. None if it was never seen whole.
+        On a steady belt a straight line through many places gives a tenth of a pixel. Where the belt changes its
+        pace only the latest places count; where frames come unevenly (a replayed clip that repeats some) all of
+        them do; else the two places on both sides of the line. None if it was never seen whole.
         """
-        if len(self.places) < 2:
+        places = self.places[-FIT_MOST:]
+        if len(places) < 2:
             return None
-        origin = self.places[-1][0]
-        places = [((at - origin) / NS_PER_S, centre) for at, centre in self.places[-FIT_PLACES:]]
-        times, centres = np.array(places).T
-        slope, start = np.polyfit(times, centres, 1)
-        if np.abs(centres - (slope * times + start)).max() > STEADY or slope <= 0:
-            after = next((n for n in range(1, len(centres)) if centres[n] >= line), len(centres) - 1)
-            rise = centres[after] - centres[after - 1]
-            slope = rise / (times[after] - times[after - 1]) if rise > 0 else slope
-            start = centres[after] - slope * times[after]
-        if slope <= 0:
+        origin = places[-1][0]
+        times = np.array([at - origin for at, _ in places]) / NS_PER_S
+        centres = np.array([centre for _, centre in places])
+        span = float(centres[-1] - centres[0])
+        for count, slack in ((FIT_MOST, STEADY), (FIT_FEW, STEADY), (FIT_MOST, UNEVEN * span)):
+            slope, start, off = _fit(times[-count:], centres[-count:])
+            if slope > 0 and off <= slack:
+                return origin + (line - start) / slope * NS_PER_S, slope
+        after = next((n for n in range(1, len(centres)) if centres[n] >= line), len(centres) - 1)
+        rise = centres[after] - centres[after - 1]
+        if rise <= 0:
             return None
-        return origin + (line - start) / slope * NS_PER_S, float(slope)
+        slope = rise / (times[after] - times[after - 1])
+        return origin + (times[after] + (line - centres[after]) / slope) * NS_PER_S, float(slope)
+
+
+def _fit(times: NDArray[np.float64], centres: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return slope and value at 0 of the least squares line, and how far the worst place lies from it."""
+    mean_time, mean_centre = times.mean(), centres.mean()
+    spread = ((times - mean_time) ** 2).sum()
+    slope = float(((times - mean_time) * (centres - mean_centre)).sum() / spread) if spread > 0 else 0.0
+    start = float(mean_centre - slope * mean_time)
+    return slope, start, float(np.abs(centres - (slope * times + start)).max())
