@@ -31,10 +31,16 @@ function say(id, text) {
   if (element.textContent !== text) element.textContent = text; // live regions speak at every change
 }
 
-const percent = (score) => (score === null ? "" : Math.round(score * 100) + " %");
+const percent = (score) => (score === null ? "" : Math.round(score * 100) + "\u00a0%");
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + ".";
 
+// `like this` is how texts name commands.
+function withCommands(text) {
+  return text.split("`").map((part, n) => (n % 2 ? make("code", "", part) : part));
+}
+
 function span(seconds) {
+  if (seconds < 1) return Math.round(seconds * 1000) + " ms";
   if (seconds < 10) return seconds.toFixed(1) + " s";
   if (seconds < 90) return Math.round(seconds) + " s";
   if (seconds < 5400) return Math.round(seconds / 60) + " min";
@@ -59,7 +65,9 @@ function showFaults(faults) {
   list.replaceChildren(...faults.map((fault) => {
     const line = make("li", "fault");
     line.dataset.holds = fault.holds;
-    line.append(make("strong", "", fault.sentence), make("span", "", "What to do: " + fault.advice));
+    const advice = make("span");
+    advice.append("What to do: ", ...withCommands(fault.advice));
+    line.append(make("strong", "", fault.sentence), advice);
     return line;
   }));
 }
@@ -106,8 +114,8 @@ function showHealth(status) {
   pictureAge = health.picture_age_ms;
   figure("h-picture", pictureAge === null ? null : span(pictureAge / 1000) + " old");
   byId("h-picture").classList.toggle("bad", pictureAge !== null && pictureAge > stallMs);
-  figure("h-deciding", health.deciding_ms === null ? null : `${Math.round(health.deciding_ms)} ms, at worst ${Math.round(health.deciding_p99_ms)} ms`);
-  figure("h-spare", health.spare_ms === null ? null : Math.round(health.spare_ms) + " ms before the stroke");
+  figure("h-deciding", health.deciding_ms === null ? null : `${Math.round(health.deciding_ms)} ms, 99 % within ${Math.round(health.deciding_p99_ms)} ms`);
+  figure("h-spare", health.spare_ms === null ? null : Math.round(health.spare_ms) + " ms");
   figure("h-disk", health.disk_free_mb === null ? null : (health.disk_free_mb / 1000).toFixed(1) + " GB free");
   figure("h-temperature", health.temperature_c === null ? null : Math.round(health.temperature_c) + " °C");
   figure("h-model", (status.model.name + " " + status.model.version).trim() || null);
@@ -218,6 +226,7 @@ function showOverlay(overlay) {
     if (sighting.bin) {
       box.style.setProperty("--bin", colours[sighting.bin] || "var(--bin-residual)");
       box.append(make("b", "", [sighting.label || "not recognised", percent(sighting.score)].join(" ")));
+      box.classList.toggle("right", left + width / 2 > overlay.width * 0.7);
       box.classList.toggle("high", top < overlay.height * 0.08);
     }
     return box;
@@ -229,7 +238,7 @@ function showOverlay(overlay) {
     marks.push(line);
   }
   byId("overlay").replaceChildren(...marks);
-  byId("view").style.aspectRatio = overlay.width + " / " + overlay.height;
+  byId("view").style.setProperty("--ratio", String(overlay.width / overlay.height));
   byId("picture").alt = `The camera's picture, ${overlay.boxes.length === 1 ? "1 item" : overlay.boxes.length + " items"} in view`;
 }
 
