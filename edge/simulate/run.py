@@ -9,14 +9,19 @@ from edge.actuate.schedule import Schedule
 from edge.camera.simulated import SimulatedCamera
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.errors import CameraError
+from edge.faults import FaultKind
+from edge.health import Sign
+from edge.inputs import Inputs
 from edge.interfaces import Classifier
 from edge.journal import Journal
 from edge.line import Line, Outcome
 from edge.simulate.score import Record
 from edge.simulate.world import World
-from edge.types import Crop, Frame, Prediction, Stroke
+from edge.supervise import Supervisor
+from edge.types import Crop, Frame, Prediction
 
 _RETRY_NS = ms(500)  # after the camera is gone
+_TURN_NS = ms(100)  # between two looks of the supervisor, as in real time
 
 
 @dataclass
@@ -27,6 +32,8 @@ class Rig:
     world: World
     line: Line
     schedule: Schedule
+    supervisor: Supervisor
+    inputs: Inputs
     journal: Journal | None = None
 
 
@@ -47,24 +54,24 @@ class VirtualRun:
     _camera: SimulatedCamera | None = None
     _camera_at: int = 0
     _store_at: int = 0
+    _turn_at: int = 0
 
     def run(self, seconds: float, drain_s: float = 0.0) -> None:
         """Run for some seconds; then let nothing more come, and run until everything that is there has landed."""
         clock, world = self.rig.clock, self.rig.world
-        self._camera_at = clock.now()
+        self._camera_at = self._turn_at = self._store_at = clock.now()
         self._run_until(clock.now() + round(seconds * NS_PER_S))
         world.stop_feeding()
         self._run_until(clock.now() + round(drain_s * NS_PER_S))
-        if self._camera is not None:
-            self.dropped_frames += self._camera.dropped
-        self._record_strokes(self.rig.schedule.hold(clock.now()))
+        self._end_camera()
+        self.rig.supervisor.make_safe()
         if self.rig.journal is not None:
-            self.rig.journal.store_pending()
+            self.rig.journal.close()
 
     def spend(self, duration_ns: int) -> None:
         """Let time pass for the vision thread while everything else goes on."""
         end = self.rig.clock.now() + duration_ns
-        while (at := self._next_other()) is not None and at <= end:
+        while (at := self._next_other()) <= end:
             self._run_others(at)
         self.rig.clock.advance_to(end)
         self.rig.world.run_due(end)
@@ -75,9 +82,9 @@ class VirtualRun:
         while True:
             other = self._next_other()
             camera = self._camera_at if self._camera is None else self._camera.next_at
-            if min(camera, camera if other is None else other) > end:
+            if min(camera, other) > end:
                 break
-            if other is not None and other <= camera:
+            if other <= camera:
                 self._run_others(other)
             else:
                 self.rig.clock.advance_to(max(camera, self.rig.clock.now()))
@@ -85,19 +92,33 @@ class VirtualRun:
         self.rig.clock.advance_to(max(end, self.rig.clock.now()))
         self.rig.world.run_due(self.rig.clock.now())
 
-    def _next_other(self) -> int | None:
-        """Return when the world, the actuators or the journal have something to do."""
-        instants = [self.rig.world.next_at(), self.rig.schedule.next_at()]
-        if self.rig.journal is not None:
+    def _next_other(self) -> int:
+        """Return when the world, the actuators, the supervisor or the journal have something to do."""
+        rig = self.rig
+        instants = [self._turn_at]
+        if rig.journal is not None:
             instants.append(self._store_at)
-        return min((at for at in instants if at is not None), default=None)
+        for source in (rig.world, rig.schedule, rig.inputs):
+            at = source.next_at()
+            if at is not None:
+                instants.append(at)
+        return min(instants)
 
     def _run_others(self, at: int) -> None:
         rig = self.rig
-        rig.clock.advance_to(max(at, rig.clock.now()))
-        now = rig.clock.now()
+        now = max(at, rig.clock.now())
+        rig.clock.advance_to(now)
         rig.world.run_due(now)
-        self._record_strokes(rig.schedule.run_due(now))
+        rig.inputs.run_due(now)
+        strokes = rig.schedule.run_due(now)
+        if strokes:
+            rig.supervisor.note_strokes(strokes)
+        if self._turn_at <= now:
+            rig.supervisor.health.sign(Sign.ACTUATION, now)
+            if rig.journal is None:
+                rig.supervisor.health.sign(Sign.JOURNAL, now)
+            rig.supervisor.turn(now)
+            self._turn_at = now + _TURN_NS
         if rig.journal is not None and self._store_at <= now:
             rig.journal.store_pending()
             self._store_at = now + ms(rig.journal.settings.batch_ms)
@@ -107,11 +128,14 @@ class VirtualRun:
         try:
             self._camera = self._camera or SimulatedCamera(rig.world, rig.clock)
             frame = self._camera.read()
-        except CameraError:
-            self._lose_camera()
+        except CameraError as error:
+            rig.supervisor.health.raise_fault(FaultKind.CAMERA_LOST, rig.clock.now(), str(error))
+            rig.supervisor.make_safe()
+            self._end_camera()
+            self._camera_at = rig.clock.now() + _RETRY_NS
             return
-        if rig.schedule.held:
-            rig.schedule.resume()
+        rig.supervisor.health.sign(Sign.FRAME, rig.clock.now())
+        rig.supervisor.health.clear_fault(FaultKind.CAMERA_LOST, rig.clock.now())
         self.spend(self.frame_ns)
         outcomes = rig.line.step(frame)
         for outcome in outcomes:
@@ -120,22 +144,17 @@ class VirtualRun:
             self.records.append(Record.of(outcome))
             if rig.journal is not None:
                 rig.journal.record(outcome)
+            rig.supervisor.note_outcome(outcome)
         for before, after in rig.line.transport.revise(rig.clock.now()):
             rig.schedule.revise(before, after)
+        rig.supervisor.health.beat(rig.clock.now())
         self.on_frame(frame, outcomes)
 
-    def _lose_camera(self) -> None:
-        self._record_strokes(self.rig.schedule.hold(self.rig.clock.now()))
+    def _end_camera(self) -> None:
         if self._camera is not None:
             self.dropped_frames += self._camera.dropped
             self._camera.close()
             self._camera = None
-        self._camera_at = self.rig.clock.now() + _RETRY_NS
-
-    def _record_strokes(self, strokes: Sequence[Stroke]) -> None:
-        if self.rig.journal is not None:
-            for stroke in strokes:
-                self.rig.journal.record(stroke)
 
 
 class TimedClassifier:

@@ -68,6 +68,7 @@ class WorldPins(MockFactory):  # type: ignore[misc]
     def __init__(self, world: World, clock: Clock) -> None:
         self.world = world
         self._clock = clock
+        self._sensed: dict[int, WorldPin] = {}
         super().__init__(revision=PI_4, pin_class=WorldPin)
         world.on_input = self._sense
 
@@ -81,6 +82,6 @@ class WorldPins(MockFactory):  # type: ignore[misc]
         return later - earlier
 
     def _sense(self, number: int, level: bool) -> None:
-        for info, pin in list(self.pins.items()):
-            if info.name == f"GPIO{number}":
-                pin.sense(level)
+        if number not in self._sensed:
+            self._sensed[number] = self.pin(number)
+        self._sensed[number].sense(level)

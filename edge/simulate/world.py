@@ -48,6 +48,7 @@ class World:
         self._clock = clock
         self._lock = threading.RLock()
         self._reports: deque[tuple[int, int, PinState]] = deque()
+        self._edges: deque[tuple[int, bool]] = deque()
         self._active: dict[Disturbance, set[str]] = {}
         self._agenda = Agenda()
         speed = station.belt.speed_mm_per_s if station.belt is not None else 0.0
@@ -84,6 +85,9 @@ class World:
                 self._agenda.run_due(at - 1)
                 self._take_report(pin, state, at)
             self._agenda.run_due(now)
+        # Outside the lock: who listens to an input may take locks of its own, and write to pins under them.
+        while self._edges:
+            self.on_input(*self._edges.popleft())
 
     # -- pins --------------------------------------------------------------------------------------------------
 
@@ -107,7 +111,7 @@ class World:
     def _set_input(self, pin: int | None, level: bool) -> None:
         if pin is not None and self.inputs.get(pin) != level:
             self.inputs[pin] = level
-            self.on_input(pin, level)
+            self._edges.append((pin, level))
 
     def _wire_sensors(self) -> None:
         station = self.station
@@ -156,8 +160,8 @@ class World:
         self._check(kind, target)
         with self._lock:
             now = self._clock.now()
-            self.run_due(now)
-            self._disturb(kind, target, active, now)
+            self._agenda.at(now, lambda at: self._disturb(kind, target, active, at))
+        self.run_due(now)
 
     def is_active(self, kind: Disturbance) -> bool:
         return bool(self._active.get(kind))
@@ -250,7 +254,10 @@ def _resting_inputs(station: Station) -> dict[int, bool]:
     pins = [station.safety.estop_pin, station.safety.reset_pin, station.safety.jam_pin, station.sensing.beam_pin]
     pins += [pin for where in station.bins for pin in (where.full_pin, where.exit_pin)]
     pins += [a.pins().get("home_pin") for a in station.actuators]
-    return {pin: True for pin in pins if pin is not None}
+    levels = {pin: True for pin in pins if pin is not None}
+    if station.belt is not None and station.belt.encoder is not None:
+        levels |= {station.belt.encoder.pin_a: False, station.belt.encoder.pin_b: False}
+    return levels
 
 
 def _moved(picture: Image) -> Image:

@@ -1,0 +1,113 @@
+"""Station settings to a run on the virtual clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.actuate import open_actuators
+from edge.actuate.schedule import Schedule
+from edge.bundle.archive import Bundle
+from edge.classify import BundleClassifier
+from edge.clock import NS_PER_S, VirtualClock, ms
+from edge.config import Station
+from edge.health import Health
+from edge.inputs import Inputs
+from edge.interfaces import Classifier
+from edge.journal import Journal, open_journal
+from edge.panel import Panel
+from edge.simulate.disturbances import Planned
+from edge.simulate.oracle import Oracle
+from edge.simulate.run import Rig, TimedClassifier, VirtualRun
+from edge.simulate.score import Score, place_in_time, score
+from edge.simulate.wiring import WorldPins
+from edge.simulate.world import World
+from edge.supervise import Supervisor
+from edge.wiring import build_line
+
+ORACLE_LABELS = ("cardboard", "glass", "metal", "organic", "paper", "plastic", "trash")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How a run is made.
+
+    Attributes:
+        bundle: the model; None: the oracle, which is always right.
+        invoke_ms: what one inference takes; given, not measured, so that the same seed gives the same run.
+        frame_ms: what finding and following take for each frame.
+        journal_folder: where a journal is kept; None: nowhere.
+    """
+
+    bundle: Bundle | None = None
+    invoke_ms: float = 8.0
+    frame_ms: float = 1.0
+    disturbances: Sequence[Planned] = ()
+    journal_folder: Path | None = None
+
+
+def build_virtual_run(station: Station, conditions: Conditions) -> VirtualRun:
+    """Open a simulated station with the product's own parts.
+
+    Raises:
+        SorterError: the station, its photos or its bundle are not usable.
+    """
+    clock = VirtualClock()
+    world = World(station, clock, conditions.disturbances)
+    pins = WorldPins(world, clock)
+    actuators = open_actuators(station, pins, clock)
+    schedule = Schedule(actuators, {a.name: ms(a.max_on_ms) for a in station.actuators})
+    classifier: Classifier
+    if conditions.bundle is None:
+        classifier, min_scores = Oracle(world, ORACLE_LABELS), dict.fromkeys(ORACLE_LABELS, 0.5)
+    else:
+        classifier = BundleClassifier(conditions.bundle, station.inference.threads, station.inference.runtime)
+        min_scores = dict(conditions.bundle.manifest.thresholds.minimum_score)
+    line = build_line(station, classifier, min_scores, clock)
+    journal = _open_journal(station, conditions, clock)
+    health = Health(clock.now())
+    supervisor = Supervisor(clock, health, schedule, line.policy, journal)
+    inputs = _open_inputs(station, pins, clock, line.transport)
+    panel = supervisor.panel = Panel(station, pins, clock, health, supervisor.emergency_stop)
+    panel.open()
+    run = VirtualRun(
+        Rig(clock, world, line, schedule, supervisor, inputs, journal), frame_ns=ms(conditions.frame_ms)
+    )
+    line.classifier = TimedClassifier(classifier, ms(conditions.invoke_ms), run.spend)
+    return run
+
+
+def run_and_score(station: Station, run: VirtualRun, seconds: float) -> Score:
+    """Run for some seconds of virtual time, let what is under way land, and hold the outcome against the truth."""
+    run.run(seconds, drain_s(station))
+    world = run.rig.world
+    place = place_in_time if station.belt is None else world.surface.position
+    return score(station, world.items, run.records, place, seconds, run.dropped_frames)
+
+
+def drain_s(station: Station) -> float:
+    """Return how long the last item needs into its bin at the most."""
+    if station.belt is None:
+        return 12.0
+    length = max((b.distance_mm for b in station.bins if b.distance_mm is not None), default=0.0)
+    view = max(station.camera.width, station.camera.height) * station.belt.mm_per_pixel
+    return (length + view + 500.0) / station.belt.speed_mm_per_s + 1.0
+
+
+def _open_journal(station: Station, conditions: Conditions, clock: VirtualClock) -> Journal | None:
+    if conditions.journal_folder is None:
+        return None
+    # Named by the seed: the same run leaves the same journal, byte for byte.
+    name = f"{station.simulation.seed:032x}"
+    journal = open_journal(conditions.journal_folder, station.journal, clock, run_id=name, boot_id="virtual")
+    if conditions.bundle is not None:
+        journal.bundle = conditions.bundle.digest
+    return journal
+
+
+def _open_inputs(station: Station, pins: WorldPins, clock: VirtualClock, transport: object) -> Inputs:
+    belt = getattr(transport, "belt", None)
+    if belt is None or station.belt is None or station.belt.encoder is None:
+        return Inputs(station, pins, clock)
+    return Inputs(station, pins, clock, on_tick=belt.tick)
