@@ -28,7 +28,7 @@ def load_station(path: Path) -> Station:
         lines = explain_problems(error, Station, table)
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
         raise ConfigError("\n".join([f"{path}: {count}", *(f"  {line}" for line in lines)])) from None
-    return _with_absolute_paths(station, path.resolve().parent)
+    return _with_absolute_paths(station, path)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -120,17 +120,25 @@ def _description(location: list[int | str], model: type[BaseModel]) -> str:
     return ""
 
 
-def _with_absolute_paths(station: Station, folder: Path) -> Station:
+def _with_absolute_paths(station: Station, path: Path) -> Station:
     """Anchor every relative path at the station file's own folder, so that the working folder does not matter."""
+    folder = path.resolve().parent
 
-    def anchor(settings: Any) -> Any:
+    def anchor(settings: Any, prefix: str) -> Any:
         changes: dict[str, Any] = {}
         for name in type(settings).model_fields:
             value = getattr(settings, name)
             if isinstance(value, Path):
-                changes[name] = (folder / value.expanduser()).resolve()
+                changes[name] = _anchored(value, folder, f"{path}: {prefix}{name}")
             elif isinstance(value, BaseModel):
-                changes[name] = anchor(value)
+                changes[name] = anchor(value, f"{prefix}{name}.")
         return settings.model_copy(update=changes)
 
-    return anchor(station)  # type: ignore[no-any-return]
+    return anchor(station, "")  # type: ignore[no-any-return]
+
+
+def _anchored(value: Path, folder: Path, where: str) -> Path:
+    try:
+        return (folder / value.expanduser()).resolve()
+    except (RuntimeError, ValueError, OSError) as error:  # no such home, a zero byte, a loop of links
+        raise ConfigError(f"{where} = {str(value)!r}: not a path: {error}") from None

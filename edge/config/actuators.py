@@ -25,7 +25,7 @@ class ActuatorBase(Settings):
 class Digital(ActuatorBase):
     """An on/off output: solenoid, relay, air valve."""
 
-    type: Literal["digital"]
+    type: Literal["digital"] = Field(description="which kind of actuator")
     pin: Pin = Field(description="GPIO (BCM) number")
     active_high: bool = Field(default=True, description="false for relay boards that switch on at a low level")
 
@@ -36,7 +36,7 @@ class Digital(ActuatorBase):
 class Servo(ActuatorBase):
     """A hobby servo with one pulse width per position."""
 
-    type: Literal["servo"]
+    type: Literal["servo"] = Field(description="which kind of actuator")
     pin: Pin = Field(description="GPIO (BCM) number; 12, 13, 18 and 19 have hardware PWM")
     safe_us: int = Field(ge=500, le=2500, description="pulse width of the safe position, microseconds")
     positions_us: dict[Name, int] = Field(min_length=1, description="pulse width of each named position, microseconds")
@@ -66,7 +66,7 @@ class Servo(ActuatorBase):
 class Stepper(ActuatorBase):
     """A stepper motor behind a step/direction driver; it homes on a switch when opened."""
 
-    type: Literal["stepper"]
+    type: Literal["stepper"] = Field(description="which kind of actuator")
     step_pin: Pin = Field(description="GPIO (BCM) number of the driver's STEP input")
     direction_pin: Pin = Field(description="GPIO (BCM) number of the driver's DIR input")
     enable_pin: Pin | None = Field(default=None, description="GPIO (BCM) number of the driver's EN input (low is on)")

@@ -33,7 +33,7 @@ class DeviceCamera(CameraBase):
 class Picamera2Camera(DeviceCamera):
     """A Raspberry Pi camera through libcamera."""
 
-    type: Literal["picamera2"]
+    type: Literal["picamera2"] = Field(description="which kind of camera")
     index: int = Field(default=0, ge=0, le=7, description="which camera, as `rpicam-hello --list-cameras` numbers them")
     red_gain: float | None = Field(default=None, gt=0, le=32, description="colour gain; unset: automatic white balance")
     blue_gain: float | None = Field(
@@ -44,7 +44,7 @@ class Picamera2Camera(DeviceCamera):
 class V4l2Camera(DeviceCamera):
     """A USB camera."""
 
-    type: Literal["v4l2"]
+    type: Literal["v4l2"] = Field(description="which kind of camera")
     device: str = Field(default="/dev/video0", description="device file; a /dev/v4l/by-id/ path survives re-plugging")
     white_balance_k: int | None = Field(
         default=None, ge=1000, le=12_000, description="colour temperature, kelvin; unset: automatic"
@@ -54,7 +54,7 @@ class V4l2Camera(DeviceCamera):
 class VideoCamera(CameraBase):
     """A recorded clip, for replay; its own size and frame rate are used."""
 
-    type: Literal["video"]
+    type: Literal["video"] = Field(description="which kind of camera")
     path: Path = Field(description="video file, relative to the station file")
     loop: bool = Field(default=False, description="start again at the end")
 
@@ -62,7 +62,7 @@ class VideoCamera(CameraBase):
 class FolderCamera(CameraBase):
     """Photos from a folder in the order of their names, for replay."""
 
-    type: Literal["folder"]
+    type: Literal["folder"] = Field(description="which kind of camera")
     path: Path = Field(description="folder of photos, relative to the station file")
     loop: bool = Field(default=False, description="start again at the end")
 
@@ -70,7 +70,7 @@ class FolderCamera(CameraBase):
 class SimulatedCamera(CameraBase):
     """A camera over the simulated station; needs the [simulation] table's settings, which have defaults."""
 
-    type: Literal["simulated"]
+    type: Literal["simulated"] = Field(description="which kind of camera")
 
 
 CameraSettings = Annotated[

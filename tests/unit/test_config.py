@@ -1,0 +1,293 @@
+"""Station files: the examples, every kind of mistake, and what random damage does to them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from copy import deepcopy
+from datetime import date, time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from edge.config import Station, load_station
+from edge.config.document import settings_rows
+from edge.errors import ConfigError
+
+STATIONS = sorted((Path(__file__).resolve().parents[2] / "edge" / "stations").glob("*.toml"))
+TABLES = [tomllib.loads(path.read_text("utf-8")) for path in STATIONS]
+CONVEYOR = next(table for table in TABLES if table["name"] == "conveyor")
+FLAP = next(table for table in TABLES if table["name"] == "bin-flap")
+
+
+def load(table: dict[str, Any], folder: Path) -> Station:
+    path = folder / "station.toml"
+    path.write_text(tomli_w.dumps(table), "utf-8")
+    return load_station(path)
+
+
+@pytest.mark.parametrize("path", STATIONS, ids=lambda path: path.stem)
+def test_every_example_loads(path: Path) -> None:
+    station = load_station(path)
+    assert station.state_folder.is_absolute()
+    assert station.bin("residual").name == "residual"
+
+
+def test_both_kinds_and_all_actuators_are_among_the_examples() -> None:
+    assert {table["kind"] for table in TABLES} == {"bin", "conveyor"}
+    assert {a["type"] for table in TABLES for a in table.get("actuators", ())} == {"digital", "servo", "stepper"}
+
+
+def test_a_station_can_not_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        load_station(STATIONS[0]).name = "other"
+
+
+def test_paths_are_relative_to_the_file_not_to_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = deepcopy(FLAP) | {"state_folder": "state", "camera": {"type": "video", "path": "clips/a.mp4"}}
+    monkeypatch.chdir("/")
+    station = load(table, tmp_path)
+    assert station.state_folder == tmp_path / "state"
+    assert station.camera.path == tmp_path / "clips" / "a.mp4"  # type: ignore[union-attr]
+
+
+# -- mistakes -----------------------------------------------------------------------------------------------------
+
+
+def put(*keys: Any) -> Callable[[dict[str, Any]], None]:
+    """Return a mistake: set the value (the last argument) at the keys."""
+
+    def mistake(table: dict[str, Any]) -> None:
+        *way, last, value = keys
+        for key in way:
+            table = table[key]
+        table[last] = value
+
+    return mistake
+
+
+def drop(*keys: Any) -> Callable[[dict[str, Any]], None]:
+    def mistake(table: dict[str, Any]) -> None:
+        *way, last = keys
+        for key in way:
+            table = table[key]
+        del table[last]
+
+    return mistake
+
+
+MISTAKES: list[tuple[Callable[[dict[str, Any]], None], list[str]]] = [
+    (put("belt", "sped_mm_per_s", 3), ["belt.sped_mm_per_s: unknown key", "did you mean 'speed_mm_per_s'"]),
+    (put("bets", {}), ["bets: unknown key", "did you mean 'belt'"]),
+    (put("xyz", 1), ["xyz: unknown key", "known keys: actuators, belt"]),
+    (put("belt", "speed_mm_per_s", -5), ["belt.speed_mm_per_s = -5", "greater than 0"]),
+    (put("belt", "speed_mm_per_s", float("nan")), ["belt.speed_mm_per_s", "finite"]),
+    (put("belt", "direction", "sideways"), ["belt.direction = 'sideways'", "'right', 'left', 'down' or 'up'"]),
+    (put("camera", "frames_per_s", "fast"), ["camera.frames_per_s = 'fast'", "number"]),
+    (put("camera", "type", "webcam"), ["camera.type", "'picamera2'", "'v4l2'", "'simulated'"]),
+    (put("camera", "exposure", 5), ["camera.exposure: unknown key", "did you mean 'exposure_us'"]),
+    (put("camera", "exposure_us", 5), ["camera.exposure_us = 5", "greater than or equal to 10"]),
+    (drop("camera"), ["camera: missing"]),
+    (drop("name"), ["name: missing", "the station's name"]),
+    (put("name", "Big Station"), ["name = 'Big Station'", "pattern"]),
+    (put("actuators", 0, "pin", 28), ["actuators[0].pin = 28", "less than or equal to 27"]),
+    (put("actuators", 0, "pin", True), ["actuators[0].pin = True", "integer"]),
+    (put("actuators", 0, "pin", 22), ["pin 22 is used by actuator valve pin and actuator flap-1 pin"]),
+    (put("actuators", 3, "safe_us", 900), ["'safe' is 900 us; expected 1000 to 2000"]),
+    (put("actuators", 3, "pin", 4), ["hardware_pwm works on pins 12, 13, 18, 19 only, not on 4"]),
+    (put("actuators", 1, "name", "valve"), ["two actuators are called 'valve'"]),
+    (put("bins", 0, "actuator", "vlave"), ["bin 'plastic' uses actuator 'vlave'", "arm, flap-1, flap-2, valve"]),
+    (put("bins", 3, "position", "up"), ["bin 'glass'", "position 'up' of 'arm'", "expected one of 'out'"]),
+    (drop("bins", 0, "actuator"), ["bin 'plastic' has no actuator; only 'residual' may have none"]),
+    (drop("bins", 0, "distance_mm"), ["bin 'plastic' needs distance_mm"]),
+    (put("bins", 0, "dwell_ms", 900), ["bin 'plastic'", "dwell_ms 900", "max_on_ms 500"]),
+    (put("bins", 1, "labels", ["plastic"]), ["label 'plastic' is in 2 bins; expected one"]),
+    (put("bins", 4, "name", "rest"), ["no bin is called 'residual'", "add [[bins]] name"]),
+    (put("bins", []), ["bins = []", "at least 1"]),
+    (put("kind", "bin"), ["a bin station has no [belt]"]),
+    (drop("belt"), ["a conveyor needs a [belt] table"]),
+    (put("belt", "encoder", "pin_a", 17), ["pin 17 is used by", "belt.encoder.pin_a"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"), MISTAKES, ids=lambda value: value[0][:40] if isinstance(value, list) else ""
+)
+def test_a_mistake_is_named_with_its_key_its_value_and_what_is_allowed(
+    mistake: Callable[[dict[str, Any]], None], said: list[str], tmp_path: Path
+) -> None:
+    table = deepcopy(CONVEYOR)
+    mistake(table)
+    with pytest.raises(ConfigError) as caught:
+        load(table, tmp_path)
+    text = str(caught.value)
+    assert str(tmp_path / "station.toml") in text
+    assert [words for words in said if words not in text] == []
+    assert not any(word in text for word in ("pydantic", "Traceback", "tagged-union", "value_error"))
+    assert caught.value.exit_code == 2
+
+
+def test_all_mistakes_are_told_at_once_one_a_line(tmp_path: Path) -> None:
+    table = deepcopy(CONVEYOR)
+    for mistake in (put("belt", "lanes", 99), put("page", {"prot": 1}), put("actuators", 0, "pin", -1)):
+        mistake(table)
+    with pytest.raises(ConfigError) as caught:
+        load(table, tmp_path)
+    first, *lines = str(caught.value).splitlines()
+    assert first.endswith("3 problems")
+    assert [line.split()[0].rstrip(":") for line in lines] == ["belt.lanes", "actuators[0].pin", "page.prot"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"name = ", "not valid TOML"),
+        (b"\xff\xfe", "not a text file"),
+        (b"a = " + b"[" * 5000, "not valid TOML"),
+        (b"", "missing"),
+    ],
+)
+def test_what_is_no_station_file_is_refused(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "station.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=said):
+        load_station(path)
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "~nobody-of-that-name/x", "x" * 5000, ""])
+@pytest.mark.parametrize("keys", [("state_folder",), ("inference", "bundle"), ("simulation", "photos")])
+def test_odd_paths_are_a_station_or_a_config_error(odd: str, keys: tuple[str, ...], tmp_path: Path) -> None:
+    table = deepcopy(CONVEYOR) | {"inference": {}, "simulation": {}}
+    put(*keys, odd)(table)
+    result = outcome(lambda: load(table, tmp_path))
+    assert isinstance(result, Station) or keys[-1] in result
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        load_station(tmp_path / "nothing.toml")
+    with pytest.raises(ConfigError, match="can't be read"):
+        load_station(tmp_path)
+
+
+# -- damage -------------------------------------------------------------------------------------------------------
+
+SCALARS = st.one_of(
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from(["", "simulated", "servo", "residual", "../../etc/passwd", "\x00", "a" * 5000]),
+    st.dates(date(1970, 1, 1), date(2100, 1, 1)),
+    st.times(time(0), time(23)),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text("abcdefgh_-.é ", max_size=6), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def places(table: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in a tree of tables and arrays."""
+    found = [way] if way else []
+    steps = table.items() if isinstance(table, dict) else enumerate(table) if isinstance(table, list) else ()
+    return found + [place for key, value in steps for place in places(value, (*way, key))]
+
+
+@st.composite
+def damaged_tables(draw: st.DrawFn) -> dict[str, Any]:
+    table = deepcopy(draw(st.sampled_from(TABLES)))
+    for _ in range(draw(st.integers(1, 4))):
+        way = draw(st.sampled_from(places(table)))
+        at: Any = table
+        for key in way[:-1]:
+            at = at[key]
+        action = draw(st.sampled_from(["replace", "remove", "rename", "swap"]))
+        if action == "replace":
+            at[way[-1]] = draw(VALUES)
+        elif action == "remove":
+            del at[way[-1]]
+        elif action == "rename" and isinstance(at, dict):
+            at[draw(st.text("abcdefghijklmnop_", min_size=1, max_size=8))] = at.pop(way[-1])
+        elif action == "swap":
+            other = draw(st.sampled_from(places(table)))
+            value: Any = table
+            for key in other:
+                value = value[key]
+            at[way[-1]] = deepcopy(value)
+        if not places(table):
+            break
+    return table
+
+
+def outcome(loading: Callable[[], Station]) -> Station | str:
+    """A station, or what the ConfigError said; any other exception is a bug and comes through."""
+    try:
+        return loading()
+    except ConfigError as error:
+        return str(error)
+
+
+RELAXED = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@RELAXED
+@given(table=damaged_tables())
+def test_a_damaged_station_is_a_station_or_a_config_error(table: dict[str, Any], tmp_path: Path) -> None:
+    result = outcome(lambda: load(table, tmp_path))
+    if isinstance(result, Station):
+        assert all(len(users) == 1 for users in result.pin_users().values())
+        assert result.route("no such label").name == "residual"
+    else:
+        assert result.startswith(str(tmp_path))
+
+
+@RELAXED
+@given(data=st.data())
+def test_damaged_bytes_are_a_station_or_a_config_error(data: st.DataObject, tmp_path: Path) -> None:
+    content = bytearray(data.draw(st.sampled_from(STATIONS)).read_bytes())
+    for _ in range(data.draw(st.integers(1, 5))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        length = data.draw(st.integers(0, 40))
+        content[at : at + length] = data.draw(st.binary(max_size=8))
+        if not content:
+            break
+    path = tmp_path / "station.toml"
+    path.write_bytes(content)
+    result = outcome(lambda: load_station(path))
+    assert isinstance(result, Station) or result.startswith(str(path))
+
+
+# -- the table of settings ----------------------------------------------------------------------------------------
+
+
+def test_every_setting_has_a_description_a_type_and_a_default() -> None:
+    rows = settings_rows()
+    assert [row.key for row in rows if not (row.description and row.type and row.default)] == []
+    assert len({row.key for row in rows}) == len(rows) > 100
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "default"),
+    [
+        ("camera.width", "whole number, from 64 to 4096", "640"),
+        ("camera.gain (picamera2, v4l2)", "number, from 0 to 64", "unset"),
+        ("belt.direction", "right, left, down, up", '"right"'),
+        ("bins[].labels", "list of text", "empty"),
+        ("actuators[].positions_us (servo)", "table of whole number", "required"),
+        ("page.enabled", "true or false", "true"),
+    ],
+)
+def test_rows_say_what_may_be_written(key: str, kind: str, default: str) -> None:
+    row = next(row for row in settings_rows() if row.key == key)
+    assert (row.type, row.default) == (kind, default)
