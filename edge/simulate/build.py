@@ -10,10 +10,9 @@ from edge.actuate import open_actuators
 from edge.actuate.schedule import Schedule
 from edge.bundle.archive import Bundle
 from edge.classify import BundleClassifier
-from edge.clock import NS_PER_S, VirtualClock, ms
+from edge.clock import VirtualClock, ms
 from edge.config import Station
 from edge.health import Health
-from edge.inputs import Inputs
 from edge.interfaces import Classifier
 from edge.journal import Journal, open_journal
 from edge.panel import Panel
@@ -68,12 +67,12 @@ def build_virtual_run(station: Station, conditions: Conditions) -> VirtualRun:
     journal = _open_journal(station, conditions, clock)
     health = Health(clock.now())
     supervisor = Supervisor(clock, health, schedule, line.policy, journal)
-    inputs = _open_inputs(station, pins, clock, line.transport)
     panel = supervisor.panel = Panel(station, pins, clock, health, supervisor.emergency_stop)
+    belt = getattr(line.transport, "belt", None)
+    if belt is not None:
+        panel.on_tick = belt.tick
     panel.open()
-    run = VirtualRun(
-        Rig(clock, world, line, schedule, supervisor, inputs, journal), frame_ns=ms(conditions.frame_ms)
-    )
+    run = VirtualRun(Rig(clock, world, line, schedule, supervisor, panel, journal), frame_ns=ms(conditions.frame_ms))
     line.classifier = TimedClassifier(classifier, ms(conditions.invoke_ms), run.spend)
     return run
 
@@ -104,10 +103,3 @@ def _open_journal(station: Station, conditions: Conditions, clock: VirtualClock)
     if conditions.bundle is not None:
         journal.bundle = conditions.bundle.digest
     return journal
-
-
-def _open_inputs(station: Station, pins: WorldPins, clock: VirtualClock, transport: object) -> Inputs:
-    belt = getattr(transport, "belt", None)
-    if belt is None or station.belt is None or station.belt.encoder is None:
-        return Inputs(station, pins, clock)
-    return Inputs(station, pins, clock, on_tick=belt.tick)

@@ -11,10 +11,10 @@ from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.errors import CameraError
 from edge.faults import FaultKind
 from edge.health import Sign
-from edge.inputs import Inputs
 from edge.interfaces import Classifier
 from edge.journal import Journal
 from edge.line import Line, Outcome
+from edge.panel import Panel
 from edge.simulate.score import Record
 from edge.simulate.world import World
 from edge.supervise import Supervisor
@@ -33,7 +33,7 @@ class Rig:
     line: Line
     schedule: Schedule
     supervisor: Supervisor
-    inputs: Inputs
+    panel: Panel
     journal: Journal | None = None
 
 
@@ -98,8 +98,8 @@ class VirtualRun:
         instants = [self._turn_at]
         if rig.journal is not None:
             instants.append(self._store_at)
-        for source in (rig.world, rig.schedule, rig.inputs):
-            at = source.next_at()
+        for source in (rig.world, rig.schedule, rig.panel.inputs):
+            at = None if source is None else source.next_at()
             if at is not None:
                 instants.append(at)
         return min(instants)
@@ -109,7 +109,8 @@ class VirtualRun:
         now = max(at, rig.clock.now())
         rig.clock.advance_to(now)
         rig.world.run_due(now)
-        rig.inputs.run_due(now)
+        if rig.panel.inputs is not None:
+            rig.panel.inputs.run_due(now)
         strokes = rig.schedule.run_due(now)
         if strokes:
             rig.supervisor.note_strokes(strokes)
