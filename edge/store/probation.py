@@ -1,0 +1,204 @@
+"""A new model on probation: what is counted, kept over restarts and power cuts, and when it has to go.
+
+Pure but for `load_probation` and `keep_probation`; every function returns a new value.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edge.durable import write_atomically
+from edge.store.records import Generation
+
+_Z = 2.33  # one-sided 99 %: a model is sent back on evidence, not on a run of bad luck
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How a model on probation is judged.
+
+    Attributes:
+        items: so many items without a reason to go, and it stays.
+        minutes: so many minutes of sorting and at least `least_items`, and it stays as well.
+        least_items: no share is judged on fewer.
+        residual_rise: how much larger its residual share may be than the previous model's.
+        failures: share of items that the model may fail on (an exception, no answer).
+        slower: how many times the previous model's mean inference it may take; `budget_ms` holds in any case.
+        crashes: unclean ends of the program within one boot.
+        power_cuts: unclean ends with a reboot in between; one may be somebody's foot on the cable.
+    """
+
+    items: int = 500
+    minutes: float = 30.0
+    least_items: int = 30
+    residual_rise: float = 0.15
+    failures: float = 0.02
+    slower: float = 1.5
+    budget_ms: float | None = None
+    crashes: int = 0
+    power_cuts: int = 1
+
+
+class Tally(BaseModel):
+    """Counts of a model at work: items decided, those of them that went to residual or failed, inference time."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    items: int = 0
+    residual: int = 0
+    failures: int = 0
+    inferences: int = 0
+    milliseconds: float = 0.0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            items=self.items + other.items,
+            residual=self.residual + other.residual,
+            failures=self.failures + other.failures,
+            inferences=self.inferences + other.inferences,
+            milliseconds=self.milliseconds + other.milliseconds,
+        )
+
+    @property
+    def residual_share(self) -> float:
+        return self.residual / self.items if self.items else 0.0
+
+    @property
+    def mean_ms(self) -> float:
+        return self.milliseconds / self.inferences if self.inferences else 0.0
+
+
+class Verdict(StrEnum):
+    """What is to be done with the model."""
+
+    GO_ON = "go on"
+    KEEP = "keep"
+    ROLL_BACK = "roll back"
+
+
+class Probation(BaseModel):
+    """How one generation does.
+
+    Attributes:
+        generation: its number in the store.
+        baseline: how its predecessor did just before; None where that is not known.
+        minutes: sorted with it, over all runs.
+        running_boot: the boot in which the program runs with it; empty after a clean end.
+        verdict: KEEP or ROLL_BACK once it is decided, with `why`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    generation: int
+    digest: str
+    baseline: Tally | None = None
+    tally: Tally = Tally()
+    minutes: float = 0.0
+    running_boot: str = ""
+    crashes: int = 0
+    power_cuts: int = 0
+    verdict: Verdict = Verdict.GO_ON
+    why: str = ""
+
+
+def began(probation: Probation, boot: str) -> Probation:
+    """The program starts with this model; an end that was not clean counts as a crash, or a power cut after a reboot."""
+    crashed = bool(probation.running_boot) and probation.running_boot == boot
+    cut = bool(probation.running_boot) and not crashed
+    return probation.model_copy(
+        update={
+            "running_boot": boot,
+            "crashes": probation.crashes + crashed,
+            "power_cuts": probation.power_cuts + cut,
+        }
+    )
+
+
+def ended(probation: Probation) -> Probation:
+    """The program ends as it should."""
+    return probation.model_copy(update={"running_boot": ""})
+
+
+def counted(probation: Probation, tally: Tally, minutes: float) -> Probation:
+    """More items were sorted with it."""
+    return probation.model_copy(update={"tally": probation.tally + tally, "minutes": probation.minutes + minutes})
+
+
+def judged(probation: Probation, limits: Limits) -> Probation:
+    """With its verdict; a verdict once given stays."""
+    if probation.verdict is not Verdict.GO_ON:
+        return probation
+    problem = _problem(probation, limits)
+    if problem:
+        return probation.model_copy(update={"verdict": Verdict.ROLL_BACK, "why": problem})
+    tally = probation.tally
+    if tally.items >= limits.items or (probation.minutes >= limits.minutes and tally.items >= limits.least_items):
+        why = f"{tally.items} items in {probation.minutes:.0f} min, {tally.residual_share:.0%} to residual"
+        return probation.model_copy(update={"verdict": Verdict.KEEP, "why": why})
+    return probation
+
+
+def _problem(probation: Probation, limits: Limits) -> str:
+    """Why the model has to go; empty if it need not."""
+    tally, before = probation.tally, probation.baseline
+    if probation.crashes > limits.crashes:
+        return f"the program ended {probation.crashes} times without being asked to"
+    if probation.power_cuts > limits.power_cuts:
+        return f"the machine went down {probation.power_cuts} times"
+    # Failures need no large number of items: a model that fails at once shall not go on failing.
+    if tally.failures >= 3 and _surely_above(tally.failures, tally.items, limits.failures):
+        return f"it failed on {tally.failures} of {tally.items} items"
+    if tally.items < limits.least_items:
+        return ""
+    if before is not None and before.items >= limits.least_items:
+        allowed = before.residual_share + limits.residual_rise
+        if _surely_above(tally.residual, tally.items, allowed):
+            return (
+                f"{tally.residual_share:.0%} of its {tally.items} items went to residual, "
+                f"{before.residual_share:.0%} with the previous model"
+            )
+        if before.mean_ms and tally.mean_ms > before.mean_ms * limits.slower:
+            return f"{tally.mean_ms:.1f} ms an inference, {before.mean_ms:.1f} ms with the previous model"
+    if limits.budget_ms is not None and tally.mean_ms > limits.budget_ms:
+        return f"{tally.mean_ms:.1f} ms an inference, {limits.budget_ms:g} ms are allowed"
+    return ""
+
+
+def _surely_above(count: int, total: int, share: float) -> bool:
+    """Tell whether the true share lies above `share` with 99 % confidence (Wilson score interval, lower bound)."""
+    if total == 0:
+        return False
+    p, z2 = count / total, _Z * _Z
+    centre = p + z2 / (2 * total)
+    spread = _Z * math.sqrt(p * (1 - p) / total + z2 / (4 * total * total))
+    return (centre - spread) / (1 + z2 / total) > share
+
+
+def load_probation(folder: Path, generation: Generation) -> Probation:
+    """How the generation did so far; a file that is missing or damaged begins its probation anew."""
+    try:
+        kept = Probation.model_validate_json(_file(folder, generation.number).read_bytes())
+    except (OSError, ValidationError):
+        kept = None
+    if kept is None or kept.digest != generation.current:
+        return Probation(generation=generation.number, digest=generation.current)
+    return kept
+
+
+def keep_probation(folder: Path, probation: Probation) -> None:
+    """Write it down so that it survives a power cut.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    content = probation.model_dump_json(indent=2).encode() + b"\n"
+    write_atomically(_file(folder, probation.generation), content)
+
+
+def _file(folder: Path, number: int) -> Path:
+    return folder / "probation" / f"{number:06}.json"
