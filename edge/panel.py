@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge.actuate.pins import Pin, Pins, open_output, refusing
+from edge.actuate.pins import Pin, Pins, open_output
 from edge.clock import ms
 from edge.config import RESIDUAL, Station
 from edge.faults import FaultKind
 from edge.health import Health, State
+from edge.inputs import ESTOP, Edge, Inputs
 from edge.interfaces import Clock
 
 # An item that passes a sensor is neither a jam nor a full bin: both have to last.
@@ -20,32 +21,30 @@ CLOSED_NS = ms(200)
 
 
 @dataclass(slots=True)
-class _Contact:
-    """An input that pulls low; it counts as low once it has been so without a break for `lasting`."""
+class _Lasting:
+    """An input that means a fault once it has been active without a break for some time."""
 
-    pin: Pin
-    lasting: int = 0
+    name: str
+    span: int
     since: int | None = None
 
-    @property
-    def is_low(self) -> bool:
-        return self.pin.state < 0.5
-
-    def lasts(self, now: int) -> bool:
-        """Look at it; call it often."""
-        if not self.is_low:
+    def is_due(self, active: bool, now: int) -> bool:
+        if not active:
             self.since = None
             return False
         self.since = now if self.since is None else self.since
-        return now - self.since >= self.lasting
+        return now - self.since >= self.span
 
 
 @dataclass
 class Panel:
     """What is wired to the station besides camera and actuators.
 
-    `on_stop` is called by the pin backend's own thread the moment the emergency stop's chain opens. It
-    must make everything safe at once and wait for nobody.
+    Attributes:
+        on_stop: called by the pins' own thread the moment the emergency stop's chain opens; must make
+            everything safe at once and wait for nobody.
+        on_edge: called with every other edge, such as of beam and exit sensors; must return at once.
+        on_tick: called with every edge of the belt's encoder; see `Inputs`.
     """
 
     station: Station
@@ -53,10 +52,11 @@ class Panel:
     clock: Clock
     health: Health
     on_stop: Callable[[], None] = lambda: None
-    _contacts: dict[tuple[FaultKind, str], _Contact] = field(default_factory=dict, init=False)
-    _estop: Pin | None = field(default=None, init=False)
+    on_edge: Callable[[Edge], None] = lambda edge: None
+    on_tick: Callable[[int, int], None] = lambda at, step: None
+    inputs: Inputs | None = field(default=None, init=False)
+    _lasting: dict[tuple[FaultKind, str], _Lasting] = field(default_factory=dict, init=False)
     _closed_since: int | None = field(default=None, init=False)
-    _reset: Pin | None = field(default=None, init=False)
     _reset_pressed: bool = field(default=False, init=False)
     _belt: Pin | None = field(default=None, init=False)
     _beacon: Pin | None = field(default=None, init=False)
@@ -72,23 +72,16 @@ class Panel:
             self._belt = open_output(self.pins, station.belt.run_pin, False, "belt.run_pin")
         if safety.beacon_pin is not None:
             self._beacon = open_output(self.pins, safety.beacon_pin, False, "safety.beacon_pin")
-        if safety.jam_pin is not None:
-            jam = self._input(safety.jam_pin, "up", "safety.jam_pin")
-            self._contacts[FaultKind.JAM, ""] = _Contact(jam, JAM_NS)
-        for where in station.bins:
-            if where.full_pin is not None:
-                kind = FaultKind.RESIDUAL_FULL if where.name == RESIDUAL else FaultKind.BIN_FULL
-                full = self._input(where.full_pin, "up", f"bin {where.name} full_pin")
-                self._contacts[kind, where.name] = _Contact(full, FULL_NS)
-        if safety.reset_pin is not None:
-            self._reset = self._input(safety.reset_pin, "up", "safety.reset_pin")
-            self._reset.when_changed = self._on_reset
-        if safety.estop_pin is not None:
-            # Pulled down: a broken wire reads like a pressed button.
-            self._estop = self._input(safety.estop_pin, "down", "safety.estop_pin")
-            self._estop.when_changed = self._on_estop
-            if self._estop.state < 0.5:
-                self.on_stop()
+        self.inputs = Inputs(station, self.pins, self.clock, self._on_change, self.on_tick)
+        for name in self.inputs.names:
+            if name == "jam":
+                self._lasting[FaultKind.JAM, ""] = _Lasting(name, JAM_NS)
+            elif name.startswith("full:"):
+                where = name.removeprefix("full:")
+                kind = FaultKind.RESIDUAL_FULL if where == RESIDUAL else FaultKind.BIN_FULL
+                self._lasting[kind, where] = _Lasting(name, FULL_NS)
+        if self._chain_is_open(self.inputs):
+            self.on_stop()
 
     def stop_outputs(self) -> None:
         """Stop the belt now; for whoever makes the station safe."""
@@ -97,12 +90,15 @@ class Panel:
 
     def watch(self, now: int) -> None:
         """Look at every input; call it several times a second."""
-        for (kind, detail), contact in self._contacts.items():
-            if contact.lasts(now):
+        if self.inputs is None:
+            return
+        self.inputs.run_due(now)
+        for (kind, detail), lasting in self._lasting.items():
+            if lasting.is_due(self.inputs.is_active(lasting.name), now):
                 self.health.raise_fault(kind, now, detail)
             else:
                 self.health.clear_fault(kind, now, detail)
-        self._watch_chain(now)
+        self._watch_chain(self.inputs, now)
         if self._reset_pressed:
             self._reset_pressed = False
             self.health.reset(now)
@@ -115,18 +111,20 @@ class Panel:
             self._beacon.state = state in (State.FAULT, State.ESTOP)
 
     def close(self) -> None:
-        """Stop the belt and the beacon; the pins stay driven."""
-        for pin in (self._estop, self._reset):
-            if pin is not None:
-                pin.when_changed = None
+        """Stop the belt and the beacon; the pins stay driven. May be called twice."""
+        if self.inputs is not None:
+            self.inputs.close()
         for pin in (self._belt, self._beacon):
             if pin is not None:
                 pin.state = False
 
-    def _watch_chain(self, now: int) -> None:
-        if self._estop is None:
+    def _chain_is_open(self, inputs: Inputs) -> bool:
+        return ESTOP in inputs.names and inputs.is_active(ESTOP)
+
+    def _watch_chain(self, inputs: Inputs, now: int) -> None:
+        if ESTOP not in inputs.names:
             return
-        if self._estop.state < 0.5:
+        if self._chain_is_open(inputs):
             self._closed_since = None
             if self.health.state is not State.ESTOP:  # its edge was missed
                 self.on_stop()
@@ -135,17 +133,12 @@ class Panel:
         if now - self._closed_since >= CLOSED_NS:
             self.health.chain_closed(now)
 
-    def _on_estop(self, _ticks: float, level: bool) -> None:
-        if not level:
+    def _on_change(self, edge: Edge) -> None:
+        if edge.name == ESTOP:
             self._closed_since = None
-            self.on_stop()
-
-    def _on_reset(self, _ticks: float, level: bool) -> None:
-        if not level:
-            self._reset_pressed = True
-
-    def _input(self, number: int, pull: str, who: str) -> Pin:
-        with refusing(f"{who}: GPIO {number}"):
-            pin = self.pins.pin(number)
-            pin.input_with_pull(pull)
-            return pin
+            if edge.active:
+                self.on_stop()
+        elif edge.name == "reset":
+            self._reset_pressed = self._reset_pressed or edge.active
+        elif edge.name != "jam" and not edge.name.startswith("full:"):
+            self.on_edge(edge)

@@ -102,6 +102,12 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
     limits = Limits.of(station.safety.stall_ms, station.journal.batch_ms)
     health = Health(clock.now(), limits, estopped=latch.is_set)
 
+    line = build_line(station, classifier, bundle.manifest.thresholds.minimum_score, clock)
+    panel = Panel(station, pins, clock, health)
+    belt = getattr(line.transport, "belt", None)
+    if belt is not None:
+        panel.on_tick = belt.tick
+
     def open_checked() -> Camera:
         opened = camera()
         check_camera(calibration, opened.identity)
@@ -110,7 +116,7 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
     return Runtime(
         Parts(
             clock=clock,
-            line=build_line(station, classifier, bundle.manifest.thresholds.minimum_score, clock),
+            line=line,
             open_camera=open_checked,
             actuators=actuators,
             schedule=Schedule(actuators, {a.name: ms(a.max_on_ms) for a in station.actuators}),
@@ -118,7 +124,7 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
             live=live,
             health=health,
             notifier=Notifier.from_environment(),
-            panel=Panel(station, pins, clock, health),
+            panel=panel,
             latch=latch,
             machine=Machine(clock),
             open_classifier=partial(_open_classifier, station),
