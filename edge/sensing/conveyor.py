@@ -148,7 +148,9 @@ class ConveyorTrigger:
     def _measure_flow(self, seen: list[Track], before: dict[int, float], step: float) -> None:
         """Learn how fast the belt runs in the picture, and tell the belt model whether it runs at all."""
         steps = [
-            t.right - before[t.track_id] for t in seen if t.frames > 2 and t.right < self._along - EDGE and self._has_moved(t)
+            t.right - before[t.track_id]
+            for t in seen
+            if t.frames > 2 and t.right < self._along - EDGE and self._has_moved(t)
         ]
         if not steps:
             if self._at - self._moved_at > NS_PER_S:

@@ -57,6 +57,8 @@ class View:
         part = pixels[r.y : r.y + r.height, r.x : r.x + r.width]
         method = cv2.INTER_LINEAR if self.scale <= 4 else cv2.INTER_AREA
         small = cv2.resize(part, self._shrunk, interpolation=method) if self.scale > 1 else part
+        # Single pixels mean nothing: dither of a recorded clip, noise, the weave of a belt.
+        small = cv2.blur(small, (3, 3) if self.scale > 1 else (5, 5))
         if not self.sideways:
             small = cv2.transpose(small)
         if self.direction in ("left", "up"):
