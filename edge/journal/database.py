@@ -138,7 +138,9 @@ class Database:
         elif oldest[table] < cutoff - PRUNED_EVERY_S:
             self.connection.execute(schema.DELETE_OLDEST[table], (PRUNED_AT_ONCE, cutoff))
         if free and pages * size > self.max_bytes:
-            self.connection.execute(f"PRAGMA incremental_vacuum({VACUUMED_AT_ONCE})").fetchall()
+            for _ in range(min(free, VACUUMED_AT_ONCE)):
+                # One at a time: sqlite3 takes a single step of this statement, whatever number it is given.
+                self.connection.execute("PRAGMA incremental_vacuum(1)")
 
     def _oldest(self, table: str) -> float:
         row = self.connection.execute(schema.OLDEST[table]).fetchone()
@@ -155,9 +157,9 @@ def open_database(path: Path, run: Run, max_bytes: int, connect: Connect = conne
     connection = connect(path)
     try:
         _check(connection)
-        log_pages = max(16, min(CHECKPOINT_PAGES, max_bytes // 4 // PAGE_BYTES))
+        log_pages = min(CHECKPOINT_PAGES, max_bytes // 8 // PAGE_BYTES)
         _prepare(connection, log_pages)
-        return _begin_run(connection, run, max_bytes - log_pages * PAGE_BYTES)
+        return _begin_run(connection, run, max_bytes - 2 * log_pages * PAGE_BYTES)
     except sqlite3.DatabaseError as error:
         connection.close()
         if is_damage(error):

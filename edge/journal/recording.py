@@ -94,12 +94,12 @@ class Journal:
         with self._storing:
             return self._store_all()
 
-    def close(self) -> None:
+    def close(self, patience_s: float = CLOSE_S) -> None:
         """Store what is pending and close the file; may be called twice.
 
-        Waits for the disk, but not for long for a write that another thread is waiting on.
+        Waits for the disk, but no longer than `patience_s` for a write that another thread is waiting on.
         """
-        if not self._storing.acquire(timeout=CLOSE_S):
+        if not self._storing.acquire(timeout=patience_s):
             log.warning("the disk hangs: %d rows are not stored", len(self.backlog))
             return
         try:
