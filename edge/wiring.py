@@ -141,9 +141,11 @@ def _open_world(station: Station, clock: Clock) -> tuple[Pins, partial[Camera]]:
 
         world = World(station, clock)
         return WorldPins(world, clock), partial(open_camera, station.camera, clock, world)
-    return open_pins("auto" if station.camera.type in LIVE_CAMERAS else "mock"), partial(
-        open_camera, station.camera, clock
-    )
+    if station.camera.type in LIVE_CAMERAS:
+        return open_pins(), partial(open_camera, station.camera, clock)
+    from edge.actuate.mock_pins import RestingPins
+
+    return RestingPins(), partial(open_camera, station.camera, clock)
 
 
 def _open_classifier(station: Station) -> BundleClassifier:

@@ -17,3 +17,18 @@ class MockPins(MockFactory):  # type: ignore[misc]  # gpiozero has no types
 
     def servo_pin(self, name: int, hardware: bool) -> Any:
         return self.pin(name)
+
+
+class RestingPin(MockPWMPin):  # type: ignore[misc]
+    """An input with nothing wired to it that reads as if all were well: high, whichever way it is pulled."""
+
+    def _set_pull(self, value: str) -> None:
+        super()._set_pull(value)
+        self.drive_high()
+
+
+class RestingPins(MockPins):
+    """For replays: the emergency stop's chain is closed, and no sensor sees anything."""
+
+    def __init__(self) -> None:
+        MockFactory.__init__(self, revision=PI_4, pin_class=RestingPin)
