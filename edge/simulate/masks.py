@@ -23,9 +23,14 @@ from edge.simulate.sprite import Mask
 MASK_SUFFIX: Final = ".mask.png"
 
 
+def mask_beside(photo: Path) -> Path:
+    """Return where a photo's own mask lies."""
+    return photo.with_name(photo.stem + MASK_SUFFIX)
+
+
 def load_or_make_mask(photo: Path, make: Callable[[], Mask | None]) -> Mask | None:
     """Return the photo's mask from beside it or from the cache, else what `make` returns, which is kept."""
-    beside = photo.with_name(photo.stem + MASK_SUFFIX)
+    beside = mask_beside(photo)
     if beside.is_file():
         return _read(beside)
     kept = _cache_folder() / f"{_digest(photo)}.png"

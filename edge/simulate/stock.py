@@ -12,9 +12,9 @@ import numpy as np
 
 from edge.errors import ConfigError
 from edge.simulate.cutout import cut_out
-from edge.simulate.masks import MASK_SUFFIX, load_or_make_mask
+from edge.simulate.masks import MASK_SUFFIX, load_or_make_mask, mask_beside
 from edge.simulate.sprite import CutOut, Mask
-from edge.types import Box
+from edge.types import Box, Image
 
 SHIPPED: Final = Path(__file__).parent / "photos"
 _SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".webp"}
@@ -84,13 +84,7 @@ def load_cut_out(path: Path) -> CutOut | None:
     Raises:
         ConfigError: the file is no photo.
     """
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ConfigError(f"{path}: can't be read as a photo")
-    scale = _LARGEST / max(picture.shape[:2])
-    if scale < 1:
-        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    pixels = np.ascontiguousarray(picture[:, :, ::-1], np.uint8)
+    pixels = _load(path)
     alpha = load_or_make_mask(path, lambda: _one_piece(cut_out(pixels)))
     if alpha is None or alpha.shape != pixels.shape[:2]:
         return None
@@ -104,6 +98,25 @@ def load_cut_out(path: Path) -> CutOut | None:
         np.ascontiguousarray(pixels[window]),
         np.ascontiguousarray(alpha[window]),
     )
+
+
+def write_masks(folder: Path = SHIPPED) -> None:
+    """Store the mask of every photo beside it; to be called when the shipped photos change."""
+    for paths in find_photos(folder).values():
+        for path in paths:
+            mask = _one_piece(cut_out(_load(path)))
+            if mask is not None:
+                cv2.imwrite(str(mask_beside(path)), mask, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+def _load(path: Path) -> Image:
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ConfigError(f"{path}: can't be read as a photo")
+    scale = _LARGEST / max(picture.shape[:2])
+    if scale < 1:
+        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(picture[:, :, ::-1], np.uint8)
 
 
 def _one_piece(alpha: Mask | None) -> Mask | None:
