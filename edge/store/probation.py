@@ -64,6 +64,16 @@ class Tally(BaseModel):
             milliseconds=self.milliseconds + other.milliseconds,
         )
 
+    def halved(self) -> Tally:
+        """Half of it, so that later items weigh more than these."""
+        return Tally(
+            items=self.items // 2,
+            residual=self.residual // 2,
+            failures=self.failures // 2,
+            inferences=self.inferences // 2,
+            milliseconds=self.milliseconds / 2,
+        )
+
     @property
     def residual_share(self) -> float:
         return self.residual / self.items if self.items else 0.0

@@ -1,0 +1,278 @@
+"""Keeps a running station on the store's active model: changes over, watches on probation, comes back by itself.
+
+`begin` runs once before the station does; `turn` about once a second in a thread of its own, since it
+reads disks and loads models; `note` in the vision thread, where it only counts.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from edge.bundle.archive import Bundle, open_bundle
+from edge.classify import BundleClassifier, open_shipped_bundle
+from edge.clock import NS_PER_S
+from edge.config import Station
+from edge.errors import BundleError, StoreError
+from edge.interfaces import Clock
+from edge.line import Outcome
+from edge.store.install import check_station, wall_instant
+from edge.store.models import ModelStore
+from edge.store.probation import (
+    Limits,
+    Probation,
+    Tally,
+    Verdict,
+    began,
+    counted,
+    ended,
+    judged,
+    keep_probation,
+    load_probation,
+)
+from edge.store.records import Generation
+from edge.store.timed import TimedClassifier
+from edge.types import Event, Reason
+
+log = logging.getLogger(__name__)
+
+# To residual for want of an answer that was good enough and in time; other reasons are not the model's.
+MODELS_OWN = frozenset({Reason.UNSURE, Reason.NOT_CLASSIFIED, Reason.LATE})
+JUDGED = MODELS_OWN | {Reason.SORTED, Reason.RESIDUAL_LABEL}
+# An SD card wears out: what is counted on probation is written down so often, a verdict at once.
+KEEP_NS = 10 * NS_PER_S
+_MEMORY_ITEMS = 2000
+_NS_PER_MIN = 60 * NS_PER_S
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A model at work; `generation` is None for the shipped one of a device without a store."""
+
+    bundle: Bundle
+    classifier: TimedClassifier
+    generation: Generation | None
+
+
+@dataclass
+class Changeover:
+    """Follows one store for one station.
+
+    Attributes:
+        boot: the kernel's id of this boot.
+        put_to_work: makes the line use another model from its next frame on; set by the runtime.
+        tell: journals an event; what happens before it is set is told by the first `turn`.
+    """
+
+    store: ModelStore
+    station: Station
+    clock: Clock
+    boot: str
+    limits: Limits = field(default_factory=Limits)
+    put_to_work: Callable[[Serving], None] = lambda serving: None
+    tell: Callable[[Event], None] | None = None
+    _serving: Serving | None = None
+    _probation: Probation | None = None
+    _recent: Tally = field(default_factory=Tally)
+    _refused: int = 0
+    _turned_at: int = 0
+    _kept_at: int = 0
+    _waiting: list[Event] = field(default_factory=list)
+
+    def begin(self) -> Serving:
+        """The model to start with: the active one, its predecessor if it has to go, or the shipped one.
+
+        Raises:
+            BundleError: there is no model that can be used.
+        """
+        generation = self._active()
+        if generation is not None and generation.probation:
+            self._probation = judged(began(load_probation(self.store.folder, generation), self.boot), self.limits)
+            self._keep()
+            if self._probation.verdict is Verdict.ROLL_BACK:
+                generation = self._come_back(generation, self._probation.why) or generation
+        self._serving = self._first_usable(generation)
+        self._watch(self._serving.generation)
+        self._turned_at = self._kept_at = self.clock.now()
+        return self._serving
+
+    def note(self, outcome: Outcome) -> None:
+        """Count a decided item; called by the vision thread, never waits."""
+        serving, reason = self._serving, outcome.decision.reason
+        if serving is not None and reason in JUDGED:
+            serving.classifier.add(Tally(items=1, residual=int(reason in MODELS_OWN)))
+
+    def turn(self) -> None:
+        """Look at the store and at how the model does."""
+        for event in self._waiting:
+            self._say(event.kind, event.text, event.severity)
+        self._waiting.clear()
+        generation = self._active()
+        if generation is not None and generation.number not in (self._number, self._refused):
+            self._change(generation)
+        self._count()
+
+    def reopen(self) -> TimedClassifier:
+        """Load the model at work anew, after it failed.
+
+        Raises:
+            BundleError: it can't be loaded.
+        """
+        if self._serving is None:
+            return self.begin().classifier
+        self._serving = replace(self._serving, classifier=self._classifier(self._serving.bundle))
+        return self._serving.classifier
+
+    def end(self) -> None:
+        """The program ends as it should; not called when it ends because of a failure."""
+        if self._probation is not None and self._probation.verdict is Verdict.GO_ON:
+            self._probation = ended(self._probation)
+            self._keep()
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    @property
+    def _number(self) -> int:
+        serving = self._serving
+        return serving.generation.number if serving is not None and serving.generation is not None else 0
+
+    def _active(self) -> Generation | None:
+        try:
+            return self.store.active()
+        except StoreError as error:
+            log.error("%s", error)
+            return None
+
+    def _first_usable(self, generation: Generation | None) -> Serving:
+        if generation is not None:
+            try:
+                return self._load(generation)
+            except BundleError as error:
+                before = self._come_back(generation, f"it can't be used: {error}")
+            if before is not None:
+                try:
+                    return self._load(before)
+                except BundleError as error:
+                    self._say("model", f"the previous model can't be used either: {error}", "warning")
+        shipped = open_shipped_bundle()
+        return Serving(shipped, self._classifier(shipped), None)
+
+    def _load(self, generation: Generation) -> Serving:
+        bundle = self.store.open(generation.current)
+        check_station(bundle, self.station)
+        classifier = self._classifier(bundle)
+        return Serving(bundle, classifier, generation)
+
+    def _classifier(self, bundle: Bundle) -> TimedClassifier:
+        inference = self.station.inference
+        classifier = BundleClassifier(bundle, inference.threads, inference.runtime)
+        geometry = bundle.manifest.geometry
+        # The first inference is slow; it must not be an item's.
+        classifier.classify_photo(np.zeros((geometry.height, geometry.width, 3), np.uint8))
+        return TimedClassifier(classifier, self.clock)
+
+    def _change(self, generation: Generation) -> None:
+        if self._serving is not None and self._serving.bundle.digest == generation.current:
+            self._serving = replace(self._serving, generation=generation)
+            self._watch(generation, self._recent)
+            return
+        try:
+            serving = self._load(generation)
+        except BundleError as error:
+            self._refused = generation.number
+            if self._come_back(generation, f"it can't be used: {error}") is None:
+                self._say("model", f"the active model can't be used, the old one goes on: {error}", "warning")
+            return
+        self._count()
+        baseline = self._recent
+        self._serving, self._recent = serving, Tally()
+        self._watch(generation, baseline)
+        self.put_to_work(serving)
+        self._say("model", f"{serving.bundle.manifest.title} ({generation.current[:12]}) at work: {generation.why}")
+
+    def _watch(self, generation: Generation | None, baseline: Tally | None = None) -> None:
+        """Begin or go on with the probation of a generation."""
+        self._probation = None
+        if generation is None or not generation.probation:
+            return
+        probation = load_probation(self.store.folder, generation)
+        if not probation.running_boot:
+            probation = began(probation, self.boot)
+        if probation.baseline is None and baseline is not None:
+            probation = probation.model_copy(update={"baseline": baseline})
+        self._probation = probation
+        self._keep()
+
+    def _count(self) -> None:
+        now = self.clock.now()
+        minutes = (now - self._turned_at) / _NS_PER_MIN
+        self._turned_at = now
+        if self._serving is None:
+            return
+        tally = self._serving.classifier.drain()
+        self._recent += tally
+        if self._recent.items > _MEMORY_ITEMS:
+            self._recent = self._recent.halved()
+        if self._probation is None or self._probation.verdict is not Verdict.GO_ON:
+            return
+        self._probation = judged(counted(self._probation, tally, minutes), self.limits)
+        decided = self._probation.verdict is not Verdict.GO_ON
+        if decided or now - self._kept_at >= KEEP_NS:
+            self._keep()
+        if decided:
+            self._carry_out(self._probation)
+
+    def _carry_out(self, probation: Probation) -> None:
+        serving = self._serving
+        if serving is None or serving.generation is None:
+            return
+        if probation.verdict is Verdict.KEEP:
+            self._say("model", f"{serving.bundle.manifest.title} passed its probation: {probation.why}")
+            return
+        before = self._come_back(serving.generation, probation.why)
+        if before is not None:
+            self._change(before)
+
+    def _come_back(self, generation: Generation, why: str) -> Generation | None:
+        """Roll the store back from this generation; None where it can't."""
+        try:
+            before = self.store.roll_back(why, wall_instant(self.clock), expected=generation.number)
+        except (StoreError, BundleError) as error:
+            self._say("model", f"the model should go ({why}), but there is no way back: {error}", "warning")
+            return None
+        self._say("model", f"rolled back from {generation.current[:12]} to {before.current[:12]}: {why}", "warning")
+        return before
+
+    def _keep(self) -> None:
+        self._kept_at = self.clock.now()
+        if self._probation is None:
+            return
+        try:
+            keep_probation(self.store.folder, self._probation)
+        except OSError as error:
+            log.error("%s: the probation can't be written down: %s", self.store.folder, error.strerror)
+
+    def _say(self, kind: str, text: str, severity: str = "note") -> None:
+        event = Event(kind, self.clock.now(), text, severity, kind)
+        if self.tell is None:
+            self._waiting.append(event)
+        else:
+            self.tell(event)
+
+
+def build_changeover(station: Station, clock: Clock, boot: str) -> Changeover | None:
+    """The changeover of a station; None where its file names one bundle for good."""
+    if station.inference.bundle is not None:
+        return None
+    limits = replace(Limits(), budget_ms=station.inference.max_invoke_ms)
+    return Changeover(ModelStore(station.state_folder / "models"), station, clock, boot, limits)
+
+
+def open_named_bundle(station: Station) -> Bundle:
+    """The bundle that a station's file names."""
+    if station.inference.bundle is None:
+        return open_shipped_bundle()
+    return open_bundle(station.inference.bundle)

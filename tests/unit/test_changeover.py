@@ -1,0 +1,253 @@
+"""A running station and its store: changing over, probation, and coming back, also over crashes and power cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.bundle.archive import pack_bundle, read_bundle
+from edge.changeover import Changeover, Serving
+from edge.clock import VirtualClock, ms
+from edge.config import load_station
+from edge.line import Outcome
+from edge.store.install import Device, activate, prove
+from edge.store.models import ModelStore
+from edge.store.probation import Limits
+from edge.types import Box, Crop, Decision, Event, Item, Prediction, Reason
+
+STATION = """
+name = "line-1"
+kind = "bin"
+camera = {type = "folder", path = "."}
+actuators = [{name = "flap", type = "digital", pin = 17}]
+bins = [
+  {name = "paper", labels = ["paper"], actuator = "flap"},
+  {name = "residual", labels = ["glass", "metal"]},
+]
+inference = {allow_unsigned = true}
+"""
+LIMITS = Limits(items=100, least_items=20)
+
+
+@dataclass
+class Bench:
+    """A station's changeover as the runtime would use it, and what came of it."""
+
+    folder: Path
+    models: dict[str, bytes]
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    events: list[Event] = field(default_factory=list)
+    serving: Serving | None = None
+
+    def __post_init__(self) -> None:
+        (self.folder / "station.toml").write_text(STATION)
+        self.station = load_station(self.folder / "station.toml")
+        self.store = ModelStore(self.folder / "store")
+        self.device = Device(self.store, self.station, (), self.clock)
+
+    def install(self, version: str, probation: bool = True) -> str:
+        bundle = read_bundle(self.models[version], version)
+        self.store.add(self.models[version], prove(bundle, self.device))
+        activate(self.device, bundle.digest, "test", probation)
+        return bundle.digest
+
+    def start(self, boot: str = "boot-1") -> Changeover:
+        """A new process."""
+        changeover = Changeover(self.store, self.station, self.clock, boot, LIMITS)
+        self.serving = changeover.begin()
+        changeover.tell = self.events.append
+        changeover.put_to_work = self._put_to_work
+        return changeover
+
+    def sort(self, changeover: Changeover, items: int, reason: Reason = Reason.SORTED) -> None:
+        """Items come and go, ten a second."""
+        for number in range(items):
+            assert self.serving is not None
+            prediction = self.serving.classifier.classify([CROP], 1)
+            changeover.note(outcome(number, prediction, reason))
+            self.clock.advance_to(self.clock.now() + ms(100))
+            if number % 10 == 9:
+                changeover.turn()
+
+    def current(self) -> str:
+        generation = self.store.active()
+        assert generation is not None
+        title = next(model.title for model in self.store.models() if model.digest == generation.current)
+        return title.removeprefix("tiny-")
+
+    def at_work(self) -> str:
+        assert self.serving is not None
+        return self.serving.bundle.manifest.version
+
+    def _put_to_work(self, serving: Serving) -> None:
+        self.serving = serving
+
+
+CROP = Crop(np.full((40, 40, 3), (250, 10, 10), np.uint8), Box(5, 5, 20, 20), 0, 1.0, 1.0)
+
+
+def outcome(number: int, prediction: Prediction, reason: Reason) -> Outcome:
+    decision = Decision(number, "paper", reason, decided_at=0)
+    return Outcome(Item(number, 0, (CROP,)), prediction, decision, None, 0)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> Bench:
+    bench = Bench(tmp_path, {version: tiny_bundle(version=version) for version in ("1.0", "1.1", "1.2")})
+    bench.install("1.0", probation=False)
+    return bench
+
+
+def test_without_a_store_the_shipped_model_works(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {})
+    bench.start().turn()
+    assert bench.serving is not None
+    assert bench.serving.generation is None
+    assert bench.events == []
+
+
+def test_a_model_activated_meanwhile_is_put_to_work_and_passes_its_probation(bench: Bench) -> None:
+    changeover = bench.start()
+    bench.sort(changeover, 50)
+    bench.install("1.1")
+    assert bench.at_work() == "1.0"
+    changeover.turn()
+    assert bench.at_work() == "1.1"
+    bench.sort(changeover, 100)
+    assert [event.text.split(":")[0] for event in bench.events] == [
+        f"tiny-1.1 ({bench.serving.bundle.digest[:12]}) at work",  # type: ignore[union-attr]
+        "tiny-1.1 passed its probation",
+    ]
+    bench.sort(changeover, 50, Reason.UNSURE)
+    assert bench.current() == "1.1"
+
+
+def test_a_model_that_sends_too_much_to_residual_goes_by_itself(bench: Bench) -> None:
+    changeover = bench.start()
+    bench.sort(changeover, 50)
+    bench.install("1.1")
+    changeover.turn()
+    bench.sort(changeover, 30, Reason.UNSURE)
+    assert (bench.at_work(), bench.current()) == ("1.0", "1.0")
+    assert any("rolled back" in event.text and "went to residual" in event.text for event in bench.events)
+    assert [event.severity for event in bench.events if "rolled back" in event.text] == ["warning"]
+    bench.sort(changeover, 30)
+    assert bench.at_work() == "1.0"
+
+
+def test_reasons_that_are_not_the_models_do_not_count(bench: Bench) -> None:
+    changeover = bench.start()
+    bench.sort(changeover, 50)
+    bench.install("1.1")
+    changeover.turn()
+    bench.sort(changeover, 60, Reason.BIN_FULL)
+    assert bench.at_work() == "1.1"
+
+
+def test_a_crash_on_probation_comes_back_at_the_next_start(bench: Bench) -> None:
+    bench.start()
+    bench.install("1.1")
+    bench.start().turn()
+    assert bench.at_work() == "1.1"
+    later = bench.start()  # the process before this one never said that it ends
+    assert (bench.at_work(), bench.current()) == ("1.0", "1.0")
+    later.turn()
+    assert "without being asked to" in bench.events[-1].text
+
+
+def test_a_crash_while_the_model_is_loaded_for_the_first_time_comes_back_too(bench: Bench) -> None:
+    bench.install("1.1")
+    bench.start("boot-1")
+    bench.start("boot-1")
+    assert bench.at_work() == "1.0"
+
+
+def test_one_power_cut_is_forgiven_the_second_comes_back(bench: Bench) -> None:
+    bench.install("1.1")
+    bench.start("boot-1")
+    bench.start("boot-2")
+    assert bench.at_work() == "1.1"
+    bench.start("boot-3")
+    assert bench.at_work() == "1.0"
+
+
+def test_a_clean_restart_goes_on_with_the_probation(bench: Bench) -> None:
+    bench.install("1.1")
+    for _ in range(4):
+        changeover = bench.start()
+        bench.sort(changeover, 20)
+        changeover.end()
+    assert bench.current() == "1.1"
+    changeover = bench.start()
+    bench.sort(changeover, 20)
+    assert "passed its probation: 100 items" in bench.events[-1].text
+
+
+def test_a_damaged_active_model_is_replaced_by_its_predecessor(bench: Bench) -> None:
+    path = bench.store.bundle_path(bench.install("1.1"))
+    path.chmod(0o644)
+    path.write_bytes(b"rot")
+    changeover = bench.start()
+    assert (bench.at_work(), bench.current()) == ("1.0", "1.0")
+    changeover.turn()
+    assert "it can't be used" in bench.events[0].text
+
+
+def test_when_nothing_in_the_store_can_be_read_the_shipped_model_works(bench: Bench) -> None:
+    for version in ("1.0", "1.1"):
+        path = bench.store.bundle_path(bench.install(version))
+        path.chmod(0o644)
+        path.write_bytes(b"rot")
+    bench.start()
+    assert bench.serving is not None
+    assert bench.serving.generation is None
+
+
+def test_a_model_that_can_not_be_loaded_leaves_the_old_one_at_work(bench: Bench) -> None:
+    changeover = bench.start()
+    bundle = read_bundle(bench.models["1.1"], "x")
+    members = {"golden.bin": bundle.members["golden.bin"], "model.tflite": bytes(100)}
+    broken = pack_bundle(bundle.manifest, members)
+    evidence = prove(bundle, bench.device).model_copy(update={"digest": read_bundle(broken, "x").digest})
+    bench.store.add(broken, evidence)
+    bench.store.activate(evidence.digest, "by force", "")
+    changeover.turn()
+    assert (bench.at_work(), bench.current()) == ("1.0", "1.0")
+    assert "can't load" in bench.events[0].text
+    changeover.turn()
+    assert len(bench.events) == 1
+
+
+def test_rolling_back_by_hand_reaches_the_running_station(bench: Bench) -> None:
+    bench.install("1.1")
+    changeover = bench.start()
+    bench.store.roll_back("by hand", "")
+    changeover.turn()
+    assert bench.at_work() == "1.0"
+
+
+def test_a_slower_model_goes(bench: Bench) -> None:
+    changeover = bench.start()
+    for version, slow_ms in (("1.0", 0.0), ("1.1", 9.0)):
+        if version == "1.1":
+            bench.install(version)
+            changeover.turn()
+        assert bench.serving is not None
+        inner = bench.serving.classifier._inner
+        bench.serving.classifier._inner = _Slow(inner, bench.clock, 4.0 + slow_ms)
+        bench.sort(changeover, 30)
+    assert bench.current() == "1.0"
+    assert any("13.0 ms an inference, 4.0 ms" in event.text for event in bench.events)
+
+
+class _Slow:
+    def __init__(self, inner: object, clock: VirtualClock, milliseconds: float) -> None:
+        self._inner, self._clock, self._ms = inner, clock, milliseconds
+
+    def classify(self, crops: list[Crop], budget: int) -> Prediction:
+        self._clock.advance_to(self._clock.now() + ms(self._ms))
+        return self._inner.classify(crops, budget)  # type: ignore[attr-defined,no-any-return]
