@@ -27,6 +27,11 @@ class Transport(Protocol):
         """Return the decision as it can be carried out (late, busy: residual) and the stroke it needs, if any."""
         ...
 
+    @property
+    def invoke_ns(self) -> float:
+        """What one inference takes, nanoseconds, as a running mean."""
+        ...
+
     def invoked(self, duration_ns: int) -> None:
         """Learn how long one inference took, for later budgets."""
         ...

@@ -22,16 +22,9 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from edge.actuate.schedule import Schedule
+from edge.belt_watch import BeltWatch
 from edge.clock import ms
-from edge.errors import (
-    ActuatorError,
-    CameraClockError,
-    CameraError,
-    CameraStalledError,
-    ClassifierError,
-    RestartError,
-    SorterError,
-)
+from edge.errors import ActuatorError, CameraError, ClassifierError, RestartError, SorterError
 from edge.faults import FaultKind, Step
 from edge.health import Health, Sign
 from edge.interfaces import Actuator, Camera, Classifier, Clock
@@ -56,7 +49,6 @@ JOIN_S = 3.0
 SWITCH_INTERVAL_S = 0.0005
 CHORES_MS = 1000.0
 LOOK_EVERY = 10  # chores
-CAMERA_FAULTS = {CameraStalledError: FaultKind.CAMERA_STALLED, CameraClockError: FaultKind.CAMERA_CLOCK}
 
 
 @dataclass
@@ -77,6 +69,7 @@ class Parts:
     machine: Machine
     # Opens the active model anew and tries it; takes seconds.
     open_classifier: Callable[[], Classifier]
+    belt: BeltWatch | None = None
     page: PageServer | None = None
     # Called once a turn by the supervisor: inputs, probation. Must return at once.
     watchers: list[Callable[[int], None]] = field(default_factory=list)
@@ -102,6 +95,7 @@ class Runtime:
             live=parts.live,
             notifier=parts.notifier,
             panel=parts.panel,
+            belt=parts.belt,
             actions={
                 Step.REOPEN_CAMERA: lambda _: self._reopen.set(),
                 Step.RESTART_CLASSIFIER: lambda _: self._start("classifier", self._restart_classifier),
@@ -196,7 +190,7 @@ class Runtime:
                     camera = camera or self.parts.open_camera()
                     frame = camera.read()
                 except CameraError as error:
-                    self._camera_lost(error)
+                    self.supervisor.camera_failed(error)
                     if camera is not None:
                         camera.close()
                         camera = None
@@ -206,7 +200,7 @@ class Runtime:
                 if frame is None:
                     log.info("the camera's source has ended")
                     return
-                self._camera_works()
+                self.supervisor.camera_works()
                 self._step(frame)
         finally:
             if camera is not None:
@@ -214,19 +208,7 @@ class Runtime:
 
     def _step(self, frame: Frame) -> None:
         parts = self.parts
-        parts.health.sign(Sign.FRAME, parts.clock.now())
-        if self._next_classifier is not None:
-            parts.line.classifier, self._next_classifier = self._next_classifier, None
-        for outcome in parts.line.step(frame):
-            if outcome.actuation is not None:
-                parts.schedule.plan(outcome.actuation)
-            parts.journal.record(outcome)
-            parts.live.publish_outcome(outcome)
-            self.supervisor.note_outcome(outcome)
-        for before, after in parts.line.transport.revise(parts.clock.now()):
-            parts.schedule.revise(before, after)
-        parts.live.publish_frame(frame, parts.line.trigger.sightings())
-        parts.health.beat(parts.clock.now())
+        self.supervisor.take(parts.line, frame)
 
     def _actuate(self) -> None:
         """Fire and release on time; this thread alone touches the actuators while the station runs well."""
@@ -282,17 +264,6 @@ class Runtime:
         self._guarded(parts.journal.close)
 
     # -- recovery ----------------------------------------------------------------------------------------------
-
-    def _camera_lost(self, error: CameraError) -> None:
-        log.error("%s", error)
-        kind = CAMERA_FAULTS.get(type(error), FaultKind.CAMERA_LOST)
-        self.parts.health.raise_fault(kind, self.parts.clock.now(), "")
-        self.supervisor.make_safe()
-
-    def _camera_works(self) -> None:
-        now = self.parts.clock.now()
-        for kind in (FaultKind.CAMERA_LOST, FaultKind.CAMERA_CLOCK):
-            self.parts.health.clear_fault(kind, now, "")
 
     def _classifier_failed(self, error: ClassifierError) -> None:
         self.parts.health.raise_fault(FaultKind.CLASSIFIER_FAILED, self.parts.clock.now(), "")

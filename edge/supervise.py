@@ -10,20 +10,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge.actuate.schedule import Schedule
+from edge.belt_watch import BeltWatch
+from edge.clock import ms
 from edge.decide import Policy
+from edge.errors import CameraClockError, CameraError, CameraStalledError
 from edge.faults import FaultKind, Step
 from edge.health import Health, Sign
 from edge.interfaces import Clock
 from edge.journal import Journal
-from edge.line import Outcome
+from edge.line import Line, Outcome
 from edge.live import LiveView
+from edge.overload import Overload
 from edge.panel import Panel
 from edge.service.notify import Notifier
-from edge.types import Reason, Stroke
+from edge.types import Frame, Reason, Stroke
 
 log = logging.getLogger(__name__)
 
 DISK_FAULTS = frozenset({FaultKind.DISK_FULL, FaultKind.DISK_READ_ONLY, FaultKind.DISK_ERROR})
+CLOCK_FAULTS = frozenset({FaultKind.CAMERA_CLOCK})
+# A frame from the future, or one that is older than any camera's buffers can make it, is timed by another clock.
+FUTURE_NS = ms(5)
+OLDEST_NS = ms(2000)
+CAMERA_FAULTS = {CameraStalledError: FaultKind.CAMERA_STALLED, CameraClockError: FaultKind.CAMERA_CLOCK}
 LEVELS = {"note": logging.INFO, "warning": logging.WARNING, "fault": logging.ERROR}
 
 
@@ -44,8 +53,12 @@ class Supervisor:
     live: LiveView | None = None
     notifier: Notifier = field(default_factory=Notifier)
     panel: Panel | None = None
+    belt: BeltWatch | None = None
     actions: Mapping[Step, Callable[[FaultKind], object]] = field(default_factory=dict)
     watchers: list[Callable[[int], None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.overload = Overload(self.health)
 
     def turn(self, now: int) -> None:
         """Look at everything once and do what has to be done."""
@@ -55,6 +68,9 @@ class Supervisor:
             self.health.set_faults(DISK_FAULTS, frozenset({error} if error else ()), now)
         if self.panel is not None:
             self.panel.watch(now)
+        self.overload.watch(now)
+        if self.belt is not None:
+            self.belt.watch(now)
         for watch in self.watchers:
             watch(now)
         self.tell(now)
@@ -93,9 +109,49 @@ class Supervisor:
         if self.panel is not None:
             self.panel.show(state, held)
 
-    def note_outcome(self, outcome: Outcome) -> None:
-        """Take note of a decided item."""
-        self.health.item_seen(self.clock.now())
+    def take(self, line: Line, frame: Frame) -> Sequence[Outcome]:
+        """Take one frame all the way through the line, into schedule, journal and page."""
+        self.note_frame(frame)
+        outcomes = line.step(frame)
+        for outcome in outcomes:
+            if outcome.actuation is not None:
+                self.schedule.plan(outcome.actuation)
+            if self.journal is not None:
+                self.journal.record(outcome)
+            if self.live is not None:
+                self.live.publish_outcome(outcome)
+            self.note_outcome(outcome, line.transport.invoke_ns)
+        for before, after in line.transport.revise(self.clock.now()):
+            self.schedule.revise(before, after)
+        if self.live is not None:
+            self.live.publish_frame(frame, line.trigger.sightings())
+        self.health.beat(self.clock.now())
+        return outcomes
+
+    def camera_failed(self, error: CameraError) -> None:
+        """A camera gives no frames: make everything safe until one comes."""
+        log.error("%s", error)
+        self.health.raise_fault(CAMERA_FAULTS.get(type(error), FaultKind.CAMERA_LOST), self.clock.now())
+        self.make_safe()
+
+    def camera_works(self) -> None:
+        """A frame came."""
+        self.health.clear_fault(FaultKind.CAMERA_LOST, self.clock.now())
+
+    def note_frame(self, frame: Frame) -> None:
+        """Take note of a frame that came, before it is looked at."""
+        now = self.clock.now()
+        self.health.sign(Sign.FRAME, now)
+        fits = -FUTURE_NS <= now - frame.captured_at <= OLDEST_NS
+        self.health.set_faults(CLOCK_FAULTS, frozenset() if fits else CLOCK_FAULTS, now)
+
+    def note_outcome(self, outcome: Outcome, invoke_ns: float) -> None:
+        """Take note of a decided item; `invoke_ns` is what an inference takes, as a running mean."""
+        now = self.clock.now()
+        self.health.item_seen(now)
+        self.overload.note(outcome, invoke_ns, now)
+        if self.belt is not None:
+            self.belt.item_passed(outcome.item.speed_mm_per_s, now)
 
     def note_strokes(self, strokes: Sequence[Stroke]) -> None:
         """Take note of strokes that ended: one that a pin refused is a fault, one that worked ends it."""

@@ -12,6 +12,7 @@ import numpy as np
 from edge.actuate import open_actuators
 from edge.actuate.pins import Pins, open_pins
 from edge.actuate.schedule import Schedule
+from edge.belt_watch import BeltWatch
 from edge.bundle.archive import Bundle, open_bundle
 from edge.calibrate.record import apply_calibration, check_camera, load_calibration
 from edge.camera import open_camera
@@ -33,6 +34,7 @@ from edge.service.machine import Machine
 from edge.service.notify import Notifier
 from edge.store.models import ModelStore
 from edge.transport import build_belt, build_transport
+from edge.transport.conveyor import Conveyor
 from edge.web import PageServer, build_app
 
 log = logging.getLogger(__name__)
@@ -104,9 +106,7 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
 
     line = build_line(station, classifier, bundle.manifest.thresholds.minimum_score, clock)
     panel = Panel(station, pins, clock, health)
-    belt = getattr(line.transport, "belt", None)
-    if belt is not None:
-        panel.on_tick = belt.tick
+    belt = watch_belt(station, line, health, panel)
 
     def open_checked() -> Camera:
         opened = camera()
@@ -128,9 +128,21 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
             latch=latch,
             machine=Machine(clock),
             open_classifier=partial(_open_classifier, station),
+            belt=belt,
             page=page,
         )
     )
+
+
+def watch_belt(station: Station, line: Line, health: Health, panel: Panel) -> BeltWatch | None:
+    """Let the encoder feed the belt's model, and have both watched; None for a station without a belt."""
+    if station.belt is None or not isinstance(line.transport, Conveyor):
+        return None
+    belt = line.transport.belt
+    has_encoder = station.belt.encoder is not None
+    if has_encoder:
+        panel.on_tick = belt.tick
+    return BeltWatch(belt, health, station.belt.run_pin is not None, belt.speed if has_encoder else None)
 
 
 def _open_world(station: Station, clock: Clock) -> tuple[Pins, partial[Camera]]:

@@ -28,6 +28,11 @@ class Chute:
         """Return how many crops may be looked at: nothing moves, so all that the settings allow."""
         return self.station.inference.max_crops
 
+    @property
+    def invoke_ns(self) -> float:
+        """What one inference takes, as a running mean."""
+        return self.pace.invoke_ns
+
     def invoked(self, duration_ns: int) -> None:
         """Learn how long one inference took."""
         self.pace.invoked(duration_ns)

@@ -74,6 +74,11 @@ class Conveyor:
     _planned: list[_Planned] = field(default_factory=list)
     _dropped: list[Actuation] = field(default_factory=list)
 
+    @property
+    def invoke_ns(self) -> float:
+        """What one inference takes, as a running mean."""
+        return self.pace.invoke_ns
+
     def invoked(self, duration_ns: int) -> None:
         """Learn how long one inference took."""
         self.pace.invoked(duration_ns)
