@@ -1,0 +1,212 @@
+"""`sorter check`: station, calibration and model together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from typer.testing import CliRunner
+
+from edge.calibrate.record import Calibration, CameraStep, save_calibration, step_digest
+from edge.check import Problem, Report, check_station, pin_problems, stroke_problems, view_problems
+from edge.cli import root
+from edge.clock import SystemClock
+from edge.config import Station, load_station
+
+STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
+CONVEYOR = load_station(STATIONS / "conveyor.toml")
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "kind": "conveyor",
+    "state_folder": "state",
+    "camera": {"type": "simulated"},
+    "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 0.8},
+    "inference": {"bundle": "tiny.sorter"},
+    "actuators": [{"name": "flap", "type": "digital", "pin": 17, "lead_ms": 40}],
+    "bins": [
+        {"name": "paper", "labels": ["paper"], "actuator": "flap", "distance_mm": 300},
+        {"name": "residual", "labels": ["glass", "metal"]},
+    ],
+}
+
+
+@pytest.fixture
+def check(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> Callable[..., Report]:
+    """Check the small station with some tables changed; its model is the tiny one."""
+    (tmp_path / "tiny.sorter").write_bytes(tiny_bundle())
+
+    def run(**changes: Any) -> Report:
+        path = tmp_path / "station.toml"
+        path.write_text(tomli_w.dumps(SMALL | changes), "utf-8")
+        return check_station(path, SystemClock())
+
+    return run
+
+
+def texts(problems: Any, severity: str = "error") -> list[str]:
+    return [f"{p.where}: {p.text}" for p in problems if p.severity == severity]
+
+
+def changed(table: str, **changes: Any) -> Station:
+    part = getattr(CONVEYOR, table).model_copy(update=changes)
+    return CONVEYOR.model_copy(update={table: part})
+
+
+def test_a_good_station_is_ok_and_its_travel_is_shown(check: Callable[..., Report]) -> None:
+    report = check()
+    assert report.problems == []
+    assert report.ok
+    (way,) = report.travels
+    assert (way.bin, way.travel_ms, way.crops) == ("paper", 1200, 3)
+    assert way.spare_ms == pytest.approx(1200 - 15 - 1000 / 30 - 5 - 40 - (report.invoke_ms or 0))
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in STATIONS.glob("*.toml")))
+def test_the_examples_have_no_errors(name: str) -> None:
+    assert texts(check_station(STATIONS / name, SystemClock()).problems) == []
+
+
+def test_a_broken_file_gives_each_of_its_problems_once(check: Callable[..., Report]) -> None:
+    report = check(camera={"type": "simulated", "width": 1}, bets=1)
+    assert report.station is None
+    assert [text.split(":")[1].split()[0] for text in texts(report.problems)] == ["camera.width", "bets"]
+
+
+def test_a_belt_that_is_faster_than_the_decision_is_an_error(check: Callable[..., Report]) -> None:
+    report = check(belt={"speed_mm_per_s": 4000, "mm_per_pixel": 10.0})
+    (problem,) = texts(report.problems)
+    assert "reaches its diverter 75 ms after" in problem
+    assert "slow the belt" in problem
+
+
+def test_labels_and_bins_must_agree(check: Callable[..., Report]) -> None:
+    bins = [{**SMALL["bins"][0], "labels": ["paper", "wood"]}, {"name": "residual", "labels": ["glass"]}]
+    (problem,) = texts(check(bins=bins).problems)
+    assert "label 'metal' has no bin" in problem
+    assert "waits for 'wood'" in problem
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "can't read"), (b"PK\x03\x04 damaged", "sorter")])
+def test_a_missing_or_damaged_model_is_an_error_among_the_others(
+    content: bytes | None, said: str, check: Callable[..., Report], tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "bad.sorter").write_bytes(content)
+    report = check(inference={"bundle": "bad.sorter"}, region={"width": 9999})
+    where = [problem.where for problem in report.problems]
+    assert where == ["region", "model"]
+    assert said in report.problems[1].text
+
+
+def test_a_model_slower_than_the_limit_is_an_error(check: Callable[..., Report]) -> None:
+    (problem,) = texts(check(inference={"bundle": "tiny.sorter", "max_invoke_ms": 1e-9}).problems)
+    assert "max_invoke_ms is 1e-09" in problem
+
+
+def test_missing_clips_and_folders_are_errors(check: Callable[..., Report]) -> None:
+    report = check(camera={"type": "video", "path": "no.mp4"}, simulation={"photos": "no"})
+    assert [problem.where for problem in report.problems] == ["camera.path", "simulation.photos"]
+
+
+def test_a_calibration_that_does_not_fit_is_an_error(check: Callable[..., Report], tmp_path: Path) -> None:
+    report = check()
+    assert report.station is not None
+    step = {"measured_at": "2026-11-01", "identity": "x", "focus": 1, "brightness": 99, "brightness_spread": 1}
+    camera = CameraStep(
+        **step, x=0, y=0, width=640, height=480, mm_per_pixel=0.5, of=step_digest(report.station, "camera")
+    )
+    save_calibration(tmp_path / "state", Calibration(station="small", camera=camera), "1")
+    good = check()
+    assert good.problems == []
+    assert good.station is not None
+    assert good.station.belt is not None
+    assert good.station.belt.mm_per_pixel == 0.5
+
+    stale = check(region={"x": 8, "width": 600})
+    assert texts(stale.problems) == ["calibration: camera: settings were changed since; run `sorter calibrate camera`"]
+    (tmp_path / "state" / "calibration.toml").write_text("[[", "utf-8")
+    (problem,) = texts(check().problems)
+    assert "damaged" in problem
+
+
+# -- single checks ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("station", "said"),
+    [
+        (changed("region", x=100, width=600), "reaches to pixel 700, but the picture's width is 640"),
+        (changed("region", y=400, height=100), "reaches to pixel 500, but the picture's height is 480"),
+        (changed("belt", speed_mm_per_s=5000), "an item is seen in 2.8 frames"),
+    ],
+)
+def test_what_the_camera_can_not_see_is_an_error(station: Station, said: str) -> None:
+    assert said in texts(view_problems(station))[0]
+
+
+def test_motion_blur_is_a_warning() -> None:
+    (warning,) = texts(view_problems(changed("camera", exposure_us=10_000)), "warning")
+    assert "smear 5.0 pixels" in warning
+
+
+def pinned(**changes: Any) -> Station:
+    valve = CONVEYOR.actuators[0].model_copy(update=changes)
+    return CONVEYOR.model_copy(update={"actuators": (valve,)})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"pin": 4}, "GPIO 4 is pulled up while the Pi starts, which switches it on"),
+        ({"pin": 4, "active_high": False}, None),
+        ({"pin": 17, "active_high": False}, "GPIO 17 is pulled down while the Pi starts"),
+        ({"pin": 17}, None),
+        ({"pin": 14}, "serial console"),
+    ],
+)
+def test_pins_that_switch_things_on_while_the_pi_starts_are_warned_of(
+    changes: dict[str, Any], said: str | None
+) -> None:
+    warnings = [text for text in texts(pin_problems(pinned(**changes)), "warning") if "valve" in text]
+    assert (said is None and warnings == []) or said in warnings[0]
+
+
+def test_servos_that_would_share_a_pwm_channel_are_warned_of() -> None:
+    arm = CONVEYOR.actuators[3]
+    station = CONVEYOR.model_copy(update={"actuators": (arm, arm.model_copy(update={"name": "other", "pin": 12}))})
+    assert "GPIO 12 and 18 share one PWM" in texts(pin_problems(station), "warning")[0]
+
+
+def test_strokes_that_are_cut_short_idle_actuators_and_a_missing_stop_are_warned_of() -> None:
+    bins = tuple(b.model_copy(update={"dwell_ms": 490.0}) if b.actuator == "valve" else b for b in CONVEYOR.bins[:3])
+    station = CONVEYOR.model_copy(
+        update={"bins": bins, "safety": CONVEYOR.safety.model_copy(update={"estop_pin": None})}
+    )
+    assert [problem.where for problem in stroke_problems(station)] == [
+        "bin plastic",
+        "actuator arm",
+        "safety.estop_pin",
+    ]
+
+
+# -- the command --------------------------------------------------------------------------------------------------
+
+
+def test_the_command_exits_2_with_all_problems_as_json(check: Callable[..., Report], tmp_path: Path) -> None:
+    check(region={"width": 9999})
+    result = CliRunner().invoke(root, ["check", "--station", str(tmp_path / "station.toml"), "--json"])
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["ok"], answer["station"]) == (2, False, "small")
+    assert Problem(**answer["problems"][0]).where == "region"
+
+
+def test_the_command_exits_0_for_a_good_station(check: Callable[..., Report], tmp_path: Path) -> None:
+    check()
+    result = CliRunner().invoke(root, ["check", "--station", str(tmp_path / "station.toml")])
+    assert result.exit_code == 0
+    assert "ok" in result.stdout

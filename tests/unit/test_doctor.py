@@ -1,0 +1,119 @@
+"""`sorter doctor`: what it says of machines that are not this one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from edge.cli import root
+from edge.clock import NS_PER_S, VirtualClock
+from edge.config import load_station
+from edge.doctor import Answer, Doctor, Finding, ask
+
+STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
+GOOD: dict[str, dict[str, Any]] = {
+    "libraries": {"numpy": "2.2.4", "opencv": "4.12.0"},
+    "runtime": {"title": "waste-1.0", "runtime": "ai-edge-litert 2.3.0", "milliseconds": 17.1, "worst_steps": 0},
+    "camera": {"identity": "imx708", "age_ms": 62.0, "times_itself": True},
+    "gpio": {"board": "Raspberry Pi 4B rev 1.5", "chip": 0},
+    "realtime": {"priority": 20},
+}
+
+
+def doctor(tmp_path: Path, clock: VirtualClock | None = None, **errors: Any) -> Doctor:
+    """A Pi on which everything works, but for the questions that are given another answer."""
+
+    def answer(question: str, subject: str = "") -> Answer:
+        other = errors.get(question)
+        return Answer({}, other) if isinstance(other, str) else Answer(GOOD[question] | (other or {}))
+
+    path = STATIONS / "bin-lids.toml"
+    return Doctor(path, load_station(path), clock or VirtualClock(), tmp_path, answer)
+
+
+def found(doctor: Doctor) -> dict[str, Finding]:
+    return {finding.name: finding for finding in doctor.examine()}
+
+
+def test_every_part_of_a_good_machine_is_reported(tmp_path: Path) -> None:
+    findings = found(doctor(tmp_path))
+    assert set(findings) == {
+        *("python", "groups", "disk", "numpy, opencv", "model", "camera", "gpio"),
+        *("monotonic clock", "date", "priority", "heat"),
+    }
+    assert [f.name for f in findings.values() if f.status == "fail"] == []
+
+
+def test_whatever_is_not_ok_names_what_mends_it(tmp_path: Path) -> None:
+    for question in GOOD:
+        for finding in found(doctor(tmp_path, **{question: "it broke"})).values():
+            assert finding.status == "ok" or finding.mend
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "name", "status", "said"),
+    [
+        ("runtime", "the process was killed by SIGILL", "model", "fail", "tflite-runtime"),
+        ("runtime", "no module", "model", "fail", "pip install 'edge-sorter[edge]'"),
+        ("camera", "/dev/video0: no such device", "camera", "fail", "v4l2-ctl --list-devices"),
+        ("camera", "is no camera, or another program uses it", "camera", "fail", "systemctl stop sorter"),
+        ("camera", {"times_itself": False}, "camera", "warn", "sorter calibrate camera"),
+        ("gpio", "this machine is no Raspberry Pi", "gpio", "warn", "python3-lgpio"),
+        ("realtime", "PermissionError", "priority", "warn", "sudo sorter setup"),
+    ],
+)
+def test_each_trouble_has_its_own_remedy(
+    question: str, answer: Any, name: str, status: str, said: str, tmp_path: Path
+) -> None:
+    finding = found(doctor(tmp_path, **{question: answer}))[name]
+    assert finding.status == status
+    assert said in finding.mend
+
+
+def test_with_a_broken_numpy_nothing_that_needs_it_is_tried(tmp_path: Path) -> None:
+    findings = found(doctor(tmp_path, libraries="ImportError: numpy.core.multiarray failed to import"))
+    assert findings["numpy, opencv"].status == "fail"
+    assert "model" not in findings
+    assert "disk" in findings
+
+
+def test_a_machine_that_was_suspended_and_one_without_a_date_are_told(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "uptime").write_text("500.0 99.0\n")
+    clock = VirtualClock(start=100 * NS_PER_S, wall_start=0.0)
+    findings = found(doctor(tmp_path, clock))
+    assert "suspended for 400 s" in findings["monotonic clock"].text
+    assert findings["date"].text == "not set"
+
+
+def test_heat_is_told(tmp_path: Path) -> None:
+    zone = tmp_path / "sys" / "class" / "thermal" / "thermal_zone0"
+    zone.mkdir(parents=True)
+    (zone / "temp").write_text("81000\n")
+    assert found(doctor(tmp_path))["heat"].mend == "fit a fan"
+
+
+def test_a_probe_that_dies_or_hangs_is_an_answer_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = tmp_path / "python"
+    for body, said in (("kill -ILL $$", "SIGILL"), ("exec sleep 9", "no answer"), ("echo oh no >&2; exit 3", "oh no")):
+        script.write_text(f"#!/bin/sh\n{body}\n")
+        script.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(script))
+        assert said in ask("libraries", limit_s=0.2).error
+
+
+def test_the_real_probes_answer_or_say_why() -> None:
+    assert ask("libraries").values["numpy"]
+    assert "no such file" in ask("camera", "/nonexistent.toml").error
+
+
+def test_the_command_prints_findings_as_json() -> None:
+    result = CliRunner().invoke(root, ["doctor", "--station", str(STATIONS / "demo.toml"), "--json"])
+    answer = json.loads(result.stdout)
+    assert {finding["name"] for finding in answer["findings"]} > {"python", "model", "camera", "gpio", "disk"}
+    assert result.exit_code == (0 if answer["ready"] else 13)
