@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 OLDEST_FRAME_NS = NS_PER_S
 MANUAL_EXPOSURE, AUTO_EXPOSURE = 1, 3  # V4L2_EXPOSURE_MANUAL and _APERTURE_PRIORITY, the two that UVC cameras have
+# The driver hands out the oldest first: with OpenCV's usual 4, a caller that lags sees frames 130 ms old.
+BUFFERS = 2
+MOST_DAMAGED_FRAMES = 5
 # Raw YUYV (2 bytes a pixel) beyond this does not fit USB 2 beside other traffic: ask for MJPEG.
 LARGEST_RAW_BYTES_PER_S = 20_000_000
 
@@ -68,15 +71,24 @@ class UsbCamera:
     def read(self) -> Frame | None:
         if self._capture is None:
             raise CameraError(f"{self._settings.device}: the camera is closed")
-        self._await_frame()
-        ok, pixels = self._capture.retrieve()
-        if not ok or pixels is None or pixels.shape[1::-1] != self.size:
-            raise CameraError(f"{self._settings.device}: gave a frame that can't be decoded; is the cable loose?")
+        pixels = self._retrieve()
         stamp = round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * NS_PER_MS)
         captured_at = stamp if self.times_frames_itself and self._is_plausible(stamp) else self._clock.now()
         self._last_at = captured_at = max(captured_at, self._last_at + 1)
         self._sequence += 1
         return Frame(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), captured_at, self._sequence)
+
+    def _retrieve(self) -> Any:
+        """Take the next frame that can be decoded; a loose cable damages one now and then."""
+        for _ in range(MOST_DAMAGED_FRAMES):
+            self._await_frame()
+            ok, pixels = self._capture.retrieve()
+            if ok and pixels is not None and pixels.shape[1::-1] == self.size:
+                return pixels
+            log.warning("%s gave a frame that can't be decoded", self._settings.device)
+        raise CameraError(
+            f"{self._settings.device}: {MOST_DAMAGED_FRAMES} frames running can't be decoded; is the cable loose?"
+        )
 
     def close(self) -> None:
         if self._capture is not None:
@@ -90,6 +102,7 @@ class UsbCamera:
         put(cv2.CAP_PROP_FRAME_WIDTH, settings.width)
         put(cv2.CAP_PROP_FRAME_HEIGHT, settings.height)
         put(cv2.CAP_PROP_FPS, settings.frames_per_s)
+        put(cv2.CAP_PROP_BUFFERSIZE, BUFFERS)
         got = tuple(int(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         if got != self.size:
             raise CameraError(
@@ -122,7 +135,9 @@ class UsbCamera:
             if first:
                 ready = self._capture.grab()
             else:
-                ready, _ = self._backend.VideoCapture.waitAny([self._capture], ms(self._settings.stall_ms))
+                # Not the first value: it is true as well for a device that has only hung up.
+                _, numbers = self._backend.VideoCapture.waitAny([self._capture], ms(self._settings.stall_ms))
+                ready = len(numbers) > 0
             problem = f"no frame for {self._settings.stall_ms:g} ms"
         except cv2.error:
             ready, problem = False, "the device is gone"

@@ -127,7 +127,8 @@ class FakeCapture:
     newest: FakeCapture
     clock = VirtualClock()
     stamps = True
-    stalled = unplugged = closed = False
+    stalled = unplugged = hung_up = closed = False
+    damaged = 0
     refuses: frozenset[int] = frozenset()
     largest_width = 4096
 
@@ -155,6 +156,9 @@ class FakeCapture:
 
     def retrieve(self) -> tuple[bool, Image | None]:
         assert self.grabbed
+        if self.damaged:
+            self.damaged -= 1
+            return False, None
         width = int(self.values[cv2.CAP_PROP_FRAME_WIDTH])
         return True, picture(self.count, (width, int(self.values[cv2.CAP_PROP_FRAME_HEIGHT])))[:, :, ::-1].copy()
 
@@ -166,6 +170,8 @@ class FakeCapture:
         (capture,) = captures
         if capture.unplugged:
             raise cv2.error("poll failed")
+        if capture.hung_up:
+            return True, []
         if capture.stalled:
             capture.clock.advance_to(capture.clock.now() + limit_ns)
             return False, []
@@ -502,7 +508,7 @@ def test_frames_without_stamps_are_timed_when_read_and_it_says_so(
     assert "timed when they are read" in caplog.text
 
 
-@pytest.mark.parametrize("trait", ["stalled", "unplugged"])
+@pytest.mark.parametrize("trait", ["stalled", "unplugged", "hung_up"])
 def test_a_lost_usb_camera_is_an_error_and_can_be_opened_again(trait: str, tmp_path: Path, clock: VirtualClock) -> None:
     library = fake_cv2(clock)
     camera = UsbCamera(usb(tmp_path), clock, library, tmp_path)
@@ -514,6 +520,22 @@ def test_a_lost_usb_camera_is_an_error_and_can_be_opened_again(trait: str, tmp_p
     camera.close()
     assert lost.released == 1
     _read(UsbCamera(usb(tmp_path), clock, library, tmp_path), 2)
+
+
+@pytest.mark.parametrize("damaged", [1, 4])
+def test_a_few_damaged_frames_are_left_out(damaged: int, tmp_path: Path, clock: VirtualClock) -> None:
+    camera = UsbCamera(usb(tmp_path), clock, fake_cv2(clock), tmp_path)
+    FakeCapture.newest.damaged = damaged
+    frame = camera.read()
+    assert frame is not None
+    assert frame.pixels[100, 100, 0] == 200
+
+
+def test_nothing_but_damaged_frames_is_an_error(tmp_path: Path, clock: VirtualClock) -> None:
+    camera = UsbCamera(usb(tmp_path), clock, fake_cv2(clock), tmp_path)
+    FakeCapture.newest.damaged = 99
+    with pytest.raises(CameraError, match="can't be decoded"):
+        camera.read()
 
 
 def test_its_identity_is_what_udev_calls_it(tmp_path: Path, clock: VirtualClock) -> None:
