@@ -17,7 +17,7 @@ from edge.interfaces import Sighting
 from edge.sensing.background import Background, Mask
 from edge.sensing.blobs import Blob, find_blobs
 from edge.sensing.crops import keep_best, take_crop
-from edge.sensing.matching import find_step, match
+from edge.sensing.matching import PART, find_step, inside, match
 from edge.sensing.tracks import Track
 from edge.sensing.view import View, build_view
 from edge.transport.belt import BeltModel
@@ -128,6 +128,8 @@ class ConveyorTrigger:
         self._join_parts()
         self._measure_flow([track for track, _ in found.alone], before, step)
         for blob in found.new:
+            if any(inside(track, blob) >= PART for track in self._tracks if not track.missed):
+                continue  # a part of something that is followed already
             self._begin(blob, step, first=elapsed == 0)
 
     def _begin(self, blob: Blob, step: float, *, first: bool) -> None:
@@ -136,11 +138,7 @@ class ConveyorTrigger:
             self._next_track, blob.left, blob.top, blob.right, blob.bottom, self._at,
             before_line=blob.centre < self._line or unseen_before,
         )  # fmt: skip
-        if blob.left > EDGE and blob.right < self._along - EDGE:
-            track.lengths.append(blob.length)
-            track.widths.append(blob.bottom - blob.top)
-            track.places.append((self._at, blob.centre))
-        track.spans_view = blob.left <= EDGE and blob.right >= self._along - EDGE
+        track.note_place(self._along, EDGE)
         track.touching = int(blob.touching)
         self._next_track += 1
         self._tracks.append(track)

@@ -13,6 +13,8 @@ from edge.sensing.tracks import Track
 # Share of the smaller rectangle that must overlap, and of a further part of one thing.
 OVERLAP = 0.3
 PART = 0.6
+# A thing that was seen whole in so many frames is one, whatever waist it shows now.
+WHOLE_FRAMES = 3
 # Small pixels by which a predicted place may be wrong on a steady belt.
 SLACK = 1.5
 # Mean intersection over union above which a predicted shift of the belt is not questioned.
@@ -72,30 +74,22 @@ def match(tracks: list[Track], blobs: list[Blob], step: float, nominal_step: flo
     taken: dict[int, list[int]] = {}
     for track in tracks:
         linked = [n for n, blob in enumerate(blobs) if _overlap(track, blob) >= OVERLAP]
-        linked = _own_parts(track, linked, blobs)
-        for n in linked:
+        taken[track.track_id] = _own_parts(track, linked, blobs)
+        for n in taken[track.track_id]:
             owners[n].append(track)
-        taken[track.track_id] = linked
     _search_lost(tracks, blobs, owners, taken, step, max(step, nominal_step))
-    found = Matches()
-    settled: set[int] = set()
-    for n, blob in enumerate(blobs):
-        if len(owners[n]) > 1:
-            _keep_in_place(owners[n], blob)
-            for track in owners[n]:
-                if track.track_id not in settled:
-                    found.shared.append(track)
-                    settled.add(track.track_id)
-        elif not owners[n]:
-            found.new.append(blob)
+    found = Matches(new=[blobs[n] for n, several in owners.items() if not several])
+    for n, several in owners.items():
+        if len(several) > 1:
+            _keep_in_place(several, blobs[n])
     for track in tracks:
-        if track.track_id in settled:
-            continue
-        mine = [blobs[n] for n in taken[track.track_id]]
-        if mine:
-            found.alone.append((track, _union(mine)))
-        else:
+        mine = taken[track.track_id]
+        if not mine:
             found.missed.append(track)
+        elif any(len(owners[n]) > 1 for n in mine):
+            found.shared.append(track)
+        else:
+            found.alone.append((track, _union([blobs[n] for n in mine])))
     return found
 
 
@@ -115,10 +109,12 @@ def _own_parts(track: Track, linked: list[int], blobs: list[Blob]) -> list[int]:
     if len(linked) < 2:
         return linked
     best = max(linked, key=lambda n: _overlap(track, blobs[n]) * blobs[n].area)
-    return [n for n in linked if n == best or (not blobs[n].split and _inside(track, blobs[n]) >= PART)]
+    known_whole = len(track.lengths) >= WHOLE_FRAMES
+    return [n for n in linked if n == best or ((known_whole or not blobs[n].split) and inside(track, blobs[n]) >= PART)]
 
 
-def _inside(track: Track, blob: Blob) -> float:
+def inside(track: Track, blob: Blob) -> float:
+    """Return the share of a blob that lies where a thing is expected."""
     wide = min(track.right + SLACK, blob.right) - max(track.left - SLACK, blob.left)
     high = min(track.bottom + SLACK, blob.bottom) - max(track.top - SLACK, blob.top)
     return max(0.0, wide) * max(0.0, high) / max(1.0, blob.length * (blob.bottom - blob.top))

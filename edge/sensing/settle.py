@@ -34,6 +34,8 @@ OUTLINE_LEAST, OUTLINE_MORE = 4.0, 1.15
 LEARN_NS = ms(200)
 # Correlation of their slopes above which two pictures show one scene, whatever the light.
 SAME_SCENE = 0.6
+# Root mean square slope (grey levels per small pixel) below which a picture shows nothing but noise.
+EMPTY = 1.5
 
 
 @dataclass
@@ -189,10 +191,15 @@ def _outline(
 
 
 def _alike(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
-    """Return the correlation of the slopes of two pictures: 1 for one scene in any light, 0 for two of them."""
+    """Return the correlation of the slopes of two pictures: 1 for one scene in any light, 0 for two of them.
+
+    Two pictures without anything in them are alike, whatever their noise.
+    """
     slopes = []
     for picture in (one, other):
         grey = picture.astype(np.float32).mean(axis=2)
         slopes.append(np.concatenate([np.diff(grey, axis=0).ravel(), np.diff(grey, axis=1).ravel()]))
-    product = float((slopes[0] * slopes[1]).sum())
-    return product / max(1e-6, float(np.sqrt((slopes[0] ** 2).sum() * (slopes[1] ** 2).sum())))
+    sizes = [float(np.sqrt((slope**2).mean())) for slope in slopes]
+    if max(sizes) < EMPTY:
+        return 1.0
+    return float((slopes[0] * slopes[1]).mean()) / max(1e-6, sizes[0] * sizes[1])

@@ -17,6 +17,8 @@ from edge.types import Crop
 FIT_MOST, FIT_FEW = 40, 8
 STEADY = 1.2
 UNEVEN = 0.15
+# Small pixels by which a side of a thing may draw in from one frame to the next.
+SHRINK = 0.5
 
 
 @dataclass
@@ -49,9 +51,13 @@ class Track:
     emitted: bool = False
     places: list[tuple[int, float]] = field(default_factory=list)
     lengths: list[float] = field(default_factory=list)
-    widths: list[float] = field(default_factory=list)
     crops: list[Crop] = field(default_factory=list)
     cropped_at: float = -1e9
+
+    def __post_init__(self) -> None:
+        # left, right, top, bottom of the newest blob
+        self._last = (self.left, self.right, self.top, self.bottom)
+        self.born_at = self.born_at or self.seen_at
 
     @property
     def length(self) -> float:
@@ -77,45 +83,48 @@ class Track:
         self.right += step
 
     def take(self, blob: Blob, at: int, along: float, edge: float) -> None:
-        """Take over the place of the blob that was found to be this thing."""
+        """Take over the place of the blob that was found to be this thing.
+
+        A thing grows at once, as it comes into view, and shrinks slowly: what is missing from its blob in one frame
+        is a faint part of it, not gone.
+        """
         elapsed = max(1, at - self.seen_at) / NS_PER_S
-        leaves = blob.right >= along - edge
-        step = blob.left - self._last[0] if leaves else blob.right - self._last[1]
+        step = blob.left - self._last[0] if blob.right >= along - edge else blob.right - self._last[1]
         self.strayed += (blob.top + blob.bottom) / 2 - (self._last[2] + self._last[3]) / 2
         self.travelled += step
-        newest = step / elapsed
-        self.speed = newest if self.frames == 1 else self.speed + 0.4 * (newest - self.speed)
-        self._settle_at(blob, at)
+        self.speed = step / elapsed if self.frames == 1 else self.speed + 0.4 * (step / elapsed - self.speed)
+        self.move(_common(blob.left - self.left, blob.right - self.right))
+        self.left = min(blob.left, self.left + SHRINK)
+        self.top = min(blob.top, self.top + SHRINK)
+        self.right = min(along, max(blob.right, self.right - SHRINK))
+        self.bottom = max(blob.bottom, self.bottom - SHRINK)
+        self._be_seen(at, (blob.left, blob.right, blob.top, blob.bottom))
         self.alone += 1
         self.touching += blob.touching
-        if blob.left > edge and not leaves:
-            self.lengths.append(blob.length)
-            self.widths.append(blob.bottom - blob.top)
-            self.places.append((at, blob.centre))
-        elif leaves and blob.left > edge and self.lengths:
-            self.places.append((at, blob.left + self.length / 2))
-        if blob.left <= edge and leaves:
+        self.note_place(along, edge)
+
+    def note_place(self, along: float, edge: float) -> None:
+        """Remember where the centre is, as far as the view's ends let it be known."""
+        enters, leaves = self.left <= edge, self.right >= along - edge
+        if enters and leaves:
             self.spans_view = True
-
-    def __post_init__(self) -> None:
-        self._last = (self.left, self.right, self.top, self.bottom)
-        self.born_at = self.born_at or self.seen_at
-
-    def _settle_at(self, blob: Blob, at: int) -> None:
-        self.left, self.top, self.right, self.bottom = blob.left, blob.top, blob.right, blob.bottom
-        self._last = (blob.left, blob.right, blob.top, blob.bottom)
-        self.seen_at = at
-        self.frames += 1
-        self.missed = 0
+        elif not enters and not leaves:
+            self.lengths.append(self.right - self.left)
+            self.places.append((self.seen_at, (self.left + self.right) / 2))
+        elif leaves and self.lengths:
+            self.places.append((self.seen_at, self.left + self.length / 2))
 
     def share(self, at: int) -> None:
         """Stay at the predicted place inside a blob that belongs to several things."""
         self.travelled += self.right - self._last[1]
-        self._last = (self.left, self.right, self.top, self.bottom)
+        self._be_seen(at, (self.left, self.right, self.top, self.bottom))
+        self.shared += 1
+
+    def _be_seen(self, at: int, last: tuple[float, float, float, float]) -> None:
+        self._last = last
         self.seen_at = at
         self.frames += 1
         self.missed = 0
-        self.shared += 1
 
     def crossing(self, line: float) -> tuple[float, float] | None:
         """Return the instant (ns) at which its centre met the line, and its speed there (small pixels per second).
@@ -141,6 +150,11 @@ class Track:
             return None
         slope = rise / (times[after] - times[after - 1])
         return origin + (times[after] + (line - centres[after]) / slope) * NS_PER_S, float(slope)
+
+
+def _common(one: float, other: float) -> float:
+    """Return how far both ends are off alike: where only one is, the thing grew or a part of it is missing."""
+    return 0.0 if one * other <= 0 else min(one, other, key=abs)
 
 
 def _fit(times: NDArray[np.float64], centres: NDArray[np.float64]) -> tuple[float, float, float]:
