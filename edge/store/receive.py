@@ -30,9 +30,11 @@ from edge.errors import BundleError, SorterError, StoreError, TransferError
 from edge.interfaces import Clock
 from edge.store.install import Device, activate, check_room, prove
 from edge.store.records import Evidence, Generation
+from edge.store.sending import list_files, send_files, send_rows
 
 PROTOCOL = 1
 _LONGEST_LINE = 1 << 16
+_LONGEST_LIST = 8 << 20
 _CHUNK = 1 << 18
 _PARTS_KEPT = 4
 # A client that is silent for so long is gone; another one waits a little longer than that for its place.
@@ -63,7 +65,21 @@ class Status(_Request):
     digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
 
 
-Request = Annotated[Push | Status, Field(discriminator="ask")]
+class Pull(_Request):
+    """Send home what is new; `items` and `events` are the last rows that the workstation has, `run` their run."""
+
+    ask: Literal["pull"]
+    items: int = Field(default=0, ge=0)
+    events: int = Field(default=0, ge=0)
+    run: str = ""
+    files: bool = True
+
+
+class _Wanted(BaseModel):
+    size: int = Field(ge=2, le=_LONGEST_LIST)
+
+
+Request = Annotated[Push | Status | Pull, Field(discriminator="ask")]
 
 
 def serve(reader: FileIO, writer: FileIO, open_device: Callable[[], Device]) -> int:
@@ -86,16 +102,43 @@ class _Session:
         self._open_device = open_device
 
     def say(self, **event: object) -> None:
-        self._writer.write(json.dumps(event).encode() + b"\n")
-        self._writer.flush()
+        self._write(json.dumps(event).encode() + b"\n")
 
     def answer(self) -> None:
         request = _parse(self._reader.readline(_LONGEST_LINE))
         device = self._open_device()
         if isinstance(request, Status):
             self.say(event="status", **_status(device, request.digest))
+        elif isinstance(request, Pull):
+            self._send_home(request, device)
         else:
             self._push(request, device)
+
+    def _send_home(self, request: Pull, device: Device) -> None:
+        folder = device.station.state_folder
+        send_rows(folder / "journal.db", request.items, request.events, request.run, self.say, self._write)
+        if request.files:
+            offered = list_files(folder)
+            listed = json.dumps([[path, size, changed] for path, (size, changed) in offered.items()]).encode()
+            self.say(event="files", size=len(listed))
+            self._write(listed)
+            send_files(folder, offered, self._wanted(), self.say, self._write)
+        self.say(event="done")
+
+    def _wanted(self) -> list[str]:
+        try:
+            size = _Wanted.model_validate_json(self._reader.readline(_LONGEST_LINE)).size
+            content = b""
+            while len(content) < size and (chunk := self._read(min(_CHUNK, size - len(content)))):
+                content += chunk
+            return TypeAdapter(list[str]).validate_json(content)
+        except ValidationError:
+            raise TransferError("expected a list of paths: install the same edge-sorter on both machines") from None
+
+    def _write(self, content: bytes) -> None:
+        left = memoryview(content)
+        while left:
+            left = left[self._writer.write(left) or 0 :]
 
     def _push(self, request: Push, device: Device) -> None:
         store = device.store
@@ -165,9 +208,9 @@ class _Session:
         return evidence
 
 
-def _parse(line: bytes) -> Push | Status:
+def _parse(line: bytes) -> Push | Status | Pull:
     try:
-        request: Push | Status = TypeAdapter(Request).validate_json(line)
+        request: Push | Status | Pull = TypeAdapter(Request).validate_json(line)
     except ValidationError as error:
         problem = error.errors()[0]
         raise TransferError(

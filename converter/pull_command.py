@@ -1,0 +1,77 @@
+"""`sorter pull`: journals and pictures from devices to this workstation."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from converter.inventory import Host, load_inventory, resolve_hosts
+from converter.pull import PullResult, pull_from
+from converter.push import REMOTE_COMMAND
+from edge.errors import ConfigError, TransferError
+
+
+def command(  # noqa: PLR0913  (one argument an option)
+    targets: Annotated[
+        list[str], typer.Argument(metavar="HOST...", help="[user@]host[:port], or @group of the inventory.")
+    ],
+    into: Annotated[Path, typer.Option(help="Folder for what comes; one folder a device below it.")] = Path("stations"),
+    inventory: Annotated[Path | None, typer.Option(help="Inventory file with groups of hosts.")] = None,
+    at_once: Annotated[int, typer.Option(min=1, max=200, help="Devices served at the same time.")] = 10,
+    ssh_config: Annotated[Path | None, typer.Option(help="Another ssh configuration than your own.")] = None,
+    remote_command: Annotated[str, typer.Option(help="The device's end.")] = REMOTE_COMMAND,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Bring home what is new: journal rows, calibrations, kept pictures; `sorter journal --file` reads the copy."""
+    hosts = resolve_hosts(targets, None if inventory is None else load_inventory(inventory))
+    if not hosts:
+        raise ConfigError(f"{' '.join(targets)}: no hosts in there")
+
+    async def all_of_them() -> list[PullResult]:
+        slots = asyncio.Semaphore(at_once)
+
+        async def one(host: Host) -> PullResult:
+            async with slots:
+                return await pull_from(host, into, remote_command, ssh_config, lambda result: None)
+
+        return list(await asyncio.gather(*(one(host) for host in hosts)))
+
+    with Console(stderr=True, quiet=as_json).status(f"pulling from {len(hosts)} devices"):
+        results = asyncio.run(all_of_them())
+    if as_json:
+        rows = [
+            {
+                "host": result.host.text,
+                "folder": str(result.folder),
+                "rows": result.rows,
+                "files": result.files,
+                "received": result.received,
+                "error": result.error,
+            }
+            for result in results
+        ]
+        typer.echo(json.dumps({"ok": not any(result.error for result in results), "hosts": rows}, indent=2))
+    else:
+        _print_table(results)
+    if any(result.error for result in results):
+        raise typer.Exit(TransferError.exit_code)
+
+
+def _print_table(results: list[PullResult]) -> None:
+    table = Table("device", "new rows", "files", "kB", "folder")
+    for column in table.columns[1:4]:
+        column.justify = "right"
+    for result in results:
+        table.add_row(
+            result.host.text, str(result.rows), str(result.files), f"{result.received / 1000:.0f}", str(result.folder)
+        )
+    Console().print(table)
+    for result in results:
+        if result.error:
+            typer.echo(f"sorter: {result.host.text}: {result.error}", err=True)
