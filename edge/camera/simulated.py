@@ -10,6 +10,9 @@ from edge.simulate.world import World
 from edge.types import Frame, Image
 
 
+OTHER_CLOCK_NS = 3600 * NS_PER_S
+
+
 class SimulatedCamera:
     """Takes a picture every period of the frame rate and hands it out when it is `age_ms` old.
 
@@ -58,6 +61,8 @@ class SimulatedCamera:
         self._number += 1
         if self._last is None or not self._world.is_active(Disturbance.CAMERA_FROZEN):
             self._last = self._world.render(captured_at)
+        if self._world.is_active(Disturbance.CAMERA_CLOCK):
+            captured_at += OTHER_CLOCK_NS
         return Frame(self._last, captured_at, self._number)
 
     def close(self) -> None:

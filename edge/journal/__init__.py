@@ -11,7 +11,7 @@ from edge.config.station import JournalSettings
 from edge.durable import make_folder
 from edge.interfaces import Clock
 from edge.journal.claim import claim_folder
-from edge.journal.database import Run
+from edge.journal.database import Connect, Run, connect_for_writing
 from edge.journal.entries import Landing
 from edge.journal.recording import Counts, Journal, run_writer
 from edge.journal.storing import Storage
@@ -27,11 +27,12 @@ def open_journal(
     clock: Clock,
     run_id: str | None = None,
     boot_id: str | None = None,
+    connect: Connect = connect_for_writing,
 ) -> Journal:
     """Return the journal of the state folder; its file `journal.db` is opened by the first `store_pending`.
 
     `run_id` must never be used twice in one folder; it and `boot_id` are given where two runs shall
-    leave identical journals.
+    leave identical journals; `connect` opens the file.
 
     Raises:
         JournalError: another process writes a journal there.
@@ -46,7 +47,7 @@ def open_journal(
         started_at=clock.now(),
         wall_time=clock.wall_time(),
     )
-    return Journal(Storage(folder / "journal.db", settings, clock, run), settings, clock, claim)
+    return Journal(Storage(folder / "journal.db", settings, clock, run, connect), settings, clock, claim)
 
 
 def _present_boot_id() -> str:

@@ -29,6 +29,24 @@ class Disturbance(StrEnum):
     JAM = "jam"  # what is diverted gets stuck and falls nowhere
     BIN_FULL = "bin-full"  # :BIN reports full
     EMERGENCY_STOP = "emergency-stop"  # the chain opens: belt and actuators lose their power
+    CAMERA_CLOCK = "camera-clock"  # its frames are stamped by another clock
+    ACTUATOR_REFUSED = "actuator-refused"  # no actuator's pin can be driven
+    ACTUATOR_HUNG = "actuator-hung"  # the actuation thread does not turn
+    CLASSIFIER_FAILED = "classifier-failed"
+    CLASSIFIER_STUCK = "classifier-stuck"  # an answer never comes
+    CLASSIFIER_SLOW = "classifier-slow"
+    OVERLOADED = "overloaded"  # one inference takes longer than the belt allows
+    JOURNAL_SLOW = "journal-slow"  # a write that does not end
+    JOURNAL_BLOCKED = "journal-blocked"  # the same, for longer
+    DISK_FULL = "disk-full"
+    DISK_READ_ONLY = "disk-read-only"
+    DISK_ERROR = "disk-error"
+    HOT = "hot"
+    THROTTLED = "throttled"
+    UNDER_VOLTAGE = "under-voltage"
+    CLOCK_UNSET = "clock-unset"
+    PAGE_DOWN = "page-down"
+    PROGRAM_ERROR = "program-error"  # a bug in a stage
     RESET = "reset"  # the reset button is pressed for as long as given, else a fifth of a second
 
 

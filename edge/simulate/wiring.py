@@ -20,6 +20,8 @@ class WorldPin(MockPWMPin):  # type: ignore[misc]  # gpiozero has no types
     """
 
     def _change_state(self, value: float) -> bool:
+        if self.number in self.factory.world.refusing_pins:
+            raise OSError("the simulated pin refuses")
         if self._state == value:
             return False
         self._state = value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import cv2
@@ -88,6 +88,11 @@ class World:
         # Outside the lock: who listens to an input may take locks of its own, and write to pins under them.
         while self._edges:
             self.on_input(*self._edges.popleft())
+
+    @property
+    def refusing_pins(self) -> frozenset[int]:
+        """GPIO numbers that can't be driven now."""
+        return frozenset(self._drive_of_pin if self.is_active(Disturbance.ACTUATOR_REFUSED) else ())
 
     # -- pins --------------------------------------------------------------------------------------------------
 
@@ -273,7 +278,6 @@ def _shade(picture: Image, seconds: float) -> None:
     width = picture.shape[1]
     middle = width * (0.5 + 0.6 * np.sin(seconds * 0.9))
     reach = np.clip(1.3 - np.abs(np.arange(width) - middle) / (width / 6), 0, 1)
-    light: Mapping[str, object] | np.ndarray[tuple[int], np.dtype[np.uint8]] = np.rint(255 - 95 * reach).astype(
-        np.uint8
-    )
-    cv2.multiply(picture, np.ascontiguousarray(np.broadcast_to(light[None, :, None], picture.shape)), dst=picture, scale=1 / 255)  # type: ignore[index]
+    light = np.rint(255 - 95 * reach).astype(np.uint8)
+    whole = np.ascontiguousarray(np.broadcast_to(light[None, :, None], picture.shape))
+    cv2.multiply(picture, whole, dst=picture, scale=1 / 255)
