@@ -52,14 +52,16 @@ def send_rows(journal: Path, items: int, events: int, run: str, say: Say, write:
 
 
 def _is_known(connection: sqlite3.Connection, row: int, run: str) -> bool:
-    """Tell whether the workstation's last row is one of this journal's, or was before it was pruned."""
+    """Tell whether the workstation's last row is one of this journal's, or at least its run.
+
+    A copy so old that its last run was pruned here counts as another journal's: it is set aside, never mixed.
+    """
     found = connection.execute(
         "SELECT r.run_id FROM items t JOIN runs r ON r.run = t.run WHERE t.row = ?", (row,)
     ).fetchone()
     if found is not None:
         return bool(found[0] == run)
-    oldest, newest = connection.execute("SELECT min(row), max(row) FROM items").fetchone()
-    return row == 0 or (oldest is not None and row < oldest) or (newest is not None and row <= newest)
+    return row == 0 or connection.execute("SELECT 1 FROM runs WHERE run_id = ?", (run,)).fetchone() is not None
 
 
 def _batches(connection: sqlite3.Connection, table: str, after: int) -> Iterator[tuple[list[str], list[Any]]]:

@@ -1,0 +1,125 @@
+"""`sorter pull` from stations behind a real OpenSSH server: what is new comes, once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from converter.inventory import parse_host
+from converter.pull import PullResult, _is_home_bound, pull_from
+from converter.pull_command import command
+from edge.clock import VirtualClock
+from edge.config.station import JournalSettings
+from edge.journal import open_journal
+from edge.journal.reading import ItemRecord, Query, read_all
+from edge.line import Outcome
+from edge.types import Decision, Event, Item, Reason
+
+NUMBERS = count(1)
+
+
+@pytest.fixture
+def device(server: Any) -> Iterator[Any]:
+    device = server.add_device(f"dev-home-{next(NUMBERS)}")
+    (device.folder / "state").mkdir()
+    return device
+
+
+def sort_some(device: Any, items: int, first: int = 1, run: str = "run-1") -> None:
+    """One run of the controller that journals some items and two events."""
+    journal = open_journal(device.folder / "state", JournalSettings(), VirtualClock(), run_id=run, boot_id="boot")
+    for number in range(first, first + items):
+        decision = Decision(number, "paper", Reason.SORTED, decided_at=number, label="paper", score=0.9, margin=0.8)
+        journal.record(Outcome(Item(number, number, ()), None, decision, None, 0))
+    for text in ("started", "stopped"):
+        journal.record(Event("state", 1, text))
+    journal.store_pending()
+    journal.close()
+
+
+def pull(server: Any, device: Any, into: Path) -> PullResult:
+    return asyncio.run(pull_from(parse_host(device.alias), into, "sorter receive", server.ssh_config, lambda r: None))
+
+
+def items_at_home(result: PullResult, name: str = "journal.db") -> list[int]:
+    return [record.item for record in read_all(result.folder / name, ItemRecord, Query())]
+
+
+def test_rows_come_once_and_the_copy_reads_as_the_original(server: Any, device: Any, tmp_path: Path) -> None:
+    sort_some(device, 700)
+    first = pull(server, device, tmp_path)
+    assert (first.error, first.rows) == ("", 702)
+    again = pull(server, device, tmp_path)
+    assert (again.error, again.rows, again.files) == ("", 0, 0)
+    assert again.received < first.received / 2
+    sort_some(device, 5, first=701, run="run-2")
+    assert pull(server, device, tmp_path).rows == 7
+    assert items_at_home(first) == list(range(1, 706))
+    originals = list(read_all(device.folder / "state" / "journal.db", ItemRecord, Query()))
+    assert list(read_all(first.folder / "journal.db", ItemRecord, Query())) == originals
+
+
+def test_a_new_journal_on_the_device_does_not_overwrite_the_old_one_here(
+    server: Any, device: Any, tmp_path: Path
+) -> None:
+    sort_some(device, 30)
+    pull(server, device, tmp_path)
+    for path in (device.folder / "state").glob("journal.db*"):
+        path.unlink()
+    sort_some(device, 3, first=500, run="run-after")
+    result = pull(server, device, tmp_path)
+    assert result.error == ""
+    assert items_at_home(result) == [500, 501, 502]
+    assert len(items_at_home(result, "journal-1.db")) == 30
+
+
+def test_files_come_once_with_their_times(server: Any, device: Any, tmp_path: Path) -> None:
+    state = device.folder / "state"
+    (state / "pictures").mkdir()
+    for number in range(3):
+        (state / "pictures" / f"{number}.jpg").write_bytes(bytes([number]) * 1000)
+        os.utime(state / "pictures" / f"{number}.jpg", (1000 + number, 1000 + number))
+    (state / "calibration.toml").write_text("date = 1")
+    (state / "secret.txt").write_text("stays")
+    (state / "pictures" / "link.jpg").symlink_to("/etc/hostname")
+    first = pull(server, device, tmp_path)
+    assert (first.error, first.files) == ("", 4)
+    assert (first.folder / "pictures" / "2.jpg").read_bytes() == b"\2" * 1000
+    assert (first.folder / "pictures" / "2.jpg").stat().st_mtime == 1002
+    assert not (first.folder / "secret.txt").exists()
+    (state / "calibration.toml").write_text("date = 2")
+    assert pull(server, device, tmp_path).files == 1
+
+
+def test_a_station_that_never_sorted_has_nothing(server: Any, device: Any, tmp_path: Path) -> None:
+    result = pull(server, device, tmp_path)
+    assert (result.error, result.rows, result.files) == ("", 0, 0)
+
+
+@pytest.mark.parametrize(
+    "path", ["../x.jpg", "pictures/../../x.jpg", "/etc/x.jpg", "pictures/a/b.jpg", "x.jpg", ".ssh/authorized_keys", ""]
+)
+def test_a_device_can_not_write_where_it_likes(path: str) -> None:
+    assert not _is_home_bound(path)
+
+
+def test_many_devices_and_one_that_is_away(server: Any, device: Any, tmp_path: Path) -> None:
+    sort_some(device, 4)
+    app = typer.Typer()
+    app.command()(command)
+    arguments = [device.alias, "127.0.0.1:1", "--into", str(tmp_path), "--ssh-config", str(server.ssh_config), "--json"]
+    result = CliRunner().invoke(app, arguments)
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 12
+    assert [host["rows"] for host in answer["hosts"]] == [6, 0]
+    assert answer["hosts"][0]["error"] == ""
+    assert "can't connect" in answer["hosts"][1]["error"]
