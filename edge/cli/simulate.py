@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from edge.config import Station
     from edge.simulate.build import Conditions
     from edge.simulate.score import Score
-    from edge.simulate.variant import Changes
 
 DEMO_STATION = Path(__file__).resolve().parents[1] / "stations" / "demo.toml"
 
 
-def command(  # noqa: PLR0913 - options of a command line
+def command(
     minutes: Annotated[float, typer.Option(min=0.05, help="How long, in minutes of the simulated clock.")] = 2.0,
     hours: Annotated[float | None, typer.Option(min=0.01, help="How long, in hours instead of minutes.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same run.")] = None,
@@ -114,7 +113,9 @@ def _print_tables(station: Station, score: Score) -> None:
 
     console = Console()
     title = f"{station.name}, seed {station.simulation.seed}: {score.items} items in {score.minutes:g} min"
-    bins = Table("bin", "landed", "of these right", "purity", "belonging", "recovery", title=title, title_justify="left")
+    bins = Table(
+        "bin", "landed", "of these right", "purity", "belonging", "recovery", title=title, title_justify="left"
+    )
     for column in bins.columns[1:]:
         column.justify = "right"
     for b in [*score.bins, score.diverted]:

@@ -11,14 +11,16 @@ from edge.simulate.motion import BeltMotion
 Action = Callable[[int], None]
 """Called with the instant it was due at."""
 
+_Entry = tuple[float, int, Action]  # instant or position, sequence
+
 
 class Agenda:
     """Actions in the order of (instant, sequence of entry)."""
 
     def __init__(self) -> None:
         self._sequence = count()
-        self._by_instant: list[tuple[int, int, Action]] = []
-        self._by_position: dict[BeltMotion, list[tuple[float, int, Action]]] = {}
+        self._by_instant: list[_Entry] = []
+        self._by_position: dict[BeltMotion, list[_Entry]] = {}
 
     def at(self, instant: int, action: Action) -> None:
         """Do it at an instant."""
@@ -40,10 +42,11 @@ class Agenda:
             action = heapq.heappop(heap)[2]
             action(instant)
 
-    def _first(self) -> tuple[int, int, list[tuple[int, int, Action]] | list[tuple[float, int, Action]]] | None:
-        best: tuple[int, int, list[tuple[int, int, Action]] | list[tuple[float, int, Action]]] | None = None
+    def _first(self) -> tuple[int, int, list[_Entry]] | None:
+        """Return instant and sequence of the next action, and the heap that it is on top of."""
+        best: tuple[int, int, list[_Entry]] | None = None
         if self._by_instant:
-            best = (self._by_instant[0][0], self._by_instant[0][1], self._by_instant)
+            best = (round(self._by_instant[0][0]), self._by_instant[0][1], self._by_instant)
         for motion, heap in self._by_position.items():
             if heap and (instant := motion.instant_at(heap[0][0])) is not None:
                 found = (instant, heap[0][1], heap)

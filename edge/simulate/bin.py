@@ -111,7 +111,9 @@ class BinScene:
         self._size = (station.camera.width, station.camera.height)
         self._feeding = True
         self._hand: Hand | None = None
-        self._plate = np.ascontiguousarray(build_strip(simulation.texture, self._size[1], simulation.seed)[:, : self._size[0]])
+        self._plate = np.ascontiguousarray(
+            build_strip(simulation.texture, self._size[1], simulation.seed)[:, : self._size[0]]
+        )
         if self._plate.shape[1] < self._size[0]:
             self._plate = cv2.resize(self._plate, self._size)  # type: ignore[assignment]
         self._await_visit(start + round(_FIRST_VISIT_S * NS_PER_S))

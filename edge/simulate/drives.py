@@ -55,7 +55,8 @@ class ServoDrive:
     """Goes where the pulses say; without pulses it stays where it is."""
 
     def __init__(self, settings: Servo, flap: Flap) -> None:
-        self._widths: dict[str | None, float] = {None: settings.safe_us, **settings.positions_us}
+        self._widths: dict[str | None, float] = {None: settings.safe_us}
+        self._widths.update(settings.positions_us)
         self._flap = flap
 
     def on_pin(self, pin: int, state: PinState, at: int) -> None:

@@ -43,9 +43,7 @@ class Scene(Protocol):
         ...
 
 
-def build_scene(
-    station: Station, surface: BeltMotion, flaps: Mapping[str, Flap], agenda: Agenda, start: int
-) -> Scene:
+def build_scene(station: Station, surface: BeltMotion, flaps: Mapping[str, Flap], agenda: Agenda, start: int) -> Scene:
     """Return the scene of a station.
 
     Raises:

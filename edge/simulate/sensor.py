@@ -44,6 +44,7 @@ class Sensor:
         self._depth = int(np.ceil(3 * optics.noise))
         noise = rng.normal(self._depth, optics.noise, (height + _MARGIN, width + _MARGIN, 3)) if self._depth else None
         self._noise = None if noise is None else np.clip(np.rint(noise), 0, 2 * self._depth).astype(np.uint8)
+        self._offset = np.array([self._depth] * 3 + [0], np.float64)
         self._light = _light_maps(width, height, optics)
 
     def expose(self, picture: Image, at: int, gain: float = 1.0) -> None:
@@ -57,7 +58,7 @@ class Sensor:
             y, x = mixed % _MARGIN, mixed // _MARGIN % _MARGIN
             height, width = picture.shape[:2]
             cv2.add(picture, self._noise[y : y + height, x : x + width], dst=picture)
-            cv2.subtract(picture, (self._depth,) * 3, dst=picture)
+            cv2.subtract(picture, self._offset, dst=picture)
 
 
 def _light_maps(width: int, height: int, optics: Optics) -> list[Image]:

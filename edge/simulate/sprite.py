@@ -100,17 +100,17 @@ class Sprite:
 
     def _make_layers(self, smear: Smear, shift: float) -> tuple[Image, Image]:
         alpha = self._alpha.astype(np.float32) / 255
-        shadow = cv2.GaussianBlur(alpha, (0, 0), _SHADOW_BLUR)
-        shadow = cv2.warpAffine(
-            shadow, np.float32([[1, 0, _SHADOW_SHIFT[0]], [0, 1, _SHADOW_SHIFT[1]]]), alpha.shape[::-1]
-        )
+        size = (alpha.shape[1], alpha.shape[0])
+        cast = np.array([[1, 0, _SHADOW_SHIFT[0]], [0, 1, _SHADOW_SHIFT[1]]], np.float32)
+        shadow = np.asarray(cv2.warpAffine(cv2.GaussianBlur(alpha, (0, 0), _SHADOW_BLUR), cast, size))
         ink = self._colours.astype(np.float32) * alpha[:, :, None]
         rest = 255 * (1 - alpha) * (1 - _SHADOW_DEPTH * shadow)
         middle = alpha.shape[0] / 2
-        move = np.float32([[1, smear.skew, shift - smear.skew * middle], [0, 1, 0]])
+        move = np.array([[1, smear.skew, shift - smear.skew * middle], [0, 1, 0]], np.float32)
         layers = []
-        for layer, outside in ((ink, (0, 0, 0)), (cv2.merge([rest, rest, rest]), (255, 255, 255))):
-            moved = cv2.warpAffine(layer, move, alpha.shape[::-1], borderMode=cv2.BORDER_CONSTANT, borderValue=outside)
+        for layer, outside in ((ink, 0), (np.repeat(rest[:, :, None], 3, axis=2), 255)):
+            around = (outside, outside, outside)
+            moved = np.asarray(cv2.warpAffine(layer, move, size, borderMode=cv2.BORDER_CONSTANT, borderValue=around))
             layers.append(np.clip(np.rint(smeared(moved, smear.blur_px)), 0, 255).astype(np.uint8))
         return layers[0], layers[1]
 

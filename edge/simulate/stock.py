@@ -68,7 +68,9 @@ class Stock:
             made = self._cut_out(paths[int(rng.integers(len(paths)))])
             if made is not None:
                 return made
-        raise ConfigError(f"{paths[0].parent}: no object can be cut out of these photos; expected one on a plain ground")
+        raise ConfigError(
+            f"{paths[0].parent}: no object can be cut out of these photos; expected one on a plain ground"
+        )
 
     def _cut_out(self, path: Path) -> CutOut | None:
         if path not in self._made:

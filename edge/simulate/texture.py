@@ -53,16 +53,14 @@ def _wrapped_noise(across: int, rng: np.random.Generator, sigma_x: float, sigma_
     return np.asarray(smooth / smooth.std(), np.float32)
 
 
-def _cloth(
-    colour: tuple[int, int, int], across: int, rng: np.random.Generator, coarse: float, fine: float
-) -> Floats:
+def _cloth(colour: tuple[int, int, int], across: int, rng: np.random.Generator, coarse: float, fine: float) -> Floats:
     grey = coarse * _wrapped_noise(across, rng, 20.0, 20.0) + fine * _wrapped_noise(across, rng, 0.7, 0.7)
-    return np.asarray(np.float32(colour) + grey[:, :, None], np.float32)
+    return np.asarray(np.array(colour, np.float32) + grey[:, :, None], np.float32)
 
 
 def _grain(colour: tuple[int, int, int], across: int, rng: np.random.Generator) -> Floats:
     grey = 9.0 * _wrapped_noise(across, rng, 160.0, 3.0) + 4.0 * _wrapped_noise(across, rng, 12.0, 0.8)
-    return np.asarray(np.float32(colour) + grey[:, :, None] * np.float32((1.0, 0.85, 0.7)), np.float32)
+    return np.asarray(np.array(colour, np.float32) + grey[:, :, None] * np.array((1.0, 0.85, 0.7)), np.float32)
 
 
 def _add_seams(strip: Floats, rng: np.random.Generator) -> None:
