@@ -71,7 +71,7 @@ class Latency:
 class Snapshot:
     """All that is known at `taken_at`; `items` are newest first.
 
-    `counts` is by (bin, reason), `strokes` by (actuator, outcome). `picture_age_ns` is the age of the
+    `pictured` holds the items that have a thumbnail. `counts` is by (bin, reason), `strokes` by (actuator, outcome). `picture_age_ns` is the age of the
     newest frame now, None before the first one.
     """
 
@@ -81,6 +81,7 @@ class Snapshot:
     faults: tuple[Fault, ...]
     model: tuple[str, str]
     items: tuple[RecentItem, ...]
+    pictured: frozenset[int]
     counts: Mapping[tuple[str, Reason], int]
     labels: Mapping[str, int]
     strokes: Mapping[tuple[str, str], int]
@@ -222,6 +223,7 @@ class LiveView:
                 faults=faults,
                 model=self._model,
                 items=tuple(reversed(self._items.values())),
+                pictured=frozenset(self._pictures),
                 counts=dict(self._counts),
                 labels=dict(self._labels),
                 strokes=dict(self._strokes),
@@ -235,13 +237,13 @@ class LiveView:
             )
 
     def _catch_up(self) -> None:
-        while self._uncut:
+        while self._settled:
+            self._take_in(self._settled.popleft())
+        while self._uncut:  # after the items: whoever is told of one can have its picture
             item_id, crop = self._uncut.popleft()
             thumbnail = cut_thumbnail(crop.pixels, crop.box)
             if thumbnail is not None:
                 self._pictures[item_id] = thumbnail
-        while self._settled:
-            self._take_in(self._settled.popleft())
         while self._struck:
             self._mark(self._struck.popleft())
         for kept in (self._items, self._pictures, self._early_strokes):

@@ -7,7 +7,7 @@ import html
 import json
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,9 @@ class _Views:
             yield
         finally:
             self.closing.set()
-            await housekeeping
+            housekeeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await housekeeping
 
     async def _keep_house(self) -> None:
         while not self.closing.is_set():
@@ -107,10 +109,8 @@ class _Views:
     async def belt(self, request: Request) -> Response:
         """The newest picture with what is drawn over it in a header, so that the two always fit together."""
         picture = self._belt.picture()
-        if picture is None:
-            return PlainTextResponse("There is no picture yet.\n", 503, {"Retry-After": "1"})
-        if request.query_params.get("after") == str(picture.sequence):
-            return Response(status_code=204)
+        if picture is None or request.query_params.get("after") == str(picture.sequence):
+            return Response(status_code=204)  # nothing new, or nothing yet
         overlay = describe_belt(picture, self._live.snapshot(), self._station)
         headers = {"X-Sequence": str(picture.sequence), "X-Overlay": json.dumps(overlay, separators=(",", ":"))}
         return Response(picture.jpeg, media_type="image/jpeg", headers=headers)

@@ -76,6 +76,7 @@ class PageServer:
 
     def __init__(self, app: Starlette, host: str, port: int) -> None:
         self._socket = _listen(host, port)
+        self.app = app
         self.host = host
         self.port: int = self._socket.getsockname()[1]
         self._closing: threading.Event = app.state.closing
@@ -110,7 +111,11 @@ class PageServer:
         try:
             self._server.run(sockets=[self._socket])
         finally:
-            self._socket.close()
+            self.close()
+
+    def close(self) -> None:
+        """Give the port back; run() does it at its end."""
+        self._socket.close()
 
     def stop(self) -> None:
         """End run() within about two seconds; may be called from any thread, and twice."""

@@ -56,12 +56,7 @@ def describe_status(snapshot: Snapshot, station: Station, disk_free: int | None)
 
 def describe_items(snapshot: Snapshot, after_revision: int = 0) -> list[dict[str, Any]]:
     """Return the last items that changed after the revision, newest first."""
-    run = run_mark(snapshot)
-    return [
-        describe_item(item, snapshot.taken_at, f"/crops/{item.decision.item_id}.jpg?run={run}")
-        for item in snapshot.items
-        if item.revision > after_revision
-    ]
+    return [_describe_item(item, snapshot) for item in snapshot.items if item.revision > after_revision]
 
 
 def run_mark(snapshot: Snapshot) -> str:
@@ -69,23 +64,23 @@ def run_mark(snapshot: Snapshot) -> str:
     return f"{snapshot.taken_at - snapshot.uptime_ns:x}"
 
 
-def describe_item(item: RecentItem, now: int, crop: str) -> dict[str, Any]:
-    """Return one item; `crop` is the address of its picture."""
+def _describe_item(item: RecentItem, snapshot: Snapshot) -> dict[str, Any]:
     decision = item.decision
+    number = decision.item_id
     return {
-        "id": decision.item_id,
+        "id": number,
         "label": decision.label,
         "score": _rounded(decision.score, 4) if decision.label else None,
         "margin": _rounded(decision.margin, 4) if decision.label else None,
         "bin": decision.bin,
         "reason": str(decision.reason),
         "text": REASON_TEXT[decision.reason],
-        "age_s": _rounded((now - decision.decided_at) / NS_PER_S),
+        "age_s": _rounded((snapshot.taken_at - decision.decided_at) / NS_PER_S),
         "deciding_ms": _in_ms(decision.decided_at - item.crossed_at),
         "spare_ms": _in_ms(item.spare_ns),
         "stroke": item.stroke,
         "stroke_text": "" if item.spare_ns is None else STROKE_TEXT.get(item.stroke, item.stroke),
-        "crop": crop,
+        "crop": f"/crops/{number}.jpg?run={run_mark(snapshot)}" if number in snapshot.pictured else "",
         "revision": item.revision,
     }
 

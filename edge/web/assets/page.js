@@ -84,7 +84,7 @@ function showBins(bins) {
     const name = make("span", "name", bin.name);
     const others = bin.labels.filter((label) => label !== bin.name).join(", ");
     const note = [others, bin.enabled ? "" : "switched off"].filter(Boolean).join("; ");
-    if (note) name.append(make("small", "", note));
+    if (note) name.append(" ", make("small", "", note));
     row.append(name, make("span", "count", String(bin.count)));
     const bar = make("div", "bar");
     const fill = make("i");
@@ -125,7 +125,7 @@ function showHealth(status) {
 function fillCard(card, item) {
   card.style.setProperty("--bin", colours[item.bin] || "var(--bin-residual)");
   const label = make("p", "label", item.label || "not recognised");
-  label.append(make("small", "", percent(item.score)));
+  label.append(" ", make("small", "", percent(item.score)));
   const text = make("div", "text");
   text.append(label, make("p", "to", "→ " + item.bin));
   if (item.reason !== "sorted") text.append(make("p", "because", sentence(item.text)));
@@ -134,8 +134,7 @@ function fillCard(card, item) {
   text.append(when);
   const picture = make("img");
   picture.alt = "";
-  picture.src = item.crop;
-  picture.onerror = () => { picture.removeAttribute("src"); };
+  if (item.crop) picture.src = item.crop;
   card.replaceChildren(picture, text);
   card.dataset.revision = item.revision;
 }

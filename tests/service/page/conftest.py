@@ -1,0 +1,143 @@
+"""A page that is really served, in front of a station made up by the test."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.clock import SystemClock, VirtualClock, ms
+from edge.config import Station
+from edge.health import State
+from edge.interfaces import Sighting
+from edge.line import Outcome
+from edge.live import LiveView
+from edge.types import Actuation, Box, Crop, Decision, Frame, Image, Item, Reason, Stroke
+from edge.web import PageServer, build_app
+
+
+@dataclass
+class MadeUpStation:
+    """Publishes what a station would, one photo at a time in the middle of the picture."""
+
+    live: LiveView
+    clock: VirtualClock | SystemClock
+    photos: dict[str, Image] = field(default_factory=dict)
+    items: int = 0
+    frames: int = 0
+    box: Box = field(default_factory=lambda: Box(260, 170, 140, 140))
+
+    def show(self, label: str = "", item_id: int = 0) -> Frame:
+        """Publish a frame with that label's photo on a grey belt."""
+        pixels = np.full((480, 640, 3), 70, np.uint8)
+        sightings = []
+        if label:
+            box = self.box
+            pixels[box.y : box.y + box.height, box.x : box.x + box.width] = self.photos[label]
+            sightings.append(Sighting(box, track_id=1, item_id=item_id))
+        self.frames += 1
+        frame = Frame(pixels, self.clock.now(), self.frames)
+        self.live.publish_frame(frame, sightings)
+        return frame
+
+    def decide(
+        self, label: str, where: str, reason: Reason = Reason.SORTED, score: float = 0.97, said: str | None = None
+    ) -> int:
+        """Publish an item with that photo, and its stroke if it is diverted; `said` is the label if another."""
+        self.items += 1
+        frame = self.show(label, self.items)
+        now = self.clock.now()
+        actuation = None
+        if where != "residual":
+            actuation = Actuation(f"flap-{where}", now + ms(700), now + ms(800), (self.items,))
+        crop = Crop(frame.pixels, self.box, frame.captured_at, 100.0, 1.0)
+        decision = Decision(self.items, where, reason, now, label if said is None else said, score, 0.5)
+        item = Item(self.items, now - ms(12), (crop,))
+        self.live.publish_outcome(Outcome(item, None, decision, actuation, ms(15)))
+        if actuation is not None:
+            self.live.publish_stroke(Stroke(actuation, actuation.fire_at, actuation.release_at))
+        return self.items
+
+
+@dataclass
+class ServedPage:
+    """The page of a made-up station, on a free port of this machine."""
+
+    server: PageServer
+    station: MadeUpStation
+    thread: threading.Thread
+
+    @property
+    def url(self) -> str:
+        return self.server.url.rstrip("/")
+
+    def stop(self) -> None:
+        self.server.stop()
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+
+
+SETTINGS = {
+    "name": "yard",
+    "kind": "conveyor",
+    "camera": {"type": "simulated"},
+    "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 0.8},
+    "actuators": [
+        {"name": "flap-glass", "type": "digital", "pin": 17},
+        {"name": "flap-metal", "type": "digital", "pin": 27},
+    ],
+    "bins": [
+        {"name": "glass", "labels": ["glass"], "actuator": "flap-glass", "distance_mm": 300},
+        {"name": "metal", "labels": ["metal"], "actuator": "flap-metal", "distance_mm": 500},
+        {"name": "residual", "labels": ["trash"]},
+    ],
+}
+
+
+@pytest.fixture(scope="session")
+def waste_photos(data_dir: Path) -> dict[str, Image]:
+    """One real photo of each label, 140 pixels a side."""
+    photos: dict[str, Image] = {}
+    for label in ("glass", "metal", "trash"):
+        photo = cv2.imread(str(min((data_dir / "waste" / label).glob("*.jpg"))))
+        photos[label] = cv2.cvtColor(cv2.resize(photo, (140, 140)), cv2.COLOR_BGR2RGB).astype(np.uint8)
+    return photos
+
+
+def start_page(folder: Path, photos: dict[str, Image], clock: VirtualClock | SystemClock, port: int = 0) -> ServedPage:
+    checked = Station.model_validate({**SETTINGS, "state_folder": folder})
+    # No station file may hold such a name; the page must not rely on that.
+    station = checked.model_copy(update={"name": "yard <3>"})
+    live = LiveView(clock, ("waste", "1.0"))
+    live.publish_state(State.RUNNING)
+    server = PageServer(build_app(live, station, folder / "journal.sqlite", clock), "127.0.0.1", port)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    return ServedPage(server, MadeUpStation(live, clock, photos), thread)
+
+
+@pytest.fixture
+def serve(tmp_path: Path, waste_photos: dict[str, Image]) -> Iterator[Callable[..., ServedPage]]:
+    """Serve pages of made-up stations until the test ends."""
+    served: list[ServedPage] = []
+
+    def start(clock: VirtualClock | SystemClock, port: int = 0) -> ServedPage:
+        served.append(start_page(tmp_path, waste_photos, clock, port))
+        return served[-1]
+
+    yield start
+    for page in served:
+        page.stop()
+
+
+@pytest.fixture(scope="module")
+def idle_page(tmp_path_factory: pytest.TempPathFactory, waste_photos: dict[str, Image]) -> Iterator[ServedPage]:
+    """Serve the page of a station on which nothing happens, to all tests of a module."""
+    page = start_page(tmp_path_factory.mktemp("idle"), waste_photos, VirtualClock())
+    yield page
+    page.stop()

@@ -1,0 +1,257 @@
+"""The page as an operator sees it, in a real Chromium."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+from edge.clock import SystemClock
+from edge.faults import FaultKind
+from edge.health import Fault, State
+from edge.types import Reason
+from edge.web.words import STATE_TEXT
+
+WAIT_S = 10
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[webdriver.Chrome]:
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    assert browser, "these tests look at the page with a real browser: apt-get install chromium chromium-driver"
+    assert driver, "these tests steer the browser with its driver: apt-get install chromium-driver"
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with webdriver.Chrome(options=options, service=Service(driver)) as chrome:
+        yield chrome
+
+
+@pytest.fixture
+def page(serve: Callable[..., Any]) -> Any:
+    return serve(SystemClock())
+
+
+@pytest.fixture
+def browser(chromium: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
+    """Chromium for one test, which must leave no complaint in the console and ask nobody but the page's server."""
+    chromium.get_log("browser")
+    chromium.get_log("performance")
+    yield chromium
+    asked = [url for url in requests_of(chromium) if urlsplit(url).scheme not in ("blob", "data", "about", "chrome")]
+    complaints = chromium.get_log("browser")
+    chromium.get("about:blank")
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert {urlsplit(url).hostname for url in asked} == {"127.0.0.1"}
+    assert complaints == []
+
+
+def requests_of(chrome: webdriver.Chrome) -> list[str]:
+    messages = (json.loads(entry["message"])["message"] for entry in chrome.get_log("performance"))
+    return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+
+
+def resize(chrome: webdriver.Chrome, width: int, height: int) -> None:
+    """Give the page exactly this room, as a phone or a screen of this size would."""
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def wait_for_text(chrome: webdriver.Chrome, selector: str, text: str) -> None:
+    """Wait until the text is shown somewhere in what the selector matches; blank lines don't count."""
+    shown = ""
+
+    def is_there(_: webdriver.Chrome) -> bool:
+        nonlocal shown
+        found = chrome.execute_script(
+            "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText)", selector
+        )
+        shown = re.sub(r"\n+", "\n", "\n".join(found))
+        return text in shown
+
+    try:
+        WebDriverWait(chrome, WAIT_S, poll_frequency=0.05).until(is_there)
+    except TimeoutException:
+        pytest.fail(f"{selector} did not show {text!r} within {WAIT_S} s but {shown!r}")
+
+
+def measure(chrome: webdriver.Chrome, expression: str) -> Any:
+    return chrome.execute_script(f"return {expression}")
+
+
+def test_shows_what_was_sorted_and_goes_on_by_itself(page: Any, browser: webdriver.Chrome) -> None:
+    page.station.decide("glass", "glass")
+    browser.get(page.url)
+    wait_for_text(browser, "#title", "Running")
+    wait_for_text(browser, "#items li:first-child", "glass 97\u00a0%\n→ glass\ndiverted")
+    page.station.decide("metal", "residual", Reason.UNSURE, score=0.41)
+    wait_for_text(browser, "#items li:first-child", "metal 41\u00a0%\n→ residual\nThe model was not sure enough.")
+    wait_for_text(browser, "#items li:nth-child(2)", "glass")
+    wait_for_text(browser, "#bins", "glass\n1\nmetal\n0\nresidual trash\n1")
+    wait_for_text(browser, "#reasons", "1\nthe model was not sure enough")
+    wait_for_text(browser, "#total", "2")
+    wait_for_text(browser, "#h-model", "waste 1.0")
+    wait_for_text(browser, "#h-deciding", "12 ms")
+    assert measure(browser, "document.title") == "Running · yard <3>"
+
+
+def test_belt_picture_is_live_and_labelled(page: Any, browser: webdriver.Chrome) -> None:
+    browser.get(page.url)
+    wait_for_text(browser, "#stale", "No picture yet")
+    page.station.decide("metal", "metal")
+    wait_for_text(browser, "#overlay .box.decided", "metal 97\u00a0%")
+    assert measure(browser, "document.getElementById('picture').naturalWidth") == 640
+    assert "1 item in view" in measure(browser, "document.getElementById('picture').alt")
+    page.station.show()
+    WebDriverWait(browser, WAIT_S, poll_frequency=0.05).until(
+        lambda _: measure(browser, "document.querySelectorAll('.box').length") == 0
+    )
+
+
+def test_crops_are_shown(page: Any, browser: webdriver.Chrome) -> None:
+    page.station.decide("glass", "glass")
+    browser.get(page.url)
+    WebDriverWait(browser, WAIT_S, poll_frequency=0.05).until(
+        lambda _: measure(browser, "document.querySelector('.card img')?.naturalWidth") == 140 + 2 * (140 // 12)
+    )
+
+
+def test_every_state_is_told_in_words(page: Any, browser: webdriver.Chrome) -> None:
+    browser.get(page.url)
+    for state, text in STATE_TEXT.items():
+        page.station.live.publish_state(state, [])
+        wait_for_text(browser, "#title", text.title)
+        wait_for_text(browser, "#meaning", text.meaning)
+        assert measure(browser, "document.getElementById('banner').dataset.tone") == text.tone
+
+
+def test_fault_says_what_to_do_and_goes_away(page: Any, browser: webdriver.Chrome) -> None:
+    page.station.live.publish_state(State.FAULT, [Fault(FaultKind.CAMERA_MOVED, 0, "")])
+    browser.get(page.url)
+    wait_for_text(browser, "#faults", "The camera no longer looks where it was calibrated.")
+    wait_for_text(browser, "#faults", "What to do: Put the camera back, or run sorter calibrate for its new place.")
+    assert browser.find_element(By.CSS_SELECTOR, "#faults code").text == "sorter calibrate"
+    page.station.live.publish_state(State.RUNNING, [])
+    wait_for_text(browser, "#title", "Running")
+    assert not browser.find_element(By.ID, "faults").is_displayed()
+
+
+def test_labels_are_text_and_never_markup(page: Any, browser: webdriver.Chrome) -> None:
+    hostile = "<img src=x onerror=document.title=1><script>document.title=2</script>"
+    page.station.decide("glass", "glass", said=hostile)
+    page.station.live.publish_state(State.DEGRADED, [Fault(FaultKind.BIN_FULL, 0, hostile)])
+    browser.get(page.url)
+    wait_for_text(browser, "#items", hostile)
+    wait_for_text(browser, "#overlay", hostile)
+    wait_for_text(browser, "#faults", hostile)
+    assert measure(browser, "document.querySelectorAll('[onerror], body script').length") == 0
+
+
+def test_old_picture_is_marked(page: Any, browser: webdriver.Chrome) -> None:
+    frame = page.station.show("glass")
+    old = type(frame)(frame.pixels, frame.captured_at - 60_000_000_000, 2)
+    page.station.live.publish_frame(old, [])
+    browser.get(page.url)
+    wait_for_text(browser, "#stale", "This picture is 60 s old")
+    assert browser.find_element(By.ID, "stale").is_displayed()
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (800, 1200), (1280, 720), (1920, 1080)])
+def test_fits_every_screen(page: Any, browser: webdriver.Chrome, width: int, height: int) -> None:
+    for _ in range(14):
+        page.station.decide("glass", "glass")
+        page.station.decide("trash", "residual", Reason.NOT_CLASSIFIED, said="")
+    faults = [Fault(FaultKind.BIN_FULL, 0, "glass")] if width < 600 else []
+    page.station.live.publish_state(State.DEGRADED, faults)
+    resize(browser, width, height)
+    browser.get(page.url)
+    wait_for_text(browser, "#items", "not recognised")
+    wait_for_text(browser, "#overlay", "not recognised")
+    assert measure(browser, "document.documentElement.scrollWidth") <= width
+    small = measure(
+        browser,
+        "[...document.querySelectorAll('body *')].filter((e) => e.innerText).map((e) => parseFloat(getComputedStyle(e).fontSize))",
+    )
+    assert min(small) >= 11
+    if width == 1920:  # a workshop screen shows everything at once, in letters that are read from three metres
+        assert measure(browser, "document.documentElement.scrollHeight") <= height
+        assert measure(browser, "parseFloat(getComputedStyle(document.querySelector('h1')).fontSize)") >= 48
+
+
+def test_works_by_keyboard(page: Any, browser: webdriver.Chrome) -> None:
+    page.station.decide("glass", "glass")
+    browser.get(page.url)
+    wait_for_text(browser, "#items", "glass")
+    focused = []
+    for _ in range(3):
+        ActionChains(browser).send_keys(Keys.TAB).perform()
+        focused.append(measure(browser, "document.activeElement.className || document.activeElement.id"))
+    assert focused == ["skip", "pause", "items"]
+    button = browser.find_element(By.ID, "pause")
+    button.send_keys(Keys.SPACE)
+    assert (button.get_attribute("aria-pressed"), button.text) == ("true", "Show live picture")
+    button.send_keys(Keys.ENTER)
+    assert (button.get_attribute("aria-pressed"), button.text) == ("false", "Pause picture")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_letters_stand_out_in_both_schemes(page: Any, browser: webdriver.Chrome, scheme: str) -> None:
+    """Contrast after WCAG 2.2: at least 4.5 for text; the banner's large letters included."""
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    for where in ("glass", "metal", "residual"):
+        page.station.decide("glass", where, Reason.SORTED if where != "residual" else Reason.LATE)
+    page.station.live.publish_state(State.DEGRADED, [Fault(FaultKind.HOT, 0, "")])
+    browser.get(page.url)
+    wait_for_text(browser, "#items", "residual")
+    wait_for_text(browser, "#faults", "hot")
+    for state, text in STATE_TEXT.items():
+        page.station.live.publish_state(state, [Fault(FaultKind.HOT, 0, "")])
+        wait_for_text(browser, "#title", text.title)
+        faint = browser.execute_script(CONTRAST)
+        assert faint == [], f"{state} in {scheme}"
+
+
+CONTRAST = """
+const parse = (colour) => { const n = colour.match(/[\\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; };
+const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+  .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
+const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c[3] > 0.8) return c; } return [255, 255, 255, 1]; };
+const own = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+return [...document.querySelectorAll("body *")].filter((e) => own(e) && e.checkVisibility() && !e.closest("noscript, .skip"))
+  .map((e) => [e, light(parse(getComputedStyle(e).color)), light(ground(e))])
+  .map(([e, a, b]) => [e.className || e.id || e.tagName, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)])
+  .filter(([, ratio]) => ratio < 4.5);
+"""
+
+
+def test_lost_connection_is_told_and_mended(page: Any, serve: Callable[..., Any], chromium: webdriver.Chrome) -> None:
+    page.station.decide("glass", "glass")
+    chromium.get(page.url)
+    wait_for_text(chromium, "#title", "Running")
+    page.stop()
+    wait_for_text(chromium, "#title", "No connection")
+    wait_for_text(chromium, "#meaning", "What is shown below is from before.")
+    again = serve(SystemClock(), page.server.port)
+    again.station.decide("metal", "metal")
+    wait_for_text(chromium, "#title", "Running")
+    wait_for_text(chromium, "#items", "metal")
+    assert "glass" not in measure(chromium, "document.getElementById('items').innerText")
+    chromium.get("about:blank")

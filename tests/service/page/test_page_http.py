@@ -1,0 +1,342 @@
+"""The page's server: what it answers, what it turns away, and that nobody can make it hang or fall."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from edge.clock import VirtualClock, ms
+from edge.errors import ConfigError
+from edge.faults import FaultKind
+from edge.health import HELD_STATES, Fault, State
+from edge.types import REASON_TEXT, Reason
+from edge.web import PageServer
+from edge.web.app import MAX_STREAMS
+from edge.web.server import MAX_CONNECTIONS
+from edge.web.words import STATE_TEXT
+
+ROUTES = {
+    "/": "text/html",
+    "/page.css": "text/css",
+    "/page.js": "text/javascript",
+    "/icon.svg": "image/svg+xml",
+    "/api/status": "application/json",
+    "/api/items": "application/json",
+    "/belt.jpg": "image/jpeg",
+    "/crops/1.jpg": "image/jpeg",
+    "/metrics": "text/plain",
+    "/healthz": "application/json",
+}
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def page(serve: Callable[..., Any], clock: VirtualClock) -> Any:
+    return serve(clock)
+
+
+@pytest.fixture
+def web(page: Any) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=page.url, timeout=10) as client:
+        yield client
+
+
+@pytest.fixture
+def idle_web(idle_page: Any) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=idle_page.url, timeout=10) as client:
+        yield client
+
+
+@pytest.mark.parametrize(("path", "kind"), ROUTES.items())
+def test_every_route_answers_with_its_type_and_the_security_headers(
+    page: Any, web: httpx.Client, path: str, kind: str
+) -> None:
+    page.station.decide("glass", "glass")
+    answer = web.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith(kind)
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "server" not in answer.headers
+    assert web.head(path).status_code == 200
+
+
+def test_status_says_what_happened(page: Any, web: httpx.Client) -> None:
+    page.station.decide("glass", "glass")
+    page.station.decide("metal", "residual", Reason.UNSURE, score=0.41)
+    page.station.live.publish_state(State.DEGRADED, [Fault(FaultKind.BIN_FULL, 0, "glass")])
+    status = web.get("/api/status").json()
+    assert status["state"]["code"] == "degraded"
+    assert status["faults"][0]["code"] == "bin-full"
+    assert status["faults"][0]["advice"] == "Empty the bin."
+    assert {where["name"]: where["count"] for where in status["bins"]} == {"glass": 1, "metal": 0, "residual": 1}
+    assert status["reasons"] == [{"reason": "unsure", "text": REASON_TEXT[Reason.UNSURE], "count": 1}]
+    assert status["model"] == {"name": "waste", "version": "1.0"}
+    assert status["health"]["deciding_ms"] == 12
+    assert status["health"]["spare_ms"] == 700
+    assert status["health"]["disk_free_mb"] > 0
+
+
+def test_items_say_what_became_of_them(page: Any, web: httpx.Client) -> None:
+    page.station.decide("glass", "glass")
+    page.station.decide("trash", "residual", Reason.TOUCHING, said="")
+    newest, oldest = web.get("/api/items").json()["items"]
+    assert (oldest["label"], oldest["bin"], oldest["score"], oldest["stroke"]) == ("glass", "glass", 0.97, "fired")
+    assert (newest["label"], newest["bin"], newest["score"], newest["stroke"]) == ("", "residual", None, "")
+    assert newest["text"] == REASON_TEXT[Reason.TOUCHING]
+
+
+def test_crop_is_the_item(page: Any, web: httpx.Client) -> None:
+    page.station.decide("glass", "glass")
+    shown = cv2.imdecode(np.frombuffer(web.get("/crops/1.jpg").content, np.uint8), cv2.IMREAD_COLOR_RGB)
+    border = 140 // 12
+    inner = shown[border : border + 140, border : border + 140].astype(int)
+    assert np.abs(inner - page.station.photos["glass"]).mean() < 6  # what JPEG costs
+
+
+@pytest.mark.parametrize("name", ["2.jpg", "1.png", "1", "x.jpg", "-1.jpg", "9" * 5000 + ".jpg", "%2e%2e", "²​.jpg"])
+def test_crop_that_is_not_there(page: Any, web: httpx.Client, name: str) -> None:
+    page.station.decide("glass", "glass")
+    assert web.get(f"/crops/{name}").status_code == 404
+
+
+def test_belt_picture_comes_with_its_boxes(page: Any, web: httpx.Client) -> None:
+    page.station.decide("metal", "metal")
+    answer = web.get("/belt.jpg")
+    overlay = json.loads(answer.headers["x-overlay"])
+    assert (overlay["width"], overlay["height"], overlay["line"]) == (640, 480, [384, 0, 384, 480])
+    assert overlay["boxes"] == [{"box": [260, 170, 140, 140], "label": "metal", "score": 0.97, "bin": "metal"}]
+    assert cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR).shape == (480, 640, 3)
+
+
+def test_belt_picture_before_the_first_frame(web: httpx.Client) -> None:
+    assert web.get("/belt.jpg").status_code == 204
+
+
+def test_belt_is_sent_once_and_encoded_at_most_ten_times_a_second(
+    page: Any, web: httpx.Client, clock: VirtualClock
+) -> None:
+    page.station.show()
+    assert web.get("/belt.jpg").headers["x-sequence"] == "1"
+    assert web.get("/belt.jpg?after=1").status_code == 204
+    page.station.show()
+    assert web.get("/belt.jpg").headers["x-sequence"] == "1"
+    clock.advance_to(clock.now() + ms(100))
+    assert web.get("/belt.jpg?after=1").headers["x-sequence"] == "2"
+
+
+@pytest.mark.parametrize("shape", [(0, 0, 3), (480, 0, 3), (1, 1, 3), (3, 5000, 3), (480, 640, 1), (480, 640)])
+def test_odd_frames_cost_nothing_but_the_picture(page: Any, web: httpx.Client, shape: tuple[int, ...]) -> None:
+    frame = page.station.show()
+    page.station.live.publish_frame(type(frame)(np.zeros(shape, np.uint8), frame.captured_at, 99), [])
+    assert web.get("/belt.jpg").status_code in (200, 204)
+    assert web.get("/healthz").status_code == 200
+
+
+def test_frame_that_is_not_contiguous(page: Any, web: httpx.Client) -> None:
+    frame = page.station.show("glass")
+    page.station.live.publish_frame(type(frame)(frame.pixels[::2, ::-1, ::-1], frame.captured_at, 99), [])
+    answer = web.get("/belt.jpg")
+    assert cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR).shape == (240, 640, 3)
+
+
+def test_score_that_is_no_number(page: Any, web: httpx.Client) -> None:
+    page.station.decide("glass", "residual", Reason.UNSURE, score=float("nan"))
+    assert web.get("/api/items").json()["items"][0]["score"] is None
+
+
+def test_metrics_are_the_station_s(page: Any, web: httpx.Client) -> None:
+    page.station.decide("glass", "glass")
+    families = {family.name: family for family in text_string_to_metric_families(web.get("/metrics").text)}
+    assert [(s.labels, s.value) for s in families["sorter_items"].samples] == [
+        ({"bin": "glass", "reason": "sorted"}, 1.0)
+    ]
+
+
+@pytest.mark.parametrize("state", State)
+def test_health_by_state(page: Any, web: httpx.Client, state: State) -> None:
+    page.station.live.publish_state(state, [])
+    answer = web.get("/healthz")
+    assert answer.status_code == (503 if state in HELD_STATES else 200)
+    assert answer.json()["state"] == str(state)
+
+
+def test_every_state_and_reason_has_words() -> None:
+    assert STATE_TEXT.keys() == set(State)
+    assert REASON_TEXT.keys() == set(Reason)
+
+
+def test_station_s_name_is_escaped(web: httpx.Client) -> None:
+    assert "yard &lt;3&gt;" in web.get("/").text
+    assert "<3>" not in web.get("/").text
+
+
+# -- who is turned away ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:80", "127.0.0.1:9", "192.168.1.7", "[::1]:80", "[fe80::1]"])
+def test_own_names_and_addresses_may_ask(idle_web: httpx.Client, host: str) -> None:
+    assert idle_web.get("/api/status", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "[::1", "@"])
+def test_foreign_names_may_not(idle_web: httpx.Client, host: str) -> None:
+    answer = idle_web.get("/api/status", headers={"Host": host})
+    assert answer.status_code == 421
+    assert "[page] names" in answer.text
+
+
+def test_own_host_name_may_ask(idle_web: httpx.Client) -> None:
+    assert idle_web.get("/api/status", headers={"Host": socket.gethostname()}).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "WHATEVER"])
+def test_nothing_can_be_changed(idle_web: httpx.Client, method: str) -> None:
+    assert idle_web.request(method, "/api/status").status_code == 405
+
+
+def test_no_body_is_taken(idle_web: httpx.Client) -> None:
+    assert idle_web.request("GET", "/", content=b"x" * 1_000_000).status_code == 413
+    assert idle_web.request("GET", "/", content=iter([b"x"] * 10)).status_code == 413
+
+
+# -- who tries to make it fall -----------------------------------------------------------------------------------
+
+
+def raw(port: int, request: bytes) -> bytes:
+    """Send bytes, say that no more will come, and return the whole answer."""
+    with socket.create_connection(("127.0.0.1", port), timeout=15) as connection:
+        answer = b""
+        try:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            while piece := connection.recv(65_536):
+                answer += piece
+        except (ConnectionResetError, BrokenPipeError):
+            pass  # it may hang up on nonsense
+        return answer
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(300),  # a TLS greeting
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 5000 + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /\x00\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"\r\n" * 100,
+    ],
+)
+def test_malformed_requests_get_an_answer_or_a_hang_up(
+    idle_page: Any, idle_web: httpx.Client, caplog: pytest.LogCaptureFixture, request_bytes: bytes
+) -> None:
+    answer = raw(idle_page.server.port, request_bytes)
+    assert answer == b"" or answer.split()[1].startswith(b"4")
+    assert idle_web.get("/healthz").status_code == 200
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "HEAD", "get", "POST", ""]),
+    path=st.one_of(
+        st.text(max_size=60),
+        st.sampled_from([*ROUTES, "/events"]).flatmap(lambda r: st.text(max_size=20).map(lambda t: r + t)),
+    ),
+    headers=st.lists(st.tuples(st.text(max_size=12), st.text(max_size=40)), max_size=4),
+)
+def test_any_request_gets_no_server_error(
+    idle_page: Any, caplog: pytest.LogCaptureFixture, method: str, path: str, headers: list[tuple[str, str]]
+) -> None:
+    lines = [f"{method} {path} HTTP/1.0", "Host: localhost", *(f"{name}: {value}" for name, value in headers)]
+    answer = raw(idle_page.server.port, "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogatepass"))
+    status = answer[9:12]
+    assert status in (b"", b"200", b"204", b"400", b"404", b"405", b"413", b"421")
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_events_tell_everything_first_and_then_what_changed(page: Any, web: httpx.Client) -> None:
+    page.station.decide("glass", "glass")
+    with web.stream("GET", "/events") as answer:
+        told = (json.loads(line.removeprefix("data: ")) for line in answer.iter_lines() if line.startswith("data: "))
+        assert [item["id"] for item in next(told)["items"]] == [1]
+        page.station.decide("metal", "metal")
+        assert [item["id"] for item in next(told)["items"]] == [2]
+
+
+def test_streams_are_few_and_are_given_back(page: Any) -> None:
+    with ExitStack() as stack:
+        for _ in range(MAX_STREAMS):
+            visitor = stack.enter_context(socket.create_connection(("127.0.0.1", page.server.port), timeout=10))
+            visitor.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            told = stack.enter_context(visitor.makefile("rb"))
+            assert any(line.startswith(b"data: ") for line in told)
+        refused = httpx.get(page.url + "/events")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+        assert httpx.get(page.url + "/api/status").status_code == 200
+    # The visitors are gone; a newcomer is let in as soon as the server has noticed.
+    answers = (httpx.head(page.url + "/events").status_code for _ in range(1000))
+    assert 200 in answers
+
+
+def test_crowd_is_cut_off_and_the_page_lives(page: Any) -> None:
+    with ExitStack() as stack:
+        crowd = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", page.server.port), timeout=10))
+            for _ in range(MAX_CONNECTIONS + 20)
+        ]
+        turned_away = 0
+        for visitor in crowd[MAX_CONNECTIONS:]:
+            try:
+                turned_away += visitor.recv(1) == b""
+            except ConnectionResetError:
+                turned_away += 1
+        assert turned_away == 20
+    answers = (raw(page.server.port, b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n") for _ in range(1000))
+    assert any(answer.startswith(b"HTTP/1.1 200") for answer in answers)
+
+
+def test_stop_ends_streams_and_the_server(page: Any) -> None:
+    with httpx.Client(base_url=page.url, timeout=10) as client, client.stream("GET", "/events") as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("retry")
+        page.stop()
+        assert all(line is not None for line in lines)  # ends instead of hanging
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(page.url + "/")
+    page.server.stop()  # again is harmless
+
+
+def test_port_in_use_names_the_port_and_the_setting(page: Any, serve: Callable[..., Any], clock: VirtualClock) -> None:
+    with pytest.raises(ConfigError, match=rf"port {page.server.port}: another program uses it.*\[page\] port"):
+        serve(clock, page.server.port)
+
+
+def test_address_of_another_machine(serve: Callable[..., Any], clock: VirtualClock, page: Any) -> None:
+    with pytest.raises(ConfigError, match=r"192\.0\.2\.1 port 8080.*\[page\] host"):
+        PageServer(page.server.app, "192.0.2.1", 8080)
+
+
+def test_url_for_every_address(page: Any) -> None:
+    server = PageServer(page.server.app, "0.0.0.0", 0)
+    assert server.url == f"http://localhost:{server.port}/"
+    server.close()
