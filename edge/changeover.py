@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edge.bundle.archive import Bundle, open_bundle
+from edge.bundle.archive import Bundle
 from edge.classify import BundleClassifier, open_shipped_bundle
 from edge.clock import NS_PER_S
 from edge.config import Station
@@ -34,6 +34,7 @@ from edge.store.probation import (
     load_probation,
 )
 from edge.store.records import Generation
+from edge.store.shadow import Shadow, shadow_folder
 from edge.store.timed import TimedClassifier
 from edge.types import Event, Reason
 
@@ -77,6 +78,8 @@ class Changeover:
     _serving: Serving | None = None
     _probation: Probation | None = None
     _recent: Tally = field(default_factory=Tally)
+    _shadow: Shadow | None = None
+    _shadow_digest: str | None = None
     _refused: int = 0
     _turned_at: int = 0
     _kept_at: int = 0
@@ -101,7 +104,9 @@ class Changeover:
 
     def note(self, outcome: Outcome) -> None:
         """Count a decided item; called by the vision thread, never waits."""
-        serving, reason = self._serving, outcome.decision.reason
+        serving, shadow, reason = self._serving, self._shadow, outcome.decision.reason
+        if shadow is not None:
+            shadow.offer(outcome)
         if serving is not None and reason in JUDGED:
             serving.classifier.add(Tally(items=1, residual=int(reason in MODELS_OWN)))
 
@@ -114,6 +119,16 @@ class Changeover:
         if generation is not None and generation.number not in (self._number, self._refused):
             self._change(generation)
         self._count()
+        self._follow_shadow()
+
+    def rest(self, until: int) -> None:
+        """Spend the time until the next turn on what the shadow looks at."""
+        while (left := until - self.clock.now()) > 0 and self._shadow is not None:
+            try:
+                self._shadow.look(left / NS_PER_S)
+            except OSError as error:
+                self._say("model", f"the model that looks on stops, the disk refuses: {error.strerror}", "warning")
+                self._shadow = None
 
     def reopen(self) -> TimedClassifier:
         """Load the model at work anew, after it failed.
@@ -159,6 +174,25 @@ class Changeover:
                     self._say("model", f"the previous model can't be used either: {error}", "warning")
         shipped = open_shipped_bundle()
         return Serving(shipped, self._classifier(shipped), None)
+
+    def _follow_shadow(self) -> None:
+        digest = self.store.shadow()
+        if digest == self._shadow_digest:
+            return
+        self._shadow_digest, self._shadow = digest, None
+        if digest is None:
+            self._say("model", "no model looks on any more")
+            return
+        try:
+            bundle = self.store.open(digest)
+            check_station(bundle, self.station)
+            inference = self.station.inference
+            candidate = BundleClassifier(bundle, inference.threads, inference.runtime)
+        except BundleError as error:
+            self._say("model", f"the model that shall look on can't be used: {error}", "warning")
+            return
+        self._shadow = Shadow(digest, candidate, shadow_folder(self.station.state_folder, digest), self.clock)
+        self._say("model", f"{bundle.manifest.title} ({digest[:12]}) looks on")
 
     def _load(self, generation: Generation) -> Serving:
         bundle = self.store.open(generation.current)
@@ -269,10 +303,3 @@ def build_changeover(station: Station, clock: Clock, boot: str) -> Changeover | 
         return None
     limits = replace(Limits(), budget_ms=station.inference.max_invoke_ms)
     return Changeover(ModelStore(station.state_folder / "models"), station, clock, boot, limits)
-
-
-def open_named_bundle(station: Station) -> Bundle:
-    """The bundle that a station's file names."""
-    if station.inference.bundle is None:
-        return open_shipped_bundle()
-    return open_bundle(station.inference.bundle)

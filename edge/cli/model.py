@@ -12,8 +12,9 @@ from rich.table import Table
 
 from edge.bundle.archive import bundle_bytes, open_bundle
 from edge.errors import StoreError
-from edge.store.install import Device, activate, open_device, prove, wall_instant
+from edge.store.install import Device, activate, check_station, open_device, prove, wall_instant
 from edge.store.records import Evidence, Generation
+from edge.store.shadow import Comparison, compare, shadow_folder
 from edge.store.verify import verify_store
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Models on this device.")
@@ -118,6 +119,45 @@ def rollback(station: StationPath = DEFAULT_STATION) -> None:
 
 
 @app.command()
+def shadow(
+    model: Annotated[str | None, typer.Argument(help="The installed model that shall look on; none: nobody.")] = None,
+    station: StationPath = DEFAULT_STATION,
+) -> None:
+    """Let an installed model classify beside the current one without acting; `compare` shows what it says."""
+    device = open_device(station)
+    if model is None:
+        device.store.set_shadow(None)
+        typer.echo("no model looks on any more")
+        return
+    evidence = device.store.find(model)
+    check_station(device.store.open(evidence.digest), device.station)
+    device.store.set_shadow(evidence.digest)
+    typer.echo(f"{evidence.title} looks on from now on; see what it says with 'sorter model compare'")
+
+
+@app.command("compare")
+def compare_models(
+    station: StationPath = DEFAULT_STATION,
+    model: Annotated[
+        str | None, typer.Argument(help="The model that looked on; without it the one that does now.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Show so many of the latest items they differ on.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show where the model that looks on differs from the one at work, with crops."""
+    device = open_device(station)
+    digest = device.store.shadow() if model is None else device.store.find(model).digest
+    if digest is None:
+        raise StoreError("no model looks on: start one with 'sorter model shadow MODEL'")
+    folder = shadow_folder(device.station.state_folder, digest)
+    comparison = compare(folder)
+    if as_json:
+        typer.echo(json.dumps(_comparison_json(comparison, digest, folder), indent=2))
+    else:
+        _print_comparison(comparison, folder, limit)
+
+
+@app.command()
 def prune(
     station: StationPath = DEFAULT_STATION,
     keep: Annotated[int, typer.Option(min=0, help="How many models to keep besides current and previous.")] = 3,
@@ -151,6 +191,40 @@ def _activate(device: Device, evidence: Evidence, probation: bool) -> None:
     _warn_if_unused(device)
 
 
+def _comparison_json(comparison: Comparison, digest: str, folder: Path) -> dict[str, object]:
+    return {
+        "candidate": digest,
+        "items": comparison.items,
+        "same": comparison.same,
+        "sure": comparison.sure,
+        "candidate_sure": comparison.candidate_sure,
+        "candidate_ms": round(comparison.candidate_ms, 3),
+        "different": [
+            {**look.model_dump(), "picture": str(folder / look.picture) if look.picture else ""}
+            for look in comparison.different
+        ],
+    }
+
+
+def _print_comparison(comparison: Comparison, folder: Path, limit: int) -> None:
+    console, items = Console(), comparison.items
+    console.print(
+        f"{items} items: the same label for {comparison.same} ({comparison.same / items:.1%}); sure of {comparison.sure} "
+        f"at work, of {comparison.candidate_sure} looking on; {comparison.candidate_ms:.1f} ms an item looking on"
+    )
+    pairs = Table("at work", "looking on", "items", title="Where they differ", title_justify="left")
+    for (label, other), count in comparison.pairs.most_common():
+        pairs.add_row(label, other, str(count))
+    latest = Table("item", "at work", "looking on", "crop", title="The latest of them", title_justify="left")
+    for look in comparison.different[max(0, len(comparison.different) - limit) :]:
+        crop = str(folder / look.picture) if look.picture else ""
+        ours, other = f"{look.label} {look.score:.0%}", f"{look.candidate_label} {look.candidate_score:.0%}"
+        latest.add_row(str(look.item), ours, other, crop)
+    for table in (pairs, latest):
+        if table.row_count:
+            console.print(table)
+
+
 def _title(device: Device, digest: str) -> str:
     title = next((model.title for model in device.store.models() if model.digest == digest), "a damaged model")
     return f"{title} ({digest[:12]})"
@@ -159,7 +233,7 @@ def _title(device: Device, digest: str) -> str:
 def _state(model: Evidence, generation: Generation | None) -> str:
     if generation is None:
         return ""
-    return {generation.current: "current", generation.previous: "previous"}.get(model.digest, "")
+    return {generation.previous: "previous", generation.current: "current"}.get(model.digest, "")
 
 
 def _warn_if_unused(device: Device) -> None:

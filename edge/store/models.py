@@ -124,6 +124,13 @@ class ModelStore:
         known = ", ".join(f"{m.title} ({m.digest[:12]})" for m in models) or "none"
         raise StoreError(f"no model {text!r} is installed; installed: {known}")
 
+    def shadow(self) -> str | None:
+        """Digest of the model that looks on without acting; None where there is none."""
+        try:
+            return (self.folder / "shadow").readlink().name
+        except OSError:
+            return None
+
     def history(self) -> list[Generation]:
         """The generations that are kept, oldest first."""
         found = []
@@ -225,11 +232,21 @@ class ModelStore:
             self.open(before.previous)
             return self._switch(before.previous, before.current, why, now, probation=False)
 
+    def set_shadow(self, digest: str | None) -> None:
+        """Let an installed model look on, or none."""
+        with self.locked():
+            if digest is None:
+                (self.folder / "shadow").unlink(missing_ok=True)
+                sync_folder(self.folder, self._calls)
+                return
+            self.open(digest)
+            self._replace_link(Path("models", digest), self.folder / "shadow")
+
     def prune(self, keep: int) -> list[str]:
-        """Remove all but the newest `keep` models, current and previous ones never; return the digests removed."""
+        """Remove all but the newest `keep` models, current, previous and shadow never; return the digests removed."""
         with self.locked():
             generation = self.active()
-            needed = set() if generation is None else {generation.current, generation.previous}
+            needed = {self.shadow()} | (set() if generation is None else {generation.current, generation.previous})
             loose = [model.digest for model in self.models() if model.digest not in needed]
             removed = loose[: max(0, len(loose) - keep)]
             for digest in removed:

@@ -1,0 +1,167 @@
+"""A candidate that looks on: it classifies what the model at work classified, and acts on nothing."""
+
+from __future__ import annotations
+
+import json
+import queue
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edge.bundle.preprocess import prepare_crop
+from edge.classify import BundleClassifier
+from edge.clock import NS_PER_MS
+from edge.errors import StoreError
+from edge.interfaces import Clock
+from edge.line import Outcome
+from edge.types import Crop, Reason
+
+# An outcome holds whole frames: so many may wait, later ones are not looked at.
+_WAITING = 4
+_LARGEST_FILE = 8 << 20
+_MOST_PICTURES = 500
+_QUALITY = 92
+
+
+class Look(BaseModel):
+    """One item as both saw it; `sure` by each model's own thresholds; `picture` only where the labels differ."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    item: int
+    label: str
+    score: float
+    sure: bool
+    candidate_label: str
+    candidate_score: float
+    candidate_sure: bool
+    candidate_ms: float
+    picture: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Where two models differ; `pairs` counts (label at work, candidate's label)."""
+
+    items: int
+    same: int
+    sure: int
+    candidate_sure: int
+    candidate_ms: float
+    pairs: Counter[tuple[str, str]]
+    different: tuple[Look, ...]
+
+
+class Shadow:
+    """A candidate at its post; `offer` is for the vision thread, everything else for the models' thread."""
+
+    def __init__(self, digest: str, candidate: BundleClassifier, folder: Path, clock: Clock) -> None:
+        self.digest = digest
+        self.missed = 0
+        self._candidate = candidate
+        self._folder = folder
+        self._clock = clock
+        self._waiting: queue.Queue[Outcome] = queue.Queue(_WAITING)
+        self._pictures = 0
+
+    def offer(self, outcome: Outcome) -> None:
+        """Have a decided item looked at, if there is time for it; never waits."""
+        if outcome.prediction is None or not outcome.item.crops:
+            return
+        try:
+            self._waiting.put_nowait(outcome)
+        except queue.Full:
+            self.missed += 1
+
+    def look(self, wait_s: float) -> bool:
+        """Classify one waiting item and write down what came of it; False if none came within the time.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        try:
+            outcome = self._waiting.get(timeout=wait_s) if wait_s > 0 else self._waiting.get_nowait()
+        except queue.Empty:
+            return False
+        prediction, crops = outcome.prediction, outcome.item.crops
+        if prediction is None:
+            return True
+        started_at = self._clock.now()
+        candidate = self._candidate.classify(crops, prediction.crops_used)
+        milliseconds = (self._clock.now() - started_at) / NS_PER_MS
+        picture = self._keep(outcome.item.item_id, crops[0]) if candidate.label != prediction.label else ""
+        look = Look(
+            item=outcome.item.item_id,
+            label=prediction.label,
+            score=prediction.score,
+            sure=outcome.decision.reason is not Reason.UNSURE,
+            candidate_label=candidate.label,
+            candidate_score=candidate.score,
+            candidate_sure=self._candidate.is_sure(candidate),
+            candidate_ms=milliseconds,
+            picture=picture,
+        )
+        self._append(look)
+        return True
+
+    def _append(self, look: Look) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / "items.jsonl"
+        if not path.exists() or path.stat().st_size < _LARGEST_FILE:
+            with path.open("a") as file:
+                file.write(look.model_dump_json() + "\n")
+
+    def _keep(self, item: int, crop: Crop) -> str:
+        """Keep the crop as the candidate saw it, as long as there is room."""
+        if self._pictures >= _MOST_PICTURES:
+            return ""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._pictures = max(self._pictures, len(list(self._folder.glob("*.jpg")))) + 1
+        pixels = prepare_crop(crop.pixels, crop.box, self._candidate.bundle.manifest.geometry)
+        name = f"{self._pictures:05}-{item}.jpg"
+        cv2.imwrite(
+            str(self._folder / name), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+        )
+        return name
+
+
+def shadow_folder(state_folder: Path, digest: str) -> Path:
+    """Where a candidate's looks lie."""
+    return state_folder / "shadow" / digest[:12]
+
+
+def compare(folder: Path) -> Comparison:
+    """Where the candidate and the model at work differ.
+
+    Raises:
+        StoreError: the candidate has not looked at anything yet.
+    """
+    looks = list(_read(folder / "items.jsonl"))
+    if not looks:
+        raise StoreError(
+            f"{folder}: the candidate has seen no items yet: start it with 'sorter model shadow MODEL' and let the "
+            "station sort"
+        )
+    return Comparison(
+        items=len(looks),
+        same=sum(look.label == look.candidate_label for look in looks),
+        sure=sum(look.sure for look in looks),
+        candidate_sure=sum(look.candidate_sure for look in looks),
+        candidate_ms=sum(look.candidate_ms for look in looks) / len(looks),
+        pairs=Counter((look.label, look.candidate_label) for look in looks if look.label != look.candidate_label),
+        different=tuple(look for look in looks if look.label != look.candidate_label),
+    )
+
+
+def _read(path: Path) -> Iterator[Look]:
+    if not path.is_file():
+        return
+    for line in path.read_text().splitlines():
+        try:
+            yield Look.model_validate(json.loads(line))
+        except (ValidationError, ValueError):
+            continue  # the last line before a power cut
