@@ -1,0 +1,51 @@
+"""The README says what the code says. Run as a program, this file writes the table of settings into it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from edge.cli import COMMANDS, ENTRY_POINT_GROUP
+from edge.config.document import settings_rows
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+BEGIN = "<!-- settings: written by `python tests/unit/test_readme.py` -->"
+END = "<!-- end of settings -->"
+
+
+def settings_table() -> str:
+    lines = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| `{r.key}` | {r.type} | {r.default.replace('|', chr(92) + '|')} | {r.description} |" for r in settings_rows()
+    ]
+    return "\n".join(lines)
+
+
+def with_table(text: str) -> str:
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{settings_table()}\n\n{END}{rest.split(END)[1]}"
+
+
+def test_every_setting_is_in_the_readme_as_the_code_has_it() -> None:
+    text = README.read_text()
+    assert text == with_table(text), "run: python tests/unit/test_readme.py"
+
+
+def test_every_command_is_in_the_readme_and_no_other() -> None:
+    from importlib.metadata import entry_points
+
+    known = {*COMMANDS, *(point.name for point in entry_points(group=ENTRY_POINT_GROUP))}
+    documented = set(re.findall(r"^\| `sorter ([a-z]+)`", README.read_text(), flags=re.MULTILINE))
+    assert documented == known
+
+
+def test_every_path_that_the_readme_names_is_there() -> None:
+    text = README.read_text()
+    named = set(re.findall(r"`((?:edge|training|converter|systemd|tests|benchmarks)/[\w./-]+)`", text))
+    named |= set(re.findall(r"\]\((?!http)([^)#]+)\)", text))
+    assert named
+    assert [path for path in sorted(named) if not (README.parent / path).exists()] == []
+
+
+if __name__ == "__main__":
+    README.write_text(with_table(README.read_text()))
