@@ -49,11 +49,13 @@ _BLUE_YELLOW = np.array([[-0.5, -0.5, 1]], np.float32)
 class Difference:
     """What is not belt, over the part of the small picture that starts at (left, top).
 
-    `extent` is 255 over whole items, `seeds` where that is beyond doubt.
+    `extent` is 255 over whole items, `seeds` where that is beyond doubt. `size` is the small picture's, along and
+    across the belt.
     """
 
     extent: Mask
     seeds: Mask
+    size: tuple[int, int]
     left: int = 0
     top: int = 0
 
@@ -171,8 +173,10 @@ class Background:
         seeds = (offset > luma_low * np.float32(LUMA_HIGH / LUMA_LOW)) | (
             chroma > chroma_low * np.float32(CHROMA_HIGH / CHROMA_LOW)
         )
+        across, along = self._mean.shape[:2]
+        full = np.uint8(255)
         return Difference(
-            extent.view(np.uint8) * np.uint8(255), seeds.view(np.uint8) * np.uint8(255), where[1].start, where[0].start
+            extent.view(np.uint8) * full, seeds.view(np.uint8) * full, (along, across), where[1].start, where[0].start
         )
 
 

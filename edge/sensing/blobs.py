@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -18,8 +18,10 @@ MIN_SEEDS = 3
 SPLIT, WHOLE = 0.45, 0.7
 # A lump smaller than this share of the largest is a part (a bottle's cap), not an item.
 LUMP_SHARE = 0.45
+# Small pixels by which the smoothing of the small picture widens a thing on each side.
+GROWN = 0.75
 # Below this share of its convex hull a blob may be two things side by side.
-SOLID = 0.82
+SOLID = 0.86
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,19 @@ def find_blobs(difference: Difference, min_area: float, gap: float, *, apart: bo
         part = (labels[top : top + height, left : left + width] == label).astype(np.uint8)
         blob = Blob(left + dx, top + dy, left + width + dx, top + height + dy, area)
         blobs += take_apart(blob, part, min_area) if apart else [blob]
-    return blobs
+    return [_draw_in(blob, difference.size) for blob in blobs]
+
+
+def _draw_in(blob: Blob, size: tuple[int, int]) -> Blob:
+    """Undo what smoothing added to each side, but where the view cuts the thing off."""
+    along, across = size
+    return replace(
+        blob,
+        left=blob.left + GROWN if blob.left > 0 else 0.0,
+        top=blob.top + GROWN if blob.top > 0 else 0.0,
+        right=blob.right - GROWN if blob.right < along else float(along),
+        bottom=blob.bottom - GROWN if blob.bottom < across else float(across),
+    )
 
 
 def take_apart(blob: Blob, part: Mask, min_area: float) -> list[Blob]:
@@ -86,26 +100,29 @@ def take_apart(blob: Blob, part: Mask, min_area: float) -> list[Blob]:
     filled = np.zeros_like(part)
     cv2.drawContours(filled, [outline], -1, 1, cv2.FILLED)
     depth = cv2.distanceTransform(cv2.copyMakeBorder(filled, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0), cv2.DIST_L2, 3)
-    depth = depth[1:-1, 1:-1]
-    clear = _lumps(depth, SPLIT)
-    if len(clear) > 1:
-        return _share_out(blob, filled, clear)
-    return [Blob(blob.left, blob.top, blob.right, blob.bottom, blob.area, touching=len(_lumps(depth, WHOLE)) > 1)]
+    waist, lumps = _find_waist(depth[1:-1, 1:-1])
+    if waist <= SPLIT:
+        return _share_out(blob, filled, lumps)
+    return [replace(blob, touching=waist <= WHOLE)]
 
 
-def _lumps(depth: Any, waist: float) -> list[Mask]:
-    """Return the parts that remain apart when all that is narrower than `waist` times the second lump is cut."""
+def _find_waist(depth: Any) -> tuple[float, list[Mask]]:
+    """Return how wide the waist between two lumps is, as a share of the smaller lump's width, and the lumps.
+
+    As water rises over the map of depths (distances to the outline), the level at which the land falls apart into
+    lumps is half the width of the waist between them. 1 and no lumps if it never does.
+    """
     deepest = float(depth.max())
-    smallest = LUMP_SHARE * deepest
-    # Falling water: at each level, count the islands that reach LUMP_SHARE of the deepest.
-    for level in np.linspace(0.15, 0.95, 17) * deepest * waist / SPLIT * 0.6:
+    for level in np.arange(1.0, 0.9 * deepest, max(0.5, deepest / 24)):
         count, labels = cv2.connectedComponents((depth > level).astype(np.uint8), connectivity=8)
-        islands = [labels == n for n in range(1, count)]
-        peaks = [float(depth[island].max()) for island in islands]
-        tall = [island.astype(np.uint8) for island, peak in zip(islands, peaks, strict=True) if peak >= smallest]
-        if len(tall) > 1 and level <= waist * min(peak for peak in peaks if peak >= smallest):
-            return tall
-    return [depth.astype(np.uint8)]
+        if count <= 2:
+            continue
+        islands = [(labels == n).astype(np.uint8) for n in range(1, count)]
+        peaks = [float((depth * island).max()) for island in islands]
+        tall = [n for n, peak in enumerate(peaks) if peak >= LUMP_SHARE * deepest]
+        if len(tall) > 1:
+            return float(level) / min(peaks[n] for n in tall), [islands[n] for n in tall]
+    return 1.0, []
 
 
 def _share_out(blob: Blob, filled: Mask, lumps: list[Mask]) -> list[Blob]:

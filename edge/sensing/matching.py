@@ -13,8 +13,6 @@ from edge.sensing.tracks import Track
 # Share of the smaller rectangle that must overlap, and of a further part of one thing.
 OVERLAP = 0.3
 PART = 0.6
-# A thing that was seen whole in so many frames is one, whatever waist it shows now.
-WHOLE_FRAMES = 3
 # Small pixels by which a predicted place may be wrong on a steady belt.
 SLACK = 1.5
 # Mean intersection over union above which a predicted shift of the belt is not questioned.
@@ -109,8 +107,9 @@ def _own_parts(track: Track, linked: list[int], blobs: list[Blob]) -> list[int]:
     if len(linked) < 2:
         return linked
     best = max(linked, key=lambda n: _overlap(track, blobs[n]) * blobs[n].area)
-    known_whole = len(track.lengths) >= WHOLE_FRAMES
-    return [n for n in linked if n == best or ((known_whole or not blobs[n].split) and inside(track, blobs[n]) >= PART)]
+    return [
+        n for n in linked if n == best or ((track.is_one or not blobs[n].split) and inside(track, blobs[n]) >= PART)
+    ]
 
 
 def inside(track: Track, blob: Blob) -> float:

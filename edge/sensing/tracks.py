@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -19,6 +20,7 @@ STEADY = 1.2
 UNEVEN = 0.15
 # Small pixels by which a side of a thing may draw in from one frame to the next.
 SHRINK = 0.5
+WHOLE_FRAMES = 3
 
 
 @dataclass
@@ -65,6 +67,11 @@ class Track:
         return median(self.lengths) if self.lengths else self.right - self.left
 
     @property
+    def is_one(self) -> bool:
+        """Whether it was seen whole and in one piece often enough to be one thing, whatever waist it shows now."""
+        return len(self.lengths) >= WHOLE_FRAMES
+
+    @property
     def centre_across(self) -> float:
         return (self.top + self.bottom) / 2
 
@@ -94,10 +101,12 @@ class Track:
         self.travelled += step
         self.speed = step / elapsed if self.frames == 1 else self.speed + 0.4 * (step / elapsed - self.speed)
         self.move(_common(blob.left - self.left, blob.right - self.right))
-        self.left = min(blob.left, self.left + SHRINK)
-        self.top = min(blob.top, self.top + SHRINK)
-        self.right = min(along, max(blob.right, self.right - SHRINK))
-        self.bottom = max(blob.bottom, self.bottom - SHRINK)
+        # What has just been cut off at a waist is another thing.
+        shrink = math.inf if blob.split and not self.is_one else SHRINK
+        self.left = min(blob.left, self.left + shrink)
+        self.top = min(blob.top, self.top + shrink)
+        self.right = min(along, max(blob.right, self.right - shrink))
+        self.bottom = max(blob.bottom, self.bottom - shrink)
         self._be_seen(at, (blob.left, blob.right, blob.top, blob.bottom))
         self.alone += 1
         self.touching += blob.touching

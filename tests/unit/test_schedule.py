@@ -1,0 +1,254 @@
+"""The schedule: every pulse bounded and closed, nothing fired late, everything safe on a hold."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.actuate.fake import FakeActuator
+from edge.actuate.schedule import TOLERANCE_NS, Schedule
+from edge.clock import NS_PER_S, SystemClock, VirtualClock, ms
+from edge.types import Actuation, Stroke
+
+START = NS_PER_S
+
+
+def stroke(fire_ms: float, release_ms: float, actuator: str = "a", item: int = 1, position: str = "") -> Actuation:
+    return Actuation(actuator, START + ms(fire_ms), START + ms(release_ms), (item,), position)
+
+
+class Bench:
+    """A schedule over fake actuators on a virtual clock."""
+
+    def __init__(
+        self, *names: str, max_on_ms: float = 1000, broken: str = "", positions: tuple[str, ...] = ("",)
+    ) -> None:
+        self.clock = VirtualClock(START)
+        self.actuators = {
+            name: FakeActuator(name, self.clock, positions, frozenset({broken} if broken and name == "a" else ()))
+            for name in names or ("a",)
+        }
+        self.schedule = Schedule(self.actuators, dict.fromkeys(self.actuators, ms(max_on_ms)))
+        self.strokes: list[Stroke] = []
+
+    def run_until(self, end_ms: float) -> None:
+        """Run everything at its own instant."""
+        end = START + ms(end_ms)
+        while (due := self.schedule.next_at()) is not None and due <= end:
+            self.clock.advance_to(max(due, self.clock.now()))
+            self.strokes += self.schedule.run_due(self.clock.now())
+        self.clock.advance_to(end)
+
+    def pulses(self, name: str = "a") -> list[tuple[float, float]]:
+        return [((f - START) / 1e6, (r - START) / 1e6) for f, r in self.actuators[name].pulses]
+
+
+def test_stroke_is_fired_and_released_at_its_instants() -> None:
+    bench = Bench()
+    planned = stroke(10, 60)
+    bench.schedule.plan(planned)
+    bench.run_until(100)
+    assert bench.pulses() == [(10, 60)]
+    assert bench.strokes == [Stroke(planned, START + ms(10), START + ms(60), "fired")]
+    assert bench.schedule.next_at() is None
+
+
+def test_next_at_is_the_earliest_fire_or_release() -> None:
+    bench = Bench("a", "b")
+    bench.schedule.plan(stroke(50, 90))
+    bench.schedule.plan(stroke(20, 30, "b"))
+    assert bench.schedule.next_at() == START + ms(20)
+    bench.run_until(25)
+    assert bench.schedule.next_at() == START + ms(30)
+
+
+def test_late_fire_is_refused() -> None:
+    bench = Bench()
+    bench.schedule.plan(stroke(10, 60))
+    bench.clock.advance_to(START + ms(10) + TOLERANCE_NS + 1)
+    (refused,) = bench.schedule.run_due(bench.clock.now())
+    assert (refused.outcome, refused.fired_at) == ("refused", 0)
+    assert bench.pulses() == []
+
+
+def test_fire_within_the_tolerance_is_carried_out() -> None:
+    bench = Bench()
+    bench.schedule.plan(stroke(10, 60))
+    bench.clock.advance_to(START + ms(10) + TOLERANCE_NS)
+    bench.run_until(100)
+    assert [s.outcome for s in bench.strokes] == ["fired"]
+
+
+def test_overlapping_strokes_share_one_pulse() -> None:
+    bench = Bench()
+    bench.schedule.plan(stroke(10, 60, item=1))
+    bench.schedule.plan(stroke(40, 120, item=2))
+    bench.schedule.plan(stroke(120, 150, item=3))
+    bench.run_until(200)
+    assert bench.pulses() == [(10, 150)]
+    assert sorted(s.actuation.item_ids for s in bench.strokes) == [(1,), (2,), (3,)]
+    assert {s.released_at for s in bench.strokes} == {START + ms(150)}
+
+
+def test_a_shared_pulse_never_exceeds_the_maximum_on_time() -> None:
+    bench = Bench(max_on_ms=100)
+    bench.schedule.plan(stroke(10, 90, item=1))
+    bench.schedule.plan(stroke(80, 160, item=2))
+    bench.run_until(300)
+    assert bench.pulses() == [(10, 90)]
+    assert {s.actuation.item_ids[0]: s.outcome for s in bench.strokes} == {1: "fired", 2: "refused"}
+
+
+def test_a_stroke_longer_than_the_maximum_is_cut() -> None:
+    bench = Bench(max_on_ms=30)
+    bench.schedule.plan(stroke(10, 90))
+    bench.run_until(200)
+    assert bench.pulses() == [(10, 40)]
+
+
+def test_another_position_while_it_is_out_is_refused() -> None:
+    bench = Bench(positions=("left", "right"))
+    bench.schedule.plan(stroke(10, 60, item=1, position="left"))
+    bench.schedule.plan(stroke(30, 80, item=2, position="right"))
+    bench.run_until(200)
+    assert {s.actuation.item_ids[0]: s.outcome for s in bench.strokes} == {1: "fired", 2: "refused"}
+
+
+def test_hold_releases_cancels_and_refuses_until_resume() -> None:
+    bench = Bench("a", "b")
+    bench.schedule.plan(stroke(10, 60, "a"))
+    bench.schedule.plan(stroke(50, 90, "b"))
+    bench.run_until(20)
+    held = bench.schedule.hold(bench.clock.now())
+    assert {(s.actuation.actuator, s.outcome) for s in held} == {("a", "fired"), ("b", "cancelled")}
+    assert bench.pulses("a") == [(10, 20)]
+    bench.schedule.plan(stroke(70, 80, "b", item=3))
+    bench.run_until(100)
+    assert [s.outcome for s in bench.strokes] == ["refused"]
+    assert bench.pulses("b") == []
+    bench.schedule.resume()
+    bench.schedule.plan(stroke(120, 130, "b", item=4))
+    bench.run_until(200)
+    assert bench.pulses("b") == [(120, 130)]
+
+
+def test_hold_twice_returns_each_stroke_once() -> None:
+    bench = Bench()
+    bench.schedule.plan(stroke(10, 60))
+    assert len(bench.schedule.hold(START)) == 1
+    assert bench.schedule.hold(START) == []
+
+
+def test_a_broken_actuator_does_not_keep_others_from_being_released() -> None:
+    bench = Bench("a", "b", broken="release")
+    bench.schedule.plan(stroke(10, 60, "a"))
+    bench.schedule.plan(stroke(10, 60, "b"))
+    bench.run_until(20)
+    outcomes = {s.actuation.actuator: s.outcome for s in bench.schedule.hold(bench.clock.now())}
+    assert outcomes == {"a": "failed", "b": "fired"}
+    assert bench.actuators["b"].position is None
+
+
+def test_a_bug_in_one_actuator_surfaces_after_all_others_are_released() -> None:
+    class Buggy(FakeActuator):
+        def release(self) -> None:
+            raise RuntimeError("bug")
+
+    bench = Bench("a", "b")
+    bench.actuators["a"] = Buggy("a", bench.clock)
+    schedule = Schedule(bench.actuators, {"a": ms(1000), "b": ms(1000)})
+    schedule.plan(stroke(10, 60, "b"))
+    bench.clock.advance_to(START + ms(10))
+    schedule.run_due(bench.clock.now())
+    with pytest.raises(RuntimeError, match="bug"):
+        schedule.hold(bench.clock.now())
+    assert bench.actuators["b"].position is None
+
+
+def test_a_pin_that_refuses_to_fire_is_reported_and_released() -> None:
+    bench = Bench(broken="fire")
+    bench.schedule.plan(stroke(10, 60))
+    bench.run_until(100)
+    assert [s.outcome for s in bench.strokes] == ["failed"]
+    assert bench.actuators["a"].position is None
+
+
+def test_revise_moves_or_cancels_what_is_not_fired_yet() -> None:
+    bench = Bench()
+    first, second = stroke(10, 60, item=1), stroke(100, 150, item=2)
+    bench.schedule.plan(first)
+    bench.schedule.plan(second)
+    moved = stroke(30, 80, item=1)
+    assert bench.schedule.revise(first, moved)
+    assert bench.schedule.revise(second, None)
+    bench.run_until(300)
+    assert bench.pulses() == [(30, 80)]
+    assert not bench.schedule.revise(moved, None)
+    assert sorted(s.outcome for s in bench.strokes) == ["cancelled", "cancelled", "fired"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [stroke(10, 10), stroke(10, 5), stroke(1, 2, "nobody"), stroke(1, 2, position="nowhere")]
+)
+def test_a_stroke_that_makes_no_sense_is_an_error(wrong: Actuation) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        Bench().schedule.plan(wrong)
+
+
+def test_an_actuator_without_a_maximum_is_an_error() -> None:
+    with pytest.raises(ValueError, match="maximum on-time for a"):
+        Schedule({"a": FakeActuator("a", VirtualClock())}, {})
+
+
+def test_waiting_ends_when_an_earlier_stroke_is_planned() -> None:
+    clock = SystemClock()
+    schedule = Schedule({"a": FakeActuator("a", clock)}, {"a": ms(1000)})
+    schedule.plan(Actuation("a", clock.now() + 60 * NS_PER_S, clock.now() + 61 * NS_PER_S, (1,)))
+    woken = threading.Event()
+
+    def wait_until_due() -> None:
+        while schedule.next_at() != 0:
+            schedule.wait(clock, threading.Event())
+        woken.set()
+
+    waiting = threading.Thread(target=wait_until_due, daemon=True)
+    waiting.start()
+    schedule.hold(clock.now())
+    schedule.plan(Actuation("a", clock.now() + NS_PER_S, clock.now() + 2 * NS_PER_S, (2,)))
+    assert woken.wait(10)
+    waiting.join(10)
+
+
+PLANS = st.lists(
+    st.tuples(st.integers(0, 400), st.integers(1, 300), st.sampled_from("abc"), st.sampled_from(["", "other"])),
+    max_size=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(plans=PLANS, stop_after=st.integers(0, 30), step=st.integers(1, 40))
+def test_every_pulse_is_bounded_and_closed_wherever_it_is_stopped(
+    plans: list[tuple[int, int, str, str]], stop_after: int, step: int
+) -> None:
+    bench = Bench("a", "b", "c", max_on_ms=200, positions=("", "other"))
+    planned = [stroke(f, f + d, name, n, position) for n, (f, d, name, position) in enumerate(plans)]
+    for actuation in planned:
+        bench.schedule.plan(actuation)
+    strokes: list[Stroke] = []
+    for _ in range(stop_after):
+        # As on a machine that is busy: looked after only now and then.
+        bench.clock.advance_to(bench.clock.now() + ms(step))
+        strokes += bench.schedule.run_due(bench.clock.now())
+    strokes += bench.schedule.hold(bench.clock.now())
+    assert sorted(s.actuation.item_ids for s in strokes) == sorted(a.item_ids for a in planned)
+    for actuator in bench.actuators.values():
+        assert actuator.position is None
+        # Released at the first look after its time.
+        assert all(released - fired <= ms(200 + step) for fired, released in actuator.pulses)
+    for ended in strokes:
+        if ended.fired_at:
+            assert 0 <= ended.fired_at - ended.actuation.fire_at <= TOLERANCE_NS
+            assert ended.released_at >= ended.fired_at
