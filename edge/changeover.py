@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -46,6 +47,7 @@ JUDGED = MODELS_OWN | {Reason.SORTED, Reason.RESIDUAL_LABEL}
 # An SD card wears out: what is counted on probation is written down so often, a verdict at once.
 KEEP_NS = 10 * NS_PER_S
 _MEMORY_ITEMS = 2000
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _NS_PER_MIN = 60 * NS_PER_S
 
 
@@ -121,6 +123,11 @@ class Changeover:
         self._count()
         self._follow_shadow()
 
+    @property
+    def idle(self) -> bool:
+        """No model looks on, so nothing is to be done until the next turn."""
+        return self._shadow is None
+
     def rest(self, until: int) -> None:
         """Spend the time until the next turn on what the shadow looks at."""
         while (left := until - self.clock.now()) > 0 and self._shadow is not None:
@@ -144,6 +151,7 @@ class Changeover:
     def end(self) -> None:
         """The program ends as it should; not called when it ends because of a failure."""
         if self._probation is not None and self._probation.verdict is Verdict.GO_ON:
+            self._count()
             self._probation = ended(self._probation)
             self._keep()
 
@@ -297,9 +305,10 @@ class Changeover:
             self.tell(event)
 
 
-def build_changeover(station: Station, clock: Clock, boot: str) -> Changeover | None:
+def build_changeover(station: Station, clock: Clock) -> Changeover | None:
     """The changeover of a station; None where its file names one bundle for good."""
     if station.inference.bundle is not None:
         return None
     limits = replace(Limits(), budget_ms=station.inference.max_invoke_ms)
+    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
     return Changeover(ModelStore(station.state_folder / "models"), station, clock, boot, limits)

@@ -16,15 +16,17 @@ import logging
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
 from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
+from edge.changeover import Changeover
 from edge.clock import ms
-from edge.errors import ActuatorError, CameraError, ClassifierError, RestartError, SorterError
+from edge.errors import CameraError, ClassifierError, RestartError, SorterError
 from edge.faults import FaultKind, Step
 from edge.health import Health, Sign
 from edge.interfaces import Actuator, Camera, Classifier, Clock
@@ -48,6 +50,7 @@ JOIN_S = 3.0
 # Python's own 5 ms would let a busy thread keep the emergency stop waiting that long.
 SWITCH_INTERVAL_S = 0.0005
 CHORES_MS = 1000.0
+MODELS_MS = 1000.0
 LOOK_EVERY = 10  # chores
 
 
@@ -71,6 +74,8 @@ class Parts:
     open_classifier: Callable[[], Classifier]
     belt: BeltWatch | None = None
     page: PageServer | None = None
+    open_page: Callable[[], PageServer] | None = None
+    models: Changeover | None = None
     # Called once a turn by the supervisor: inputs, probation. Must return at once.
     watchers: list[Callable[[int], None]] = field(default_factory=list)
 
@@ -84,7 +89,7 @@ class Runtime:
         self._reopen = threading.Event()
         self._reset_wanted = False
         self._failure: BaseException | None = None
-        self._next_classifier: Classifier | None = None
+        self._between_frames: deque[Callable[[], object]] = deque()
         self._background: list[threading.Thread] = []
         self.supervisor = Supervisor(
             clock=parts.clock,
@@ -96,17 +101,19 @@ class Runtime:
             notifier=parts.notifier,
             panel=parts.panel,
             belt=parts.belt,
+            actuators=parts.actuators,
             actions={
                 Step.REOPEN_CAMERA: lambda _: self._reopen.set(),
                 Step.RESTART_CLASSIFIER: lambda _: self._start("classifier", self._restart_classifier),
-                Step.RETRY_ACTUATORS: lambda _: self._retry_actuators(),
+                Step.RETRY_ACTUATORS: lambda _: self.supervisor.retry_actuators(),
+                Step.RESTART_PAGE: lambda _: self._restart_page(),
                 Step.RESTART_SERVICE: self._restart_service,
             },
             watchers=parts.watchers,
         )
         parts.panel.on_stop = self.supervisor.emergency_stop
         parts.line.classifier = _Watched(parts.line.classifier)
-        parts.line.on_failure = self._classifier_failed
+        parts.line.on_failure = self.supervisor.classifier_failed
 
     def stop(self) -> None:
         """Ask for the end; safe to call from a signal and from any thread."""
@@ -114,7 +121,11 @@ class Runtime:
 
     def swap_classifier(self, classifier: Classifier) -> None:
         """Put another model to work between two frames, so that no item is seen by both."""
-        self._next_classifier = _Watched(classifier)
+        self.between_frames(lambda: setattr(self.parts.line, "classifier", _Watched(classifier)))
+
+    def between_frames(self, work: Callable[[], object]) -> None:
+        """Have the vision thread do something short before it looks at its next frame; from any thread."""
+        self._between_frames.append(work)
 
     def run(self, seconds: float | None = None) -> None:
         """Run until stopped, or for some seconds.
@@ -133,6 +144,8 @@ class Runtime:
                 self._start("journal", lambda: run_writer(parts.journal, parts.clock, writer_stop))
                 for name, work in (("actuation", self._actuate), ("vision", self._see), ("chores", self._do_chores)):
                     self._start(name, work)
+                if parts.models is not None:
+                    self._start("models", self._follow_models)
                 if parts.page is not None:
                     self._start("page", parts.page.run)
                 self._supervise(None if seconds is None else parts.clock.now() + ms(1000 * seconds))
@@ -142,6 +155,8 @@ class Runtime:
                 self._wind_up(writer_stop)
         if self._failure is not None:
             raise self._failure
+        if parts.models is not None:
+            parts.models.end()
 
     # -- threads -----------------------------------------------------------------------------------------------
 
@@ -159,7 +174,7 @@ class Runtime:
         except BaseException as error:
             log.exception("the %s thread failed", name)
             if name == "page":
-                self.parts.health.raise_fault(FaultKind.PAGE_DOWN, now(), "restart the service to have it back")
+                self.parts.health.raise_fault(FaultKind.PAGE_DOWN, now())
                 return
             self._failure = self._failure or error
             self.parts.health.raise_fault(FaultKind.PROGRAM_ERROR, now(), name)
@@ -207,8 +222,12 @@ class Runtime:
                 camera.close()
 
     def _step(self, frame: Frame) -> None:
-        parts = self.parts
-        self.supervisor.take(parts.line, frame)
+        while self._between_frames:
+            self._between_frames.popleft()()
+        outcomes = self.supervisor.take(self.parts.line, frame)
+        if self.parts.models is not None:
+            for outcome in outcomes:
+                self.parts.models.note(outcome)
 
     def _actuate(self) -> None:
         """Fire and release on time; this thread alone touches the actuators while the station runs well."""
@@ -231,6 +250,14 @@ class Runtime:
             count += 1
             self._pause(CHORES_MS)
         parts.latch.keep(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in parts.health.faults))
+
+    def _follow_models(self) -> None:
+        """Look after the model: a changeover reads disks and loads for a second, so no other thread can do it."""
+        models = self.parts.models
+        while models is not None and not self._stop.is_set():
+            models.turn()
+            models.rest(self.parts.clock.now() + ms(MODELS_MS))
+            self._pause(MODELS_MS if models.idle else 0.0)
 
     def _supervise(self, until: int | None) -> None:
         parts = self.parts
@@ -265,9 +292,6 @@ class Runtime:
 
     # -- recovery ----------------------------------------------------------------------------------------------
 
-    def _classifier_failed(self, error: ClassifierError) -> None:
-        self.parts.health.raise_fault(FaultKind.CLASSIFIER_FAILED, self.parts.clock.now(), "")
-
     def _restart_classifier(self) -> None:
         try:
             self.swap_classifier(self.parts.open_classifier())
@@ -276,11 +300,16 @@ class Runtime:
         else:
             self.parts.health.clear_fault(FaultKind.CLASSIFIER_FAILED, self.parts.clock.now())
 
-    def _retry_actuators(self) -> None:
-        for name, actuator in self.parts.actuators.items():
-            with suppress(ActuatorError):
-                actuator.release()
-                self.parts.health.clear_fault(FaultKind.ACTUATOR_REFUSED, self.parts.clock.now(), name)
+    def _restart_page(self) -> None:
+        if self.parts.open_page is None:
+            return
+        try:
+            self.parts.page = self.parts.open_page()
+        except SorterError as error:
+            log.error("the page can't be opened: %s", error)
+        else:
+            self._start("page", self.parts.page.run)
+            self.parts.health.clear_fault(FaultKind.PAGE_DOWN, self.parts.clock.now())
 
     def _restart_service(self, kind: FaultKind) -> None:
         self._failure = self._failure or RestartError(f"starting anew because of: {kind}")

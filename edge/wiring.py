@@ -14,16 +14,17 @@ from edge.actuate.pins import Pins, open_pins
 from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
 from edge.bundle.archive import Bundle, open_bundle
-from edge.calibrate.record import apply_calibration, check_camera, load_calibration
+from edge.calibrate.record import Calibration, apply_calibration, check_camera, load_calibration
 from edge.camera import open_camera
+from edge.changeover import Changeover, Serving, build_changeover
 from edge.classify import BundleClassifier, shipped_bundle_path
 from edge.clock import SystemClock, ms
 from edge.config import Station
 from edge.decide import Policy
-from edge.errors import BundleError
+from edge.errors import BundleError, SorterError
 from edge.health import Health, Limits
 from edge.interfaces import Camera, Classifier, Clock
-from edge.journal import open_journal
+from edge.journal import Journal, open_journal
 from edge.line import Line
 from edge.live import LiveView
 from edge.panel import Panel
@@ -33,6 +34,7 @@ from edge.service.latch import EstopLatch
 from edge.service.machine import Machine
 from edge.service.notify import Notifier
 from edge.store.models import ModelStore
+from edge.store.timed import TimedClassifier
 from edge.transport import build_belt, build_transport
 from edge.transport.conveyor import Conveyor
 from edge.web import PageServer, build_app
@@ -46,11 +48,15 @@ LIVE_CAMERAS = frozenset({"picamera2", "v4l2"})
 def build_line(station: Station, classifier: Classifier, min_scores: Mapping[str, float], clock: Clock) -> Line:
     """Return the line of a station; `min_scores` are the model's own thresholds, by label."""
     belt = build_belt(station)
-    deciding = station.deciding
-    if deciding.min_score is not None:
-        min_scores = dict.fromkeys(classifier.labels, deciding.min_score)
-    policy = Policy(station=station, min_scores=min_scores, min_margin=deciding.min_margin)
+    min_scores = _thresholds(station, min_scores)
+    policy = Policy(station=station, min_scores=min_scores, min_margin=station.deciding.min_margin)
     return Line(clock, build_trigger(station, belt), classifier, policy, build_transport(station, belt))
+
+
+def _thresholds(station: Station, models_own: Mapping[str, float]) -> Mapping[str, float]:
+    """Return the least score of each label: the model's own, or the station's one for all."""
+    wanted = station.deciding.min_score
+    return models_own if wanted is None else dict.fromkeys(models_own, wanted)
 
 
 def find_bundle(station: Station) -> Path:
@@ -87,14 +93,30 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
     clock = clock or SystemClock()
     calibration = load_calibration(station.state_folder)
     station = apply_calibration(station, calibration)
-    bundle = open_bundle(find_bundle(station))
-    check_labels(station, bundle)
-    classifier = BundleClassifier(bundle, station.inference.threads, station.inference.runtime)
+    journal = open_journal(station.state_folder, station.journal, clock)
+    # After the journal: it makes sure that no other process works here, which would look like a crashed one.
+    models = build_changeover(station, clock)
+    try:
+        serving = _open_named(station, clock) if models is None else models.begin()
+        check_labels(station, serving.bundle)
+        return _build(station, clock, calibration, journal, serving, models)
+    except SorterError:
+        if models is not None:
+            models.end()  # a camera or a pin that is missing is not the model's fault
+        raise
+
+
+def _build(
+    station: Station,
+    clock: Clock,
+    calibration: Calibration | None,
+    journal: Journal,
+    serving: Serving,
+    models: Changeover | None,
+) -> Runtime:
     pins, camera = _open_world(station, clock)
     actuators = open_actuators(station, pins, clock)
-    journal = open_journal(station.state_folder, station.journal, clock)
-    journal.bundle = bundle.digest
-    live = LiveView(clock, (bundle.manifest.name, bundle.manifest.version))
+    live = LiveView(clock)
     page = None
     if station.page.enabled:
         app = build_app(live, station, station.state_folder / "journal.db", clock)
@@ -104,7 +126,7 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
     limits = Limits.of(station.safety.stall_ms, station.journal.batch_ms)
     health = Health(clock.now(), limits, estopped=latch.is_set)
 
-    line = build_line(station, classifier, bundle.manifest.thresholds.minimum_score, clock)
+    line = build_line(station, serving.classifier, serving.bundle.manifest.thresholds.minimum_score, clock)
     panel = Panel(station, pins, clock, health)
     belt = watch_belt(station, line, health, panel)
 
@@ -113,7 +135,7 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
         check_camera(calibration, opened.identity)
         return opened
 
-    return Runtime(
+    runtime = Runtime(
         Parts(
             clock=clock,
             line=line,
@@ -127,11 +149,29 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
             panel=panel,
             latch=latch,
             machine=Machine(clock),
-            open_classifier=partial(_open_classifier, station),
+            open_classifier=partial(_open_named_classifier, station, clock) if models is None else models.reopen,
             belt=belt,
             page=page,
+            models=models,
         )
     )
+
+    def put_to_work(another: Serving) -> None:
+        """Everything that belongs to a model changes in one go: thresholds, the journal's digest, the page."""
+        runtime.swap_classifier(another.classifier)
+        runtime.between_frames(lambda: _introduce(station, line, journal, live, another))
+
+    _introduce(station, line, journal, live, serving)
+    if models is not None:
+        models.tell, models.put_to_work = journal.record, put_to_work
+    return runtime
+
+
+def _introduce(station: Station, line: Line, journal: Journal, live: LiveView, serving: Serving) -> None:
+    manifest = serving.bundle.manifest
+    line.policy.min_scores = _thresholds(station, manifest.thresholds.minimum_score)
+    journal.bundle = serving.bundle.digest
+    live.publish_model(manifest.name, manifest.version)
 
 
 def watch_belt(station: Station, line: Line, health: Health, panel: Panel) -> BeltWatch | None:
@@ -160,10 +200,14 @@ def _open_world(station: Station, clock: Clock) -> tuple[Pins, partial[Camera]]:
     return RestingPins(), partial(open_camera, station.camera, clock)
 
 
-def _open_classifier(station: Station) -> BundleClassifier:
-    """Open the station's model again, and let it look at an empty picture before it is trusted with items."""
+def _open_named(station: Station, clock: Clock) -> Serving:
+    """Open the bundle that the station file names, and let it look at an empty picture before it meets items."""
     bundle = open_bundle(find_bundle(station))
     classifier = BundleClassifier(bundle, station.inference.threads, station.inference.runtime)
     geometry = bundle.manifest.geometry
     classifier.classify_photo(np.zeros((geometry.height, geometry.width, 3), np.uint8))
-    return classifier
+    return Serving(bundle, TimedClassifier(classifier, clock), None)
+
+
+def _open_named_classifier(station: Station, clock: Clock) -> Classifier:
+    return _open_named(station, clock).classifier
