@@ -90,7 +90,7 @@ class ConveyorTrigger:
         if self._view is None:
             return []
         return [
-            Sighting(self._view.to_picture(t.left, t.top, t.right, t.bottom), t.track_id, t.emitted)
+            Sighting(self._view.to_picture(t.left, t.top, t.right, t.bottom), t.track_id, t.emitted, t.item_id)
             for t in self._tracks
             if t.missed == 0
         ]
@@ -249,6 +249,7 @@ class ConveyorTrigger:
             gap_behind_mm=self._gap_behind(track),
             concern=concern,
         )
+        track.item_id = self._next_item
         self._next_item += 1
         return item
 

@@ -51,6 +51,7 @@ class Track:
     touching: int = 0
     spans_view: bool = False
     emitted: bool = False
+    item_id: int = 0
     places: list[tuple[int, float]] = field(default_factory=list)
     lengths: list[float] = field(default_factory=list)
     crops: list[Crop] = field(default_factory=list)
