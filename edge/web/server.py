@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import logging
 import os
 import socket
@@ -18,7 +19,6 @@ from edge.errors import ConfigError
 
 MAX_CONNECTIONS = 48
 MAX_HEADER_BYTES = 16_384
-# A visitor who takes longer than this to send a request, or to take an answer off our hands, is cut off.
 PATIENCE_S = 10.0
 # Below everything that sorts: a page that is being looked at never takes the processor from it.
 NICENESS = 10
@@ -29,7 +29,10 @@ log = logging.getLogger(__name__)
 class _Connection(H11Protocol):
     """One visitor, with limits that uvicorn leaves open: how many there are and how slow they may be."""
 
-    _deadline: asyncio.TimerHandle | None = None
+    def __init__(self, *args: Any, patience_s: float, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._patience_s = patience_s
+        self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -59,7 +62,7 @@ class _Connection(H11Protocol):
 
     def _be_patient(self) -> None:
         self._calm_down()
-        self._deadline = self.loop.call_later(PATIENCE_S, self.transport.abort)
+        self._deadline = self.loop.call_later(self._patience_s, self.transport.abort)
 
     def _calm_down(self) -> None:
         if self._deadline is not None:
@@ -70,18 +73,20 @@ class _Connection(H11Protocol):
 class PageServer:
     """A server for one app, listening from the moment it is built.
 
+    A visitor who takes longer than `patience_s` to send a request, or to take an answer, is cut off.
+
     Raises:
         ConfigError: the address can't be listened on.
     """
 
-    def __init__(self, app: Starlette, host: str, port: int) -> None:
+    def __init__(self, app: Starlette, host: str, port: int, patience_s: float = PATIENCE_S) -> None:
         self._socket = _listen(host, port)
         self.app = app
         self.host = host
         self.port: int = self._socket.getsockname()[1]
         self._closing: threading.Event = app.state.closing
         settings: dict[str, Any] = {
-            "http": _Connection,
+            "http": functools.partial(_Connection, patience_s=patience_s),
             "ws": "none",
             "loop": "asyncio",
             "lifespan": "on",

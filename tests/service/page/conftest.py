@@ -109,13 +109,15 @@ def waste_photos(data_dir: Path) -> dict[str, Image]:
     return photos
 
 
-def start_page(folder: Path, photos: dict[str, Image], clock: VirtualClock | SystemClock, port: int = 0) -> ServedPage:
+def start_page(
+    folder: Path, photos: dict[str, Image], clock: VirtualClock | SystemClock, port: int = 0, patience_s: float = 10
+) -> ServedPage:
     checked = Station.model_validate({**SETTINGS, "state_folder": folder})
     # No station file may hold such a name; the page must not rely on that.
     station = checked.model_copy(update={"name": "yard <3>"})
     live = LiveView(clock, ("waste", "1.0"))
     live.publish_state(State.RUNNING)
-    server = PageServer(build_app(live, station, folder / "journal.sqlite", clock), "127.0.0.1", port)
+    server = PageServer(build_app(live, station, folder / "journal.sqlite", clock), "127.0.0.1", port, patience_s)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     return ServedPage(server, MadeUpStation(live, clock, photos), thread)
@@ -126,8 +128,8 @@ def serve(tmp_path: Path, waste_photos: dict[str, Image]) -> Iterator[Callable[.
     """Serve pages of made-up stations until the test ends."""
     served: list[ServedPage] = []
 
-    def start(clock: VirtualClock | SystemClock, port: int = 0) -> ServedPage:
-        served.append(start_page(tmp_path, waste_photos, clock, port))
+    def start(clock: VirtualClock | SystemClock, port: int = 0, patience_s: float = 10) -> ServedPage:
+        served.append(start_page(tmp_path, waste_photos, clock, port, patience_s))
         return served[-1]
 
     yield start

@@ -315,6 +315,44 @@ def test_crowd_is_cut_off_and_the_page_lives(page: Any) -> None:
     assert any(answer.startswith(b"HTTP/1.1 200") for answer in answers)
 
 
+@pytest.mark.parametrize(("asked", "half"), [(0, b""), (0, b"GET / HT"), (1, b"GET / HT")])
+def test_visitor_who_does_not_finish_asking_is_cut_off(
+    serve: Callable[..., Any], clock: VirtualClock, asked: int, half: bytes
+) -> None:
+    page = serve(clock, patience_s=0.2)
+    with socket.create_connection(("127.0.0.1", page.server.port), timeout=10) as visitor:
+        for _ in range(asked):
+            visitor.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert visitor.recv(65_536).startswith(b"HTTP/1.1 200")
+        visitor.sendall(half)
+        hears_nothing_more(visitor)
+    assert httpx.get(page.url + "/healthz").status_code == 200
+
+
+def hears_nothing_more(visitor: socket.socket) -> None:
+    """Read until the server hangs up; fails by the socket's time limit."""
+    try:
+        while visitor.recv(65_536):
+            pass
+    except ConnectionResetError:
+        pass
+
+
+def test_visitor_who_does_not_take_the_answers_is_cut_off(serve: Callable[..., Any], clock: VirtualClock) -> None:
+    page = serve(clock, patience_s=0.2)
+    requests = b"GET /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
+    with socket.create_connection(("127.0.0.1", page.server.port), timeout=10) as visitor:
+        visitor.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            ask_for_ever(visitor, requests)
+    assert httpx.get(page.url + "/healthz").status_code == 200
+
+
+def ask_for_ever(visitor: socket.socket, requests: bytes) -> None:
+    while True:
+        visitor.sendall(requests)
+
+
 def test_stop_ends_streams_and_the_server(page: Any) -> None:
     with httpx.Client(base_url=page.url, timeout=10) as client, client.stream("GET", "/events") as answer:
         lines = answer.iter_lines()
