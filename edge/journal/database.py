@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from edge.journal import schema
+from edge.journal.disk_errors import REFUSALS, is_damage
 from edge.journal.entries import EventRow, LandingRow, OutcomeRow, Row, StrokeRow
 
 BYTES_PER_MB = 1_000_000
@@ -50,7 +52,9 @@ Connect = Callable[[Path], Connection]
 
 def connect_for_writing(path: Path) -> Connection:
     """Open or create the file; used by one thread at a time, not always by the same."""
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, schema.MOST_BYTES)
+    return connection
 
 
 class UnusableFileError(Exception):
@@ -93,7 +97,7 @@ class Database:
             self._write(rows, pictures)
             self._prune(cutoff)
             execute("COMMIT")
-        except sqlite3.Error:
+        except REFUSALS:
             if getattr(self.connection, "in_transaction", True):
                 execute("ROLLBACK")
             raise
@@ -152,17 +156,19 @@ def open_database(path: Path, run: Run, max_bytes: int, connect: Connect = conne
 
     Raises:
         UnusableFileError: the file is there but must not be written to; set it aside and call again.
-        sqlite3.Error: the disk does not let us; try again later.
+        sqlite3.Error, OSError: the disk does not let us; try again later.
     """
+    _check_header(path)
     connection = connect(path)
     try:
         _check(connection)
-        log_pages = min(CHECKPOINT_PAGES, max_bytes // 8 // PAGE_BYTES)
+        log_pages = min(CHECKPOINT_PAGES, max_bytes // 10 // PAGE_BYTES)
         _prepare(connection, log_pages)
-        return _begin_run(connection, run, max_bytes - 2 * log_pages * PAGE_BYTES)
-    except sqlite3.DatabaseError as error:
+        return _begin_run(connection, run, max_bytes - 3 * log_pages * PAGE_BYTES)
+    except REFUSALS as error:
         connection.close()
-        if is_damage(error):
+        # SQLITE_ERROR: not a statement of ours, which never change, but a file that SQLite can't make sense of.
+        if is_damage(error) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
             raise UnusableFileError(str(error)) from None
         raise
     except UnusableFileError:
@@ -174,10 +180,14 @@ def _number(connection: Connection, statement: str) -> int:
     return int(connection.execute(statement).fetchone()[0])
 
 
-def is_damage(error: Exception) -> bool:
-    """Say whether an error means that the file's content is wrong, not that the disk failed to read it."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+def _check_header(path: Path) -> None:
+    """Look for what SQLite would call a file that is read-only, as if the disk were."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        header = file.read(100)
+    if header and (not header.startswith(b"SQLite format 3\0") or header[18] not in (1, 2)):
+        raise UnusableFileError("its first bytes are not those of a database")
 
 
 def _check(connection: Connection) -> None:
@@ -192,12 +202,22 @@ def _check(connection: Connection) -> None:
         raise UnusableFileError(
             f"it was written by a newer version (schema {version}, known up to {len(schema.MIGRATIONS)})"
         )
+    if connection.execute(schema.TABLES).fetchall() != _expected_tables(version):
+        raise UnusableFileError("its tables are not those of a journal")
     size = _number(connection, "PRAGMA page_size") * _number(connection, "PRAGMA page_count")
     if size > CHECKED_AT_ONCE:
         return  # `verify_some` looks at it in parts, between batches
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise UnusableFileError(str(verdict).splitlines()[-1])
+
+
+def _expected_tables(version: int) -> list[Any]:
+    with closing(sqlite3.connect(":memory:")) as pattern:
+        for statements in schema.MIGRATIONS[:version]:
+            for statement in statements:
+                pattern.execute(statement)
+        return pattern.execute(schema.TABLES).fetchall()
 
 
 def _prepare(connection: Connection, log_pages: int) -> None:

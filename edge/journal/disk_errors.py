@@ -28,6 +28,11 @@ _MEANING = {
 }
 
 
+# sqlite3 itself fails to decode SQLite's message where that quotes damaged text.
+REFUSALS = (sqlite3.Error, OSError, UnicodeDecodeError)
+"""What is raised where a disk does not let us, or gives back something else than was stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class DiskError:
     """Why nothing can be stored at the moment; no fault and no text while all is well."""
@@ -39,7 +44,13 @@ class DiskError:
 NO_ERROR = DiskError()
 
 
-def explain(error: sqlite3.Error | OSError) -> DiskError:
+def is_damage(error: Exception) -> bool:
+    """Say whether an error means that the file's content is wrong, not that the disk failed to read it."""
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    return isinstance(error, UnicodeDecodeError) or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def explain(error: Exception) -> DiskError:
     """Return the fault that the error stands for and a sentence for the operator."""
     if isinstance(error, OSError):
         fault = _SYSTEM.get(error.errno or 0, FaultKind.DISK_ERROR)

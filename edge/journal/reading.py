@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 from edge.errors import JournalError
 from edge.journal import schema
+from edge.journal.disk_errors import REFUSALS, is_damage
 
 ROWS_AT_ONCE = 2_000  # one short transaction each: a reader that takes its time must not keep the log growing
 
@@ -99,11 +100,12 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         connection = sqlite3.connect(uri, uri=True, timeout=5.0)
         try:
             connection.text_factory = _lenient_text
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, schema.MOST_BYTES)
             _check_version(path, connection)
             yield connection
         finally:
             connection.close()
-    except sqlite3.Error as error:
+    except REFUSALS as error:
         raise JournalError(_explain(path, error)) from None
 
 
@@ -123,9 +125,9 @@ def _check_version(path: Path, connection: sqlite3.Connection) -> None:
         )
 
 
-def _explain(path: Path, error: sqlite3.Error) -> str:
+def _explain(path: Path, error: Exception) -> str:
     code = getattr(error, "sqlite_errorcode", None) or 0
-    if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if is_damage(error):
         return f"{path}: damaged ({error}). The controller sets it aside and begins a new one at its next start"
     if code & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return f"{path}: can't be read ({error}). Try `sudo sorter journal ...`, or as the user who runs the sorter"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from edge.config.station import JournalSettings
 from edge.faults import FaultKind
 from edge.interfaces import Clock
 from edge.journal.backlog import Backlog, BacklogCounts
-from edge.journal.disk_errors import NO_ERROR, DiskError, explain
+from edge.journal.disk_errors import NO_ERROR, REFUSALS, DiskError, explain
 from edge.journal.entries import Entry, Landing, LandingRow, event_row, outcome_row, stroke_rows, wanted_picture
 from edge.journal.storing import Storage
 from edge.line import Outcome
@@ -124,7 +123,7 @@ class Journal:
         batch = self.backlog.first(rows)
         try:
             pictures_lost = self._storage.store(batch)
-        except (sqlite3.Error, OSError) as error:
+        except REFUSALS as error:
             explained = explain(error)
             if explained.fault is not self._error.fault:
                 log.warning("nothing can be stored: %s", explained.text)

@@ -6,6 +6,8 @@ APPLICATION_ID = 0x534F5254  # "SORT": tells our file from any other SQLite file
 
 # `row` is the number of the item or event over all runs: new rows go to the end of the table's one
 # B-tree, so that a batch touches few pages. No further index for the same reason.
+MOST_BYTES = 1_000_000  # of one value; a damaged length must not make SQLite ask for a gigabyte
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """
@@ -29,6 +31,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
 )
 """The statements that lead from version N to N + 1, for every N; version 0 is an empty file."""
+
+TABLES = """
+    SELECT CAST(type AS BLOB), CAST(name AS BLOB), CAST(sql AS BLOB) FROM sqlite_schema ORDER BY name
+"""  # as bytes: damaged text can not always be decoded
 
 # A batch whose COMMIT failed may have been stored all the same and is stored again; and a stroke may
 # arrive before its item, or without it where the queue was full. So every statement can be repeated,

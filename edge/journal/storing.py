@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,10 +18,10 @@ from edge.journal.database import (
     Run,
     UnusableFileError,
     connect_for_writing,
-    is_damage,
     open_database,
 )
 from edge.journal.dates import DateWatch
+from edge.journal.disk_errors import REFUSALS, is_damage
 from edge.journal.entries import OutcomeRow
 from edge.journal.pictures import Pictures
 from edge.journal.set_aside import set_aside
@@ -66,7 +65,7 @@ class Storage:
             database = self._database = self._database or self._open()
             names = [self._keep_picture(pending) for pending in batch]
             database.store([pending.row for pending in batch], names, self._cutoff())
-        except (sqlite3.Error, OSError) as error:
+        except REFUSALS as error:
             self.close()
             if is_damage(error):
                 self._set_aside(error)
@@ -79,7 +78,7 @@ class Storage:
         database, self._database = self._database, None
         if database is not None:
             # Closing writes too (the last checkpoint); what that can't write is still in the log.
-            with suppress(sqlite3.Error):
+            with suppress(*REFUSALS):
                 database.close()
 
     def _open(self) -> Database:
@@ -95,7 +94,7 @@ class Storage:
         """Look at the next part of the rows of earlier runs; they were stored before, so that nothing waits for it."""
         try:
             database.verify_some()
-        except sqlite3.Error as error:
+        except REFUSALS as error:
             self.close()
             if is_damage(error):
                 with suppress(OSError):  # the next batch fails too, and is reported

@@ -176,7 +176,7 @@ def _as_sqlite3() -> Iterator[None]:
         yield
     except apsw.Error as error:
         translated = sqlite3.OperationalError(str(error))
-        translated.sqlite_errorcode = getattr(error, "result", 1)
+        translated.sqlite_errorcode = getattr(error, "result", sqlite3.SQLITE_IOERR)
         raise translated from error
 
 

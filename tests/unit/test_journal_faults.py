@@ -20,7 +20,8 @@ from edge.config.station import JournalSettings
 from edge.errors import JournalError
 from edge.faults import FaultKind
 from edge.journal import Journal
-from edge.journal.database import Connection, Run, connect_for_writing, is_damage, open_database
+from edge.journal.database import Connection, Run, connect_for_writing, open_database
+from edge.journal.disk_errors import is_damage
 from edge.journal.reading import EventRecord, Query, check_journal, read_all
 from edge.types import Event
 
