@@ -1,0 +1,117 @@
+"""What calibration measures in pictures, against pictures of which the truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.calibrate.light import choose_exposure, focus_score, measure_light
+from edge.calibrate.scale import combine, find_scale, scale_from_ruler
+from edge.calibrate.sheet import draw_sheet, write_sheet
+from edge.errors import CalibrationError
+from edge.types import Box, Image
+
+VIEW = Box(0, 0, 640, 480)
+SHEET_DOTS_PER_MM = 4.0
+
+
+def photograph(mm_per_pixel: float, tilt_degrees: float, seed: int = 0, noise: float = 3.0) -> Image:
+    """A picture of the sheet in uneven light, (480, 640, 3)."""
+    sheet = draw_sheet(SHEET_DOTS_PER_MM)
+    scale = 1 / (SHEET_DOTS_PER_MM * mm_per_pixel)
+    centre = (sheet.shape[1] / 2, sheet.shape[0] / 2)
+    placed = cv2.getRotationMatrix2D(centre, tilt_degrees, scale)
+    placed[:, 2] += np.array(VIEW.centre) - centre
+    soft = cv2.GaussianBlur(sheet, (0, 0), 0.5 / scale)
+    grey = cv2.warpAffine(soft, placed, (VIEW.width, VIEW.height), flags=cv2.INTER_AREA, borderValue=90)
+    lit = grey * np.linspace(0.5, 1.0, VIEW.width) + np.random.default_rng(seed).normal(0, noise, grey.shape)
+    return np.repeat(np.clip(lit, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+@settings(max_examples=15, deadline=None)
+@given(mm_per_pixel=st.floats(0.35, 1.0), tilt=st.floats(-5, 5), seed=st.integers(0, 99))
+def test_the_scale_is_right_to_one_percent_under_noise_tilt_and_uneven_light(
+    mm_per_pixel: float, tilt: float, seed: int
+) -> None:
+    scale = find_scale(photograph(mm_per_pixel, tilt, seed), VIEW)
+    assert scale.mm_per_pixel == pytest.approx(mm_per_pixel, rel=0.01)
+    assert scale.tilt_degrees == pytest.approx(tilt, abs=0.5)
+
+
+def test_a_picture_without_the_sheet_is_recognised_and_named() -> None:
+    with pytest.raises(CalibrationError, match="sheet is not in the picture"):
+        find_scale(np.full((480, 640, 3), 120, np.uint8), VIEW)
+
+
+def test_a_bent_sheet_is_recognised_and_named() -> None:
+    picture = photograph(0.5, 0)
+    columns, rows = np.meshgrid(np.arange(640, dtype=np.float32), np.arange(480, dtype=np.float32))
+    bent = cv2.remap(picture, columns + 12 * np.sin(rows / 60), rows, cv2.INTER_LINEAR)
+    with pytest.raises(CalibrationError, match="bent"):
+        find_scale(bent, VIEW)
+
+
+def test_several_pictures_give_their_spread() -> None:
+    scales = [find_scale(photograph(0.6, 1, seed), VIEW) for seed in range(4)]
+    together = combine(scales)
+    assert min(s.mm_per_pixel for s in scales) <= together.mm_per_pixel <= max(s.mm_per_pixel for s in scales)
+    assert 0 < together.spread < 0.006
+
+
+def test_the_printed_sheet_is_a_pdf_of_one_a4_page(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "sheet.pdf")
+    content = (tmp_path / "sheet.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    box = content.split(b"/MediaBox")[1].split(b"]")[0].split()
+    width, height = float(box[-2]), float(box[-1])
+    assert (width / 72 * 25.4, height / 72 * 25.4) == pytest.approx((297, 210), abs=0.2)
+
+
+def test_a_ruler_gives_the_scale_too() -> None:
+    assert scale_from_ruler(200, 400) == 0.5
+    with pytest.raises(CalibrationError, match="at least 50 pixels"):
+        scale_from_ruler(10, 12)
+
+
+def scene(brightness: float, seed: int = 0) -> Image:
+    picture = np.random.default_rng(seed).normal(brightness, 6, (120, 160, 3))
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def test_flickering_drifting_and_covered_are_told_apart() -> None:
+    small = Box(0, 0, 160, 120)
+    steady = measure_light([scene(110, n) for n in range(40)], small)
+    flickering = measure_light([scene(110 + 8 * np.sin(n * 1.7), n) for n in range(40)], small)
+    drifting = measure_light([scene(100 + n, n) for n in range(40)], small)
+    covered = measure_light([scene(6, n) for n in range(40)], small)
+    assert steady.flicker < 0.01 < 0.1 < flickering.flicker
+    assert (steady.is_locked, flickering.is_locked, drifting.is_locked) == (True, True, False)
+    assert (steady.is_covered, covered.is_covered) == (False, True)
+
+
+def test_focus_falls_with_blur_and_not_with_light() -> None:
+    small = Box(0, 0, 160, 120)
+    sharp = cv2.resize(np.random.default_rng(1).integers(0, 200, (30, 40, 3), dtype=np.uint8), (160, 120))
+    darker = (sharp * 0.6).astype(np.uint8)
+    scores = [focus_score(cv2.GaussianBlur(sharp, (0, 0), sigma), small) for sigma in (0.3, 1.0, 2.0)]
+    assert scores == sorted(scores, reverse=True)
+    assert focus_score(darker, small) == pytest.approx(focus_score(sharp, small), rel=0.1)
+
+
+@given(
+    speed=st.floats(10, 2000),
+    scale=st.floats(0.1, 2),
+    now_us=st.integers(100, 30_000),
+    mains=st.sampled_from([50.0, 60.0]),
+)
+def test_the_exposure_never_blurs_more_than_a_pixel(speed: float, scale: float, now_us: int, mains: float) -> None:
+    exposure = choose_exposure(speed, scale, now_us, 90.0, mains)
+    assert exposure.blur_pixels <= 1.0 + speed * 1e-6 / scale + 10e-6 * speed / scale
+    if exposure.flicker_free:
+        halves = exposure.exposure_us * 1e-6 * 2 * mains
+        assert halves == pytest.approx(round(halves), abs=1e-3)
