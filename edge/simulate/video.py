@@ -17,7 +17,8 @@ from edge.errors import ConfigError
 from edge.line import Outcome
 from edge.simulate.belt import BeltScene
 from edge.simulate.run import VirtualRun
-from edge.types import Box, Decision, Frame, Image
+from edge.simulate.truth import TrueItem
+from edge.types import Box, Decision, Frame, Image, Reason
 
 Colour = tuple[int, int, int]
 
@@ -26,6 +27,7 @@ HEIGHT: Final = 720
 _PICTURE: Final = (24, 64, 800, 450)  # x, y, width, height of the room for the camera's picture
 _PANEL_X: Final = 852
 _LINE_Y: Final = 548
+_LINE_HEIGHT: Final = 76
 _FPS_MOST: Final = 30.0
 _KEEP_NS: Final = 6 * NS_PER_S  # a landed item stays this long in the panel
 
@@ -40,10 +42,18 @@ _PALETTE: Final[tuple[Colour, ...]] = (
 )  # fmt: skip
 
 
-def _text(
-    canvas: Image, words: str, x: float, y: float, colour: Colour = INK, size: float = 0.5, bold: int = 1
-) -> None:
-    cv2.putText(canvas, words, (round(x), round(y)), cv2.FONT_HERSHEY_SIMPLEX, size, colour, bold, cv2.LINE_AA)
+@dataclass(frozen=True)
+class Pen:
+    """How words look."""
+
+    colour: Colour = INK
+    size: float = 0.5
+    bold: int = 1
+
+
+def _text(canvas: Image, words: str, x: float, y: float, pen: Pen) -> None:
+    at = (round(x), round(y))
+    cv2.putText(canvas, words, at, cv2.FONT_HERSHEY_SIMPLEX, pen.size, pen.colour, pen.bold, cv2.LINE_AA)
 
 
 def _blank() -> Image:
@@ -97,12 +107,12 @@ class Clip:
     def _draw_title(self, canvas: Image, at: int) -> None:
         rig = self.run.rig
         seconds = (at - rig.world.started_at) / NS_PER_S
-        _text(canvas, f"edge-sorter simulate   {self.station.name}", 24, 40, INK, 0.75, 2)
+        _text(canvas, f"edge-sorter simulate   {self.station.name}", 24, 40, Pen(INK, 0.75, 2))
         landed = [item for item in rig.world.items if item.landed_in]
         rate = 60 * len(landed) / seconds if seconds > 1 else 0.0
         belt = "" if self.station.belt is None else f"{rig.world.surface.speed_at(at):.0f} mm/s   "
         state = str(rig.supervisor.health.state)
-        _text(canvas, f"{seconds:7.2f} s   {belt}{rate:.0f} items/min   {state}", _PANEL_X, 40, DIM, 0.55)
+        _text(canvas, f"{seconds:7.2f} s   {belt}{rate:.0f} items/min   {state}", _PANEL_X, 40, Pen(DIM, 0.55))
 
     def _draw_picture(self, canvas: Image, frame: Frame) -> None:
         x, y, room_x, room_y = _PICTURE
@@ -135,86 +145,70 @@ class Clip:
         if decision is None:
             return
         words = f"{decision.label} {decision.score:.0%}" if decision.label else str(decision.reason)
-        if decision.bin == RESIDUAL and decision.label:
+        if decision.bin == RESIDUAL and decision.label and decision.reason is not Reason.RESIDUAL_LABEL:
             words += f" ({decision.reason})"
         (length, height), _ = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, 0.48, 1)
         left = min(max(0, corners[0]), picture.shape[1] - length - 8)
         top = max(0, corners[1] - height - 9)
         cv2.rectangle(picture, (left, top), (left + length + 8, top + height + 8), colour, -1)
-        _text(picture, words, left + 4, top + height + 3, (14, 16, 20), 0.48)
+        _text(picture, words, left + 4, top + height + 3, Pen((14, 16, 20), 0.48))
 
     def _draw_bins(self, canvas: Image) -> None:
-        items = [item for item in self.run.rig.world.items if item.landed_at]
         now = self.run.rig.clock.now()
+        landed = [item for item in self.run.rig.world.items if 0 < item.landed_at <= now]
         row = min(64, 440 // len(self.station.bins))
         for n, where in enumerate(self.station.bins):
-            y = 64 + n * row
-            landed = [item for item in items if item.landed_in == where.name and item.landed_at <= now]
-            right = sum(self.station.route(item.label).name == where.name for item in landed)
-            colour = self.colour_of(where.name)
-            cv2.rectangle(canvas, (_PANEL_X, y), (_PANEL_X + 404, y + row - 8), (30, 33, 39), -1)
-            cv2.rectangle(canvas, (_PANEL_X, y), (_PANEL_X + 6, y + row - 8), colour, -1)
-            _text(canvas, where.name, _PANEL_X + 18, y + 22, colour, 0.6, 1)
-            share = f"{right / len(landed):.0%} right" if landed else ""
-            _text(canvas, f"{len(landed)}", _PANEL_X + 150, y + 22, INK, 0.6, 2)
-            _text(canvas, share, _PANEL_X + 205, y + 22, DIM, 0.5)
-            if landed and row >= 40:
-                last = landed[-1]
-                good = self.station.route(last.label).name == where.name
-                fresh = now - last.landed_at < _KEEP_NS
-                _text(
-                    canvas, last.label, _PANEL_X + 18, y + row - 15, (RIGHT if good else WRONG) if fresh else DIM, 0.42
-                )
+            here = [item for item in landed if item.landed_in == where.name]
+            self._draw_bin(canvas, where.name, here, (64 + n * row, row), now)
+
+    def _draw_bin(self, canvas: Image, name: str, landed: list[TrueItem], place: tuple[int, int], now: int) -> None:
+        """One row of the panel: how many fell in, how many of them are right, and the last one's true label."""
+        (y, height), x, colour = place, _PANEL_X, self.colour_of(name)
+        right = [self.station.route(item.label).name == name for item in landed]
+        cv2.rectangle(canvas, (x, y), (x + 404, y + height - 8), (30, 33, 39), -1)
+        cv2.rectangle(canvas, (x, y), (x + 6, y + height - 8), colour, -1)
+        _text(canvas, name, x + 18, y + 22, Pen(colour, 0.6))
+        _text(canvas, str(len(landed)), x + 150, y + 22, Pen(INK, 0.6, 2))
+        if landed:
+            _text(canvas, f"{sum(right) / len(landed):.0%} right", x + 205, y + 22, Pen(DIM))
+        if landed and height >= 40:
+            fresh = now - landed[-1].landed_at < _KEEP_NS
+            shade = (RIGHT if right[-1] else WRONG) if fresh else DIM
+            _text(canvas, landed[-1].label, x + 18, y + height - 15, Pen(shade, 0.42))
 
     def _draw_line(self, canvas: Image, scene: BeltScene, at: int) -> None:
         """The whole line from above: items with the colour of their true bin, flaps as they really stand."""
         end = max((gate.distance_mm for gate in scene.gates), default=scene.view.along_mm) + 150
-        left, right, top, bottom = 24, WIDTH - 24, _LINE_Y, _LINE_Y + 76
+        left, right, top, bottom = 24, WIDTH - 24, _LINE_Y, _LINE_Y + _LINE_HEIGHT
         per_mm = (right - left) / end
-
-        def x_of(mm: float) -> int:
-            return round(left + mm * per_mm)
-
+        seen, line = round(left + scene.view.along_mm * per_mm), round(left + scene.view.line_mm * per_mm)
         cv2.rectangle(canvas, (left, top), (right, bottom), (40, 43, 49), -1)
-        cv2.rectangle(canvas, (left, top), (x_of(scene.view.along_mm), bottom), (52, 57, 66), -1)
-        _text(canvas, "camera", left + 6, top + 15, DIM, 0.42)
-        cv2.line(canvas, (x_of(scene.view.line_mm), top), (x_of(scene.view.line_mm), bottom), (250, 210, 70), 1)
+        cv2.rectangle(canvas, (left, top), (seen, bottom), (52, 57, 66), -1)
+        _text(canvas, "camera", left + 6, top + 15, Pen(DIM, 0.42))
+        cv2.line(canvas, (line, top), (line, bottom), (250, 210, 70), 1)
         moved = scene.motion.position(at)
-        for gate in scene.gates:
-            self._draw_gate(canvas, x_of(gate.distance_mm), (top, bottom), scene, gate.bin, at)
         for rider in scene.riders:
             front = moved - rider.front_mm
-            where = self.station.route(rider.truth.label).name
-            y = top + 8 + (bottom - top - 16) * (rider.top_px + rider.sprite.width / 2) / scene.view.across_px
-            half = max(3, round(rider.truth.width_mm * (bottom - top) / scene.view.across_mm / 2))
-            first = (max(left, x_of(front - rider.truth.length_mm)), round(y) - half)
-            last = (x_of(front), round(y) + half)
+            y = top + _LINE_HEIGHT * (rider.top_px + rider.sprite.width / 2) / scene.view.across_px
+            half = max(3, round(rider.truth.width_mm * _LINE_HEIGHT / scene.view.across_mm / 2))
+            first = (max(left, round(left + (front - rider.truth.length_mm) * per_mm)), round(y) - half)
+            last = (round(left + front * per_mm), round(y) + half)
             if last[0] > left:
-                cv2.rectangle(canvas, first, last, self.colour_of(where), -1)
-        _text(
-            canvas,
-            "items in the colour of the bin that they belong in; flaps as they stand",
-            left,
-            bottom + 72,
-            DIM,
-            0.42,
-        )
+                cv2.rectangle(canvas, first, last, self.colour_of(self.station.route(rider.truth.label).name), -1)
+        for gate in scene.gates:
+            out = scene.flaps[gate.actuator].extension(gate.position, at)
+            self._draw_gate(canvas, round(left + gate.distance_mm * per_mm), gate.bin, out)
+        words = "the line from above: items in the colour of the bin they belong in, flaps as they really stand"
+        _text(canvas, words, left, bottom + 76, Pen(DIM, 0.42))
 
-    def _draw_gate(
-        self, canvas: Image, x: int, edges: tuple[int, int], scene: BeltScene, bin_name: str, at: int
-    ) -> None:
-        top, bottom = edges
-        gate = next(g for g in scene.gates if g.bin == bin_name)
-        out = scene.flaps[gate.actuator].extension(gate.position, at)
-        colour = self.colour_of(bin_name)
-        angle = out * 0.95
-        tip = (round(x + 74 * np.sin(angle) * 0.8), round(bottom - 74 * (1 - np.cos(angle)) - 70 * out * 0.45))
-        hinge = (x - 30, top)
-        closed = (x + 34, top)
-        end = (round(closed[0] + (tip[0] - closed[0]) * out), round(top + (bottom - 4 - top) * out))
-        cv2.line(canvas, hinge, end, colour, 4, cv2.LINE_AA)
-        cv2.rectangle(canvas, (x - 30, bottom + 6), (x + 44, bottom + 40), colour, 1 if out < 0.5 else -1)
-        _text(canvas, bin_name, x - 26, bottom + 54, colour, 0.42)
+    def _draw_gate(self, canvas: Image, x: int, bin_name: str, out: float) -> None:
+        """A flap, hinged at the belt's far edge, and the bin on the near side that it leads to."""
+        colour, bottom = self.colour_of(bin_name), _LINE_Y + _LINE_HEIGHT
+        angle, length = out * 0.95, _LINE_HEIGHT * 1.2
+        tip = (round(x - 32 + length * np.cos(angle)), round(_LINE_Y + length * np.sin(angle)))
+        cv2.line(canvas, (x - 32, _LINE_Y), tip, colour, 4, cv2.LINE_AA)
+        cv2.rectangle(canvas, (x - 30, bottom + 6), (x + 60, bottom + 40), colour, 1 if out < 0.5 else -1)
+        _text(canvas, bin_name, x - 26, bottom + 56, Pen(colour, 0.42))
 
 
 @contextmanager
