@@ -15,7 +15,7 @@ SEED_SHARE = 0.08
 MIN_SEEDS = 3
 # Two lumps are two items where the waist between them is narrower than SPLIT of the smaller lump, and one item
 # without doubt above WHOLE; in between nobody can tell.
-SPLIT, WHOLE = 0.45, 0.7
+SPLIT, WHOLE = 0.4, 0.7
 # A lump smaller than this share of the largest is a part (a bottle's cap), not an item.
 LUMP_SHARE = 0.45
 # Small pixels by which the smoothing of the small picture widens a thing on each side.
@@ -72,7 +72,8 @@ def find_blobs(difference: Difference, min_area: float, gap: float, *, apart: bo
             continue
         part = (labels[top : top + height, left : left + width] == label).astype(np.uint8)
         blob = Blob(left + dx, top + dy, left + width + dx, top + height + dy, area)
-        blobs += take_apart(blob, part, min_area) if apart else [blob]
+        whole = blob.left > 0 and blob.right < difference.size[0]  # half a thing has waists that the whole has not
+        blobs += take_apart(blob, part, min_area) if apart and whole else [blob]
     return [_draw_in(blob, difference.size) for blob in blobs]
 
 

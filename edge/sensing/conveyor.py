@@ -125,6 +125,7 @@ class ConveyorTrigger:
             track.share(self._at)
         for track in found.missed:
             track.missed += 1
+        self._tracks = [track for track in self._tracks if track not in found.parts]
         self._join_parts()
         self._measure_flow([track for track, _ in found.alone], before, step)
         for blob in found.new:

@@ -21,12 +21,13 @@ GOOD_FIT = 0.7
 
 @dataclass
 class Matches:
-    """Who was found where; every track and every blob appears once."""
+    """Who was found where; every track and every blob appears once. `parts` are tracks that belong to another one."""
 
     alone: list[tuple[Track, Blob]] = field(default_factory=list)
     shared: list[Track] = field(default_factory=list)
     missed: list[Track] = field(default_factory=list)
     new: list[Blob] = field(default_factory=list)
+    parts: list[Track] = field(default_factory=list)
 
 
 def find_step(tracks: list[Track], blobs: list[Blob], predicted: float, most: float) -> float:
@@ -78,10 +79,16 @@ def match(tracks: list[Track], blobs: list[Blob], step: float, nominal_step: flo
     _search_lost(tracks, blobs, owners, taken, step, max(step, nominal_step))
     found = Matches(new=[blobs[n] for n, several in owners.items() if not several])
     for n, several in owners.items():
-        if len(several) > 1:
+        if len(several) > 1 and not any(track.lengths for track in several):
+            # Its corners came into view one by one, and now what is between them.
+            found.parts += several[1:]
+            owners[n] = several[:1]
+        elif len(several) > 1:
             _keep_in_place(several, blobs[n])
     for track in tracks:
         mine = taken[track.track_id]
+        if track in found.parts:
+            continue
         if not mine:
             found.missed.append(track)
         elif any(len(owners[n]) > 1 for n in mine):

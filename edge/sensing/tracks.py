@@ -23,7 +23,7 @@ SHRINK = 0.5
 WHOLE_FRAMES = 3
 
 
-@dataclass
+@dataclass(eq=False)
 class Track:
     """What is known of one thing; lengths in small pixels, `speed` in small pixels per second.
 
