@@ -34,6 +34,16 @@ class State(StrEnum):
 HELD_STATES = frozenset({State.ESTOP, State.STOPPED, State.FAULT, State.STARTING})
 
 
+ENDED_BY_RESET = frozenset(
+    {
+        FaultKind.EMERGENCY_STOP,
+        FaultKind.MODEL_DAMAGED,
+        FaultKind.CALIBRATION_DAMAGED,
+        FaultKind.JOURNAL_DAMAGED,
+    }
+)
+
+
 class Sign(StrEnum):
     """Signs of life, each given by the thread that it stands for."""
 
@@ -182,8 +192,8 @@ class Health:
             if self._chain_open:
                 self._note("reset", at, "Reset refused: the emergency stop button is still pressed.", "warning")
                 return False
-            for key in [key for key in self._faults if key[0] is FaultKind.EMERGENCY_STOP]:
-                self._note("reset", at, "A person reset the emergency stop.", "warning")
+            for key in [key for key in self._faults if key[0] in ENDED_BY_RESET]:
+                self._note("reset", at, f"A person's reset ends: {key[0]}.", "warning")
                 self._remove(key, at)
             return True
 
@@ -296,7 +306,10 @@ class Health:
         unanswered = signs[Sign.FRAME] > signs[Sign.BEAT]
         explained = any(kind is FaultKind.CAMERA_LOST for kind, _ in self._faults)
         self._set(FaultKind.CLASSIFIER_STUCK, at, unanswered and beat_age > stall)
-        self._set(FaultKind.CAMERA_STALLED, at, frame_age > stall and not unanswered and not explained)
+        silent = frame_age > stall and not unanswered and not explained
+        known = self._faults.get((FaultKind.CAMERA_STALLED, ""))
+        if silent or known is None or signs[Sign.FRAME] > known.raised_at:  # the camera itself may have said so earlier
+            self._set(FaultKind.CAMERA_STALLED, at, silent)
         if Sign.ACTUATION in self.watched:
             silent = at - signs[Sign.ACTUATION] > limits.actuation
             self._set(FaultKind.ACTUATOR_HUNG, at, silent, "no sign of the actuation thread")

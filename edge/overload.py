@@ -14,7 +14,7 @@ from edge.types import Reason
 
 # Median of the running means at the latest items: heat doubles it, one that was interrupted does not.
 SLOW = 2.0
-LATEST = 15
+LATEST = 9
 WINDOW = 10
 TOO_MANY = 5
 # Nothing comes while the belt stands still, so it is let go on to see; `Health` makes the waits longer and longer.

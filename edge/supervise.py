@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
 from edge.clock import ms
 from edge.decide import Policy
-from edge.errors import CameraClockError, CameraError, CameraStalledError
+from edge.errors import ActuatorError, CameraClockError, CameraError, CameraStalledError, ClassifierError
 from edge.faults import FaultKind, Step
 from edge.health import Health, Sign
-from edge.interfaces import Clock
+from edge.interfaces import Actuator, Clock
 from edge.journal import Journal
 from edge.line import Line, Outcome
 from edge.live import LiveView
 from edge.overload import Overload
 from edge.panel import Panel
 from edge.service.notify import Notifier
-from edge.types import Frame, Reason, Stroke
+from edge.types import Event, Frame, Reason, Stroke
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +54,15 @@ class Supervisor:
     live: LiveView | None = None
     notifier: Notifier = field(default_factory=Notifier)
     panel: Panel | None = None
+    actuators: Mapping[str, Actuator] = field(default_factory=dict)
     belt: BeltWatch | None = None
     actions: Mapping[Step, Callable[[FaultKind], object]] = field(default_factory=dict)
     watchers: list[Callable[[int], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.overload = Overload(self.health)
+        if self.journal is not None:
+            self.journal.on_event = self.note_event
 
     def turn(self, now: int) -> None:
         """Look at everything once and do what has to be done."""
@@ -134,6 +138,23 @@ class Supervisor:
         self.health.raise_fault(CAMERA_FAULTS.get(type(error), FaultKind.CAMERA_LOST), self.clock.now())
         self.make_safe()
 
+    def classifier_failed(self, error: ClassifierError) -> None:
+        """The model can't be run: items go to residual, and it is opened anew."""
+        log.error("%s", error)
+        self.health.raise_fault(FaultKind.CLASSIFIER_FAILED, self.clock.now())
+
+    def retry_actuators(self) -> None:
+        """Release every actuator whose pin refused, to see whether it does so still."""
+        for name in [fault.detail for fault in self.health.faults if fault.kind is FaultKind.ACTUATOR_REFUSED]:
+            with suppress(ActuatorError, KeyError):
+                self.actuators[name].release()
+                self.health.clear_fault(FaultKind.ACTUATOR_REFUSED, self.clock.now(), name)
+
+    def note_event(self, event: Event) -> None:
+        """Take note of what another part has journalled about itself: what has a fault's name is one."""
+        if event.code in set(FaultKind) and event.severity != "note":
+            self.health.raise_fault(FaultKind(event.code), event.at)
+
     def camera_works(self) -> None:
         """A frame came."""
         self.health.clear_fault(FaultKind.CAMERA_LOST, self.clock.now())
@@ -149,7 +170,8 @@ class Supervisor:
         """Take note of a decided item; `invoke_ns` is what an inference takes, as a running mean."""
         now = self.clock.now()
         self.health.item_seen(now)
-        self.overload.note(outcome, invoke_ns, now)
+        if all(fault.kind is not FaultKind.CLASSIFIER_FAILED for fault in self.health.faults):
+            self.overload.note(outcome, invoke_ns, now)
         if self.belt is not None:
             self.belt.item_passed(outcome.item.speed_mm_per_s, now)
 

@@ -12,18 +12,19 @@ from edge.bundle.archive import Bundle
 from edge.classify import BundleClassifier
 from edge.clock import VirtualClock, ms
 from edge.config import Station
-from edge.health import Health
+from edge.health import Health, Limits
 from edge.interfaces import Classifier
 from edge.journal import Journal, open_journal
 from edge.panel import Panel
 from edge.simulate.disturbances import Planned
 from edge.simulate.oracle import Oracle
-from edge.simulate.run import Rig, TimedClassifier, VirtualRun
+from edge.simulate.run import Rig, VirtualRun
 from edge.simulate.score import Score, place_in_time, score
+from edge.simulate.troubles import TroubledClassifier, troubled_connect
 from edge.simulate.wiring import WorldPins
 from edge.simulate.world import World
 from edge.supervise import Supervisor
-from edge.wiring import build_line
+from edge.wiring import build_line, watch_belt
 
 ORACLE_LABELS = ("cardboard", "glass", "metal", "organic", "paper", "plastic", "trash")
 
@@ -64,16 +65,15 @@ def build_virtual_run(station: Station, conditions: Conditions) -> VirtualRun:
         classifier = BundleClassifier(conditions.bundle, station.inference.threads, station.inference.runtime)
         min_scores = dict(conditions.bundle.manifest.thresholds.minimum_score)
     line = build_line(station, classifier, min_scores, clock)
-    journal = _open_journal(station, conditions, clock)
-    health = Health(clock.now())
-    supervisor = Supervisor(clock, health, schedule, line.policy, journal)
-    panel = supervisor.panel = Panel(station, pins, clock, health, supervisor.emergency_stop)
-    belt = getattr(line.transport, "belt", None)
-    if belt is not None:
-        panel.on_tick = belt.tick
+    journal = _open_journal(station, conditions, clock, world)
+    health = Health(clock.now(), Limits.of(station.safety.stall_ms, station.journal.batch_ms))
+    panel = Panel(station, pins, clock, health)
+    belt = watch_belt(station, line, health, panel)
+    supervisor = Supervisor(clock, health, schedule, line.policy, journal, panel=panel, belt=belt, actuators=actuators)
+    panel.on_stop = supervisor.emergency_stop
     panel.open()
     run = VirtualRun(Rig(clock, world, line, schedule, supervisor, panel, journal), frame_ns=ms(conditions.frame_ms))
-    line.classifier = TimedClassifier(classifier, ms(conditions.invoke_ms), run.spend)
+    line.classifier = TroubledClassifier(classifier, ms(conditions.invoke_ms), run.spend, world.is_active)
     return run
 
 
@@ -94,12 +94,13 @@ def drain_s(station: Station) -> float:
     return (length + view + 500.0) / station.belt.speed_mm_per_s + 1.0
 
 
-def _open_journal(station: Station, conditions: Conditions, clock: VirtualClock) -> Journal | None:
+def _open_journal(station: Station, conditions: Conditions, clock: VirtualClock, world: World) -> Journal | None:
     if conditions.journal_folder is None:
         return None
     # Named by the seed: the same run leaves the same journal, byte for byte.
     name = f"{station.simulation.seed:032x}"
-    journal = open_journal(conditions.journal_folder, station.journal, clock, run_id=name, boot_id="virtual")
+    connect = troubled_connect(world.is_active)
+    journal = open_journal(conditions.journal_folder, station.journal, clock, name, "virtual", connect)
     if conditions.bundle is not None:
         journal.bundle = conditions.bundle.digest
     return journal

@@ -9,18 +9,22 @@ from edge.actuate.schedule import Schedule
 from edge.camera.simulated import SimulatedCamera
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.errors import CameraError
-from edge.faults import FaultKind
+from edge.faults import FaultKind, Step
 from edge.health import Sign
-from edge.interfaces import Classifier
 from edge.journal import Journal
 from edge.line import Line, Outcome
 from edge.panel import Panel
+from edge.service.machine import MACHINE_FAULTS, Machine
+from edge.simulate.disturbances import Disturbance
 from edge.simulate.score import Record
+from edge.simulate.troubles import SimulatedBugError, machine_state
 from edge.simulate.world import World
 from edge.supervise import Supervisor
-from edge.types import Crop, Frame, Prediction
+from edge.types import Frame
 
-_RETRY_NS = ms(500)  # after the camera is gone
+_NEVER = 1 << 62
+_BLOCKED = (Disturbance.JOURNAL_SLOW, Disturbance.JOURNAL_BLOCKED)
+_PAGE = frozenset({FaultKind.PAGE_DOWN})
 _TURN_NS = ms(100)  # between two looks of the supervisor, as in real time
 
 
@@ -51,10 +55,16 @@ class VirtualRun:
     on_frame: Callable[[Frame, Sequence[Outcome]], None] = lambda frame, outcomes: None
     records: list[Record] = field(default_factory=list)
     dropped_frames: int = 0
+    restarts: int = 0
     _camera: SimulatedCamera | None = None
     _camera_at: int = 0
     _store_at: int = 0
     _turn_at: int = 0
+
+    def __post_init__(self) -> None:
+        self._machine = Machine(self.rig.clock)
+        self.rig.supervisor.actions = self.actions()
+        self.rig.line.on_failure = self.rig.supervisor.classifier_failed
 
     def run(self, seconds: float, drain_s: float = 0.0) -> None:
         """Run for some seconds; then let nothing more come, and run until everything that is there has landed."""
@@ -75,6 +85,38 @@ class VirtualRun:
             self._run_others(at)
         self.rig.clock.advance_to(end)
         self.rig.world.run_due(end)
+
+    # -- recovery ----------------------------------------------------------------------------------------------
+
+    def actions(self) -> dict[Step, Callable[[FaultKind], object]]:
+        """What the recovery steps do in a run whose program can't really be restarted."""
+        return {
+            Step.REOPEN_CAMERA: lambda _: self._reopen_camera(),
+            Step.RESTART_CLASSIFIER: lambda _: self._restart_classifier(),
+            Step.RETRY_ACTUATORS: lambda _: self.rig.supervisor.retry_actuators(),
+            Step.RESTART_SERVICE: self._restart_service,
+        }
+
+    def _reopen_camera(self) -> None:
+        self._end_camera()
+        self._camera_at = self.rig.clock.now()
+
+    def _restart_classifier(self) -> None:
+        if not self.rig.world.is_active(Disturbance.CLASSIFIER_FAILED):
+            self.rig.supervisor.health.clear_fault(FaultKind.CLASSIFIER_FAILED, self.rig.clock.now())
+
+    def _restart_service(self, kind: FaultKind) -> None:
+        self.restarts += 1
+        if kind is FaultKind.PROGRAM_ERROR:
+            self.rig.supervisor.health.clear_fault(kind, self.rig.clock.now())
+        else:
+            self._reopen_camera()
+            self.rig.supervisor.retry_actuators()
+
+    def _look_at_machine(self, now: int) -> None:
+        world, health = self.rig.world, self.rig.supervisor.health
+        health.set_faults(MACHINE_FAULTS, self._machine.faults(machine_state(world.is_active)), now)
+        health.set_faults(_PAGE, _PAGE if world.is_active(Disturbance.PAGE_DOWN) else frozenset(), now)
 
     # -- in order ----------------------------------------------------------------------------------------------
 
@@ -98,7 +140,8 @@ class VirtualRun:
         instants = [self._turn_at]
         if rig.journal is not None:
             instants.append(self._store_at)
-        for source in (rig.world, rig.schedule, rig.panel.inputs):
+        hung = rig.world.is_active(Disturbance.ACTUATOR_HUNG)
+        for source in (rig.world, None if hung else rig.schedule, rig.panel.inputs):
             at = None if source is None else source.next_at()
             if at is not None:
                 instants.append(at)
@@ -111,17 +154,20 @@ class VirtualRun:
         rig.world.run_due(now)
         if rig.panel.inputs is not None:
             rig.panel.inputs.run_due(now)
-        strokes = rig.schedule.run_due(now)
-        if strokes:
-            rig.supervisor.note_strokes(strokes)
+        hung = rig.world.is_active(Disturbance.ACTUATOR_HUNG)
+        if not hung:
+            rig.supervisor.note_strokes(rig.schedule.run_due(now))
         if self._turn_at <= now:
-            rig.supervisor.health.sign(Sign.ACTUATION, now)
+            if not hung:
+                rig.supervisor.health.sign(Sign.ACTUATION, now)
             if rig.journal is None:
                 rig.supervisor.health.sign(Sign.JOURNAL, now)
+            self._look_at_machine(now)
             rig.supervisor.turn(now)
             self._turn_at = now + _TURN_NS
         if rig.journal is not None and self._store_at <= now:
-            rig.journal.store_pending()
+            if not any(rig.world.is_active(blocked) for blocked in _BLOCKED):
+                rig.journal.store_pending()
             self._store_at = now + ms(rig.journal.settings.batch_ms)
 
     def _see(self) -> None:
@@ -130,25 +176,19 @@ class VirtualRun:
             self._camera = self._camera or SimulatedCamera(rig.world, rig.clock)
             frame = self._camera.read()
         except CameraError as error:
-            rig.supervisor.health.raise_fault(FaultKind.CAMERA_LOST, rig.clock.now(), str(error))
-            rig.supervisor.make_safe()
+            rig.supervisor.camera_failed(error)
             self._end_camera()
-            self._camera_at = rig.clock.now() + _RETRY_NS
+            self._camera_at = _NEVER  # until the supervisor says so
             return
-        rig.supervisor.health.sign(Sign.FRAME, rig.clock.now())
-        rig.supervisor.health.clear_fault(FaultKind.CAMERA_LOST, rig.clock.now())
+        rig.supervisor.camera_works()
         self.spend(self.frame_ns)
-        outcomes = rig.line.step(frame)
-        for outcome in outcomes:
-            if outcome.actuation is not None:
-                rig.schedule.plan(outcome.actuation)
-            self.records.append(Record.of(outcome))
-            if rig.journal is not None:
-                rig.journal.record(outcome)
-            rig.supervisor.note_outcome(outcome)
-        for before, after in rig.line.transport.revise(rig.clock.now()):
-            rig.schedule.revise(before, after)
-        rig.supervisor.health.beat(rig.clock.now())
+        try:
+            outcomes = rig.supervisor.take(rig.line, frame)
+        except SimulatedBugError as error:
+            rig.supervisor.health.raise_fault(FaultKind.PROGRAM_ERROR, rig.clock.now(), str(error))
+            rig.supervisor.make_safe()
+            return
+        self.records += [Record.of(outcome) for outcome in outcomes]
         self.on_frame(frame, outcomes)
 
     def _end_camera(self) -> None:
@@ -156,21 +196,3 @@ class VirtualRun:
             self.dropped_frames += self._camera.dropped
             self._camera.close()
             self._camera = None
-
-
-class TimedClassifier:
-    """A classifier whose inferences take a modelled time."""
-
-    def __init__(self, inner: Classifier, invoke_ns: int, spend: Callable[[int], None]) -> None:
-        self._inner = inner
-        self._invoke_ns = invoke_ns
-        self._spend = spend
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self._inner.labels
-
-    def classify(self, crops: Sequence[Crop], budget: int) -> Prediction:
-        prediction = self._inner.classify(crops, budget)
-        self._spend(prediction.crops_used * self._invoke_ns)
-        return prediction

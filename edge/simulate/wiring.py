@@ -19,6 +19,8 @@ class WorldPin(MockPWMPin):  # type: ignore[misc]  # gpiozero has no types
     It keeps no list of its states as gpiozero's own does: hours of belt would fill the memory.
     """
 
+    _state: float
+
     def _change_state(self, value: float) -> bool:
         if self.number in self.factory.world.refusing_pins:
             raise OSError("the simulated pin refuses")
