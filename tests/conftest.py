@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,16 @@ def data_dir() -> Path:
     if not (folder / "waste" / "train.txt").is_file():
         pytest.fail(f"the photo sets are not in {folder}: set SORTER_DATA to the folder that holds waste/train.txt")
     return folder
+
+
+@pytest.fixture
+def memory_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: for tests of files that need thousands of syncs and no power cut."""
+    if not Path("/dev/shm").is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import random
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -10,8 +12,6 @@ from pathlib import Path
 
 import apsw
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from support.disk import Disk
 from support.journal import build_journal, items_in, outcome, record_many
 
@@ -91,7 +91,7 @@ def test_a_disk_that_fails_from_the_start_is_tried_again(tmp_path: Path, trouble
     assert [row.item for row in items_in(tmp_path)] == list(range(1, 17))
 
 
-def test_a_disk_that_fails_at_any_single_call_loses_and_doubles_nothing(tmp_path: Path) -> None:
+def test_a_disk_that_fails_at_any_single_call_loses_and_doubles_nothing(memory_folder: Path) -> None:
     """Among them: a COMMIT that reports an error after the rows reached the log."""
     failing_call, passed = 0, False
     while not passed:
@@ -103,7 +103,7 @@ def test_a_disk_that_fails_at_any_single_call_loses_and_doubles_nothing(tmp_path
             if left[0] == 0:
                 raise apsw.exception_for(apsw.SQLITE_IOERR)
 
-        folder = tmp_path / str(failing_call)
+        folder = memory_folder / str(failing_call)
         folder.mkdir()
         clock = VirtualClock()
         journal = build_journal(
@@ -193,20 +193,20 @@ def connect_without_cache(path: Path) -> Connection:
     return connection
 
 
-def test_damage_that_shows_up_in_a_running_journal_is_set_aside_too(tmp_path: Path) -> None:
-    path = write_journal(tmp_path, items=6000)
+def test_damage_that_shows_up_in_a_running_journal_is_set_aside_too(memory_folder: Path) -> None:
+    path = write_journal(memory_folder, items=6000)
     clock = VirtualClock()
     settings = JournalSettings(max_mb=1, keep_crops="none")
-    journal = build_journal(tmp_path, clock, settings, connect_without_cache, "later")
+    journal = build_journal(memory_folder, clock, settings, connect_without_cache, "later")
     record_many(journal, clock, range(1, 9), journal.store_pending)
     overwrite(path, 4096 * 3, b"\xff" * 4096 * 20)
     # The file is full: the oldest rows, which lie there, are to go.
     record_many(journal, clock, range(9, 1009), journal.store_pending)
     journal.close()
     assert journal.counts.lost == journal.counts.pending == 0
-    assert len(list(tmp_path.glob("journal-damaged-*.db"))) == 1
-    assert check_journal(tmp_path / "journal.db") == []
-    assert items_in(tmp_path)[-1].item == 1008
+    assert len(list(memory_folder.glob("journal-damaged-*.db"))) == 1
+    assert check_journal(memory_folder / "journal.db") == []
+    assert items_in(memory_folder)[-1].item == 1008
 
 
 def test_a_large_file_is_verified_in_parts(tmp_path: Path) -> None:
@@ -236,24 +236,24 @@ def file_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("journal.db*"))
 
 
-def test_the_file_stays_within_its_size_and_keeps_the_newest(tmp_path: Path) -> None:
+def test_the_file_stays_within_its_size_and_keeps_the_newest(memory_folder: Path) -> None:
     clock = VirtualClock()
-    journal = build_journal(tmp_path, clock, JournalSettings(max_mb=1, keep_crops="none"))
+    journal = build_journal(memory_folder, clock, JournalSettings(max_mb=1, keep_crops="none"))
     largest = 0
     for start in range(1, 16_000, 100):
         record_many(journal, clock, range(start, start + 100))
         journal.store_pending()
-        largest = max(largest, file_bytes(tmp_path))
+        largest = max(largest, file_bytes(memory_folder))
     journal.close()
-    items = [row.item for row in items_in(tmp_path)]
+    items = [row.item for row in items_in(memory_folder)]
     assert items == list(range(items[0], 16_001))
     assert len(items) > 4000
     assert largest <= 1_000_000
 
 
-def test_many_events_do_not_push_the_items_out(tmp_path: Path) -> None:
+def test_many_events_do_not_push_the_items_out(memory_folder: Path) -> None:
     clock = VirtualClock()
-    journal = build_journal(tmp_path, clock, JournalSettings(max_mb=1, keep_crops="none"))
+    journal = build_journal(memory_folder, clock, JournalSettings(max_mb=1, keep_crops="none"))
     for _ in range(40):
         for _ in range(400):
             journal.record(Event("camera-lost", clock.now(), "the camera is gone " * 4))
@@ -261,24 +261,24 @@ def test_many_events_do_not_push_the_items_out(tmp_path: Path) -> None:
         journal.store_pending()
     journal.record(outcome(1, clock.now()))
     journal.close()
-    assert file_bytes(tmp_path) <= 1_100_000
-    assert len(items_in(tmp_path)) == 1
+    assert file_bytes(memory_folder) <= 1_100_000
+    assert len(items_in(memory_folder)) == 1
 
 
-def test_a_smaller_limit_shrinks_the_file(tmp_path: Path) -> None:
+def test_a_smaller_limit_shrinks_the_file(memory_folder: Path) -> None:
     clock = VirtualClock()
-    journal = build_journal(tmp_path, clock, run_id="earlier")
+    journal = build_journal(memory_folder, clock, run_id="earlier")
     record_many(journal, clock, range(1, 9_001))
     journal.close()
-    assert file_bytes(tmp_path) > 1_100_000
+    assert file_bytes(memory_folder) > 1_100_000
     clock = VirtualClock(start=HOUR)
-    journal = build_journal(tmp_path, clock, JournalSettings(max_mb=1, keep_crops="none"), run_id="later")
+    journal = build_journal(memory_folder, clock, JournalSettings(max_mb=1, keep_crops="none"), run_id="later")
     for item_id in range(1, 60):
         journal.record(outcome(item_id, clock.now()))
         journal.store_pending()
     journal.close()
-    assert file_bytes(tmp_path) <= 1_000_000
-    assert items_in(tmp_path)[-1].item == 59
+    assert file_bytes(memory_folder) <= 1_000_000
+    assert items_in(memory_folder)[-1].item == 59
 
 
 def run_for_hours(journal: Journal, clock: VirtualClock, hours: int, first: int = 1) -> None:
@@ -288,12 +288,12 @@ def run_for_hours(journal: Journal, clock: VirtualClock, hours: int, first: int 
         journal.store_pending()
 
 
-def test_rows_go_when_they_are_too_old(tmp_path: Path) -> None:
+def test_rows_go_when_they_are_too_old(memory_folder: Path) -> None:
     clock = VirtualClock()
-    journal = build_journal(tmp_path, clock, JournalSettings(max_days=1, keep_crops="none"))
+    journal = build_journal(memory_folder, clock, JournalSettings(max_days=1, keep_crops="none"))
     run_for_hours(journal, clock, 100)
     journal.close()
-    ages = [100 - row.item for row in items_in(tmp_path)]
+    ages = [100 - row.item for row in items_in(memory_folder)]
     assert max(ages) in (24, 25)
     assert min(ages) == 0
 
@@ -320,26 +320,38 @@ def test_a_wrong_date_at_start_costs_no_rows(tmp_path: Path, years: int) -> None
     assert len(items_in(tmp_path)) == 3 + 4
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
-def test_no_mutated_file_stops_the_writer_or_shows_a_reader_a_traceback(tmp_path: Path, data: st.DataObject) -> None:
-    whole = tmp_path / "whole"
-    if not whole.exists():
-        whole.mkdir()
-        write_journal(whole, 120)
-    folder = tmp_path / "mutated"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    content = bytearray((whole / "journal.db").read_bytes())
-    for _ in range(data.draw(st.integers(1, 12))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    del content[data.draw(st.integers(1, 4 * len(content))) :]
-    (folder / "journal.db").write_bytes(content)
-    with contextlib.suppress(JournalError):
-        items_in(folder)
-        check_journal(folder / "journal.db")
-    journal = build_journal(folder, run_id="after")
-    journal.record(outcome(1, NS_PER_S))
-    journal.store_pending()
-    journal.close()
-    assert items_in(folder)[-1].run_id == "after"
+@pytest.fixture(scope="module")
+def sound_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return write_journal(tmp_path_factory.mktemp("sound"), items=120).read_bytes()
+
+
+# How many mutated files are tried; 10,000 take a few minutes.
+MUTATIONS = int(os.environ.get("SORTER_FUZZ", "60"))
+
+
+def mutate(content: bytes, rng: random.Random) -> bytes:
+    """Change a few bytes, often in the header and the schema, and sometimes cut the file short."""
+    changed = bytearray(content)
+    for _ in range(rng.randint(1, 12)):
+        end = rng.choice([100, 4096, len(changed)])
+        changed[rng.randrange(end)] = rng.randrange(256)
+    if rng.random() < 0.2:
+        del changed[rng.randrange(len(changed)) :]
+    return bytes(changed)
+
+
+def test_no_mutated_file_stops_the_writer_or_shows_a_reader_a_traceback(memory_folder: Path, sound_file: bytes) -> None:
+    for seed in range(MUTATIONS):
+        folder = memory_folder / str(seed)
+        folder.mkdir()
+        (folder / "journal.db").write_bytes(mutate(sound_file, random.Random(seed)))
+        with contextlib.suppress(JournalError):
+            items_in(folder)
+            check_journal(folder / "journal.db")
+        journal = build_journal(folder, run_id="after")
+        journal.record(outcome(1, NS_PER_S))
+        journal.store_pending()
+        journal.close()
+        assert journal.counts.pending == 0, f"seed {seed}: {journal.counts}"
+        assert items_in(folder)[-1].run_id == "after", f"seed {seed}"
+        shutil.rmtree(folder)
