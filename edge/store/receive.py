@@ -105,7 +105,7 @@ class _Session:
         self._write(json.dumps(event).encode() + b"\n")
 
     def answer(self) -> None:
-        request = _parse(self._reader.readline(_LONGEST_LINE))
+        request = _parse(self._read_line())
         device = self._open_device()
         if isinstance(request, Status):
             self.say(event="status", **_status(device, request.digest))
@@ -127,7 +127,7 @@ class _Session:
 
     def _wanted(self) -> list[str]:
         try:
-            size = _Wanted.model_validate_json(self._reader.readline(_LONGEST_LINE)).size
+            size = _Wanted.model_validate_json(self._read_line()).size
             content = b""
             while len(content) < size and (chunk := self._read(min(_CHUNK, size - len(content)))):
                 content += chunk
@@ -182,6 +182,16 @@ class _Session:
                     f"{part.parent}: can't store the model ({error.strerror}): free space with 'sorter model prune'"
                 ) from None
         sync_folder(part.parent)
+
+    def _read_line(self) -> bytes:
+        """One line, or as much of it as shows that it is none of ours: scp and sftp say things without an end."""
+        line = b""
+        while len(line) < _LONGEST_LINE and not line.endswith(b"\n") and line[:1] in (b"", b"{"):
+            byte = self._read(1)
+            if not byte:
+                break
+            line += byte
+        return line
 
     def _read(self, most: int) -> bytes:
         """What has come, at least one byte; empty when the client is gone."""

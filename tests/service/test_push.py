@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.sshd import Device, SshServer
 from typer.testing import CliRunner
 
 from converter.inventory import parse_host
@@ -29,26 +30,26 @@ Bundles = Callable[..., Path]
 
 
 @pytest.fixture
-def device(server: Any) -> Iterator[Any]:
+def device(server: SshServer) -> Iterator[Device]:
     device = server.add_device(f"dev-{next(NUMBERS)}")
     yield device
     assert verify_store(device.store) == []
 
 
-def push(server: Any, bundle: Path, *devices: Any, **options: Any) -> list[HostResult]:
+def push(server: SshServer, bundle: Path, *devices: Device, **options: Any) -> list[HostResult]:
     opened = open_bundle(bundle)
     hosts = [parse_host(device.alias) for device in devices]
     chosen = PushOptions(ssh_config=server.ssh_config, attempts=1, **options)
     return asyncio.run(push_to_all(bundle.read_bytes(), opened.digest, [hosts], chosen, lambda result: None))
 
 
-def run_command(server: Any, *arguments: object) -> Any:
+def run_command(server: SshServer, *arguments: object) -> Any:
     app = typer.Typer()
     app.command()(command)
     return CliRunner().invoke(app, [*map(str, arguments), "--ssh-config", str(server.ssh_config), "--attempts", "1"])
 
 
-def test_a_model_arrives_is_proven_and_goes_to_work(server: Any, device: Any, signed_bundle: Bundles) -> None:
+def test_a_model_arrives_is_proven_and_goes_to_work(server: SshServer, device: Device, signed_bundle: Bundles) -> None:
     bundle = signed_bundle()
     (result,) = push(server, bundle, device)
     assert (result.state, result.active, result.already, result.error) == (State.DONE, True, False, "")
@@ -62,7 +63,7 @@ def test_a_model_arrives_is_proven_and_goes_to_work(server: Any, device: Any, si
     assert evidence.golden_steps == 0
 
 
-def test_a_model_that_is_there_is_not_sent_again(server: Any, device: Any, signed_bundle: Bundles) -> None:
+def test_a_model_that_is_there_is_not_sent_again(server: SshServer, device: Device, signed_bundle: Bundles) -> None:
     bundle = signed_bundle()
     push(server, bundle, device)
     before = device.store.active()
@@ -71,7 +72,7 @@ def test_a_model_that_is_there_is_not_sent_again(server: Any, device: Any, signe
     assert device.store.active() == before
 
 
-def test_installing_without_activating(server: Any, device: Any, signed_bundle: Bundles) -> None:
+def test_installing_without_activating(server: SshServer, device: Device, signed_bundle: Bundles) -> None:
     push(server, signed_bundle("1.0"), device)
     newer = signed_bundle("1.1")
     (result,) = push(server, newer, device, activate=False)
@@ -80,7 +81,7 @@ def test_installing_without_activating(server: Any, device: Any, signed_bundle: 
     assert device.store.active().current != open_bundle(newer).digest
 
 
-async def send_a_part(server: Any, device: Any, bundle: Path, until: int) -> int:
+async def send_a_part(server: SshServer, device: Device, bundle: Path, until: int) -> int:
     """Push, but drop the connection after the given byte; return the offset that the device asked for."""
     content = bundle.read_bytes()
     async with converse(parse_host(device.alias), "sorter receive", server.ssh_config) as talk:
@@ -91,7 +92,7 @@ async def send_a_part(server: Any, device: Any, bundle: Path, until: int) -> int
 
 
 def test_cut_off_every_tenth_of_the_way_it_goes_on_where_it_stopped(
-    server: Any, device: Any, signed_bundle: Bundles
+    server: SshServer, device: Device, signed_bundle: Bundles
 ) -> None:
     bundle = signed_bundle(pad=1_000_000)
     size = bundle.stat().st_size
@@ -107,7 +108,9 @@ def test_cut_off_every_tenth_of_the_way_it_goes_on_where_it_stopped(
     assert list((device.store.folder / "incoming").glob("*.part")) == []
 
 
-def test_a_lost_connection_is_taken_up_by_the_same_push(server: Any, device: Any, signed_bundle: Bundles) -> None:
+def test_a_lost_connection_is_taken_up_by_the_same_push(
+    server: SshServer, device: Device, signed_bundle: Bundles
+) -> None:
     bundle = signed_bundle(pad=2_000_000)
 
     async def go() -> HostResult:
@@ -128,7 +131,7 @@ def test_a_lost_connection_is_taken_up_by_the_same_push(server: Any, device: Any
     assert (result.state, result.active, result.error) == (State.DONE, True, "")
 
 
-def kill_receiver(device: Any) -> int:
+def kill_receiver(device: Device) -> int:
     """SIGKILL the one process that receives for this device; return its number."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -141,7 +144,7 @@ def kill_receiver(device: Any) -> int:
     raise AssertionError("no receiver is running")
 
 
-def test_two_pushes_of_one_model_at_once(server: Any, device: Any, signed_bundle: Bundles) -> None:
+def test_two_pushes_of_one_model_at_once(server: SshServer, device: Device, signed_bundle: Bundles) -> None:
     bundle = signed_bundle(pad=500_000)
     options = PushOptions(ssh_config=server.ssh_config, attempts=1)
 
@@ -155,7 +158,7 @@ def test_two_pushes_of_one_model_at_once(server: Any, device: Any, signed_bundle
 
 
 def test_two_models_at_once_are_both_installed_and_one_is_active(
-    server: Any, device: Any, signed_bundle: Bundles
+    server: SshServer, device: Device, signed_bundle: Bundles
 ) -> None:
     bundles = [signed_bundle("1.0", pad=200_000), signed_bundle("2.0", pad=200_000)]
     options = PushOptions(ssh_config=server.ssh_config, attempts=1, allow_downgrade=True)
@@ -175,7 +178,7 @@ def test_two_models_at_once_are_both_installed_and_one_is_active(
 
 
 @pytest.mark.parametrize("byte", [100, -40])
-def test_a_tampered_bundle_is_refused(server: Any, device: Any, signed_bundle: Bundles, byte: int) -> None:
+def test_a_tampered_bundle_is_refused(server: SshServer, device: Device, signed_bundle: Bundles, byte: int) -> None:
     bundle = signed_bundle()
     content = bytearray(bundle.read_bytes())
     content[byte] ^= 1
@@ -189,7 +192,9 @@ def test_a_tampered_bundle_is_refused(server: Any, device: Any, signed_bundle: B
     assert mended.state is State.DONE
 
 
-def test_what_the_device_refuses_is_said_with_its_reason(server: Any, device: Any, signed_bundle: Bundles) -> None:
+def test_what_the_device_refuses_is_said_with_its_reason(
+    server: SshServer, device: Device, signed_bundle: Bundles
+) -> None:
     first = signed_bundle("2.0")
     push(server, first, device)
     stranger = Ed25519PrivateKey.generate()
@@ -205,7 +210,7 @@ def test_what_the_device_refuses_is_said_with_its_reason(server: Any, device: An
     assert older.state is State.DONE
 
 
-def test_a_disk_that_is_full_in_the_middle(server: Any, device: Any, signed_bundle: Bundles) -> None:
+def test_a_disk_that_is_full_in_the_middle(server: SshServer, device: Device, signed_bundle: Bundles) -> None:
     keys = server.folder / "authorized_keys"
     limited = keys.read_text().replace(
         'command="',
@@ -228,7 +233,7 @@ def test_a_disk_that_is_full_in_the_middle(server: Any, device: Any, signed_bund
 
 
 def test_an_unknown_host_is_an_error_with_the_command_that_adds_it(
-    server: Any, device: Any, signed_bundle: Bundles
+    server: SshServer, device: Device, signed_bundle: Bundles
 ) -> None:
     known = server.folder / "known_hosts"
     before = known.read_text()
@@ -242,7 +247,9 @@ def test_an_unknown_host_is_an_error_with_the_command_that_adds_it(
     assert device.store.active() is None
 
 
-def test_a_changed_host_key_is_told_from_an_unknown_one(server: Any, device: Any, signed_bundle: Bundles) -> None:
+def test_a_changed_host_key_is_told_from_an_unknown_one(
+    server: SshServer, device: Device, signed_bundle: Bundles
+) -> None:
     known = server.folder / "known_hosts"
     before = known.read_text()
     other = write_key_pair(server.folder / f"other-{device.alias}", "x")
@@ -255,7 +262,7 @@ def test_a_changed_host_key_is_told_from_an_unknown_one(server: Any, device: Any
 
 
 def test_a_configuration_that_checks_no_host_keys_is_refused(
-    server: Any, device: Any, signed_bundle: Bundles, tmp_path: Path
+    server: SshServer, device: Device, signed_bundle: Bundles, tmp_path: Path
 ) -> None:
     careless = tmp_path / "ssh_config"
     careless.write_text("UserKnownHostsFile none\n" + server.ssh_config.read_text())
@@ -266,7 +273,7 @@ def test_a_configuration_that_checks_no_host_keys_is_refused(
     assert "switches the check of host keys off" in result.error
 
 
-def test_a_wrong_key_is_refused(server: Any, device: Any, signed_bundle: Bundles) -> None:
+def test_a_wrong_key_is_refused(server: SshServer, device: Device, signed_bundle: Bundles) -> None:
     for name in ("login", "login.pub"):
         (device.folder / name).unlink()
     write_key_pair(device.folder / "login", "stranger")
@@ -276,7 +283,7 @@ def test_a_wrong_key_is_refused(server: Any, device: Any, signed_bundle: Bundles
     assert "ssh-copy-id" in result.error
 
 
-def test_nobody_listens(server: Any, signed_bundle: Bundles) -> None:
+def test_nobody_listens(server: SshServer, signed_bundle: Bundles) -> None:
     opened = open_bundle(signed_bundle())
     options = PushOptions(ssh_config=server.ssh_config, attempts=1)
     result = asyncio.run(push_to_one(b"", opened.digest, parse_host("127.0.0.1:1"), options, lambda r: None))
@@ -284,7 +291,7 @@ def test_nobody_listens(server: Any, signed_bundle: Bundles) -> None:
     assert "can't connect" in result.error
 
 
-def ssh(server: Any, *arguments: str, program: str = "ssh", text: str = "") -> subprocess.CompletedProcess[str]:
+def ssh(server: SshServer, *arguments: str, program: str = "ssh", text: str = "") -> subprocess.CompletedProcess[str]:
     path = shutil.which(program)
     assert path is not None, "install Debian's openssh-client"
     return subprocess.run(
@@ -293,7 +300,7 @@ def ssh(server: Any, *arguments: str, program: str = "ssh", text: str = "") -> s
     )  # fmt: skip
 
 
-def test_the_forced_key_can_do_nothing_but_receive(server: Any, device: Any, tmp_path: Path) -> None:
+def test_the_forced_key_can_do_nothing_but_receive(server: SshServer, device: Device, tmp_path: Path) -> None:
     witness = tmp_path / "witness"
     answer = ssh(server, device.alias, f"touch {witness}", text="hello\n")
     assert not witness.exists()
@@ -311,14 +318,14 @@ def test_the_forced_key_can_do_nothing_but_receive(server: Any, device: Any, tmp
     ["", "\n", "hello\n", "{}\n", '{"ask": "rm"}\n', '{"ask": "push", "protocol": 1, "digest": "../../x", "size": 5}\n',
      '{"ask": "status", "protocol": 99}\n', "[" * 70_000],
 )  # fmt: skip
-def test_nonsense_is_answered_with_one_error(server: Any, device: Any, line: str) -> None:
+def test_nonsense_is_answered_with_one_error(server: SshServer, device: Device, line: str) -> None:
     answer = ssh(server, device.alias, "x", text=line)
     assert answer.returncode == 12
     assert json.loads(answer.stdout)["event"] == "error"
     assert "Traceback" not in answer.stderr
 
 
-def test_over_a_jump_host(server: Any, device: Any, signed_bundle: Bundles, tmp_path: Path) -> None:
+def test_over_a_jump_host(server: SshServer, device: Device, signed_bundle: Bundles, tmp_path: Path) -> None:
     gate = server.add_device(f"lab-gate-{next(NUMBERS)}", options="restrict,port-forwarding")
     config = tmp_path / "ssh_config"
     config.write_text(f"{server.ssh_config.read_text()}Host {device.alias}\n  ProxyJump {gate.alias}\n")
@@ -333,7 +340,7 @@ def test_over_a_jump_host(server: Any, device: Any, signed_bundle: Bundles, tmp_
 
 
 def test_a_failure_stops_the_roll_out_and_the_same_command_goes_on(
-    server: Any, signed_bundle: Bundles, tmp_path: Path
+    server: SshServer, signed_bundle: Bundles, tmp_path: Path
 ) -> None:
     devices = [server.add_device(f"lab-{next(NUMBERS)}") for _ in range(4)]
     trusted = devices[1].folder / "keys" / "maker.pub"
@@ -356,7 +363,7 @@ def test_a_failure_stops_the_roll_out_and_the_same_command_goes_on(
     assert [host["already"] for host in answer["hosts"]] == [True, False, False, False]
 
 
-def test_a_dry_run_changes_nothing(server: Any, device: Any, signed_bundle: Bundles) -> None:
+def test_a_dry_run_changes_nothing(server: SshServer, device: Device, signed_bundle: Bundles) -> None:
     result = run_command(server, signed_bundle(), device.alias, "--dry-run")
     assert result.exit_code == 0
     assert "would get" in result.stdout
@@ -364,7 +371,7 @@ def test_a_dry_run_changes_nothing(server: Any, device: Any, signed_bundle: Bund
     assert device.store.models() == []
 
 
-def test_a_canary_that_came_back_stops_the_roll_out(server: Any, signed_bundle: Bundles) -> None:
+def test_a_canary_that_came_back_stops_the_roll_out(server: SshServer, signed_bundle: Bundles) -> None:
     canary, other = (server.add_device(f"lab-{next(NUMBERS)}") for _ in range(2))
     push(server, signed_bundle("1.0"), canary)
     bundle = signed_bundle("1.1")

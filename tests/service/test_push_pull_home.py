@@ -8,10 +8,10 @@ import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
+from support.sshd import Device, SshServer
 from typer.testing import CliRunner
 
 from converter.inventory import parse_host
@@ -28,13 +28,13 @@ NUMBERS = count(1)
 
 
 @pytest.fixture
-def device(server: Any) -> Iterator[Any]:
+def device(server: SshServer) -> Iterator[Device]:
     device = server.add_device(f"dev-home-{next(NUMBERS)}")
     (device.folder / "state").mkdir()
     return device
 
 
-def sort_some(device: Any, items: int, first: int = 1, run: str = "run-1") -> None:
+def sort_some(device: Device, items: int, first: int = 1, run: str = "run-1") -> None:
     """One run of the controller that journals some items and two events."""
     journal = open_journal(device.folder / "state", JournalSettings(), VirtualClock(), run_id=run, boot_id="boot")
     for number in range(first, first + items):
@@ -46,7 +46,7 @@ def sort_some(device: Any, items: int, first: int = 1, run: str = "run-1") -> No
     journal.close()
 
 
-def pull(server: Any, device: Any, into: Path) -> PullResult:
+def pull(server: SshServer, device: Device, into: Path) -> PullResult:
     return asyncio.run(pull_from(parse_host(device.alias), into, "sorter receive", server.ssh_config, lambda r: None))
 
 
@@ -54,7 +54,7 @@ def items_at_home(result: PullResult, name: str = "journal.db") -> list[int]:
     return [record.item for record in read_all(result.folder / name, ItemRecord, Query())]
 
 
-def test_rows_come_once_and_the_copy_reads_as_the_original(server: Any, device: Any, tmp_path: Path) -> None:
+def test_rows_come_once_and_the_copy_reads_as_the_original(server: SshServer, device: Device, tmp_path: Path) -> None:
     sort_some(device, 700)
     first = pull(server, device, tmp_path)
     assert (first.error, first.rows) == ("", 702)
@@ -69,7 +69,7 @@ def test_rows_come_once_and_the_copy_reads_as_the_original(server: Any, device: 
 
 
 def test_a_new_journal_on_the_device_does_not_overwrite_the_old_one_here(
-    server: Any, device: Any, tmp_path: Path
+    server: SshServer, device: Device, tmp_path: Path
 ) -> None:
     sort_some(device, 30)
     pull(server, device, tmp_path)
@@ -82,7 +82,7 @@ def test_a_new_journal_on_the_device_does_not_overwrite_the_old_one_here(
     assert len(items_at_home(result, "journal-1.db")) == 30
 
 
-def test_files_come_once_with_their_times(server: Any, device: Any, tmp_path: Path) -> None:
+def test_files_come_once_with_their_times(server: SshServer, device: Device, tmp_path: Path) -> None:
     state = device.folder / "state"
     (state / "pictures").mkdir()
     for number in range(3):
@@ -100,7 +100,7 @@ def test_files_come_once_with_their_times(server: Any, device: Any, tmp_path: Pa
     assert pull(server, device, tmp_path).files == 1
 
 
-def test_a_station_that_never_sorted_has_nothing(server: Any, device: Any, tmp_path: Path) -> None:
+def test_a_station_that_never_sorted_has_nothing(server: SshServer, device: Device, tmp_path: Path) -> None:
     result = pull(server, device, tmp_path)
     assert (result.error, result.rows, result.files) == ("", 0, 0)
 
@@ -112,7 +112,7 @@ def test_a_device_can_not_write_where_it_likes(path: str) -> None:
     assert not _is_home_bound(path)
 
 
-def test_many_devices_and_one_that_is_away(server: Any, device: Any, tmp_path: Path) -> None:
+def test_many_devices_and_one_that_is_away(server: SshServer, device: Device, tmp_path: Path) -> None:
     sort_some(device, 4)
     app = typer.Typer()
     app.command()(command)
