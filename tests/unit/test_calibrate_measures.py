@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.calibrate.light import choose_exposure, focus_score, measure_light
+from edge.calibrate.motion import Sight, measure_motion, split_passes
 from edge.calibrate.scale import combine, find_scale, scale_from_ruler
 from edge.calibrate.sheet import draw_sheet, write_sheet
+from edge.calibrate.stroke import after_command_ms, fit_ramp, progress
 from edge.errors import CalibrationError
-from edge.types import Box, Image
+from edge.types import Box, Frame, Image
 
 VIEW = Box(0, 0, 640, 480)
 SHEET_DOTS_PER_MM = 4.0
@@ -115,3 +117,74 @@ def test_the_exposure_never_blurs_more_than_a_pixel(speed: float, scale: float, 
     if exposure.flicker_free:
         halves = exposure.exposure_us * 1e-6 * 2 * mains
         assert halves == pytest.approx(round(halves), abs=1e-3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    speed=st.floats(20, 1500),
+    angle=st.sampled_from([0.0, 90.0, 180.0, 270.0]),
+    skew=st.floats(-5, 5),
+    seed=st.integers(0, 99),
+)
+def test_the_belts_speed_is_right_to_half_a_percent(speed: float, angle: float, skew: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    way = np.deg2rad(angle + skew)
+    seconds = np.arange(0, min(2.0, 300 / speed), 1 / 60)
+    passes = [
+        [
+            Sight(
+                round((n * 60 + t) * 1e9),
+                *(speed * t * np.array([np.cos(way), np.sin(way)]) + random.normal(0, 0.15, 2)),
+            )
+            for t in seconds
+        ]
+        for n in range(5)
+    ]
+    motion = measure_motion(split_passes([sight for one in passes for sight in one]))
+    assert motion.speed_mm_per_s == pytest.approx(speed, rel=0.005)
+    assert motion.direction == {0.0: "right", 90.0: "down", 180.0: "left", 270.0: "up"}[angle]
+    assert motion.skew_degrees == pytest.approx(abs(skew), abs=0.5)
+    assert motion.passes == 5
+
+
+def test_a_belt_that_stands_or_stutters_is_recognised_and_named() -> None:
+    standing = [Sight(n * 16_000_000, 5.0, 5.0) for n in range(40)]
+    stuttering = [Sight(n * 16_000_000, 4.0 * n + 12 * (n > 20), 0.0) for n in range(40)]
+    with pytest.raises(CalibrationError, match="does not move"):
+        measure_motion([standing])
+    with pytest.raises(CalibrationError, match="does not run evenly"):
+        measure_motion([stuttering])
+    with pytest.raises(CalibrationError, match="fewer than"):
+        measure_motion([standing[:3]])
+
+
+def arm(way: float, seed: int) -> Image:
+    """A dark arm that swings over a light ground, and the noise of a camera."""
+    picture = np.full((60, 80, 3), 150.0)
+    picture[:, 10 + round(40 * way) : 22 + round(40 * way)] = 40
+    return np.clip(picture + np.random.default_rng(seed).normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
+
+
+@settings(max_examples=10, deadline=None)
+@given(dead=st.floats(2, 30), moving=st.floats(20, 120))
+def test_a_strokes_time_is_found_to_two_milliseconds_by_a_slow_camera(dead: float, moving: float) -> None:
+    period = 1000 / 30
+    milliseconds, ways = [], []
+    for repeat in range(12):
+        phase = repeat * period / 12
+        instants = [phase + n * period - 2 * period for n in range(12)]
+        frames = [
+            Frame(arm(float(np.clip((t - dead) / moving, 0, 1)), repeat * 100 + n), round(t * 1e6), n)
+            for n, t in enumerate(instants)
+        ]
+        milliseconds.append(after_command_ms(frames, 0))
+        ways.append(np.round(progress(frames, Box(0, 0, 80, 60)), 6))
+    # The arm's picture is no straight line in picture space; what counts is when it is there.
+    ramp = fit_ramp(np.concatenate(milliseconds), np.concatenate(ways))
+    assert ramp.reached_ms == pytest.approx(dead + moving, abs=0.12 * moving + 2)
+
+
+def test_an_actuator_that_is_unplugged_is_recognised_and_named() -> None:
+    frames = [Frame(arm(0.0, n), n * 33_000_000, n) for n in range(12)]
+    with pytest.raises(CalibrationError, match="check its plug"):
+        progress(frames, Box(0, 0, 80, 60))
