@@ -173,11 +173,10 @@ def test_old_picture_is_marked(page: Any, browser: webdriver.Chrome) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (800, 1200), (1280, 720), (1920, 1080)])
 def test_fits_every_screen(page: Any, browser: webdriver.Chrome, width: int, height: int) -> None:
-    for _ in range(14):
+    for reason in Reason:
         page.station.decide("glass", "glass")
-        page.station.decide("trash", "residual", Reason.NOT_CLASSIFIED, said="")
-    faults = [Fault(FaultKind.BIN_FULL, 0, "glass")] if width < 600 else []
-    page.station.live.publish_state(State.DEGRADED, faults)
+        page.station.decide("trash", "residual", reason, said="")
+    page.station.live.publish_state(State.DEGRADED, [Fault(FaultKind.CLASSIFIER_SLOW, 0, "")])
     resize(browser, width, height)
     browser.get(page.url)
     wait_for_text(browser, "#items", "not recognised")
@@ -188,6 +187,10 @@ def test_fits_every_screen(page: Any, browser: webdriver.Chrome, width: int, hei
         "[...document.querySelectorAll('body *')].filter((e) => e.innerText).map((e) => parseFloat(getComputedStyle(e).fontSize))",
     )
     assert min(small) >= 11
+    cut_off = (
+        "[...document.querySelectorAll('.card, .banner, .fault')].filter((e) => e.scrollHeight > e.clientHeight + 1)"
+    )
+    assert measure(browser, f"{cut_off}.map((e) => e.innerText)") == []
     if width == 1920:  # a workshop screen shows everything at once, in letters that are read from three metres
         assert measure(browser, "document.documentElement.scrollHeight") <= height
         assert measure(browser, "parseFloat(getComputedStyle(document.querySelector('h1')).fontSize)") >= 48
@@ -198,10 +201,10 @@ def test_works_by_keyboard(page: Any, browser: webdriver.Chrome) -> None:
     browser.get(page.url)
     wait_for_text(browser, "#items", "glass")
     focused = []
-    for _ in range(3):
+    for _ in range(4):
         ActionChains(browser).send_keys(Keys.TAB).perform()
         focused.append(measure(browser, "document.activeElement.className || document.activeElement.id"))
-    assert focused == ["skip", "pause", "items"]
+    assert focused == ["skip", "pause", "reasons", "items"]
     button = browser.find_element(By.ID, "pause")
     button.send_keys(Keys.SPACE)
     assert (button.get_attribute("aria-pressed"), button.text) == ("true", "Show live picture")
