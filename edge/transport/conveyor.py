@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass, field, replace
 
 from edge.clock import NS_PER_S, ms
@@ -12,6 +11,7 @@ from edge.config.actuators import ActuatorSettings
 from edge.config.station import Bin
 from edge.transport.belt import BeltModel
 from edge.transport.pace import Pace
+from edge.transport.passengers import Passenger, Passengers
 from edge.types import Actuation, Decision, Item, Reason
 
 # From planning a stroke to the actuation thread taking it up.
@@ -20,43 +20,23 @@ NOTICE_NS = ms(2)
 GUARD_MS = 4.0
 # Where the belt's speed is measured anew, strokes that would be off by more than this are planned again.
 RETIME_NS = ms(2)
-# Passengers that are remembered: more than can lie between the decision line and the end of any belt.
-MAX_PASSENGERS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class _Passenger:
-    """An item beyond the decision line.
-
-    `front` and `back` are positions of the belt, mm, at which its ends cross the decision line; `reach` is how
-    far from there it stays on the belt, mm.
-    """
-
-    item_id: int
-    front: float
-    back: float
-    reach: float
-    bin: str
 
 
 @dataclass
 class _Planned:
-    """A stroke that has been handed out, with the belt positions at which it must begin and end."""
+    """A stroke that has been handed out.
+
+    `begin_mm` and `end_mm` are the positions of the belt between which the diverter must stand ready.
+    """
 
     actuation: Actuation
     begin_mm: float
     end_mm: float
+    distance_mm: float
+    bin: str
     score: float
-    return_ns: int
     lead_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """Positions of the belt between which a diverter stands in the way, mm."""
-
-    begin: float
-    end: float
+    return_ns: int
 
 
 @dataclass
@@ -70,9 +50,12 @@ class Conveyor:
     station: Station
     belt: BeltModel
     pace: Pace
-    _passengers: deque[_Passenger] = field(default_factory=lambda: deque(maxlen=MAX_PASSENGERS))
+    _passengers: Passengers = field(init=False)
     _planned: list[_Planned] = field(default_factory=list)
     _dropped: list[Actuation] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._passengers = Passengers(self.station, self.belt)
 
     @property
     def invoke_ns(self) -> float:
@@ -97,7 +80,8 @@ class Conveyor:
 
     def plan(self, item: Item, decision: Decision, now: int) -> tuple[Decision, Actuation | None]:
         """Return what can be carried out: the item's own stroke, or residual with the reason."""
-        self._forget(now)
+        self._passengers.forget(now)
+        self._planned = [p for p in self._planned if p.actuation.release_at + p.return_ns > now]
         stroke: _Planned | None = None
         if decision.reason is Reason.SORTED:
             found = self._stroke(item, decision, now)
@@ -105,7 +89,7 @@ class Conveyor:
                 decision = replace(decision, bin=RESIDUAL, reason=found)
             else:
                 stroke = found
-        self._passengers.append(self._passenger(item, decision.bin))
+        self._passengers.add(self._passengers.board(item, decision.bin))
         if stroke is None:
             return decision, None
         self._planned.append(stroke)
@@ -120,23 +104,21 @@ class Conveyor:
         self._dropped = []
         stopped = self.belt.speed(now) <= 0
         for planned in [p for p in self._planned if p.actuation.fire_at > now]:
-            if stopped:
-                changes.append((planned.actuation, None))
-                self._planned.remove(planned)
+            before = planned.actuation
+            after = None if stopped else self._retimed(planned, now)
+            if after is before:
                 continue
-            fire_at, release_at = self._instants(planned.begin_mm, planned.end_mm, planned.lead_ns, now)
-            if abs(fire_at - planned.actuation.fire_at) > RETIME_NS:
-                after = replace(planned.actuation, fire_at=fire_at, release_at=release_at) if fire_at >= now else None
-                changes.append((planned.actuation, after))
-                if after is None:
-                    self._planned.remove(planned)
-                else:
-                    planned.actuation = after
+            changes.append((before, after))
+            if after is None:
+                self._planned.remove(planned)
+            else:
+                planned.actuation = after
         return changes
 
     # -- one stroke --------------------------------------------------------------------------------------------
 
     def _stroke(self, item: Item, decision: Decision, now: int) -> _Planned | Reason | None:
+        """Return the stroke that brings an item into its bin, None if it needs none, or what stands against it."""
         where = self.station.bin(decision.bin)
         if where.actuator is None or where.distance_mm is None:
             return None
@@ -144,80 +126,83 @@ class Conveyor:
         if speed <= 0:
             return Reason.BELT_STOPPED
         actuator = self.station.actuator(where.actuator)
-        window = self._window(item, where, actuator, speed)
-        if isinstance(window, Reason):
-            window = self._outbid(decision, item, where, actuator, speed)
-        if isinstance(window, Reason):
-            return window
+        me = self._passengers.board(item, where.name)
+        window = self._window(me, item.gap_behind_mm, where, actuator, speed)
+        if window is None and self._outbids(decision, me, actuator, speed):
+            guard = GUARD_MS * speed / 1000
+            window = me.front + me.reach - guard, me.back + me.reach + guard
+        if window is None or self._is_struck(me, speed):
+            return Reason.TOO_CLOSE
         lead_ns, return_ns = ms(actuator.lead_ms), ms(actuator.return_ms)
-        fire_at, release_at = self._instants(window.begin, window.end, lead_ns, now)
+        fire_at, release_at = self._instants(*window, lead_ns, now)
         if fire_at < now + NOTICE_NS:
             return Reason.LATE
-        began_at = fire_at
-        for other in self._planned:
-            if other.actuation.actuator != actuator.name:
-                continue
-            apart = other.actuation.release_at + other.return_ns <= fire_at or (
-                release_at + return_ns <= other.actuation.fire_at
-            )
-            if apart:
-                continue
-            if other.actuation.position != where.position:
-                return Reason.DIVERTER_BUSY
-            # Neighbours for one bin share a pulse: the diverter stays instead of going back and forth.
-            fire_at = min(fire_at, max(other.actuation.release_at, now + NOTICE_NS))
-            began_at = min(began_at, self._pulse_began_at(other))
-        if release_at - began_at > ms(actuator.max_on_ms):
-            return Reason.TOO_LARGE if began_at == fire_at else Reason.DIVERTER_BUSY
-        actuation = Actuation(actuator.name, fire_at, release_at, (item.item_id,), where.position)
-        return _Planned(actuation, window.begin, window.end, decision.score, return_ns, lead_ns)
+        planned = _Planned(
+            Actuation(actuator.name, fire_at, release_at, (item.item_id,), where.position),
+            *window, me.reach, where.name, decision.score, lead_ns, return_ns,
+        )  # fmt: skip
+        return self._fit_in(planned, ms(actuator.max_on_ms), now)
 
-    def _window(self, item: Item, where: Bin, actuator: ActuatorSettings, speed: float) -> _Window | Reason:
-        """Where the diverter must stand ready for the item, as wide as its neighbours allow."""
-        me = self._passenger(item, where.name)
-        distance = where.distance_mm or 0.0
+    def _window(
+        self, me: Passenger, gap_behind: float, where: Bin, actuator: ActuatorSettings, speed: float
+    ) -> tuple[float, float] | None:
+        """Between which positions of the belt the diverter must stand ready, as wide as neighbours allow; None: too close."""
         per_ms = speed / 1000
         wide, guard = where.dwell_ms / 2 * per_ms, min(where.dwell_ms / 2, GUARD_MS) * per_ms
         lead, back = actuator.lead_ms * per_ms, actuator.return_ms * per_ms
         gap = self.station.deciding.min_gap_mm
-        ahead = [p.back for p in self._passing(distance, where.name) if p.front <= me.front]
-        behind = [p.front for p in self._passing(distance, where.name) if p.front > me.front]
-        room_ahead = me.front - max(ahead, default=-math.inf)
-        room_behind = min([*behind, me.back + item.gap_behind_mm]) - me.back
+        others = self._passengers.passing(me.reach, where.name)
+        room_ahead = me.front - max((p.back for p in others if p.front <= me.front), default=-math.inf)
+        room_behind = min([*(p.front for p in others if p.front > me.front), me.back + gap_behind]) - me.back
         if room_ahead < max(gap, lead + guard) or room_behind < max(gap, back + guard):
-            return Reason.TOO_CLOSE
-        return _Window(
-            # In the middle of the gap: where an item lies is known to a few millimetres only.
-            me.front + distance - min(wide, (room_ahead - lead) / 2),
-            me.back + distance + min(wide, (room_behind - back) / 2),
+            return None
+        # In the middle of the gap: where an item lies is known to a few millimetres only.
+        return (
+            me.front + me.reach - min(wide, (room_ahead - lead) / 2),
+            me.back + me.reach + min(wide, (room_behind - back) / 2),
         )
 
-    def _outbid(
-        self, decision: Decision, item: Item, where: Bin, actuator: ActuatorSettings, speed: float
-    ) -> _Window | Reason:
-        """With close_items = "purer", take the place of a close neighbour that is less sure and not fired yet."""
+    def _outbids(self, decision: Decision, me: Passenger, actuator: ActuatorSettings, speed: float) -> bool:
+        """With close_items = "purer", take back the strokes of close neighbours if they are all less sure and not fired yet."""
         if self.station.deciding.close_items != "purer":
-            return Reason.TOO_CLOSE
-        me = self._passenger(item, where.name)
-        per_ms = speed / 1000
-        reach = max(self.station.deciding.min_gap_mm, max(actuator.lead_ms, actuator.return_ms) * per_ms)
-        for rival in self._passengers:
-            stroke = next((p for p in self._planned if rival.item_id in p.actuation.item_ids), None)
-            close = rival.front < me.back + reach and me.front < rival.back + reach
-            if close and stroke is not None and stroke.score >= decision.score:
-                return Reason.TOO_CLOSE
-            if close and stroke is not None:
-                self._planned.remove(stroke)
-                self._dropped.append(stroke.actuation)
-        distance, guard = where.distance_mm or 0.0, GUARD_MS * per_ms
-        return _Window(me.front + distance - guard, me.back + distance + guard)
+            return False
+        reach = max(self.station.deciding.min_gap_mm, max(actuator.lead_ms, actuator.return_ms) * speed / 1000)
+        close = {passenger.item_id for passenger in self._passengers.near(me, reach)}
+        rivals = [p for p in self._planned if not close.isdisjoint(p.actuation.item_ids)]
+        if any(rival.score >= decision.score for rival in rivals):
+            return False
+        self._dropped += [rival.actuation for rival in rivals]
+        self._planned = [p for p in self._planned if p not in rivals]
+        return True
 
-    def _instants(self, begin_mm: float, end_mm: float, lead_ns: int, now: int) -> tuple[int, int]:
-        """When to command the stroke and its release; the belt must be moving."""
-        begin, end = self.belt.arrival(begin_mm, now), self.belt.arrival(end_mm, now)
-        if begin is None or end is None:
-            raise ValueError("expected a moving belt. Received: one that stands still")
-        return begin - lead_ns, max(end, begin - lead_ns + ms(1))
+    def _is_struck(self, me: Passenger, speed: float) -> bool:
+        """Whether a diverter before the item's own moves or stands in its way for another item."""
+        for other in self._planned:
+            begin = other.begin_mm - other.lead_ns / NS_PER_S * speed
+            end = other.end_mm + other.return_ns / NS_PER_S * speed
+            passes = other.distance_mm <= me.reach and other.bin != me.bin
+            if passes and me.front + other.distance_mm < end and me.back + other.distance_mm > begin:
+                return True
+        return False
+
+    def _fit_in(self, planned: _Planned, max_on_ns: int, now: int) -> _Planned | Reason:
+        """Return the stroke as it goes with the others of its diverter, or why it does not."""
+        mine = planned.actuation
+        fire_at = began_at = mine.fire_at
+        for other in (p for p in self._planned if p.actuation.actuator == mine.actuator):
+            its = other.actuation
+            back_before = its.release_at + other.return_ns <= mine.fire_at
+            if back_before or mine.release_at + planned.return_ns <= its.fire_at:
+                continue
+            if its.position != mine.position:
+                return Reason.DIVERTER_BUSY
+            # Neighbours for one bin share a pulse: the diverter stays instead of going back and forth.
+            fire_at = min(fire_at, max(its.release_at, now + NOTICE_NS))
+            began_at = min(began_at, self._pulse_began_at(other))
+        if mine.release_at - began_at > max_on_ns:
+            return Reason.TOO_LARGE if began_at == fire_at else Reason.DIVERTER_BUSY
+        planned.actuation = replace(mine, fire_at=fire_at)
+        return planned
 
     def _pulse_began_at(self, planned: _Planned) -> int:
         """Return when the pulse began that this stroke is part of."""
@@ -228,18 +213,25 @@ class Conveyor:
                 began_at = other.actuation.fire_at
         return began_at
 
-    # -- who is on the belt ------------------------------------------------------------------------------------
+    # -- positions to instants ---------------------------------------------------------------------------------
 
-    def _passenger(self, item: Item, bin_name: str) -> _Passenger:
-        centre = self.belt.position(item.crossed_at)
-        distance = self.station.bin(bin_name).distance_mm if bin_name != RESIDUAL else None
-        half = item.length_mm / 2
-        reach = math.inf if distance is None else distance
-        return _Passenger(item.item_id, centre - half, centre + half, reach, bin_name)
+    def _instants(self, begin_mm: float, end_mm: float, lead_ns: int, now: int) -> tuple[int, int]:
+        """When to command the stroke and its release; the belt must be moving."""
+        begin, end = self.belt.arrival(begin_mm, now), self.belt.arrival(end_mm, now)
+        if begin is None or end is None:
+            raise ValueError("expected a moving belt. Received: one that stands still")
+        return begin - lead_ns, max(end, begin - lead_ns + ms(1))
 
-    def _passing(self, distance: float, bin_name: str) -> list[_Passenger]:
-        """Return the items that pass a diverter on their way to another bin."""
-        return [p for p in self._passengers if p.reach >= distance and p.bin != bin_name]
+    def _retimed(self, planned: _Planned, now: int) -> Actuation | None:
+        """Return the stroke as the belt's present speed wants it: itself if nothing changed, None if it is too late."""
+        before = planned.actuation
+        fire_at, release_at = self._instants(planned.begin_mm, planned.end_mm, planned.lead_ns, now)
+        # It may have been brought forward to share a pulse: what counts is whether the release has moved.
+        shift = release_at - before.release_at
+        if abs(shift) <= RETIME_NS:
+            return before
+        fire_at = min(fire_at, before.fire_at + shift)
+        return replace(before, fire_at=fire_at, release_at=release_at) if fire_at >= now else None
 
     def _fire_instant(self, item: Item, where: Bin, now: int) -> int:
         """Return when the bin's stroke would have to begin; far in the future while the belt stands still."""
@@ -251,11 +243,3 @@ class Conveyor:
 
     def _diverted_bins(self) -> list[Bin]:
         return [b for b in self.station.bins if b.actuator is not None and b.distance_mm is not None and b.enabled]
-
-    def _forget(self, now: int) -> None:
-        """Drop what has left the belt."""
-        distances = [b.distance_mm for b in self.station.bins if b.distance_mm is not None]
-        end = self.belt.position(now) - max(distances, default=0.0) - 1000.0
-        while self._passengers and self._passengers[0].back < end:
-            self._passengers.popleft()
-        self._planned = [p for p in self._planned if p.actuation.release_at + p.return_ns > now]

@@ -1,0 +1,68 @@
+"""Who lies on the belt between the decision line and its end."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+from edge.config import RESIDUAL, Station
+from edge.transport.belt import BeltModel
+from edge.types import Item
+
+# More than can lie between the decision line and the end of any belt.
+MOST = 256
+# Beyond the last diverter an item is remembered for this much further, mm.
+BEYOND_MM = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Passenger:
+    """An item beyond the decision line.
+
+    `front` and `back` are positions of the belt, mm, at which its ends cross the decision line; `reach` is how
+    far from there it stays on the belt, mm.
+    """
+
+    item_id: int
+    front: float
+    back: float
+    reach: float
+    bin: str
+
+
+@dataclass
+class Passengers:
+    """The items that were decided and have not left the belt yet, in the order in which they crossed."""
+
+    station: Station
+    belt: BeltModel
+    _on_belt: deque[Passenger] = field(default_factory=lambda: deque(maxlen=MOST))
+
+    def board(self, item: Item, bin_name: str) -> Passenger:
+        """Return an item as a passenger on its way to a bin, without taking it in."""
+        centre = self.belt.position(item.crossed_at)
+        distance = self.station.bin(bin_name).distance_mm if bin_name != RESIDUAL else None
+        half = item.length_mm / 2
+        return Passenger(
+            item.item_id, centre - half, centre + half, math.inf if distance is None else distance, bin_name
+        )
+
+    def add(self, passenger: Passenger) -> None:
+        """Take one in."""
+        self._on_belt.append(passenger)
+
+    def passing(self, distance: float, bin_name: str) -> list[Passenger]:
+        """Return the items that pass a diverter on their way to another bin than its."""
+        return [p for p in self._on_belt if p.reach >= distance and p.bin != bin_name]
+
+    def near(self, one: Passenger, reach: float) -> list[Passenger]:
+        """Return the items with less than `reach` mm between themselves and that one."""
+        return [p for p in self._on_belt if p.front < one.back + reach and one.front < p.back + reach]
+
+    def forget(self, now: int) -> None:
+        """Drop those that have left the belt."""
+        distances = [b.distance_mm for b in self.station.bins if b.distance_mm is not None]
+        end = self.belt.position(now) - max(distances, default=0.0) - BEYOND_MM
+        while self._on_belt and self._on_belt[0].back < end:
+            self._on_belt.popleft()

@@ -1,0 +1,111 @@
+"""Thresholds, purity, costs and what bins can't take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from edge.config import RESIDUAL, Station
+from edge.decide import Policy
+from edge.types import Item, Prediction, Reason
+
+LABELS = ("paper", "cardboard", "glass", "trash")
+ITEM = Item(1, 1000, ())
+
+
+def station(**changes: Any) -> Station:
+    bins = [
+        {"name": "fibre", "labels": ["paper", "cardboard"], "actuator": "flap"},
+        {"name": "glass", "labels": ["glass"], "actuator": "lid", **changes.pop("glass", {})},
+        {"name": "residual", "labels": ["trash"]},
+    ]
+    table = {
+        "name": "test",
+        "kind": "bin",
+        "camera": {"type": "folder", "path": "."},
+        "bins": bins,
+        "actuators": [{"name": "flap", "type": "digital", "pin": 5}, {"name": "lid", "type": "digital", "pin": 6}],
+    }
+    return Station.model_validate(table | changes)
+
+
+def policy(min_score: float = 0.6, min_margin: float = 0.0, **changes: Any) -> Policy:
+    return Policy(station(**changes), dict.fromkeys(LABELS, min_score), min_margin)
+
+
+def saw(*scores: float) -> Prediction:
+    ranked = sorted(zip(scores, LABELS, strict=True), reverse=True)
+    return Prediction(ranked[0][1], ranked[0][0], ranked[0][0] - ranked[1][0], LABELS, scores)
+
+
+def bin_and_reason(chosen: Policy, prediction: Prediction | None, item: Item = ITEM) -> tuple[str, Reason]:
+    decision = chosen.decide(item, prediction, 5)
+    assert (decision.item_id, decision.decided_at) == (item.item_id, 5)
+    return decision.bin, decision.reason
+
+
+def test_a_sure_item_goes_to_its_bin() -> None:
+    assert bin_and_reason(policy(), saw(0.1, 0.1, 0.7, 0.1)) == ("glass", Reason.SORTED)
+
+
+def test_an_unsure_item_goes_to_residual_with_what_the_model_saw() -> None:
+    decision = policy().decide(ITEM, saw(0.2, 0.1, 0.5, 0.2), 5)
+    assert (decision.bin, decision.reason, decision.label, decision.score) == (RESIDUAL, Reason.UNSURE, "glass", 0.5)
+
+
+def test_labels_of_one_bin_need_no_telling_apart() -> None:
+    assert bin_and_reason(policy(min_margin=0.3), saw(0.45, 0.4, 0.1, 0.05)) == ("fibre", Reason.SORTED)
+
+
+def test_a_close_second_bin_is_unsure() -> None:
+    assert bin_and_reason(policy(0.5, min_margin=0.3), saw(0.4, 0.0, 0.55, 0.05)) == (RESIDUAL, Reason.UNSURE)
+
+
+def test_a_label_of_residual_is_no_failure() -> None:
+    assert bin_and_reason(policy(), saw(0.1, 0.0, 0.0, 0.9)) == (RESIDUAL, Reason.RESIDUAL_LABEL)
+
+
+def test_no_prediction_and_a_concern_are_residual() -> None:
+    assert bin_and_reason(policy(), None) == (RESIDUAL, Reason.NOT_CLASSIFIED)
+    touching = Item(2, 1000, (), concern=Reason.TOUCHING)
+    assert bin_and_reason(policy(), saw(0, 0, 1, 0), touching) == (RESIDUAL, Reason.TOUCHING)
+
+
+def test_a_bin_may_ask_for_more_purity_than_the_model() -> None:
+    assert bin_and_reason(policy(glass={"min_purity": 0.9}), saw(0.1, 0.0, 0.85, 0.05)) == (RESIDUAL, Reason.UNSURE)
+    assert bin_and_reason(policy(glass={"min_purity": 0.9}), saw(0.05, 0.0, 0.92, 0.03)) == ("glass", Reason.SORTED)
+
+
+@pytest.mark.parametrize("reason", [Reason.BIN_FULL, Reason.BIN_DISABLED])
+def test_a_bin_that_takes_nothing_is_named(reason: Reason) -> None:
+    chosen = policy()
+    chosen.unavailable["glass"] = reason
+    assert bin_and_reason(chosen, saw(0, 0, 1, 0)) == (RESIDUAL, reason)
+    assert bin_and_reason(chosen, saw(1, 0, 0, 0)) == ("fibre", Reason.SORTED)
+
+
+def test_a_bin_switched_off_in_the_settings() -> None:
+    assert bin_and_reason(policy(glass={"enabled": False}), saw(0, 0, 1, 0)) == (RESIDUAL, Reason.BIN_DISABLED)
+
+
+def test_while_held_nothing_is_sorted() -> None:
+    chosen = policy()
+    chosen.held = True
+    assert bin_and_reason(chosen, saw(0, 0, 1, 0)) == (RESIDUAL, Reason.HELD)
+
+
+def test_the_cheapest_bin_is_taken_where_costs_are_given() -> None:
+    # Glass among fibre is ten times as bad as anything else, and residual costs a fifth of a plain mistake.
+    costs = {"deciding": {"residual_cost": 0.2, "costs": {"fibre": {"glass": 10.0}}}}
+    assert bin_and_reason(policy(**costs), saw(0.95, 0.0, 0.01, 0.04)) == ("fibre", Reason.SORTED)
+    assert bin_and_reason(policy(**costs), saw(0.95, 0.0, 0.05, 0.0)) == (RESIDUAL, Reason.UNSURE)
+    assert bin_and_reason(policy(**costs), saw(0.1, 0.0, 0.9, 0.0)) == ("glass", Reason.SORTED)
+
+
+def test_costs_are_checked_with_the_station() -> None:
+    with pytest.raises(ValidationError, match="no bin is called 'nowhere'"):
+        station(deciding={"residual_cost": 0.2, "costs": {"nowhere": {"glass": 1}}})
+    with pytest.raises(ValidationError, match=r"needs deciding\.residual_cost"):
+        station(deciding={"costs": {"fibre": {"glass": 1}}})
