@@ -11,7 +11,7 @@ import cv2
 
 from edge.clock import NS_PER_MS, NS_PER_S, ms
 from edge.config.cameras import V4l2Camera
-from edge.errors import CameraError
+from edge.errors import CameraError, CameraStalledError
 from edge.interfaces import Clock
 from edge.types import Frame
 
@@ -138,11 +138,12 @@ class UsbCamera:
                 # Not the first value: it is true as well for a device that has only hung up.
                 _, numbers = self._backend.VideoCapture.waitAny([self._capture], ms(self._settings.stall_ms))
                 ready = len(numbers) > 0
-            problem = f"no frame for {self._settings.stall_ms:g} ms"
         except cv2.error:
-            ready, problem = False, "the device is gone"
+            raise CameraError(f"{self._settings.device}: the device is gone; check the USB cable and `dmesg`") from None
         if not ready:
-            raise CameraError(f"{self._settings.device}: {problem}; check the USB cable and `dmesg`")
+            raise CameraStalledError(
+                f"{self._settings.device}: no frame for {self._settings.stall_ms:g} ms; check the USB cable and `dmesg`"
+            )
 
     def _check_time_base(self) -> bool:
         stamp = round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * NS_PER_MS)
