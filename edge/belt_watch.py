@@ -17,6 +17,7 @@ START_UP_NS = 3 * NS_PER_S
 # Held, the relay is off and the belt can't show that it would run: it is let go on to see.
 TRY_AGAIN_NS = 10 * NS_PER_S
 ITEMS = 7
+CAMERA_FAULTS = frozenset(kind for kind in FaultKind if kind.startswith("camera-"))
 SLIPPING, FAST_ENOUGH = 0.10, 0.05  # shares of the speed; begins and ends
 
 
@@ -51,6 +52,9 @@ class BeltWatch:
 
     def watch(self, now: int) -> None:
         """Look at the belt; call it several times a second."""
+        if self.expected_speed is None and any(fault.kind in CAMERA_FAULTS for fault in self.health.faults):
+            self._still_since = None  # without an encoder only the pictures tell
+            return
         if self.belt.speed(now) > 0:
             self._still_since = self._stopped_at = None
             self.health.clear_fault(FaultKind.BELT_STOPPED, now)

@@ -18,6 +18,7 @@ from edge.classify import BundleClassifier, open_shipped_bundle
 from edge.clock import NS_PER_S
 from edge.config import Station
 from edge.errors import BundleError, StoreError
+from edge.faults import FaultKind
 from edge.interfaces import Clock
 from edge.line import Outcome
 from edge.store.install import check_station, wall_instant
@@ -174,6 +175,7 @@ class Changeover:
             try:
                 return self._load(generation)
             except BundleError as error:
+                self._say(FaultKind.MODEL_DAMAGED, f"the active model can't be used: {error}", "warning")
                 before = self._come_back(generation, f"it can't be used: {error}")
             if before is not None:
                 try:

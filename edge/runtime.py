@@ -24,6 +24,7 @@ from types import FrameType
 
 from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
+from edge.camera.watch import CameraWatch
 from edge.changeover import Changeover
 from edge.clock import ms
 from edge.errors import CameraError, ClassifierError, RestartError, SorterError
@@ -73,6 +74,7 @@ class Parts:
     # Opens the active model anew and tries it; takes seconds.
     open_classifier: Callable[[], Classifier]
     belt: BeltWatch | None = None
+    camera_watch: CameraWatch | None = None
     page: PageServer | None = None
     open_page: Callable[[], PageServer] | None = None
     models: Changeover | None = None
@@ -101,6 +103,7 @@ class Runtime:
             notifier=parts.notifier,
             panel=parts.panel,
             belt=parts.belt,
+            camera_watch=parts.camera_watch,
             actuators=parts.actuators,
             actions={
                 Step.REOPEN_CAMERA: lambda _: self._reopen.set(),

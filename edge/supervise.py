@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
+from edge.camera.watch import CameraWatch
 from edge.clock import ms
 from edge.decide import Policy
 from edge.errors import ActuatorError, CameraClockError, CameraError, CameraStalledError, ClassifierError
@@ -29,6 +30,9 @@ from edge.types import Event, Frame, Reason, Stroke
 log = logging.getLogger(__name__)
 
 DISK_FAULTS = frozenset({FaultKind.DISK_FULL, FaultKind.DISK_READ_ONLY, FaultKind.DISK_ERROR})
+PICTURE_FAULTS = frozenset(
+    {FaultKind.CAMERA_FROZEN, FaultKind.CAMERA_BLACK, FaultKind.CAMERA_OVEREXPOSED, FaultKind.CAMERA_MOVED}
+)
 CLOCK_FAULTS = frozenset({FaultKind.CAMERA_CLOCK})
 # A frame from the future, or one that is older than any camera's buffers can make it, is timed by another clock.
 FUTURE_NS = ms(5)
@@ -56,6 +60,7 @@ class Supervisor:
     panel: Panel | None = None
     actuators: Mapping[str, Actuator] = field(default_factory=dict)
     belt: BeltWatch | None = None
+    camera_watch: CameraWatch | None = None
     actions: Mapping[Step, Callable[[FaultKind], object]] = field(default_factory=dict)
     watchers: list[Callable[[int], None]] = field(default_factory=list)
 
@@ -150,6 +155,12 @@ class Supervisor:
                 self.actuators[name].release()
                 self.health.clear_fault(FaultKind.ACTUATOR_REFUSED, self.clock.now(), name)
 
+    def record_event(self, event: Event) -> None:
+        """Journal what another part says of itself."""
+        if self.journal is not None:
+            self.journal.record(event)
+        self.note_event(event)
+
     def note_event(self, event: Event) -> None:
         """Take note of what another part has journalled about itself: what has a fault's name is one."""
         if event.code in set(FaultKind) and event.severity != "note":
@@ -165,6 +176,8 @@ class Supervisor:
         self.health.sign(Sign.FRAME, now)
         fits = -FUTURE_NS <= now - frame.captured_at <= OLDEST_NS
         self.health.set_faults(CLOCK_FAULTS, frozenset() if fits else CLOCK_FAULTS, now)
+        if self.camera_watch is not None:
+            self.health.set_faults(PICTURE_FAULTS, self.camera_watch.observe(frame), now)
 
     def note_outcome(self, outcome: Outcome, invoke_ns: float) -> None:
         """Take note of a decided item; `invoke_ns` is what an inference takes, as a running mean."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -14,14 +14,17 @@ from edge.actuate.pins import Pins, open_pins
 from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
 from edge.bundle.archive import Bundle, open_bundle
-from edge.calibrate.record import Calibration, apply_calibration, check_camera, load_calibration
+from edge.calibrate.record import Calibration, apply_calibration, check_camera
+from edge.calibrate.salvage import load_or_set_aside
 from edge.camera import open_camera
+from edge.camera.watch import CameraWatch
 from edge.changeover import Changeover, Serving, build_changeover
 from edge.classify import BundleClassifier, shipped_bundle_path
 from edge.clock import SystemClock, ms
 from edge.config import Station
 from edge.decide import Policy
-from edge.errors import BundleError, SorterError
+from edge.errors import BundleError, ConfigError, SorterError
+from edge.faults import FaultKind
 from edge.health import Health, Limits
 from edge.interfaces import Camera, Classifier, Clock
 from edge.journal import Journal, open_journal
@@ -91,7 +94,7 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
         SorterError: something is missing, damaged or does not fit; what was opened is safe and closed.
     """
     clock = clock or SystemClock()
-    calibration = load_calibration(station.state_folder)
+    calibration, was_damaged = load_or_set_aside(station.state_folder)
     station = apply_calibration(station, calibration)
     journal = open_journal(station.state_folder, station.journal, clock)
     # After the journal: it makes sure that no other process works here, which would look like a crashed one.
@@ -99,11 +102,14 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
     try:
         serving = _open_named(station, clock) if models is None else models.begin()
         check_labels(station, serving.bundle)
-        return _build(station, clock, calibration, journal, serving, models)
+        runtime = _build(station, clock, calibration, journal, serving, models)
     except SorterError:
         if models is not None:
             models.end()  # a camera or a pin that is missing is not the model's fault
         raise
+    if was_damaged:
+        runtime.parts.health.raise_fault(FaultKind.CALIBRATION_DAMAGED, clock.now())
+    return runtime
 
 
 def _build(
@@ -117,11 +123,12 @@ def _build(
     pins, camera = _open_world(station, clock)
     actuators = open_actuators(station, pins, clock)
     live = LiveView(clock)
-    page = None
-    if station.page.enabled:
-        app = build_app(live, station, station.state_folder / "journal.db", clock)
-        page = PageServer(app, station.page.host, station.page.port)
 
+    def open_page() -> PageServer:
+        app = build_app(live, station, station.state_folder / "journal.db", clock)
+        return PageServer(app, station.page.host, station.page.port)
+
+    notifier = Notifier.from_environment()
     latch = EstopLatch(station.state_folder)
     limits = Limits.of(station.safety.stall_ms, station.journal.batch_ms)
     health = Health(clock.now(), limits, estopped=latch.is_set)
@@ -145,13 +152,15 @@ def _build(
             journal=journal,
             live=live,
             health=health,
-            notifier=Notifier.from_environment(),
+            notifier=notifier,
             panel=panel,
             latch=latch,
             machine=Machine(clock),
             open_classifier=partial(_open_named_classifier, station, clock) if models is None else models.reopen,
             belt=belt,
-            page=page,
+            camera_watch=watch_camera(station),
+            page=_first_page(open_page, health, notifier, clock) if station.page.enabled else None,
+            open_page=open_page,
             models=models,
         )
     )
@@ -163,7 +172,7 @@ def _build(
 
     _introduce(station, line, journal, live, serving)
     if models is not None:
-        models.tell, models.put_to_work = journal.record, put_to_work
+        models.tell, models.put_to_work = runtime.supervisor.record_event, put_to_work
     return runtime
 
 
@@ -172,6 +181,31 @@ def _introduce(station: Station, line: Line, journal: Journal, live: LiveView, s
     line.policy.min_scores = _thresholds(station, manifest.thresholds.minimum_score)
     journal.bundle = serving.bundle.digest
     live.publish_model(manifest.name, manifest.version)
+
+
+def watch_camera(station: Station) -> CameraWatch:
+    """Have the camera's pictures watched; only those of a sensor, with its noise, can be told to be frozen."""
+    camera = station.camera.type
+    has_noise = camera in LIVE_CAMERAS or (camera == "simulated" and station.simulation.noise > 0)
+    return CameraWatch(can_freeze=has_noise)
+
+
+def _first_page(
+    open_page: Callable[[], PageServer], health: Health, notifier: Notifier, clock: Clock
+) -> PageServer | None:
+    """Open the page; as a service, one that can't be opened is a fault to be mended and no reason not to sort.
+
+    Raises:
+        ConfigError: by hand, its address can't be used.
+    """
+    try:
+        return open_page()
+    except ConfigError as error:
+        if not notifier.address:
+            raise
+        log.error("%s", error)
+        health.raise_fault(FaultKind.PAGE_DOWN, clock.now())
+        return None
 
 
 def watch_belt(station: Station, line: Line, health: Health, panel: Panel) -> BeltWatch | None:

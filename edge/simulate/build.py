@@ -24,7 +24,7 @@ from edge.simulate.troubles import TroubledClassifier, troubled_connect
 from edge.simulate.wiring import WorldPins
 from edge.simulate.world import World
 from edge.supervise import Supervisor
-from edge.wiring import build_line, watch_belt
+from edge.wiring import build_line, watch_belt, watch_camera
 
 ORACLE_LABELS = ("cardboard", "glass", "metal", "organic", "paper", "plastic", "trash")
 
@@ -70,6 +70,7 @@ def build_virtual_run(station: Station, conditions: Conditions) -> VirtualRun:
     panel = Panel(station, pins, clock, health)
     belt = watch_belt(station, line, health, panel)
     supervisor = Supervisor(clock, health, schedule, line.policy, journal, panel=panel, belt=belt, actuators=actuators)
+    supervisor.camera_watch = watch_camera(station)
     panel.on_stop = supervisor.emergency_stop
     panel.open()
     run = VirtualRun(Rig(clock, world, line, schedule, supervisor, panel, journal), frame_ns=ms(conditions.frame_ms))
