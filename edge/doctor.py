@@ -91,6 +91,7 @@ class Doctor:
         yield self.runtime()
         yield self.camera()
         yield self.gpio()
+        yield from self.pwm()
         yield from self.time()
         yield self.realtime()
         yield self.heat()
@@ -166,6 +167,21 @@ class Doctor:
         if "no Raspberry Pi" in answer.error or not list((self.root / "dev").glob("gpiochip*")):
             return Finding("gpio", "warn", answer.error, "on a Pi: sudo apt install python3-lgpio")
         return Finding("gpio", "fail", answer.error, "sudo apt install python3-lgpio; sudo usermod -aG gpio $USER")
+
+    def pwm(self) -> Iterator[Finding]:
+        from edge.actuate.sysfs_pwm import find_pwm_unit
+
+        station = self.station
+        if station is None or station.camera.type == "simulated":
+            return
+        pins = [a.pin for a in station.actuators if a.type == "servo" and a.hardware_pwm]
+        if not pins:
+            return
+        try:
+            unit = find_pwm_unit(pins[0], self.root / "sys/class/pwm")
+            yield Finding("hardware pwm", "ok", unit.name)
+        except SorterError as error:
+            yield Finding("hardware pwm", "fail", str(error), "sudo nano /boot/firmware/config.txt && sudo reboot")
 
     def groups(self) -> Finding:
         names = {grp.getgrgid(number).gr_name for number in {*os.getgroups(), os.getegid()} if _has_name(number)}

@@ -21,6 +21,23 @@ _CHANNELS = {2: {12: 0, 13: 1, 18: 0, 19: 1}, 4: {12: 0, 13: 1, 18: 2, 19: 3}}  
 WAIT_FOR_UDEV_MS = 1000.0
 
 
+def find_pwm_unit(number: int, root: Path = Path("/sys/class/pwm")) -> Path:
+    """Return the folder of the PWM unit behind the header's pins.
+
+    Raises:
+        ActuatorError: it is not switched on; the message has the line that does it for GPIO `number`.
+    """
+    for chip in sorted(root.glob("pwmchip*")):
+        if _UNIT.search((chip / "device").resolve().name):
+            return chip
+    # The PWM unit is alternate function 0 of GPIO 12 and 13 (4 in the overlay's numbering), 5 of 18 and 19 (2).
+    overlay = f"dtoverlay=pwm,pin={number},func={4 if number < 18 else 2}"
+    raise ActuatorError(
+        f"GPIO {number}: hardware_pwm is set, but the PWM unit is off; add the line `{overlay}` "
+        "(pwm-2chan for two servos) to /boot/firmware/config.txt and restart the Pi"
+    )
+
+
 class SysfsPwmPin:
     """Looks like a gpiozero pin with PWM. The unit goes on pulsing when the process dies: see `sorter safe`."""
 
@@ -36,7 +53,7 @@ class SysfsPwmPin:
         self._clock = clock or SystemClock()
         self._frequency: float | None = None
         self._duty = 0.0
-        chip = self._find_unit(root)
+        chip = find_pwm_unit(number, root)
         channel = _CHANNELS[int((chip / "npwm").read_text("ascii"))][number]
         self._folder = chip / f"pwm{channel}"
         if not self._folder.is_dir():
@@ -75,19 +92,6 @@ class SysfsPwmPin:
 
     def input_with_pull(self, pull: str) -> None:
         raise OSError(f"GPIO {self._number} belongs to the PWM unit and can't be an input")
-
-    def _find_unit(self, root: Path) -> Path:
-        for chip in sorted(root.glob("pwmchip*")):
-            if _UNIT.search((chip / "device").resolve().name):
-                return chip
-        raise ActuatorError(
-            f"GPIO {self._number}: hardware_pwm is set, but the PWM unit is off; add a line "
-            f"{self._overlay()} to /boot/firmware/config.txt and restart the Pi"
-        )
-
-    def _overlay(self) -> str:
-        # The PWM unit is alternate function 0 of GPIO 12 and 13 (4 in the overlay's numbering), 5 of 18 and 19 (2).
-        return f"`dtoverlay=pwm,pin={self._number},func={4 if self._number < 18 else 2}` (or pwm-2chan for two servos)"
 
     def _put(self, name: str, value: int) -> None:
         self._write(self._folder / name, str(value))

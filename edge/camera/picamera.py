@@ -73,9 +73,12 @@ class PiCamera:
         return self._settings.width, self._settings.height
 
     def read(self) -> Frame | None:
-        pixels, captured_at = self._capture()
-        while captured_at <= self._last_at:  # a frame that was handed out before
+        for _ in range(BUFFERS + 1):
             pixels, captured_at = self._capture()
+            if captured_at > self._last_at:  # else it was handed out before
+                break
+        else:
+            raise CameraStalledError(f"{self._name()}: gives the same frame again and again; check `dmesg`")
         self._last_at = captured_at
         self._sequence += 1
         return Frame(pixels, captured_at, self._sequence)

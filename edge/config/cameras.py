@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edge.config.base import Settings
 
@@ -39,6 +39,12 @@ class Picamera2Camera(DeviceCamera):
     blue_gain: float | None = Field(
         default=None, gt=0, le=32, description="colour gain; unset: automatic white balance"
     )
+
+    @model_validator(mode="after")
+    def _both_gains(self) -> Picamera2Camera:
+        if (self.red_gain is None) != (self.blue_gain is None):
+            raise ValueError("red_gain and blue_gain belong together: set both or neither")
+        return self
 
 
 class V4l2Camera(DeviceCamera):

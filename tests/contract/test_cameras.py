@@ -19,7 +19,7 @@ from edge.camera.v4l2 import UsbCamera
 from edge.clock import NS_PER_MS, NS_PER_S, VirtualClock, ms
 from edge.config import load_station
 from edge.config.cameras import FolderCamera, Picamera2Camera, V4l2Camera, VideoCamera
-from edge.errors import CameraError, SetupError
+from edge.errors import CameraError, CameraStalledError, SetupError
 from edge.interfaces import Camera
 from edge.types import Image
 
@@ -43,7 +43,7 @@ class FakeRequest:
 
     def __init__(self, device: FakePicamera2) -> None:
         self._device = device
-        self._taken_at = device.clock.now() - ms(60)
+        self._taken_at = device.stuck_at or device.clock.now() - ms(60)
 
     def make_array(self, name: str) -> Image:
         return {"main": self._device.buffer}[name].copy()
@@ -64,6 +64,7 @@ class FakePicamera2:
     clock = VirtualClock()
     offset_ns = 0
     stamped = True
+    stuck_at = 0
     stalled = False
     size: tuple[int, int] | None = None
     busy = False
@@ -466,6 +467,15 @@ def test_a_stalled_pi_camera_is_named_within_its_limit(clock: VirtualClock) -> N
     assert clock.now() - started_at == ms(2000)
     camera.close()
     assert (device.cancelled, device.closed, device.held) == (1, 1, 0)
+
+
+def test_a_pi_camera_that_hands_out_one_frame_for_ever_has_stalled(clock: VirtualClock) -> None:
+    camera = PiCamera(PI, clock, fake_picamera2(clock))
+    first = camera.read()
+    assert first is not None
+    _newest_pi(camera).stuck_at = first.captured_at
+    with pytest.raises(CameraStalledError, match="again and again"):
+        camera.read()
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,7 @@ MISTAKES: list[tuple[Callable[[dict[str, Any]], None], list[str]]] = [
     (put("camera", "type", "webcam"), ["camera.type", "'picamera2'", "'v4l2'", "'simulated'"]),
     (put("camera", "exposure", 5), ["camera.exposure: unknown key", "did you mean 'exposure_us'"]),
     (put("camera", "exposure_us", 5), ["camera.exposure_us = 5", "greater than or equal to 10"]),
+    (drop("camera", "red_gain"), ["red_gain and blue_gain belong together"]),
     (drop("camera"), ["camera: missing"]),
     (drop("name"), ["name: missing", "the station's name"]),
     (put("name", "Big Station"), ["name = 'Big Station'", "pattern"]),

@@ -36,6 +36,15 @@ def doctor(tmp_path: Path, clock: VirtualClock | None = None, **errors: Any) -> 
     return Doctor(path, load_station(path), clock or VirtualClock(), tmp_path, answer)
 
 
+@pytest.fixture(autouse=True)
+def _pwm_unit(tmp_path: Path) -> None:
+    """The PWM unit of a Pi 4, as the kernel shows it when its overlay is on."""
+    chip = tmp_path / "sys" / "class" / "pwm" / "pwmchip0"
+    chip.mkdir(parents=True)
+    (tmp_path / "fe20c000.pwm").mkdir()
+    (chip / "device").symlink_to(tmp_path / "fe20c000.pwm")
+
+
 def found(doctor: Doctor) -> dict[str, Finding]:
     return {finding.name: finding for finding in doctor.examine()}
 
@@ -44,7 +53,7 @@ def test_every_part_of_a_good_machine_is_reported(tmp_path: Path) -> None:
     findings = found(doctor(tmp_path))
     assert set(findings) == {
         *("python", "groups", "disk", "numpy, opencv", "model", "camera", "gpio"),
-        *("monotonic clock", "date", "priority", "heat"),
+        *("hardware pwm", "monotonic clock", "date", "priority", "heat"),
     }
     assert [f.name for f in findings.values() if f.status == "fail"] == []
 
@@ -73,6 +82,13 @@ def test_each_trouble_has_its_own_remedy(
     finding = found(doctor(tmp_path, **{question: answer}))[name]
     assert finding.status == status
     assert said in finding.mend
+
+
+def test_a_pwm_unit_that_is_off_is_told_with_its_overlay(tmp_path: Path) -> None:
+    (tmp_path / "sys" / "class" / "pwm" / "pwmchip0" / "device").unlink()
+    finding = found(doctor(tmp_path))["hardware pwm"]
+    assert finding.status == "fail"
+    assert "dtoverlay=pwm,pin=12,func=4" in finding.text
 
 
 def test_with_a_broken_numpy_nothing_that_needs_it_is_tried(tmp_path: Path) -> None:
