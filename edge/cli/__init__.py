@@ -38,10 +38,10 @@ ENTRY_POINT_GROUP = "edge_sorter.commands"
 class LazyGroup(TyperGroup):
     """Imports only the subcommand that is called, so that `sorter run` starts fast on a small Pi."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return [*COMMANDS, *sorted(_workstation_commands())]
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in COMMANDS:
             module = importlib.import_module(COMMANDS[cmd_name])
             target = getattr(module, "app", None) or module.command
@@ -61,7 +61,7 @@ def _workstation_commands() -> dict[str, Any]:
 def _as_app(target: Any) -> typer.Typer:
     if isinstance(target, typer.Typer):
         return target
-    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command()(target)
     return app
 
