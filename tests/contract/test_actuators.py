@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from gpiozero.exc import PinInvalidState
 from gpiozero.pins.mock import MockPWMPin
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge.actuate import open_actuator, open_actuators
 from edge.actuate.fake import FakeActuator
@@ -245,6 +247,21 @@ def test_nothing_is_left_to_do_at_rest(rig: Rig) -> None:
         rig.actuator.release()
         rig.run(2000)
         assert rig.actuator.next_at() is None
+
+
+@pytest.mark.parametrize("kind", list(RIGS))
+@settings(max_examples=40, deadline=None)
+@given(steps=st.lists(st.tuples(st.sampled_from(["fire 0", "fire 1", "release", "wait"]), st.integers(0, 900))))
+def test_after_any_history_closing_ends_safe(kind: str, steps: list[tuple[str, int]]) -> None:
+    rig = RIGS[kind]()
+    for action, milliseconds in steps:
+        if action == "release":
+            rig.actuator.release()
+        elif action.startswith("fire"):
+            rig.actuator.fire(rig.positions[int(action[-1]) % len(rig.positions)])
+        rig.run(milliseconds)
+    rig.actuator.close()
+    assert rig.is_safe()
 
 
 # -- what one kind alone promises --------------------------------------------------------------------------------
