@@ -114,7 +114,9 @@ class StopOnNan(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         loss = (logs or {}).get("loss")
         if loss is not None and not np.isfinite(loss):
-            raise TrainingError(f"the loss became {loss} in batch {batch}: lower the learning rate, look for odd photos")
+            raise TrainingError(
+                f"the loss became {loss} in batch {batch}: lower the learning rate, look for odd photos"
+            )
 
 
 def fine_tune(
@@ -147,8 +149,7 @@ def fine_tune(
     ]
     if os.environ.get("SORTER_TENSORBOARD", "1") == "1" and keras.backend.backend() == "tensorflow":
         callbacks = [*callbacks, keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)]
-    history = model.fit(batches, epochs=settings.epochs, callbacks=list(callbacks), verbose=2)
-    return history
+    return model.fit(batches, epochs=settings.epochs, callbacks=list(callbacks), verbose=2)
 
 
 def interpolate(before: list[np.ndarray], after: list[np.ndarray], alpha: float) -> list[np.ndarray]:

@@ -115,7 +115,9 @@ def check_labels(photos: Sequence[LabelledPhoto], least: int = 2) -> tuple[str, 
     for photo in photos:
         counts[photo.label] = counts.get(photo.label, 0) + 1
     if len(counts) < 2:
-        raise DatasetError(f"expected photos of two labels or more, got {', '.join(counts) or 'none'}: add another label")
+        raise DatasetError(
+            f"expected photos of two labels or more, got {', '.join(counts) or 'none'}: add another label"
+        )
     few = [f"{label} ({count})" for label, count in sorted(counts.items()) if count < least]
     if few:
         raise DatasetError(f"expected at least {least} photos for each label, got {', '.join(few)}: add photos")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -121,14 +121,18 @@ def render_pool(
     if ledger.is_file():
         done = set(json.loads(ledger.read_text()))
     else:
-        shapes = [output.shape for output in FloatRunner(model).run(np.zeros((*_side(studio), 3), np.uint8))]
+        shapes = [
+            output.shape
+            for output in FloatRunner(model).run(np.zeros((studio.geometry.height, studio.geometry.width, 3), np.uint8))
+        ]
         for name, shape in zip(_FILES, shapes, strict=True):
             np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float16, (len(plan), *shape)).flush()
     spans = [(start, min(start + 128, len(plan))) for start in range(0, len(plan), 128)]
     missing = [span for span in spans if span[0] not in done]
     on_progress(sum(end - start for start, end in spans if start in done))
     if missing:
-        context = multiprocessing.get_context("fork" if processes > 1 else "spawn")
+        # A forked interpreter hangs: XNNPACK's threads do not come along.
+        context = multiprocessing.get_context("spawn")
         with context.Pool(processes, _start_worker, (studio, plan, model, folder)) as pool:
             for span in pool.imap_unordered(_render, missing):
                 done.add(span[0])

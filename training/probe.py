@@ -9,7 +9,7 @@ def fit_probe(
     features: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, strength: float = 0.01
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return kernel (features, classes) and bias of a logistic regression; views of none of the labels are left out."""
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+    from sklearn.linear_model import LogisticRegression
 
     known = labels >= 0
     model = LogisticRegression(C=strength, max_iter=150)

@@ -40,9 +40,11 @@ def make_view(
     geometry: InputGeometry,
     around: Surroundings,
     rng: Generator,
-    settings: ViewSettings = ViewSettings(),  # noqa: B008  (frozen)
+    settings: ViewSettings = ViewSettings(),
 ) -> Image:
     """Return one view, uint8 (height, width, 3), as `prepare_crop` would hand it to the network."""
+    if settings.plain_share >= 1.0:
+        return prepare_crop(photo, None, geometry)
     kind = rng.random()
     if kind < settings.plain_share:
         return _mirrored(prepare_crop(photo, None, geometry), rng)
@@ -92,12 +94,10 @@ def _composite(
         corner = rng.choice([-1.0, 1.0], 2) * rng.uniform(0.38, 0.6, 2)
         canvas = _pasted(canvas, other, other_mask, rng.uniform(0.25, 0.6), corner, rng)
     share = rng.uniform(0.45, 1.0) if rng.random() < 0.8 else rng.uniform(1.0, 1.5)
-    return np.clip(
-        _pasted(canvas, photo, mask, share, rng.uniform(-0.12, 0.12, 2), rng), 0, 255
-    ).astype(np.uint8)
+    return np.clip(_pasted(canvas, photo, mask, share, rng.uniform(-0.12, 0.12, 2), rng), 0, 255).astype(np.uint8)
 
 
-def _pasted(  # noqa: PLR0913
+def _pasted(
     canvas: np.ndarray, photo: Image, mask: Mask, share: float, shift: np.ndarray, rng: Generator
 ) -> np.ndarray:
     """Lay the object on the canvas, its longer side `share` of the canvas, turned, tilted, with a shadow."""

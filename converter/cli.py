@@ -1,0 +1,40 @@
+"""`sorter convert`: TensorFlow and the quantizer load inside the command only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge.errors import ConfigError
+from training.cli import load
+
+
+def convert(
+    run: Annotated[Path, typer.Argument(help="Run folder of `sorter train`.")],
+    data: Annotated[Path, typer.Option("--data", help="Folder that the recipe's paths start from.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for NAME-VERSION.sorter.")],
+    version: Annotated[str, typer.Option(help="Version of the bundle.")] = "1.0",
+    purity: Annotated[float, typer.Option(min=0.5, max=1.0, help="Share of right items wanted in each bin.")] = 0.97,
+    force: Annotated[bool, typer.Option("--force", help="Pack even what lost too much accuracy.")] = False,
+) -> None:
+    """Convert a run to full int8, check it, fit its thresholds and pack a bundle."""
+    module = load("converter.convert", "converter")
+    if out.is_file():
+        raise ConfigError(f"{out}: expected a folder for the bundle, got a file")
+    options = module.ConvertOptions(version=version, purity=purity, force=force)
+    made = module.convert(
+        load("training.train").Run(run), data, options, lambda text: typer.echo(f"{text} ...", err=True)
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"{made.title}.sorter"
+    partial = path.with_suffix(".part")
+    partial.write_bytes(made.bundle)
+    partial.replace(path)
+    report = made.report
+    typer.echo(
+        f"{path}: {len(made.bundle)} bytes, validation top-1 int8 {100 * report['int8']['top1']:.1f} %, "
+        f"float {100 * report['float']['top1']:.1f} %, on other backgrounds int8 "
+        f"{100 * report['other_backgrounds']['int8']['top1']:.1f} %"
+    )

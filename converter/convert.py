@@ -1,0 +1,214 @@
+"""`sorter convert`: a finished run -> float LiteRT -> full int8 -> checked -> thresholds fitted -> a bundle."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from converter.layers import layer_errors
+from converter.quantize import ConversionError, check_operators, quantize_static
+from converter.representative import choose_representative
+from edge.bundle.archive import pack_bundle
+from edge.bundle.golden import make_golden
+from edge.bundle.manifest import Golden, Manifest, Output, Provenance, Thresholds
+from edge.bundle.photo import load_photo
+from edge.bundle.preprocess import prepare_crop
+from edge.types import Image
+from training import measures
+from training.evaluate import FloatNetwork, Int8Network, Scored, answers, figures, prepare, score
+from training.frozen import compile_float
+from training.photos import LabelledPhoto
+from training.pool import Studio, ViewPlan
+from training.recipe import Recipe
+from training.studio import build_studio, read_sets
+from training.train import Run
+
+LARGEST_LOSS = 0.005
+GOLDEN_PHOTOS = Path(__file__).parent.parent / "edge" / "simulate" / "photos"
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """`purity` is what each bin should hold of right items; `force` packs a bundle that the gate refuses."""
+
+    version: str
+    purity: float = 0.97
+    force: bool = False
+    representative: int = 210
+
+
+@dataclass(frozen=True)
+class Converted:
+    """The bundle's bytes, what its report says, and the float network it came from."""
+
+    bundle: bytes
+    report: dict[str, Any]
+    title: str
+
+
+@dataclass(frozen=True)
+class _Checks:
+    """Validation photos whole, and views of them on other backgrounds; bare backgrounds have label -1."""
+
+    photos: tuple[LabelledPhoto, ...]
+    plain: list[Image]
+    shifted: list[Image]
+    shifted_labels: np.ndarray
+
+
+def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress) -> Converted:
+    """Convert, measure, fit and pack.
+
+    Raises:
+        ConversionError: an operator that no Pi should run, or more accuracy lost than the gate allows.
+    """
+    written = run.read()
+    recipe = Recipe.model_validate(written["recipe"])
+    on_progress("compiling the float network")
+    float_model = compile_float(keras.saving.load_model(run.network, compile=False))
+    on_progress("choosing representative photos")
+    views = _representative(recipe, data, run, options.representative)
+    on_progress(f"quantizing on {len(views)} views")
+    int8_model = quantize_static(float_model, views)
+    operators = check_operators(int8_model)
+    on_progress("measuring on validation photos")
+    checks = _validation(recipe, data, run)
+    networks = {"float": FloatNetwork(float_model), "int8": Int8Network(int8_model, recipe.name)}
+    plain = {name: score(network, checks.plain) for name, network in networks.items()}
+    shifted = {name: score(network, checks.shifted) for name, network in networks.items()}
+    thresholds = _fit(plain["int8"], shifted["int8"], checks, recipe, options.purity)
+    report = _report(recipe, written, checks, (plain, shifted), thresholds)
+    report["operators"] = sorted(set(operators.names))
+    report["bytes"] = len(int8_model)
+    worst = layer_errors(float_model, int8_model, views[:8])[:10]
+    report["layers"] = [{"layer": error.layer, "decibels": round(error.decibels, 2)} for error in worst]
+    _gate(report, options)
+    (run.folder / "float.tflite").write_bytes(float_model)
+    (run.folder / "int8.tflite").write_bytes(int8_model)
+    (run.folder / "thresholds.json").write_text(thresholds.model_dump_json(), encoding="utf-8")
+    manifest, golden = _manifest(recipe, written, networks["int8"], thresholds, report, options)
+    members = {"model.tflite": int8_model, "golden.bin": golden, "report.json": json.dumps(report, indent=1).encode()}
+    return Converted(pack_bundle(manifest, members), report, manifest.title)
+
+
+def _representative(recipe: Recipe, data: Path, run: Run, count: int) -> list[Image]:
+    """Training photos whole and training views, then the spread-out ones of each label among them."""
+    training = read_sets(recipe.train, data, recipe)
+    rng = np.random.default_rng(recipe.seed)
+    few = rng.permutation(len(training.photos))[:700]
+    part = type(training)(tuple(training.photos[i] for i in few), training.labels[few], training.repeats[few])
+    whole = prepare(part.photos[::2], recipe.network.geometry)
+    studio = build_studio(training, data, recipe, run.folder / "masks")
+    plan = ViewPlan(few[1::2], recipe.seed + 17)
+    views = whole + [studio.view(plan, index) for index in range(len(plan))]
+    names = [str(label) for label in (*part.labels[::2], *training.labels[few[1::2]])]
+    return [views[index] for index in choose_representative(views, names, count)]
+
+
+def _validation(recipe: Recipe, data: Path, run: Run) -> _Checks:
+    validation = read_sets(recipe.validation, data, recipe)
+    studio: Studio = build_studio(validation, data, recipe, run.folder / "masks", shifted=True)
+    cut = np.repeat([i for i, source in enumerate(studio.sources) if source.mask is not None], 2)
+    sources = np.concatenate([cut, np.full(round(0.15 * len(cut)), -1)])
+    plan = ViewPlan(sources, recipe.seed + 31)
+    views = [studio.view(plan, index) for index in range(len(plan))]
+    labels = np.where(sources >= 0, validation.labels[sources], -1)
+    return _Checks(validation.photos, prepare(validation.photos, recipe.network.geometry), views, labels)
+
+
+def _fit(plain: Scored, shifted: Scored, checks: _Checks, recipe: Recipe, purity: float) -> Thresholds:
+    """Temperature and thresholds from the int8 file's own scores, on white board and on other backgrounds together."""
+    index = {name: number for number, name in enumerate(recipe.labels)}
+    labels = np.concatenate([[index[photo.label] for photo in checks.photos], checks.shifted_labels])
+    scores = np.concatenate([plain.scores, shifted.scores])
+    known = labels >= 0
+    temperature = measures.fit_temperature(scores[known], labels[known])
+    found = measures.fit_thresholds(measures.softmax(scores, temperature), labels, len(recipe.labels), purity)
+    minimum = {name: round(score, 3) for name, score in zip(recipe.labels, found.minimum_score, strict=True)}
+    return Thresholds(temperature=temperature, minimum_score=minimum, purity=purity)
+
+
+def _report(
+    recipe: Recipe,
+    written: dict[str, Any],
+    checks: _Checks,
+    scored: tuple[dict[str, Scored], dict[str, Scored]],
+    thresholds: Thresholds,
+) -> dict[str, Any]:
+    right = answers(checks.photos, recipe.labels, {})
+    other = type(right)(checks.shifted_labels, recipe.labels)
+    report: dict[str, Any] = {name: figures(scored[0][name], right, thresholds) for name in ("float", "int8")}
+    report["other_backgrounds"] = {name: figures(scored[1][name], other, thresholds) for name in ("float", "int8")}
+    same = scored[0]["float"].scores.argmax(axis=1) == scored[0]["int8"].scores.argmax(axis=1)
+    report["agreement"] = float(same.mean())
+    report["photos_of"] = "the validation split; the model and its thresholds were chosen on it, so it flatters"
+    report["sweep"] = written["sweep"]
+    report["thresholds"] = thresholds.model_dump(mode="json")
+    return report
+
+
+def _gate(report: dict[str, Any], options: ConvertOptions) -> None:
+    """Refuse a file that lost more than half a point, and name the label that suffers most."""
+    lost = report["float"]["top1"] - report["int8"]["top1"]
+    recalls = {
+        name: report["float"]["labels"][name]["recall"] - report["int8"]["labels"][name]["recall"]
+        for name in report["float"]["labels"]
+    }
+    worst = max(recalls, key=lambda name: recalls[name])
+    report["gate"] = {"lost": lost, "allowed": LARGEST_LOSS, "worst_label": worst, "worst_label_lost": recalls[worst]}
+    if lost > LARGEST_LOSS and not options.force:
+        raise ConversionError(
+            f"int8 loses {100 * lost:.1f} points of accuracy, at most {100 * LARGEST_LOSS:.1f} are allowed; {worst} "
+            f"suffers most ({100 * recalls[worst]:.1f} points): look at the layers of the report, or pass --force"
+        )
+
+
+def _manifest(
+    recipe: Recipe,
+    written: dict[str, Any],
+    network: Any,
+    thresholds: Thresholds,
+    report: dict[str, Any],
+    options: ConvertOptions,
+) -> tuple[Manifest, bytes]:
+    interpreter = network.interpreter
+    crops = [prepare_crop(load_photo(path), None, recipe.network.geometry) for path in _golden_photos()]
+    packages = {**written["packages"], **{name: importlib.metadata.version(name) for name in ("litert-quantizer",)}}
+    manifest = Manifest(
+        name=recipe.name,
+        version=options.version,
+        labels=recipe.labels,
+        geometry=recipe.network.geometry,
+        input=interpreter.input,
+        output=Output(**interpreter.output.model_dump(), kind="logits"),
+        thresholds=thresholds,
+        golden=Golden(
+            count=len(crops), tolerance=0, runtime=interpreter.runtime, runtime_version=interpreter.runtime_version
+        ),
+        provenance=Provenance(
+            data_digest=written["data_digest"],
+            run=recipe.name,
+            packages=packages,
+            created=datetime.datetime.now(datetime.UTC).date().isoformat(),
+            figures={
+                "validation_top1_int8": report["int8"]["top1"],
+                "validation_top1_float": report["float"]["top1"],
+                "other_backgrounds_top1_int8": report["other_backgrounds"]["int8"]["top1"],
+            },
+        ),
+    )
+    return manifest, make_golden(interpreter, crops)
+
+
+def _golden_photos() -> Sequence[Path]:
+    """One photo of each label that may be passed on; the bundle carries them."""
+    return [sorted(folder.glob("*.jpg"))[0] for folder in sorted(GOLDEN_PHOTOS.iterdir()) if folder.is_dir()]

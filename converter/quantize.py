@@ -1,0 +1,120 @@
+"""Keras float model -> full-int8 LiteRT file, by litert-quantizer; the input is the camera's byte as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edge.errors import SorterError
+from edge.types import Image
+
+
+class ConversionError(SorterError):
+    """The model can't be converted into what a device may run."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True)
+class Operators:
+    """What the file is made of, and how much of it XNNPACK takes."""
+
+    names: tuple[str, ...]  # in the file's order
+    left_out: tuple[str, ...]  # operators that XNNPACK does not take
+
+    @property
+    def whole(self) -> bool:
+        return not self.left_out
+
+
+def quantize_static(float_model: bytes, representative: Iterable[Image]) -> bytes:
+    """Quantize weights and activations to int8; input scale is exactly 1 and its zero point -128 + 127.
+
+    The float model takes pixels minus 127. Its input range is set to what 256 bytes can hold, -127 to 128,
+    instead of what the representative photos happened to hold: then the code of a byte is the byte with
+    its top bit flipped, and no arithmetic is done on the device.
+    """
+    from litert_quantizer import quantizer, recipe
+
+    signature, name = _signature(float_model)
+    tool = quantizer.Quantizer(float_model, recipe.static_wi8_ai8())
+    samples = [{name: (view.astype(np.float32) - 127.0)[None]} for view in representative]
+    ranges = tool.calibrate({signature: samples}, num_threads=2)
+    for tensor, found in ranges.items():
+        if tensor == name or name in tensor.split(":")[0].split("/")[-1]:
+            found["min"] = np.full_like(found["min"], -127.0)
+            found["max"] = np.full_like(found["max"], 128.0)
+    content: bytes = tool.quantize(ranges, enable_progress_report=False).quantized_model
+    return content
+
+
+def quantize_dynamic(float_model: bytes) -> bytes:
+    """Quantize the weights only; activations stay float. Measured for comparison, not for a Pi."""
+    from litert_quantizer import quantizer, recipe
+
+    tool = quantizer.Quantizer(float_model, recipe.dynamic_wi8_afp32())
+    content: bytes = tool.quantize(enable_progress_report=False).quantized_model
+    return content
+
+
+def _signature(float_model: bytes) -> tuple[str, str]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    signatures = Interpreter(model_content=float_model).get_signature_list()
+    key = next(iter(signatures))
+    return key, signatures[key]["inputs"][0]
+
+
+def read_operators(model: bytes) -> Operators:
+    """List the file's operators, and those that stay outside XNNPACK's one delegate."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    plain = Interpreter(
+        model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    )
+    names = tuple(str(op["op_name"]) for op in plain._get_ops_details())
+    delegated = Interpreter(model_content=model, num_threads=1)
+    delegated.allocate_tensors()
+    final = {int(details["index"]) for details in delegated.get_output_details()}
+    return Operators(names, _left_out(delegated._get_ops_details(), final))
+
+
+def _left_out(operators: Sequence[dict[str, Any]], final: set[int]) -> tuple[str, ...]:
+    """Name the operators that feed a delegate, or make the result, without being in one.
+
+    The runtime lists the file's operators first and then a DELEGATE for each part that XNNPACK took: an
+    operator outside hands its result to a part, or is the last one.
+    """
+    parts = [operator for operator in operators if operator["op_name"] == "DELEGATE"]
+    wanted = final | {int(index) for part in parts for index in part["inputs"]}
+    made = {int(index) for part in parts for index in part["outputs"]}
+    outside = [
+        op for op in operators if op["op_name"] != "DELEGATE" and {int(i) for i in op["outputs"]} & (wanted - made)
+    ]
+    if len(parts) > 1 and not outside:
+        return ("the operators between two parts",)
+    return tuple(str(operator["op_name"]) for operator in outside)
+
+
+def check_operators(model: bytes) -> Operators:
+    """Refuse a file that XNNPACK does not take whole: its results would differ between CPUs, and be slow.
+
+    Raises:
+        ConversionError: names the operators that are to blame.
+    """
+    operators = read_operators(model)
+    custom = [name for name in operators.names if name.startswith(("Flex", "CUSTOM"))]
+    if custom:
+        raise ConversionError(f"expected built-in operators only, got {', '.join(sorted(set(custom)))}: replace them")
+    floats = [name for name in operators.names if name in ("DEQUANTIZE", "QUANTIZE")]
+    if floats:
+        raise ConversionError(f"expected 8-bit integers throughout, got {', '.join(sorted(set(floats)))} in the graph")
+    if operators.left_out:
+        raise ConversionError(
+            f"expected that XNNPACK takes the whole graph, it leaves out {', '.join(sorted(set(operators.left_out)))}: "
+            "use a backbone with ReLU6 and without hard-swish"
+        )
+    return operators

@@ -1,0 +1,161 @@
+"""`sorter train`, `sorter evaluate`, `sorter dataset`: Keras and TensorFlow load inside the commands only."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from edge.errors import ConfigError, SetupError
+
+if TYPE_CHECKING:
+    from training.photos import LabelledPhoto
+
+dataset_app = typer.Typer(no_args_is_help=True, help="Look at, split and import labelled photos.")
+
+Data = Annotated[Path, typer.Option("--data", help="Folder that the recipe's or the list's paths start from.")]
+
+
+def load(module: str, extra: str = "training") -> Any:
+    """Import a module of this package, or say which extra is missing."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in ("edge", "training", "converter"):
+            raise
+        doing = "training" if extra == "training" else "converting"
+        raise SetupError(f"{doing} needs {error.name}: pip install 'edge-sorter[{extra}]'") from None
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe by name (waste), or a .toml file.")],
+    data: Data,
+    run: Annotated[Path, typer.Option("--run", help="Run folder; an interrupted run goes on where it was.")],
+    processes: Annotated[int, typer.Option(min=1, help="Processes that render views.")] = os.cpu_count() or 1,
+    strategy: Annotated[
+        str, typer.Option(help="none, mirrored (all GPUs here), or workers (several machines, from TF_CONFIG).")
+    ] = "none",
+) -> None:
+    """Train a network from labelled photos: views on other backgrounds, transfer learning, a run folder."""
+    module, recipes, distribute = load("training.train"), load("training.recipe"), load("training.distribute")
+    loaded = recipes.load_recipe(recipe)
+    with _bars() as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, count: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(f"views: {what}", total=count)
+            bars.update(tasks[what], completed=done)
+
+        with distribute.scope(strategy):
+            written = module.train(loaded, data, module.Run(run), processes, show)
+    chosen = written["chosen"]
+    shifted = f", on other backgrounds {100 * chosen['shifted']:.1f} %" if "shifted" in chosen else ""
+    typer.echo(f"{run}: validation top-1 {100 * chosen['plain']:.1f} %{shifted} (float). Next: sorter convert {run}")
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A bundle (.sorter) or a run folder that was converted.")],
+    data: Annotated[Path, typer.Option("--data", help="LABEL/PHOTO tree, or a .txt or .csv list.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write one page that needs nothing else.")] = None,
+    merge: Annotated[list[str] | None, typer.Option(help="cardboard=paper counts cardboard as paper.")] = None,
+    label_map: Annotated[list[str] | None, typer.Option("--map", help="compost=organic renames a folder.")] = None,
+) -> None:
+    """Measure the float network and the int8 bundle side by side on the same photos."""
+    module = load("training.compare")
+    with _bars() as bars:
+        task = bars.add_task("photos", total=None)
+        result = module.compare(
+            model, read_photos(data, _pairs(label_map or [])), _pairs(merge or []),
+            lambda done, count: bars.update(task, completed=done, total=count),
+        )  # fmt: skip
+    if html is not None:
+        html.write_text(module.page(result), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(result.figures, indent=2))
+    else:
+        typer.echo(module.summary(result))
+
+
+@dataset_app.command("inspect")
+def inspect_dataset(
+    data: Annotated[Path, typer.Argument(help="LABEL/PHOTO tree, or a .txt or .csv list.")],
+    html: Annotated[Path | None, typer.Option(help="Write a page with thumbnails.")] = None,
+    suspicious: Annotated[bool, typer.Option(help="Look for wrong labels by cross-validation (minutes).")] = False,
+    weights: Annotated[Path | None, typer.Option(help="EfficientNet-Lite0's weights, for --suspicious.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Count labels; find unreadable files, duplicates and labels that are probably wrong."""
+    hygiene = load("training.hygiene")
+    found = hygiene.inspect(read_photos(data, {}))
+    if suspicious:
+        if weights is None:
+            raise ConfigError("--suspicious needs --weights: the file of EfficientNet-Lite0's weights")
+        found = hygiene.with_suspects(found, weights)
+    if html is not None:
+        html.write_text(hygiene.page(found), encoding="utf-8")
+    typer.echo(json.dumps(hygiene.as_tree(found), indent=2) if as_json else hygiene.summary(found))
+
+
+@dataset_app.command("split")
+def split_dataset(
+    data: Annotated[Path, typer.Argument(help="LABEL/PHOTO tree, or a .txt or .csv list.")],
+    out: Annotated[Path, typer.Option(help="Folder for train.csv, val.csv and test.csv.")],
+    validation: Annotated[float, typer.Option(min=0.0, max=0.5)] = 0.15,
+    test: Annotated[float, typer.Option(min=0.0, max=0.5)] = 0.15,
+) -> None:
+    """Split so that near duplicates stay together and photos added later move no old one."""
+    hygiene, splits = load("training.hygiene"), load("training.splits")
+    found = hygiene.inspect(read_photos(data, {}))
+    parts = splits.split(found.readable, found.groups, validation, test)
+    splits.write(parts, out)
+    typer.echo(", ".join(f"{name} {len(photos)}" for name, photos in parts.items()))
+
+
+@dataset_app.command("import")
+def import_dataset(
+    source: Annotated[Path, typer.Argument(help="LABEL/PHOTO tree, or a .txt or .csv list.")],
+    out: Annotated[Path, typer.Option(help="Folder to make or to add to.")],
+    label_map: Annotated[list[str] | None, typer.Option("--map", help="compost=organic; unnamed labels stay.")] = None,
+    only: Annotated[bool, typer.Option(help="Leave out what --map does not name.")] = False,
+) -> None:
+    """Copy photos into LABEL folders under the product's labels: turned upright, 8-bit RGB, never twice."""
+    splits = load("training.splits")
+    named = _pairs(label_map or [])
+    photos = read_photos(source, {})
+    if only:
+        photos = [photo for photo in photos if photo.label in named]
+    copied, refused = splits.import_photos(photos, named, out)
+    typer.echo(f"{copied} photos imported into {out}")
+    for reason in refused:
+        typer.echo(f"left out: {reason}", err=True)
+
+
+def read_photos(source: Path, label_map: dict[str, str]) -> list[LabelledPhoto]:
+    """Read a tree or a list; labels that the map does not name stay as they are."""
+    photos = load("training.photos")
+    found = photos.read_tree(source) if source.is_dir() else photos.read_list(source)
+    return [photos.LabelledPhoto(p.path, label_map.get(p.label, p.label), p.name) for p in found]
+
+
+def _pairs(options: list[str]) -> dict[str, str]:
+    pairs = {}
+    for option in options:
+        name, equals, other = option.partition("=")
+        if not (name and equals and other):
+            raise ConfigError(f"expected NAME=OTHER, got {option!r}")
+        pairs[name] = other
+    return pairs
+
+
+def _bars() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)

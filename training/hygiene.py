@@ -1,0 +1,210 @@
+"""What is wrong with a set of photos: unreadable files, duplicates, imbalance, labels that are probably wrong."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edge.errors import SorterError
+from edge.types import Image
+from training.photos import LabelledPhoto, load_small
+
+NEAR = 6  # bits of 64 by which hashes of the same scene differ at most
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A photo whose label the cross-validated classifier doubts."""
+
+    photo: LabelledPhoto
+    probably: str
+    probability_of_label: float
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """`groups` maps the names of photos with a near duplicate to their group's number."""
+
+    readable: tuple[LabelledPhoto, ...]
+    unreadable: tuple[tuple[LabelledPhoto, str], ...]
+    exact: tuple[tuple[str, ...], ...]
+    groups: dict[str, int]
+    suspects: tuple[Suspect, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        counts: dict[str, int] = defaultdict(int)
+        for photo in self.readable:
+            counts[photo.label] += 1
+        return dict(sorted(counts.items()))
+
+    @property
+    def straddling(self) -> list[list[LabelledPhoto]]:
+        """Groups of near duplicates whose photos have different labels: one of them is wrong."""
+        members: dict[int, list[LabelledPhoto]] = defaultdict(list)
+        for photo in self.readable:
+            if photo.name in self.groups:
+                members[self.groups[photo.name]].append(photo)
+        return [group for group in members.values() if len({photo.label for photo in group}) > 1]
+
+
+def perceptual_hash(pixels: Image) -> int:
+    """64 bits: the sign of the 8 x 8 lowest cosine frequencies of the grey picture against their median."""
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
+    low = cv2.dct(small)[:8, :8].ravel()
+    bits = low > np.median(low[1:])
+    return int("".join("1" if bit else "0" for bit in bits), 2)
+
+
+def inspect(photos: Sequence[LabelledPhoto]) -> Inspection:
+    """Read every photo once."""
+    readable, unreadable, hashes = [], [], []
+    contents: dict[str, list[str]] = defaultdict(list)
+    for photo in photos:
+        try:
+            pixels = load_small(photo.path)
+        except SorterError as error:
+            unreadable.append((photo, str(error)))
+            continue
+        readable.append(photo)
+        hashes.append(perceptual_hash(pixels))
+        contents[hashlib.sha256(photo.path.read_bytes()).hexdigest()].append(photo.name)
+    exact = tuple(tuple(names) for names in contents.values() if len(names) > 1)
+    return Inspection(tuple(readable), tuple(unreadable), exact, _group([p.name for p in readable], hashes))
+
+
+def _group(names: Sequence[str], hashes: Sequence[int]) -> dict[str, int]:
+    """Join photos whose hashes are near, and what is near to those (single linkage)."""
+    if not hashes:
+        return {}
+    table = np.array([[value >> shift & 0xFF for shift in range(0, 64, 8)] for value in hashes], np.uint8)
+    parent = list(range(len(hashes)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    for index in range(len(hashes)):
+        distance = np.bitwise_count(table[index + 1 :] ^ table[index]).sum(axis=1)
+        for other in np.flatnonzero(distance <= NEAR):
+            parent[root(index + 1 + int(other))] = root(index)
+    members: dict[int, list[str]] = defaultdict(list)
+    for index, name in enumerate(names):
+        members[root(index)].append(name)
+    several = [group for group in members.values() if len(group) > 1]
+    return {name: number for number, group in enumerate(several) for name in group}
+
+
+def with_suspects(found: Inspection, weights: Path, folds: int = 5) -> Inspection:
+    """Add photos to whose label a probe that never saw their group gives less than 5 %."""
+    import keras
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
+    from edge.bundle.preprocess import InputGeometry, prepare_crop
+    from training.efficientnet_lite import BLOCKS, build_back, build_front, load_weights
+    from training.photos import check_labels
+
+    labels = check_labels(found.readable, least=folds)
+    front = build_front(160, BLOCKS)
+    back = build_back(front.outputs[0].shape[1:], BLOCKS, 2, 0.0)
+    load_weights(front, weights)
+    load_weights(back, weights)
+    network = keras.Model(front.inputs, back(front.outputs[0])[1])
+    geometry = InputGeometry(height=160, width=160, margin=0.0)
+    rows = []
+    for start in range(0, len(found.readable), 64):
+        part = found.readable[start : start + 64]
+        views = np.stack([prepare_crop(load_small(photo.path), None, geometry) for photo in part])
+        rows.append(network.predict_on_batch(views.astype(np.float32) - 127.0))
+    truth = np.array([labels.index(photo.label) for photo in found.readable])
+    groups = [found.groups.get(photo.name, -1 - number) for number, photo in enumerate(found.readable)]
+    model = LogisticRegression(C=0.01, max_iter=300)
+    guess = cross_val_predict(
+        model, np.concatenate(rows), truth, groups=groups, cv=GroupKFold(folds), method="predict_proba"
+    )
+    own = guess[np.arange(len(truth)), truth]
+    doubtful = [int(index) for index in np.argsort(own) if own[index] < 0.05]
+    suspects = [Suspect(found.readable[i], labels[int(guess[i].argmax())], float(own[i])) for i in doubtful]
+    return replace(found, suspects=tuple(suspects))
+
+
+def as_tree(found: Inspection) -> dict[str, Any]:
+    """The inspection as plain JSON."""
+    return {
+        "photos": len(found.readable),
+        "labels": found.counts,
+        "unreadable": [{"photo": photo.name, "reason": reason} for photo, reason in found.unreadable],
+        "exact_duplicates": [list(names) for names in found.exact],
+        "near_duplicates": {
+            "groups": len(set(found.groups.values())),
+            "photos": len(found.groups),
+            "with_different_labels": [[photo.name for photo in group] for group in found.straddling],
+        },
+        "suspects": [
+            {"photo": s.photo.name, "label": s.photo.label, "probably": s.probably, "p": s.probability_of_label}
+            for s in found.suspects
+        ],
+    }
+
+
+def summary(found: Inspection) -> str:
+    """A few lines for the terminal."""
+    counts = found.counts
+    lines = [f"{len(found.readable)} photos: " + ", ".join(f"{name} {count}" for name, count in counts.items())]
+    if counts and max(counts.values()) > 4 * min(counts.values()):
+        lines.append(
+            f"unbalanced: {max(counts, key=lambda n: counts[n])} has 4 times as many as {min(counts, key=lambda n: counts[n])}"
+        )
+    lines += [f"unreadable: {reason}" for _, reason in found.unreadable]
+    lines.append(f"exact duplicates: {sum(len(names) - 1 for names in found.exact)}")
+    groups = len(set(found.groups.values()))
+    lines.append(f"near duplicates: {len(found.groups)} photos in {groups} groups")
+    lines += [f"one group, different labels: {', '.join(p.name for p in group)}" for group in found.straddling]
+    lines += [
+        f"suspicious: {s.photo.name} is probably {s.probably} (its own label {100 * s.probability_of_label:.1f} %)"
+        for s in found.suspects
+    ]
+    return "\n".join(lines)
+
+
+def thumbnail(path: Path, side: int = 120) -> str:
+    """A photo as a data URI."""
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(load_small(path, side), cv2.COLOR_RGB2BGR), [1, 80])
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
+
+
+def page(found: Inspection) -> str:
+    """One self-contained HTML page with thumbnails of what needs a look."""
+    sections = [f"<pre>{escape(summary(found))}</pre>"]
+    groups: dict[int, list[LabelledPhoto]] = defaultdict(list)
+    for photo in found.readable:
+        if photo.name in found.groups:
+            groups[found.groups[photo.name]].append(photo)
+    sections.append(
+        "<h2>Suspicious labels</h2>" + _row((s.photo, f"{s.photo.label}? {s.probably}") for s in found.suspects)
+    )
+    sections.append("<h2>Near duplicates</h2>")
+    sections += [_row((photo, photo.name) for photo in group) for group in list(groups.values())[:200]]
+    style = "body{font:14px sans-serif;margin:2em}figure{display:inline-block;margin:4px}img{display:block}"
+    return f"<!doctype html><meta charset=utf-8><title>Photos</title><style>{style}</style><h1>Photos</h1>{''.join(sections)}"
+
+
+def _row(photos: Iterable[tuple[LabelledPhoto, str]]) -> str:
+    cells = [
+        f'<figure><img src="{thumbnail(photo.path)}" alt=""><figcaption>{escape(text)}</figcaption></figure>'
+        for photo, text in photos
+    ]
+    return f"<div>{''.join(cells) or 'none'}</div>"

@@ -1,0 +1,116 @@
+"""A recipe: which photos, which views, which network, which training. Read from TOML, strictly checked."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge.bundle.preprocess import InputGeometry
+from edge.errors import ConfigError
+
+SHIPPED = Path(__file__).parent / "recipes"
+NONE = "none"  # the label map's word for photos that show none of the labels
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class PhotoSet(_Strict):
+    """One source of photos: a folder tree or a list. `every` thins a source folder, `repeat` is views a round."""
+
+    tree: str | None = None
+    list: str | None = None
+    label_map: Mapping[str, str] | None = None
+    every: Mapping[str, int] = {}
+    repeat: Mapping[str, float] = {}
+
+
+class Backgrounds(_Strict):
+    """Photos of surfaces and surroundings: globs, each thinned to every n-th, and clips of which four frames serve."""
+
+    photos: tuple[str, ...] = ()
+    every: tuple[int, ...] = ()
+    clips: tuple[str, ...] = ()
+
+
+class Network(_Strict):
+    """The backbone and its input. `frozen_blocks` of EfficientNet-Lite0's 16 stay as ImageNet left them."""
+
+    backbone: str = "efficientnet_lite0"
+    weights: str | None = None
+    size: int = Field(default=224, ge=64, le=512, multiple_of=32)
+    margin: Share = 0.15
+    frozen_blocks: int = Field(default=11, ge=0, le=16)
+    dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
+
+    @property
+    def geometry(self) -> InputGeometry:
+        return InputGeometry(height=self.size, width=self.size, margin=self.margin)
+
+
+class Views(_Strict):
+    """Shares of the kinds of views, see training/views.py."""
+
+    composite_share: Share = 0.55
+    plain_share: Share = 0.12
+    strength: float = Field(default=1.0, ge=0.0, le=2.0)
+    clutter_share: Share = 0.15
+
+
+class Fit(_Strict):
+    """Fine-tuning, see training/finetune.py; `alpha` lies between the probe (0) and the fine-tuned weights (1)."""
+
+    epochs: int = Field(default=4, ge=1)
+    batch: int = Field(default=64, ge=2)
+    learning_rate: float = Field(default=4e-4, gt=0.0)
+    weight_decay: float = Field(default=1e-4, ge=0.0)
+    label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
+    mixup: float = Field(default=0.2, ge=0.0)
+    keep_imagenet: float = Field(default=0.5, ge=0.0)
+    alphas: tuple[Share, ...] = (0.3, 0.5, 0.7, 0.85, 1.0)
+
+
+class Recipe(_Strict):
+    """Everything that decides what a run makes, except for the photos themselves."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    labels: tuple[str, ...] = ()
+    sheets: tuple[str, ...] = ()
+    held_out: str | None = None
+    seed: int = 5
+    rounds: int = Field(default=8, ge=1)
+    nothing: Share = 0.06
+    train: tuple[PhotoSet, ...]
+    validation: tuple[PhotoSet, ...]
+    backgrounds: Backgrounds = Backgrounds()
+    network: Network = Network()
+    views: Views = Views()
+    fit: Fit = Fit()
+
+
+def load_recipe(source: str) -> Recipe:
+    """Read a shipped recipe by name, or a TOML file by path.
+
+    Raises:
+        ConfigError: it is missing or wrong; all problems at once.
+    """
+    path = SHIPPED / f"{source}.toml"
+    if not path.is_file():
+        path = Path(source)
+    try:
+        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.toml")))
+        raise ConfigError(f"{source}: no such recipe; expected one of {known}, or the path of a .toml file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: no TOML: {error}") from None
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']} (got {item['input']!r})" for item in error.errors()]
+        raise ConfigError(f"{path}: " + "; ".join(lines)) from None
