@@ -13,6 +13,7 @@ import numpy as np
 
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
+from edge.config.actuators import Servo
 from edge.simulate.agenda import Agenda
 from edge.simulate.belt import FALL_NS
 from edge.simulate.flap import IN_PATH, Flap
@@ -27,6 +28,7 @@ VIEW_MM: Final = 320.0
 _REACH_NS: Final = ms(450)  # a hand on its way in, and out again
 _HOLD_NS: Final = ms(180)  # it stays this long where it puts something down
 _SLIDE_NS: Final = ms(80)  # an item needs an open flap for so long to slide off
+_REST_NS: Final = ms(500)  # what has not moved for so long stands still
 _PATIENCE_NS: Final = ms(6000)  # then the person takes the item and throws it into residual by hand
 _SKIN: Final = (196, 152, 128)
 _SLEEVE: Final = (52, 66, 92)
@@ -111,6 +113,13 @@ class BinScene:
         self._size = (station.camera.width, station.camera.height)
         self._feeding = True
         self._hand: Hand | None = None
+        self._moved_at = start
+        # A servo turns the very plate that is in the picture; lids and carousels move beneath it.
+        self._tilting = [
+            (b.actuator, b.position)
+            for b in station.bins
+            if b.actuator is not None and isinstance(station.actuator(b.actuator), Servo)
+        ]
         self._plate = np.ascontiguousarray(
             build_strip(simulation.texture, self._size[1], simulation.seed)[:, : self._size[0]]
         )
@@ -163,10 +172,16 @@ class BinScene:
         self._agenda.at(not_before + pause, lambda at: self._come(kind, at))
 
     def _come(self, kind: Visit, at: int) -> None:
-        if self._feeding and not self.lying:
+        if not self._feeding:
+            return
+        if self.lying or self._is_moving(at):
+            self._agenda.at(at + NS_PER_S, lambda later: self._come(kind, later))  # people wait until it is their turn
+        else:
             self.visit(kind, at)
-        elif self._feeding:
-            self._agenda.at(at + NS_PER_S, lambda later: self._come(kind, later))  # waits until the plate is empty
+
+    def _is_moving(self, at: int) -> bool:
+        out = any(self._flaps[b.actuator].extension(b.position, at) > 0 for b in self._station.bins if b.actuator)
+        return out or at - self._moved_at < _REST_NS
 
     def _put_down(self, things: tuple[Lying, ...], at: int) -> None:
         for thing in things:
@@ -176,7 +191,7 @@ class BinScene:
             self.lying.append(thing)
         self._agenda.at(at + _PATIENCE_NS, lambda later: self._take_away(things, later))
         for name in self._flaps:
-            self.flap_moved(name, at)
+            self._agenda.at(at + _SLIDE_NS, lambda later, name=name: self._look(name, later))  # type: ignore[misc]
 
     def _gone(self, at: int) -> None:
         self._hand = None
@@ -196,7 +211,8 @@ class BinScene:
 
     def flap_moved(self, name: str, at: int) -> None:
         """Look, once the flap may be there, whether what lies on the plate slides off."""
-        lead = ms(getattr(self._station.actuator(name), "lead_ms", 0.0))
+        self._moved_at = at
+        lead = round(IN_PATH * ms(self._station.actuator(name).lead_ms)) + 1
         self._agenda.at(at + lead + _SLIDE_NS, lambda later: self._look(name, later))
 
     def _look(self, name: str, at: int) -> None:
@@ -216,10 +232,7 @@ class BinScene:
     def picture(self, at: int) -> Image:
         """Return the light that falls on the sensor, (height, width, 3)."""
         picture = self._plate.copy()
-        tilt = max(
-            (self._flaps[b.actuator].extension(b.position, at) for b in self._station.bins if b.actuator is not None),
-            default=0.0,
-        )
+        tilt = max((self._flaps[name].extension(position, at) for name, position in self._tilting), default=0.0)
         if tilt > 0:
             _tilt(picture, tilt)
         for thing in self.lying:
