@@ -21,7 +21,6 @@ from edge.journal import schema
 from edge.store.sending import HOME_BOUND, LARGEST_FILE
 
 _LARGEST_ANSWER = 64 << 20
-_TABLES = {"runs": "run", "items": "row", "events": "row"}
 
 
 @dataclass(frozen=True)
@@ -114,9 +113,8 @@ class _Home:
             self._journal.rename(self._folder / f"journal-{number}.db")
 
     def _store_rows(self, table: str, content: dict[str, Any]) -> None:
-        key = _TABLES.get(table)
-        if key is None:
-            raise TransferError(f"the device sent rows of {table!r}; expected {', '.join(_TABLES)}")
+        if table not in schema.KEYS:
+            raise TransferError(f"the device sent rows of {table!r}; expected {', '.join(schema.KEYS)}")
         with closing(sqlite3.connect(self._journal)) as connection, connection:
             _make_tables(connection)
             known = [column[1] for column in connection.execute(f"PRAGMA table_info({table})")]
@@ -128,7 +126,7 @@ class _Home:
                 [[row[index] for index in at] for row in content["rows"]],
             )
             after = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-        if table != "runs":
+        if table in ("items", "events"):
             self._update(rows=self.result.rows + after - before)
 
     # -- files -------------------------------------------------------------------------------------------------

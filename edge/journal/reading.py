@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 from edge.errors import JournalError
 from edge.journal import schema
-from edge.journal.disk_errors import REFUSALS, is_damage
+from edge.journal.disk_errors import is_damage
 
 ROWS_AT_ONCE = 2_000  # one short transaction each: a reader that takes its time must not keep the log growing
 
@@ -62,7 +62,12 @@ class EventRecord(NamedTuple):
 
 
 Record = TypeVar("Record", bound=ItemRecord | EventRecord)
-TABLES: dict[type[Any], str] = {ItemRecord: "items", EventRecord: "events"}
+_RUN = "LEFT JOIN runs r ON r.run = t.run"
+TABLES: dict[type[Any], str] = {
+    ItemRecord: f"items t {_RUN} LEFT JOIN bundles b ON b.bundle = t.bundle",
+    EventRecord: f"events t {_RUN}",
+}
+ELSEWHERE = {"time": "t.wall_time", "run_id": "r.run_id", "boot_id": "r.boot_id", "bundle": "b.digest"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +94,36 @@ class Query:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Give a connection that can't write, and waits for no writer.
+
+    Raises:
+        JournalError: the journal is missing, damaged, too new or can't be read; also what the body finds.
+    """
+    try:
+        connection = sqlite3.connect(_address(path), uri=True, timeout=5.0)
+    except (OSError, sqlite3.Error) as error:
+        raise JournalError(_explain(path, error)) from None
+    try:
+        connection.text_factory = _lenient_text
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, schema.MOST_BYTES)
+        _check_version(path, connection)
+        yield connection
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise JournalError(_explain(path, error)) from None
+    finally:
+        connection.close()
+
+
+def _address(path: Path) -> str:
     if not path.is_file():
         raise JournalError(f"{path}: no journal here. Expected the state folder of a station that has sorted something")
-    log = path.with_name(path.name + "-wal")
-    # Without a log nobody is writing: told so, SQLite needs no lock files and works in a folder that is not ours.
-    immutable = not log.exists() or not log.stat().st_size
-    uri = f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
     try:
-        connection = sqlite3.connect(uri, uri=True, timeout=5.0)
-        try:
-            connection.text_factory = _lenient_text
-            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, schema.MOST_BYTES)
-            _check_version(path, connection)
-            yield connection
-        finally:
-            connection.close()
-    except REFUSALS as error:
-        raise JournalError(_explain(path, error)) from None
+        logged = path.with_name(path.name + "-wal").stat().st_size
+    except FileNotFoundError:
+        logged = 0
+    # Without a log nobody is writing: told so, SQLite needs no lock files and works in a folder that is not ours.
+    return f"{path.resolve().as_uri()}?mode=ro{'' if logged else '&immutable=1'}"
 
 
 def _lenient_text(content: bytes) -> str:
@@ -161,7 +178,7 @@ def check_journal(path: Path) -> list[str]:
     Raises:
         JournalError: it is missing, too new, can't be read, or is so damaged that it can't be checked.
     """
-    with _reading(path) as connection:
+    with open_for_reading(path) as connection:
         lines = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
     return [] if lines == ["ok"] else lines
 
@@ -173,7 +190,7 @@ def count_rows(path: Path, query: Query) -> list[tuple[str | None, str | None, s
         JournalError: the journal is missing, damaged, too new or can't be read.
     """
     where, parameters = query.where()
-    with _reading(path) as connection:
+    with open_for_reading(path) as connection:
         return connection.execute(
             f"SELECT t.bin, t.reason, t.label, count(*) FROM items t WHERE {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
             parameters,
@@ -182,10 +199,9 @@ def count_rows(path: Path, query: Query) -> list[tuple[str | None, str | None, s
 
 def _select(path: Path, record: type[Record], query: Query, order: str, limit: int) -> list[Record]:
     where, parameters = query.where()
-    with _reading(path) as connection:
+    with open_for_reading(path) as connection:
         rows = connection.execute(
-            f"SELECT {_columns(record)} FROM {TABLES[record]} t JOIN runs r ON r.run = t.run "
-            f"WHERE {where} AND {order} LIMIT ?",
+            f"SELECT {_columns(record)} FROM {TABLES[record]} WHERE {where} AND {order} LIMIT ?",
             [*parameters, limit],
         ).fetchall()
     return [record(row[0], iso_time(row[1]), *row[2:]) for row in rows]
@@ -196,8 +212,8 @@ def _columns(record: type[Any]) -> str:
     columns = []
     for name, hint in get_type_hints(record).items():
         sql_type = {int: "INTEGER", float: "REAL"}.get(next(iter(get_args(hint)), hint), "TEXT")
-        columns.append(f"CAST({'r' if name in ('run_id', 'boot_id') else 't'}.{name} AS {sql_type})")
-    columns[1] = "CAST(t.wall_time AS REAL)"
+        column = ELSEWHERE.get(name, f"t.{name}")
+        columns.append(f"CAST({column} AS {'REAL' if name == 'time' else sql_type})")
     return ", ".join(columns)
 
 

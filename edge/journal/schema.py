@@ -16,10 +16,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             started_at INTEGER NOT NULL, wall_time REAL NOT NULL
         )""",
         """
+        CREATE TABLE bundles (bundle INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE)""",
+        """
         CREATE TABLE items (
             row INTEGER PRIMARY KEY, run INTEGER NOT NULL, item INTEGER NOT NULL, wall_time REAL NOT NULL,
             crossed_at INTEGER, decided_at INTEGER, frame_age_ns INTEGER, lane INTEGER,
-            label TEXT, score REAL, margin REAL, bin TEXT, reason TEXT, bundle TEXT,
+            label TEXT, score REAL, margin REAL, bin TEXT, reason TEXT, bundle INTEGER,
             actuator TEXT, position TEXT, fire_at INTEGER, release_at INTEGER, picture TEXT,
             fired_at INTEGER, released_at INTEGER, outcome TEXT, landed_at INTEGER, landed_in TEXT
         )""",
@@ -32,6 +34,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 """The statements that lead from version N to N + 1, for every N; version 0 is an empty file."""
 
+KEYS = {"runs": "run", "bundles": "bundle", "items": "row", "events": "row"}
+"""Each table's key, in an order in which a copy of the journal is complete at every instant."""
+
 TABLES = """
     SELECT CAST(type AS BLOB), CAST(name AS BLOB), CAST(sql AS BLOB) FROM sqlite_schema ORDER BY name
 """  # as bytes: damaged text can not always be decoded
@@ -42,7 +47,7 @@ TABLES = """
 UPSERT_OUTCOME = """
     INSERT INTO items (run, row, picture, item, wall_time, crossed_at, decided_at, frame_age_ns, lane, label, score,
         margin, bin, reason, bundle, actuator, position, fire_at, release_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT bundle FROM bundles WHERE digest = ?), ?, ?, ?, ?)
     ON CONFLICT (row) DO UPDATE SET picture = excluded.picture, wall_time = excluded.wall_time,
         crossed_at = excluded.crossed_at, decided_at = excluded.decided_at, frame_age_ns = excluded.frame_age_ns,
         lane = excluded.lane, label = excluded.label, score = excluded.score, margin = excluded.margin,
@@ -61,6 +66,7 @@ UPSERT_LANDING = """
     INSERT INTO items (run, row, item, wall_time, landed_at, landed_in) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (row) DO UPDATE SET landed_at = excluded.landed_at, landed_in = excluded.landed_in
 """
+INSERT_BUNDLE = "INSERT OR IGNORE INTO bundles (digest) VALUES (?)"
 INSERT_EVENT = """
     INSERT OR REPLACE INTO events (run, row, wall_time, at, kind, severity, code, text)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)

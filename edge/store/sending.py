@@ -13,11 +13,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from edge.errors import JournalError
+from edge.journal import schema
+from edge.journal.reading import open_for_reading
 
 ROWS_AT_ONCE = 500
 # A row is completed by its stroke and its landing seconds after it was written: the latest ones are sent again.
@@ -37,18 +37,15 @@ def send_rows(journal: Path, items: int, events: int, run: str, say: Say, write:
     """
     if not journal.is_file():
         return
-    try:
-        with closing(sqlite3.connect(f"{journal.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)) as connection:
-            if not _is_known(connection, items, run):
-                items = events = 0
-                say(event="anew")
-            for table, after in (("runs", 0), ("items", items), ("events", events)):
-                for columns, rows in _batches(connection, table, max(0, after - ROWS_AGAIN)):
-                    content = json.dumps({"columns": columns, "rows": rows}).encode()
-                    say(event="rows", table=table, size=len(content))
-                    write(content)
-    except sqlite3.Error as error:
-        raise JournalError(f"{journal}: can't be read: {error}") from None
+    with open_for_reading(journal) as connection:
+        if not _is_known(connection, items, run):
+            items = events = 0
+            say(event="anew")
+        for table, after in (("runs", 0), ("bundles", 0), ("items", items), ("events", events)):
+            for columns, rows in _batches(connection, table, max(0, after - ROWS_AGAIN)):
+                content = json.dumps({"columns": columns, "rows": rows}).encode()
+                say(event="rows", table=table, size=len(content))
+                write(content)
 
 
 def _is_known(connection: sqlite3.Connection, row: int, run: str) -> bool:
@@ -66,7 +63,7 @@ def _is_known(connection: sqlite3.Connection, row: int, run: str) -> bool:
 
 def _batches(connection: sqlite3.Connection, table: str, after: int) -> Iterator[tuple[list[str], list[Any]]]:
     """Rows in short transactions, so that the writer's log never has to wait for us."""
-    key = "run" if table == "runs" else "row"
+    key = schema.KEYS[table]
     while True:
         cursor = connection.execute(
             f"SELECT * FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?", (after, ROWS_AT_ONCE)

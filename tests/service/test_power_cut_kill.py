@@ -67,7 +67,7 @@ def kill_at(folder: Path, first: int, run_id: str, after_ns: int) -> int:
     assert not ended, "the child failed by itself"
     assert os.WTERMSIG(status) == signal.SIGKILL
     whole = len(content) // NUMBER.size * NUMBER.size
-    numbers = [first - 1, *(n for (n,) in NUMBER.iter_unpack(content[:whole]))]
+    numbers: list[int] = [first - 1, *(n for (n,) in NUMBER.iter_unpack(content[:whole]))]
     return numbers[-1]
 
 

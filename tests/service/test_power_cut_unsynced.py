@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.disk import Disk, Operation, RecordedCalls
+from support.disk import Disk, Operation, RecordedCalls, Sync
 from support.journal import build_journal, items_in, outcome, record_many, stroke
 from support.power_cut import Medium, Survives, by_chance, everything, nothing_more
 
@@ -101,7 +101,7 @@ def what_is_lost(medium: Medium, folder: Path, survives: Survives, confirmed: in
 
 
 def test_the_recorded_run_passes_checkpoints(recording: Recording) -> None:
-    synced = [op.name for op in recording.operations if type(op).__name__ == "Sync"]
+    synced = [op.name for op in recording.operations if isinstance(op, Sync)]
     assert synced.count("journal.db") >= 6
     assert synced.count("journal.db-wal") >= 80
 

@@ -20,7 +20,7 @@ from edge.config.station import JournalSettings
 from edge.errors import JournalError
 from edge.faults import FaultKind
 from edge.journal import Journal
-from edge.journal.database import Connection, Run, connect_for_writing, open_database
+from edge.journal.database import PAGE_BYTES, Connection, Run, connect_for_writing, open_database
 from edge.journal.disk_errors import is_damage
 from edge.journal.reading import EventRecord, Query, check_journal, read_all
 from edge.types import Event
@@ -54,10 +54,10 @@ TROUBLES = {
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_a_failing_disk_costs_nothing_and_recording_recovers_by_itself(tmp_path: Path, trouble: str) -> None:
+def test_a_failing_disk_costs_nothing_and_recording_recovers_by_itself(memory_folder: Path, trouble: str) -> None:
     refuse, fault, words = TROUBLES[trouble]
     disk, clock = Disk(), VirtualClock()
-    journal = build_journal(tmp_path, clock, connect=disk.connect)
+    journal = build_journal(memory_folder, clock, connect=disk.connect)
     record_many(journal, clock, range(1, 17), journal.store_pending)
     assert journal.counts.stored == 32
 
@@ -67,7 +67,7 @@ def test_a_failing_disk_costs_nothing_and_recording_recovers_by_itself(tmp_path:
     assert (counts.stored, counts.pending, counts.lost) == (32, 48, 0)
     assert counts.error.fault is fault
     assert words in counts.last_error
-    found = [row.item for row in items_in(tmp_path)]
+    found = [row.item for row in items_in(memory_folder)]
     # What was written and not synced may be read back; it is not confirmed and stays in the queue.
     assert found == list(range(1, max(16, len(found)) + 1))
 
@@ -75,20 +75,20 @@ def test_a_failing_disk_costs_nothing_and_recording_recovers_by_itself(tmp_path:
     assert journal.store_pending() == 48
     assert journal.counts.last_error == ""
     journal.close()
-    assert [row.item for row in items_in(tmp_path)] == list(range(1, 41))
-    assert check_journal(tmp_path / "journal.db") == []
+    assert [row.item for row in items_in(memory_folder)] == list(range(1, 41))
+    assert check_journal(memory_folder / "journal.db") == []
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_a_disk_that_fails_from_the_start_is_tried_again(tmp_path: Path, trouble: str) -> None:
+def test_a_disk_that_fails_from_the_start_is_tried_again(memory_folder: Path, trouble: str) -> None:
     disk, clock = Disk(refuse=TROUBLES[trouble][0]), VirtualClock()
-    journal = build_journal(tmp_path, clock, connect=disk.connect)
+    journal = build_journal(memory_folder, clock, connect=disk.connect)
     record_many(journal, clock, range(1, 17), journal.store_pending)
     assert (journal.counts.stored, journal.counts.pending) == (0, 32)
     assert journal.counts.last_error
     disk.refuse = lambda call, name: None
     journal.close()
-    assert [row.item for row in items_in(tmp_path)] == list(range(1, 17))
+    assert [row.item for row in items_in(memory_folder)] == list(range(1, 17))
 
 
 def test_a_disk_that_fails_at_any_single_call_loses_and_doubles_nothing(memory_folder: Path) -> None:
@@ -119,13 +119,13 @@ def test_a_disk_that_fails_at_any_single_call_loses_and_doubles_nothing(memory_f
     assert failing_call > 15
 
 
-def test_a_folder_that_can_not_be_made_is_reported_and_tried_again(tmp_path: Path) -> None:
-    (tmp_path / "state").write_text("a file")
-    journal = build_journal(tmp_path / "state")
+def test_a_folder_that_can_not_be_made_is_reported_and_tried_again(memory_folder: Path) -> None:
+    (memory_folder / "state").write_text("a file")
+    journal = build_journal(memory_folder / "state")
     journal.record(outcome(1, NS_PER_S))
     assert journal.store_pending() == 0
     assert journal.counts.last_error
-    (tmp_path / "state").unlink()
+    (memory_folder / "state").unlink()
     assert journal.store_pending() == 1
 
 
@@ -152,38 +152,38 @@ def change(path: Path, statement: str) -> None:
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "garbage": lambda path: path.write_bytes(b"\x00garbage" * 5000),
-    "cut short": lambda path: overwrite(path, 0, b"") or path.open("r+b").truncate(9000),
-    "first page zeroed": lambda path: overwrite(path, 0, bytes(4096)),
-    "middle page zeroed": lambda path: overwrite(path, 4096 * 5, bytes(4096)),
-    "table's root overwritten": lambda path: overwrite(path, 4096 * 3, b"\xff" * 4096),
+    "cut short": lambda path: os.truncate(path, 9000),
+    "first page zeroed": lambda path: overwrite(path, 0, bytes(PAGE_BYTES)),
+    "middle page zeroed": lambda path: overwrite(path, PAGE_BYTES * 5, bytes(PAGE_BYTES)),
+    "table's root overwritten": lambda path: overwrite(path, PAGE_BYTES * 3, b"\xff" * PAGE_BYTES),
     "another program's": lambda path: change(path, "PRAGMA application_id = 1"),
     "newer": lambda path: change(path, "PRAGMA user_version = 99"),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_file_that_can_not_be_used_is_set_aside_named_and_replaced(tmp_path: Path, damage: str) -> None:
-    DAMAGES[damage](write_journal(tmp_path))
-    content = (tmp_path / "journal.db").read_bytes()
-    journal = build_journal(tmp_path, run_id="later")
+def test_a_file_that_can_not_be_used_is_set_aside_named_and_replaced(memory_folder: Path, damage: str) -> None:
+    DAMAGES[damage](write_journal(memory_folder))
+    content = (memory_folder / "journal.db").read_bytes()
+    journal = build_journal(memory_folder, run_id="later")
     journal.record(outcome(1, NS_PER_S))
     assert journal.store_pending() == 1
     journal.close()
-    aside = tmp_path / "journal-damaged-20260101-000000.db"
+    aside = memory_folder / "journal-damaged-20260101-000000.db"
     assert aside.read_bytes()[100:] == content[100:]
-    assert [row.run_id for row in items_in(tmp_path)] == ["later"]
-    (event,) = read_all(tmp_path / "journal.db", EventRecord, Query())
+    assert [row.run_id for row in items_in(memory_folder)] == ["later"]
+    (event,) = read_all(memory_folder / "journal.db", EventRecord, Query())
     assert (event.kind, event.severity) == ("journal-damaged", "warning")
     assert aside.name in event.text
 
 
-def test_an_empty_file_is_a_new_journal(tmp_path: Path) -> None:
-    (tmp_path / "journal.db").touch()
-    journal = build_journal(tmp_path)
+def test_an_empty_file_is_a_new_journal(memory_folder: Path) -> None:
+    (memory_folder / "journal.db").touch()
+    journal = build_journal(memory_folder)
     journal.record(outcome(1, NS_PER_S))
     journal.close()
-    assert len(items_in(tmp_path)) == 1
-    assert [path.name for path in tmp_path.glob("*damaged*")] == []
+    assert len(items_in(memory_folder)) == 1
+    assert [path.name for path in memory_folder.glob("*damaged*")] == []
 
 
 def connect_without_cache(path: Path) -> Connection:
@@ -199,7 +199,7 @@ def test_damage_that_shows_up_in_a_running_journal_is_set_aside_too(memory_folde
     settings = JournalSettings(max_mb=1, keep_crops="none")
     journal = build_journal(memory_folder, clock, settings, connect_without_cache, "later")
     record_many(journal, clock, range(1, 9), journal.store_pending)
-    overwrite(path, 4096 * 3, b"\xff" * 4096 * 20)
+    overwrite(path, PAGE_BYTES * 3, b"\xff" * PAGE_BYTES * 20)
     # The file is full: the oldest rows, which lie there, are to go.
     record_many(journal, clock, range(9, 1009), journal.store_pending)
     journal.close()
@@ -209,27 +209,27 @@ def test_damage_that_shows_up_in_a_running_journal_is_set_aside_too(memory_folde
     assert items_in(memory_folder)[-1].item == 1008
 
 
-def test_a_large_file_is_verified_in_parts(tmp_path: Path) -> None:
-    path = write_journal(tmp_path, items=1000)
+def test_a_large_file_is_verified_in_parts(memory_folder: Path) -> None:
+    path = write_journal(memory_folder, items=1000)
     run = Run("later", "boot", "0", 1, 1.0)
     sound = open_database(path, run, 10**7)
     sound.verify_some()
     sound.close()
     database = open_database(path, run, 10**7, connect_without_cache)
-    overwrite(path, 4096 * 8, b"\xff" * 4096 * 20)
+    overwrite(path, PAGE_BYTES * 8, b"\xff" * PAGE_BYTES * 20)
     with pytest.raises(sqlite3.DatabaseError) as raised:
         database.verify_some()
     assert is_damage(raised.value)
     database.close()
 
 
-def test_only_a_few_set_aside_files_are_kept(tmp_path: Path) -> None:
+def test_only_a_few_set_aside_files_are_kept(memory_folder: Path) -> None:
     for _ in range(6):
-        (tmp_path / "journal.db").write_bytes(b"garbage" * 1000)
-        journal = build_journal(tmp_path)
+        (memory_folder / "journal.db").write_bytes(b"garbage" * 1000)
+        journal = build_journal(memory_folder)
         journal.record(outcome(1, NS_PER_S))
         journal.close()
-    assert len(list(tmp_path.glob("journal-damaged-*"))) == 3
+    assert len(list(memory_folder.glob("journal-damaged-*"))) == 3
 
 
 def file_bytes(folder: Path) -> int:
@@ -299,9 +299,9 @@ def test_rows_go_when_they_are_too_old(memory_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("years", [-56, 30])
-def test_a_wrong_date_at_start_costs_no_rows(tmp_path: Path, years: int) -> None:
+def test_a_wrong_date_at_start_costs_no_rows(memory_folder: Path, years: int) -> None:
     clock = VirtualClock()
-    journal = build_journal(tmp_path, clock, run_id="a")
+    journal = build_journal(memory_folder, clock, run_id="a")
     run_for_hours(journal, clock, 3)
     journal.close()
 
@@ -312,12 +312,12 @@ def test_a_wrong_date_at_start_costs_no_rows(tmp_path: Path, years: int) -> None
             return super().wall_time() + (years * YEAR_S if self.now() < HOUR // 2 else 0)
 
     clock = Wrong()
-    journal = build_journal(tmp_path, clock, run_id="b")
+    journal = build_journal(memory_folder, clock, run_id="b")
     journal.record(outcome(1, clock.now()))
     journal.store_pending()
     run_for_hours(journal, clock, 3, first=2)
     journal.close()
-    assert len(items_in(tmp_path)) == 3 + 4
+    assert len(items_in(memory_folder)) == 3 + 4
 
 
 @pytest.fixture(scope="module")
@@ -333,7 +333,7 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
     """Change a few bytes, often in the header and the schema, and sometimes cut the file short."""
     changed = bytearray(content)
     for _ in range(rng.randint(1, 12)):
-        end = rng.choice([100, 4096, len(changed)])
+        end = rng.choice([100, PAGE_BYTES, len(changed)])
         changed[rng.randrange(end)] = rng.randrange(256)
     if rng.random() < 0.2:
         del changed[rng.randrange(len(changed)) :]

@@ -19,16 +19,17 @@ from edge.cli.journal import app, parse_instant
 from edge.clock import NS_PER_S, VirtualClock
 from edge.errors import ConfigError, JournalError, SetupError
 from edge.journal import Landing
+from edge.journal.database import PAGE_BYTES
 from edge.journal.exporting import export_rows
 from edge.journal.reading import ItemRecord, Query, read_all
 from edge.types import Event, Reason
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(memory_folder: Path) -> Path:
     """A state folder: 40 items in 5 s from 2026-01-01T00:00:00Z on, every tenth unsure, and two events."""
     clock = VirtualClock()
-    journal = build_journal(tmp_path, clock)
+    journal = build_journal(memory_folder, clock)
     journal.record(Event("started", clock.now(), "The station was started."))
     for item_id in range(1, 41):
         clock.advance_to(clock.now() + NS_PER_S // 8)
@@ -39,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
     journal.record(Landing(1, "metal", clock.now()))
     journal.record(Event("camera-lost", clock.now(), "No frame came.", "fault", "camera-lost"))
     journal.close()
-    return tmp_path
+    return memory_folder
 
 
 def run(*arguments: object, error: type[Exception] | None = None) -> str:
@@ -170,7 +171,7 @@ def test_a_sound_file_is_said_to_be_sound(folder: Path) -> None:
 def test_a_damaged_file_fails_the_check(folder: Path) -> None:
     content = bytearray((folder / "journal.db").read_bytes())
     # The header of the last table page: how many rows it holds.
-    content[-4096 + 3 : -4096 + 5] = b"\x00\xff"
+    content[-PAGE_BYTES + 3 : -PAGE_BYTES + 5] = b"\x00\xff"
     (folder / "journal.db").write_bytes(content)
     assert "damaged" in run("check", "--state-folder", folder, error=JournalError)
 

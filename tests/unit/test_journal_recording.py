@@ -6,6 +6,7 @@ import gc
 import threading
 import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,15 +23,15 @@ from edge.journal.reading import EventRecord, ItemRecord, Query, read_all
 from edge.types import Actuation, Event, Image, Reason, Stroke
 
 
-def test_a_row_tells_everything_that_happened_to_the_item(tmp_path: Path) -> None:
-    journal = build_journal(tmp_path)
+def test_a_row_tells_everything_that_happened_to_the_item(memory_folder: Path) -> None:
+    journal = build_journal(memory_folder)
     journal.bundle = "sha256:abc"
     entry = outcome(2, at=5 * NS_PER_S)
     journal.record(entry)
     journal.record(Stroke(entry.actuation, entry.actuation.fire_at + 7, entry.actuation.release_at + 9))  # type: ignore[union-attr, arg-type]
     journal.record(Landing(2, "paper", 6 * NS_PER_S))
     assert journal.store_pending() == 3
-    (row,) = items_in(tmp_path)
+    (row,) = items_in(memory_folder)
     assert row == ItemRecord(
         row=2,
         time="2026-01-01T00:00:00.000Z",
@@ -60,16 +61,16 @@ def test_a_row_tells_everything_that_happened_to_the_item(tmp_path: Path) -> Non
     )
 
 
-def test_an_item_without_a_stroke_has_none(tmp_path: Path) -> None:
-    journal = build_journal(tmp_path)
+def test_an_item_without_a_stroke_has_none(memory_folder: Path) -> None:
+    journal = build_journal(memory_folder)
     journal.record(outcome(1, NS_PER_S, Reason.UNSURE))
     journal.close()
-    (row,) = items_in(tmp_path)
+    (row,) = items_in(memory_folder)
     assert (row.bin, row.reason, row.actuator, row.fire_at, row.outcome) == ("residual", "unsure", None, None, None)
 
 
-def test_a_stroke_that_comes_first_or_alone_is_kept(tmp_path: Path) -> None:
-    journal = build_journal(tmp_path)
+def test_a_stroke_that_comes_first_or_alone_is_kept(memory_folder: Path) -> None:
+    journal = build_journal(memory_folder)
     first, second = outcome(1, NS_PER_S), outcome(2, 2 * NS_PER_S)
     assert first.actuation is not None
     shared = Actuation("flap-metal", first.actuation.fire_at + 1, first.actuation.release_at + 1, (1, 2))
@@ -79,7 +80,7 @@ def test_a_stroke_that_comes_first_or_alone_is_kept(tmp_path: Path) -> None:
     journal.record(Stroke(Actuation("flap-metal", 5, 6, (3,)), 0, 0, "refused"))
     journal.record(second)
     journal.close()
-    rows = items_in(tmp_path)
+    rows = items_in(memory_folder)
     assert [(r.item, r.label, r.fire_at, r.fired_at, r.outcome) for r in rows] == [
         (1, "metal", shared.fire_at, shared.fire_at, "fired"),
         (2, "paper", shared.fire_at, shared.fire_at, "fired"),
@@ -87,29 +88,29 @@ def test_a_stroke_that_comes_first_or_alone_is_kept(tmp_path: Path) -> None:
     ]
 
 
-def test_runs_follow_each_other_in_one_file(tmp_path: Path) -> None:
+def test_runs_follow_each_other_in_one_file(memory_folder: Path) -> None:
     for run_id in ("run-a", "run-b"):
-        journal = build_journal(tmp_path, run_id=run_id)
+        journal = build_journal(memory_folder, run_id=run_id)
         journal.record(outcome(1, NS_PER_S))
         journal.record(outcome(2, NS_PER_S))
         journal.record(Event("start", 1, f"start of {run_id}"))
         journal.close()
-    assert [(r.row, r.run_id, r.item) for r in items_in(tmp_path)] == [
+    assert [(r.row, r.run_id, r.item) for r in items_in(memory_folder)] == [
         (1, "run-a", 1),
         (2, "run-a", 2),
         (3, "run-b", 1),
         (4, "run-b", 2),
     ]
-    events = list(read_all(tmp_path / "journal.db", EventRecord, Query()))
+    events = list(read_all(memory_folder / "journal.db", EventRecord, Query()))
     assert [(e.row, e.run_id, e.kind, e.text) for e in events] == [
         (1, "run-a", "start", "start of run-a"),
         (2, "run-b", "start", "start of run-b"),
     ]
 
 
-def test_two_runs_of_one_seed_export_identically(tmp_path: Path) -> None:
+def test_two_runs_of_one_seed_export_identically(memory_folder: Path) -> None:
     exports = []
-    for folder in (tmp_path / "a", tmp_path / "b"):
+    for folder in (memory_folder / "a", memory_folder / "b"):
         clock = VirtualClock()
         journal = open_journal(folder, JournalSettings(), clock, run_id="seed-1", boot_id="virtual")
         record_many(journal, clock, range(1, 100), journal.store_pending)
@@ -120,26 +121,26 @@ def test_two_runs_of_one_seed_export_identically(tmp_path: Path) -> None:
     assert exports[0] == exports[1]
 
 
-def test_the_queue_is_bounded_and_what_it_refuses_is_counted_and_told(tmp_path: Path) -> None:
-    journal = build_journal(tmp_path)
+def test_the_queue_is_bounded_and_what_it_refuses_is_counted_and_told(memory_folder: Path) -> None:
+    journal = build_journal(memory_folder)
     journal.backlog.most_rows = 10
     for item_id in range(1, 16):
         journal.record(outcome(item_id, NS_PER_S))
     assert (journal.counts.recorded, journal.counts.lost, journal.counts.pending) == (15, 5, 10)
     assert journal.store_pending() == 10
     journal.close()
-    assert len(items_in(tmp_path)) == 10
-    (event,) = read_all(tmp_path / "journal.db", EventRecord, Query())
+    assert len(items_in(memory_folder)) == 10
+    (event,) = read_all(memory_folder / "journal.db", EventRecord, Query())
     assert event.kind == "journal-loss"
     assert event.text.startswith("5 rows were lost")
     counts = journal.counts
     assert counts.recorded == counts.stored + counts.lost + counts.pending == 16
 
 
-def test_the_control_side_goes_on_while_a_write_hangs(tmp_path: Path) -> None:
+def test_the_control_side_goes_on_while_a_write_hangs(memory_folder: Path) -> None:
     writing, go_on = threading.Event(), threading.Event()
     disk = Disk()
-    journal = build_journal(tmp_path, connect=disk.connect)
+    journal = build_journal(memory_folder, connect=disk.connect)
     journal.record(outcome(1, NS_PER_S))
     journal.store_pending()
 
@@ -160,10 +161,10 @@ def test_the_control_side_goes_on_while_a_write_hangs(tmp_path: Path) -> None:
     go_on.set()
     writer.join()
     journal.close()
-    assert [row.item for row in items_in(tmp_path)] == list(range(1, 203))
+    assert [row.item for row in items_in(memory_folder)] == list(range(1, 203))
 
 
-def test_closing_does_not_wait_for_ever_for_a_hanging_disk(tmp_path: Path) -> None:
+def test_closing_does_not_wait_for_ever_for_a_hanging_disk(memory_folder: Path) -> None:
     writing, go_on = threading.Event(), threading.Event()
     disk = Disk()
 
@@ -172,7 +173,7 @@ def test_closing_does_not_wait_for_ever_for_a_hanging_disk(tmp_path: Path) -> No
         assert go_on.wait(20)
 
     disk.refuse = hang
-    journal = build_journal(tmp_path, connect=disk.connect)
+    journal = build_journal(memory_folder, connect=disk.connect)
     journal.record(outcome(1, NS_PER_S))
     writer = threading.Thread(target=journal.store_pending)
     writer.start()
@@ -184,9 +185,9 @@ def test_closing_does_not_wait_for_ever_for_a_hanging_disk(tmp_path: Path) -> No
     assert journal.counts.stored == 1
 
 
-def test_the_writer_stores_every_batch_interval_and_once_more_at_the_end(tmp_path: Path) -> None:
+def test_the_writer_stores_every_batch_interval_and_once_more_at_the_end(memory_folder: Path) -> None:
     clock, stop = VirtualClock(), threading.Event()
-    journal = build_journal(tmp_path, clock, JournalSettings(batch_ms=1000, keep_crops="none"))
+    journal = build_journal(memory_folder, clock, JournalSettings(batch_ms=1000, keep_crops="none"))
     stored_at: list[tuple[int, int]] = []
 
     class Station(VirtualClock):
@@ -205,13 +206,13 @@ def test_the_writer_stores_every_batch_interval_and_once_more_at_the_end(tmp_pat
     assert journal.counts.stored == 4
 
 
-def test_recording_keeps_no_frame(tmp_path: Path) -> None:
-    class Watched(np.ndarray):  # type: ignore[type-arg]
+def test_recording_keeps_no_frame(memory_folder: Path) -> None:
+    class Watched(np.ndarray[Any, Any]):
         """An array that can be watched."""
 
     frame = photo().view(Watched)
     watch = weakref.ref(frame)
-    journal = build_journal(tmp_path, settings=JournalSettings(keep_crops="all"))
+    journal = build_journal(memory_folder, settings=JournalSettings(keep_crops="all"))
     journal.record(outcome(1, NS_PER_S, pixels=frame))
     del frame
     gc.collect()
@@ -220,53 +221,53 @@ def test_recording_keeps_no_frame(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("keep", "kept"), [("none", []), ("unsure", [2]), ("all", [1, 2, 3])])
-def test_pictures_are_kept_as_the_settings_say(tmp_path: Path, keep: str, kept: list[int]) -> None:
-    journal = build_journal(tmp_path, settings=JournalSettings.model_validate({"keep_crops": keep}))
+def test_pictures_are_kept_as_the_settings_say(memory_folder: Path, keep: str, kept: list[int]) -> None:
+    journal = build_journal(memory_folder, settings=JournalSettings.model_validate({"keep_crops": keep}))
     for item_id, reason in enumerate((Reason.SORTED, Reason.UNSURE, Reason.LATE), start=1):
         journal.record(outcome(item_id, NS_PER_S, reason, pixels=photo()))
     journal.close()
-    rows = items_in(tmp_path)
+    rows = items_in(memory_folder)
     assert [row.item for row in rows if row.picture] == kept
     for row in rows:
         if row.picture:
-            shape = _read_picture(tmp_path / "pictures" / row.picture).shape
+            shape = _read_picture(memory_folder / "pictures" / row.picture).shape
             assert shape == (30, 40, 3)
 
 
-def test_pictures_take_no_more_room_than_given(tmp_path: Path) -> None:
+def test_pictures_take_no_more_room_than_given(memory_folder: Path) -> None:
     settings = JournalSettings(keep_crops="all", crops_max_mb=0.02)
     for run_id in ("run-a", "run-b"):
-        journal = build_journal(tmp_path, settings=settings, run_id=run_id)
+        journal = build_journal(memory_folder, settings=settings, run_id=run_id)
         for item_id in range(1, 21):
             journal.record(outcome(item_id, NS_PER_S, pixels=photo(item_id)))
             journal.store_pending()
         journal.close()
-    left = sorted((tmp_path / "pictures").iterdir())
+    left = sorted((memory_folder / "pictures").iterdir())
     assert 15_000 < sum(path.stat().st_size for path in left) <= 20_000
     assert {path.name[:5] for path in left} == {"run-b"}
     assert left[-1].name == "run-b-00000020.jpg"
 
 
-def test_a_picture_that_can_not_be_kept_costs_no_row(tmp_path: Path) -> None:
-    (tmp_path / "pictures").write_text("a file where the folder should be")
-    journal = build_journal(tmp_path, settings=JournalSettings(keep_crops="all"))
+def test_a_picture_that_can_not_be_kept_costs_no_row(memory_folder: Path) -> None:
+    (memory_folder / "pictures").write_text("a file where the folder should be")
+    journal = build_journal(memory_folder, settings=JournalSettings(keep_crops="all"))
     journal.record(outcome(1, NS_PER_S, pixels=photo()))
     journal.close()
-    assert [row.picture for row in items_in(tmp_path)] == [None]
+    assert [row.picture for row in items_in(memory_folder)] == [None]
     assert journal.counts.pictures_lost == 1
 
 
-def test_two_controllers_can_not_share_a_folder(tmp_path: Path) -> None:
-    first = open_journal(tmp_path, JournalSettings(), VirtualClock())
+def test_two_controllers_can_not_share_a_folder(memory_folder: Path) -> None:
+    first = open_journal(memory_folder, JournalSettings(), VirtualClock())
     with pytest.raises(JournalError, match="another sorter keeps its journal here"):
-        open_journal(tmp_path, JournalSettings(), VirtualClock())
+        open_journal(memory_folder, JournalSettings(), VirtualClock())
     first.close()
-    open_journal(tmp_path, JournalSettings(), VirtualClock()).close()
+    open_journal(memory_folder, JournalSettings(), VirtualClock()).close()
 
 
-def test_a_damaged_file_is_told_to_the_listener(tmp_path: Path) -> None:
-    (tmp_path / "journal.db").write_bytes(b"not a database" * 100)
-    journal = build_journal(tmp_path)
+def test_a_damaged_file_is_told_to_the_listener(memory_folder: Path) -> None:
+    (memory_folder / "journal.db").write_bytes(b"not a database" * 100)
+    journal = build_journal(memory_folder)
     told: list[Event] = []
     journal.on_event = told.append
     journal.record(outcome(1, NS_PER_S))
