@@ -22,12 +22,10 @@ from edge.config import RESIDUAL, Station, load_station
 from edge.errors import BundleError, StoreError
 from edge.interfaces import Clock
 from edge.store.models import ModelStore
+from edge.store.quick import check_room
 from edge.store.records import Evidence, Generation
 
 log = logging.getLogger(__name__)
-
-# What must stay free for the journal and the system after a model was stored.
-RESERVE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def prove(bundle: Bundle, device: Device, allow_downgrade: bool = False) -> Evid
     if not allow_downgrade:
         _check_version(bundle, device.store)
     if not device.store.holds(bundle.digest):
-        check_room(bundle.size, device)
+        check_room(device.store.folder, bundle.size, device.free_bytes)
     return _measure(bundle, device, signer)
 
 
@@ -157,19 +155,6 @@ def check_station(bundle: Bundle, station: Station) -> None:
     ]
     if problems:
         raise BundleError(f"{bundle.source} does not fit station {station.name!r}: " + "; ".join(problems))
-
-
-def check_room(size: int, device: Device) -> None:
-    """Refuse what would fill the disk; `size` in bytes is what is still to be written."""
-    folder = device.store.folder
-    while not folder.exists():
-        folder = folder.parent
-    free = device.free_bytes(folder)
-    if free < size + RESERVE_BYTES:
-        raise StoreError(
-            f"{folder}: expected {(size + RESERVE_BYTES) >> 20} MiB free, got {free >> 20} MiB: "
-            "free space with 'sorter model prune'"
-        )
 
 
 def version_order(version: str) -> tuple[tuple[int, str], ...]:

@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from pydantic import ValidationError
 from edge.bundle.archive import Bundle, open_bundle
 from edge.durable import FileCalls, sync_folder, write_atomically
 from edge.errors import BundleError, StoreError
+from edge.store.quick import has_digest
 from edge.store.records import Evidence, Generation
 
 BUNDLE = "bundle.sorter"
@@ -92,11 +92,7 @@ class ModelStore:
 
     def is_whole(self, digest: str) -> bool:
         """Tell whether an installed model's file still has its digest."""
-        try:
-            with self.bundle_path(digest).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == digest
-        except OSError:
-            return False
+        return has_digest(self.bundle_path(digest), digest)
 
     def models(self) -> list[Evidence]:
         """All installed models in order of installation; damaged evidence is left out (see `verify_store`)."""
@@ -202,7 +198,8 @@ class ModelStore:
         with self.locked():
             if not self.holds(digest):
                 raise StoreError(f"model {digest[:12]} is not installed: 'sorter model list' shows what is")
-            self.open(digest)
+            if not self.is_whole(digest):
+                raise BundleError(f"{self.bundle_path(digest)} is damaged: push or install the model again")
             try:
                 before = self.active()
             except StoreError:

@@ -14,25 +14,32 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import select
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-
-from edge.bundle.archive import LARGEST_BUNDLE, read_bundle
 from edge.clock import NS_PER_MS, NS_PER_S, ms
 from edge.durable import sync_folder
 from edge.errors import BundleError, SorterError, StoreError, TransferError
-from edge.interfaces import Clock
-from edge.store.install import Device, activate, check_room, prove
-from edge.store.records import Evidence, Generation
-from edge.store.sending import list_files, send_files, send_rows
+from edge.store.quick import answer_if_current, check_room
+
+# What proves and installs a model takes half a second to import. It is imported after the client was told
+# to send, so that both go on at once; a question whose answer is "it is at work already" never needs it.
+if TYPE_CHECKING:
+    from edge.interfaces import Clock
+    from edge.store.install import Device
+    from edge.store.records import Evidence, Generation
 
 PROTOCOL = 1
+LARGEST = 64 << 20
+_DIGEST = re.compile("[0-9a-f]{64}")
+_FLAGS = {"activate": True, "probation": True, "allow_downgrade": False}
 _LONGEST_LINE = 1 << 16
 _LONGEST_LIST = 8 << 20
 _CHUNK = 1 << 18
@@ -42,49 +49,46 @@ _SILENCE_S = 30
 _WAIT_S = 35
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    protocol: int
-
-
-class Push(_Request):
+@dataclass(frozen=True)
+class Push:
     """Install a bundle, and put it to work if `activate`."""
 
-    ask: Literal["push"]
-    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
-    size: int = Field(gt=0, le=LARGEST_BUNDLE)
+    digest: str
+    size: int
     activate: bool = True
     probation: bool = True
     allow_downgrade: bool = False
 
 
-class Status(_Request):
+@dataclass(frozen=True)
+class Status:
     """Say what is there; `digest` is the bundle that would be pushed."""
 
-    ask: Literal["status"]
-    digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    digest: str = ""
 
 
-class Pull(_Request):
+@dataclass(frozen=True)
+class Pull:
     """Send home what is new; `items` and `events` are the last rows that the workstation has, `run` their run."""
 
-    ask: Literal["pull"]
-    items: int = Field(default=0, ge=0)
-    events: int = Field(default=0, ge=0)
+    items: int = 0
+    events: int = 0
     run: str = ""
-    files: bool = True
 
 
-class _Wanted(BaseModel):
-    size: int = Field(ge=2, le=_LONGEST_LIST)
+@dataclass(frozen=True)
+class Place:
+    """Where a connection's models go: known at once, while all the rest of the device is opened when it is needed."""
+
+    store: Path
+    clock: Clock
+    open_device: Callable[[], Device]
+    free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
 
 
-Request = Annotated[Push | Status | Pull, Field(discriminator="ask")]
-
-
-def serve(reader: FileIO, writer: FileIO, open_device: Callable[[], Device]) -> int:
+def serve(reader: FileIO, writer: FileIO, place: Place) -> int:
     """Answer the one request of a connection and return the exit code; a lost client is no error."""
-    session = _Session(reader, writer, open_device)
+    session = _Session(reader, writer, place)
     try:
         session.answer()
     except SorterError as error:
@@ -96,92 +100,111 @@ def serve(reader: FileIO, writer: FileIO, open_device: Callable[[], Device]) -> 
 
 
 class _Session:
-    def __init__(self, reader: FileIO, writer: FileIO, open_device: Callable[[], Device]) -> None:
+    def __init__(self, reader: FileIO, writer: FileIO, place: Place) -> None:
         self._reader = reader
         self._writer = writer
-        self._open_device = open_device
+        self._place = place
 
     def say(self, **event: object) -> None:
         self._write(json.dumps(event).encode() + b"\n")
 
     def answer(self) -> None:
         request = _parse(self._read_line())
-        device = self._open_device()
-        if isinstance(request, Status):
-            self.say(event="status", **_status(device, request.digest))
+        if isinstance(request, Push):
+            self._push(request)
         elif isinstance(request, Pull):
-            self._send_home(request, device)
+            self._send_home(request, self._place.open_device())
         else:
-            self._push(request, device)
+            self.say(event="status", **_status(self._place.open_device(), request.digest))
 
     def _send_home(self, request: Pull, device: Device) -> None:
+        from edge.store.sending import list_files, send_files, send_rows
+
         folder = device.station.state_folder
         send_rows(folder / "journal.db", request.items, request.events, request.run, self.say, self._write)
-        if request.files:
-            offered = list_files(folder)
-            listed = json.dumps([[path, size, changed] for path, (size, changed) in offered.items()]).encode()
-            self.say(event="files", size=len(listed))
-            self._write(listed)
-            send_files(folder, offered, self._wanted(), self.say, self._write)
+        offered = list_files(folder)
+        listed = json.dumps([[path, size, changed] for path, (size, changed) in offered.items()]).encode()
+        self.say(event="files", size=len(listed))
+        self._write(listed)
+        send_files(folder, offered, self._wanted(), self.say, self._write)
         self.say(event="done")
 
     def _wanted(self) -> list[str]:
+        size = _whole_number(_json_object(self._read_line()), "size", _LONGEST_LIST)
+        content = b""
+        while len(content) < size and (chunk := self._read(min(_CHUNK, size - len(content)))):
+            content += chunk
         try:
-            size = _Wanted.model_validate_json(self._read_line()).size
-            content = b""
-            while len(content) < size and (chunk := self._read(min(_CHUNK, size - len(content)))):
-                content += chunk
-            return TypeAdapter(list[str]).validate_json(content)
-        except ValidationError:
-            raise TransferError("expected a list of paths: install the same edge-sorter on both machines") from None
+            wanted = json.loads(content)
+        except ValueError:
+            wanted = None
+        if not isinstance(wanted, list):
+            raise TransferError("expected a list of paths: install the same edge-sorter on both machines")
+        return [str(path) for path in wanted]
 
     def _write(self, content: bytes) -> None:
         left = memoryview(content)
         while left:
             left = left[self._writer.write(left) or 0 :]
 
-    def _push(self, request: Push, device: Device) -> None:
-        store = device.store
-        with store.locked():
-            pass  # makes the folders
-        with _alone(store.folder / "incoming" / f"{request.digest}.lock", device.clock):
-            installed = next((model for model in store.models() if model.digest == request.digest), None)
-            already = installed is not None and store.is_whole(request.digest)
-            if installed is None or not already:
-                part = store.folder / "incoming" / f"{request.digest}.part"
-                self._fetch(part, request, device)
-                self.say(event="stored")
-                installed = self._install(part, request, device)
-        generation = store.active()
+    def _push(self, request: Push) -> None:
+        current = answer_if_current(self._place.store, request.digest)
+        if current is not None:
+            self.say(event="done", already=True, **current)
+            return
+        incoming = self._place.store / "incoming"
+        try:
+            incoming.mkdir(parents=True, exist_ok=True)
+            lock = (incoming / f"{request.digest}.lock").open("ab")
+        except OSError as error:
+            raise _unwritable(incoming, error) from None
+        with lock, _alone(lock.fileno(), self._place.clock):
+            if (self._place.store / "models" / request.digest).exists():
+                device = self._place.open_device()
+                if device.store.is_whole(request.digest):
+                    self._finish(request, device, device.store.find(request.digest), already=True)
+                    return
+            part = incoming / f"{request.digest}.part"
+            device = self._fetch(part, request)
+            self.say(event="stored")
+            self._finish(request, device, self._install(part, request, device), already=False)
+
+    def _finish(self, request: Push, device: Device, installed: Evidence, already: bool) -> None:
+        from edge.store.install import activate
+
+        generation = device.store.active()
         if request.activate:
             generation = activate(device, request.digest, "pushed", request.probation)
         self.say(event="done", already=already, **_result(installed, generation))
 
-    def _fetch(self, part: Path, request: Push, device: Device) -> None:
+    def _fetch(self, part: Path, request: Push) -> Device:
         """Take what is missing of the file; what came is kept when the connection is lost."""
         _forget_oldest(part)
-        with part.open("ab") as file:
-            offset = file.tell()
-            if offset > request.size:
-                file.truncate(offset := 0)
-            check_room(request.size - offset, device)
-            self.say(event="send", offset=offset)
-            try:
+        try:
+            with part.open("ab") as file:
+                offset = file.tell()
+                if offset > request.size:
+                    file.truncate(offset := 0)
+                check_room(part.parent, request.size - offset, self._place.free_bytes)
+                self.say(event="send", offset=offset)
+                device = self._place.open_device()
                 while offset < request.size:
                     chunk = self._read(min(_CHUNK, request.size - offset))
                     if not chunk:
                         raise TransferError(
-                            f"the connection was lost after {offset} of {request.size} bytes: push again, it goes on there"
+                            f"the connection was lost after {offset} of {request.size} bytes: "
+                            "push again, it goes on there"
                         )
                     file.write(chunk)
                     offset += len(chunk)
                 file.flush()
                 os.fsync(file.fileno())
-            except OSError as error:
-                raise StoreError(
-                    f"{part.parent}: can't store the model ({error.strerror}): free space with 'sorter model prune'"
-                ) from None
-        sync_folder(part.parent)
+            sync_folder(part.parent)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _unwritable(part.parent, error) from None
+        return device
 
     def _read_line(self) -> bytes:
         """One line, or as much of it as shows that it is none of ours: scp and sftp say things without an end."""
@@ -199,6 +222,9 @@ class _Session:
         return (self._reader.read(most) or b"") if ready else b""
 
     def _install(self, part: Path, request: Push, device: Device) -> Evidence:
+        from edge.bundle.archive import read_bundle
+        from edge.store.install import prove
+
         content = part.read_bytes()
         try:
             bundle = read_bundle(content, f"{request.digest[:12]}.sorter")
@@ -219,37 +245,71 @@ class _Session:
 
 
 def _parse(line: bytes) -> Push | Status | Pull:
-    try:
-        request: Push | Status | Pull = TypeAdapter(Request).validate_json(line)
-    except ValidationError as error:
-        problem = error.errors()[0]
+    """The request of a connection.
+
+    Raises:
+        TransferError: it is none, or one of another protocol.
+    """
+    tree = _json_object(line)
+    if tree.get("protocol") != PROTOCOL:
         raise TransferError(
-            f"expected one request of `sorter push` or `sorter pull` in JSON, got {line[:60]!r} "
-            f"({problem['msg']}): this account only receives models"
-        ) from None
-    if request.protocol != PROTOCOL:
-        raise TransferError(
-            f"expected protocol {PROTOCOL}, got {request.protocol}: install the same edge-sorter on both machines"
+            f"expected protocol {PROTOCOL}, got {tree.get('protocol')!r}: install the same edge-sorter on both machines"
         )
-    return request
+    digest = str(tree.get("digest", ""))
+    match tree.get("ask"):
+        case "push" if _DIGEST.fullmatch(digest):
+            flags = {name: tree.get(name, default) is True for name, default in _FLAGS.items()}
+            return Push(digest, _whole_number(tree, "size", LARGEST), **flags)
+        case "status" if not digest or _DIGEST.fullmatch(digest):
+            return Status(digest)
+        case "pull":
+            rows = {name: _whole_number(tree, name, 1 << 62) for name in ("items", "events")}
+            return Pull(**rows, run=str(tree.get("run", "")))
+    raise _not_for_us(line)
+
+
+def _json_object(line: bytes) -> dict[str, Any]:
+    try:
+        tree = json.loads(line)
+    except (ValueError, RecursionError):
+        tree = None
+    if not isinstance(tree, dict):
+        raise _not_for_us(line)
+    return tree
+
+
+def _whole_number(tree: dict[str, Any], name: str, largest: int) -> int:
+    number = tree.get(name)
+    if type(number) is not int or not 0 <= number <= largest:
+        raise TransferError(f"expected {name} to be a number from 0 to {largest}, got {number!r:.40}")
+    return number
+
+
+def _not_for_us(line: bytes) -> TransferError:
+    return TransferError(
+        f"expected one request of `sorter push` or `sorter pull`, got {line[:60]!r}: this account only receives models"
+    )
+
+
+def _unwritable(folder: Path, error: OSError) -> StoreError:
+    return StoreError(f"{folder}: can't store the model ({error.strerror}): free space with 'sorter model prune'")
 
 
 @contextmanager
-def _alone(lock: Path, clock: Clock) -> Iterator[None]:
+def _alone(lock: int, clock: Clock) -> Iterator[None]:
     """Hold a model's transfer for this process alone, waiting for another one that may be about to end."""
-    with lock.open("ab") as file:
-        until = clock.now() + _WAIT_S * NS_PER_S
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if clock.now() > until:
-                    raise TransferError(
-                        f"this very model has been coming over another connection for {_WAIT_S} s: try again later"
-                    ) from None
-                clock.sleep_until(clock.now() + ms(100))
-        yield
+    until = clock.now() + _WAIT_S * NS_PER_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if clock.now() > until:
+                raise TransferError(
+                    f"this very model has been coming over another connection for {_WAIT_S} s: try again later"
+                ) from None
+            clock.sleep_until(clock.now() + ms(100))
+    yield
 
 
 def _forget_oldest(part: Path) -> None:

@@ -194,7 +194,7 @@ def test_a_damaged_active_model_is_replaced_by_its_predecessor(bench: Bench) -> 
     changeover = bench.start()
     assert (bench.at_work(), bench.current()) == ("1.0", "1.0")
     changeover.turn()
-    assert "it can't be used" in bench.events[0].text
+    assert "can't be used" in bench.events[0].text
 
 
 def test_when_nothing_in_the_store_can_be_read_the_shipped_model_works(bench: Bench) -> None:

@@ -20,7 +20,7 @@ from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.store.install import Device, check_station, prove, version_order
 from edge.store.models import ModelStore
-from edge.store.receive import serve
+from edge.store.receive import Place, serve
 from edge.store.verify import verify_store
 
 STATION = """
@@ -57,7 +57,7 @@ def talk(device: Device, request: bytes, content: bytes, folder: Path) -> list[d
     """One connection on which everything is sent at once; the events that came back."""
     (folder / "in").write_bytes(request + content)
     with (folder / "in").open("rb", buffering=0) as reader, (folder / "out").open("wb", buffering=0) as writer:
-        serve(reader, writer, lambda: device)
+        serve(reader, writer, Place(device.store.folder, device.clock, lambda: device, device.free_bytes))
     return [json.loads(line) for line in (folder / "out").read_bytes().splitlines()]
 
 

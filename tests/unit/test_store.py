@@ -112,7 +112,7 @@ def test_a_damaged_model_can_not_be_activated_and_is_mended_by_adding_it_again(
     path = store.bundle_path(digest(models, "1.1"))
     path.chmod(0o644)
     path.write_bytes(models["1.1"][0][:-1] + b"x")
-    with pytest.raises(BundleError, match="not laid out"):
+    with pytest.raises(BundleError, match="is damaged"):
         store.activate(digest(models, "1.1"), "", NOW)
     assert [finding.where for finding in verify_store(store)] == [str(path.parent)]
     store.add(*models["1.1"])

@@ -1,0 +1,67 @@
+"""The questions about a store that need nothing but the standard library, so that they are answered at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+from edge.errors import StoreError
+
+# What must stay free for the journal and the system after a model was stored.
+RESERVE_BYTES = 64 << 20
+
+
+def store_folder(station_file: Path) -> Path | None:
+    """The station's model store; None where the file needs a closer look (missing, broken, odd)."""
+    try:
+        named = tomllib.loads(station_file.read_text("utf-8")).get("state_folder", "/var/lib/sorter")
+        return (station_file.resolve().parent / Path(named).expanduser()).resolve() / "models"
+    except (OSError, ValueError, TypeError, RuntimeError):
+        return None
+
+
+def answer_if_current(store: Path, digest: str) -> dict[str, object] | None:
+    """What a push gets to hear when its model is at work already and whole; None in every other case."""
+    try:
+        about = json.loads((store / "active" / "about.json").read_bytes())
+        evidence = json.loads((store / "models" / digest / "evidence.json").read_bytes())
+        if about["current"] != digest or not has_digest(store / "models" / digest / "bundle.sorter", digest):
+            return None
+        return {
+            "title": str(evidence["title"]),
+            "digest": digest,
+            "milliseconds": float(evidence["milliseconds"]),
+            "active": True,
+            "previous": about["previous"],
+            "generation": int(about["number"]),
+        }
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def has_digest(path: Path, digest: str) -> bool:
+    """Tell whether the file has this SHA-256; a file that can't be read has not."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+    except OSError:
+        return False
+
+
+def check_room(folder: Path, size: int, free_bytes: Callable[[Path], int]) -> None:
+    """Refuse what would fill the disk; `size` in bytes is what is still to be written.
+
+    Raises:
+        StoreError: saying how much is free and how much is needed.
+    """
+    while not folder.exists():
+        folder = folder.parent
+    free = free_bytes(folder)
+    if free < size + RESERVE_BYTES:
+        raise StoreError(
+            f"{folder}: expected {(size + RESERVE_BYTES) >> 20} MiB free, got {free >> 20} MiB: "
+            "free space with 'sorter model prune'"
+        )
