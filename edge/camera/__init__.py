@@ -39,4 +39,4 @@ def open_camera(settings: CameraSettings, clock: Clock, world: World | None = No
         raise CameraError("a simulated camera needs a simulated world; a recorded clip is camera type video")
     from edge.camera.simulated import SimulatedCamera
 
-    return SimulatedCamera(world, clock)
+    return SimulatedCamera(world, clock, settings)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from edge.clock import NS_PER_S, ms
+from edge.config.cameras import SimulatedCamera as Settings
 from edge.errors import CameraError, CameraStalledError
 from edge.interfaces import Clock
 from edge.simulate.disturbances import Disturbance
 from edge.simulate.world import World
 from edge.types import Frame, Image
-
 
 OTHER_CLOCK_NS = 3600 * NS_PER_S
 
@@ -19,8 +19,9 @@ class SimulatedCamera:
     Like a real camera it waits for nobody: what was not fetched in time is lost (`dropped`).
     """
 
-    def __init__(self, world: World, clock: Clock) -> None:
-        settings = world.station.camera
+    def __init__(self, world: World, clock: Clock, settings: Settings | None = None) -> None:
+        settings = settings or _settings(world)
+        settings = settings or _settings(world)
         self.dropped = 0
         self._world = world
         self._clock = clock
@@ -29,6 +30,7 @@ class SimulatedCamera:
         self._age = ms(world.station.simulation.frame_age_ms)
         self._number = self._newest(clock.now()) + 1
         self._last: Image | None = None
+        world.set_shutter(settings.exposure_us, settings.gain)
         self._check_there()
 
     @property
@@ -44,7 +46,7 @@ class SimulatedCamera:
         """The instant at which the next frame can be read."""
         return self._captured_at(self._number) + self._age
 
-    def read(self) -> Frame | None:
+    def read(self) -> Frame:
         """Wait for the next frame, leaving out those that are past.
 
         Raises:
@@ -82,3 +84,12 @@ class SimulatedCamera:
     def _newest(self, at: int) -> int:
         """Number of the newest frame that was taken by `at`."""
         return int((at - self._world.started_at) / self._period)
+
+
+def _settings(world: World) -> Settings:
+    """Return the camera of a station that may be described with another one."""
+    camera = world.station.camera
+    size = camera.width, camera.height
+    if isinstance(camera, Settings):
+        return camera
+    return Settings(type="simulated", width=size[0], height=size[1], frames_per_s=camera.frames_per_s)

@@ -18,13 +18,18 @@ class CameraBase(Settings):
     frames_per_s: float = Field(default=30.0, gt=0, le=240, description="frame rate, frames per second")
 
 
-class DeviceCamera(CameraBase):
+class ExposedCamera(CameraBase):
     """Controls that real sensors share; calibration measures the values and locks them."""
 
     exposure_us: int | None = Field(
         default=None, ge=10, le=1_000_000, description="exposure time, microseconds; unset: automatic"
     )
     gain: float | None = Field(default=None, ge=0, le=64, description="analogue gain; unset: automatic")
+
+
+class DeviceCamera(ExposedCamera):
+    """A camera on a cable."""
+
     stall_ms: float = Field(
         default=2000.0, ge=100, le=60_000, description="no frame for this long means that the camera is lost, ms"
     )
@@ -73,7 +78,7 @@ class FolderCamera(CameraBase):
     loop: bool = Field(default=False, description="start again at the end")
 
 
-class SimulatedCamera(CameraBase):
+class SimulatedCamera(ExposedCamera):
     """A camera over the simulated station; needs the [simulation] table's settings, which have defaults."""
 
     type: Literal["simulated"] = Field(description="which kind of camera")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +12,7 @@ import numpy as np
 from edge.clock import ms
 from edge.config import RESIDUAL, Station
 from edge.simulate.agenda import Agenda
+from edge.simulate.arm import draw_arm
 from edge.simulate.flap import CLEAR, IN_PATH, Flap
 from edge.simulate.motion import BeltMotion
 from edge.simulate.sprite import Smear, Sprite, smeared
@@ -23,6 +25,7 @@ from edge.types import Image
 FALL_NS: Final = ms(180)
 """From leaving the belt to lying in the bin."""
 _TAIL_MM: Final = 150.0  # from the last diverter to the end of the belt
+_ARM_MM: Final = 70.0  # of a diverter that is in view
 _ENTRY_MM: Final = 60.0  # items are laid on this far before the view, so that shadow and blur come in gradually
 
 
@@ -87,10 +90,12 @@ class BeltScene:
         self.on_beam: Callable[[bool], None] = lambda broken: None
         self._beam_mm = None if station.sensing.beam_pin is None else view.line_mm - station.sensing.beam_to_line_mm
         self._in_beam = 0
-        self._traffic: Traffic | None = traffic
+        self._traffic, self._feeding = traffic, True
+        self._awaited = False
         self._agenda = agenda
         self._exposure = Exposure(simulation.exposure_ms / 1000, 0.012)
         self._end_mm = max((gate.distance_mm for gate in self.gates), default=view.line_mm) + _TAIL_MM
+        self._arms = tuple(gate for gate in self.gates if gate.distance_mm < view.along_mm)
         self._strip = build_strip(simulation.texture, view.across_px, simulation.seed)
         self._surfaces: dict[float, Image] = {}
         self._expect_next()
@@ -99,7 +104,17 @@ class BeltScene:
 
     def stop_feeding(self) -> None:
         """Lay nothing more on the belt; what is on it goes its way."""
-        self._traffic = None
+        self._feeding = False
+
+    def resume_feeding(self, at: int) -> None:
+        """Lay items on the belt again, the next one at its start."""
+        self._feeding = True
+        if not self._awaited:
+            self._expect_next(self.motion.position(at))
+
+    def set_exposure(self, exposure_s: float) -> None:
+        """Let the shutter be open for that long."""
+        self._exposure = Exposure(exposure_s, self._exposure.readout_s)
 
     def flap_moved(self, name: str, at: int) -> None:
         """Nothing: what a flap does to an item is known once the item has passed it."""
@@ -126,13 +141,16 @@ class BeltScene:
         self._to_next_gate(rider, 0)
         return rider
 
-    def _expect_next(self) -> None:
-        if self._traffic is not None:
-            arrival = self._traffic.next()
-            self._agenda.when(self.motion, arrival.front_mm - _ENTRY_MM, lambda at: self._arrive(arrival))
+    def _expect_next(self, not_before_mm: float = -math.inf) -> None:
+        arrival = self._traffic.next()
+        while arrival.front_mm - _ENTRY_MM < not_before_mm:
+            arrival = self._traffic.next()  # would have come while nothing was laid on
+        self._awaited = True
+        self._agenda.when(self.motion, arrival.front_mm - _ENTRY_MM, lambda at: self._arrive(arrival))
 
     def _arrive(self, arrival: Arrival) -> None:
-        if self._traffic is not None:
+        self._awaited = False
+        if self._feeding:
             self.lay(arrival)
             self._expect_next()
 
@@ -203,6 +221,9 @@ class BeltScene:
             # A rolling shutter exposes the row of the item's middle this much earlier or later than the middle row.
             middle = rider.top_px + rider.sprite.width / 2 - view.across_px / 2
             rider.sprite.draw(picture, front_px - rider.sprite.length + middle * smear.skew, rider.top_px, smear)
+        for gate in self._arms:
+            extension = self.flaps[gate.actuator].extension(gate.position, at)
+            draw_arm(picture, gate.distance_mm / view.mm_per_pixel, _ARM_MM / view.mm_per_pixel, extension)
         return picture
 
     def _surface(self, blur_px: float) -> Image:

@@ -112,6 +112,7 @@ class BinScene:
         self._rng = np.random.default_rng([simulation.seed, 5])
         self._size = (station.camera.width, station.camera.height)
         self._feeding = True
+        self._awaited = False
         self._hand: Hand | None = None
         self._moved_at = start
         # A servo turns the very plate that is in the picture; lids and carousels move beneath it.
@@ -132,6 +133,13 @@ class BinScene:
     def stop_feeding(self) -> None:
         """Nobody comes any more."""
         self._feeding = False
+
+    def resume_feeding(self, at: int) -> None:
+        """People come again."""
+        if not self._feeding:
+            self._feeding = True
+            if not self._awaited:
+                self._await_visit(at)
 
     def visit(self, kind: Visit, at: int) -> None:
         """Let somebody come at an instant."""
@@ -166,6 +174,7 @@ class BinScene:
         return Lying(truth, sprite, x, height * float(rng.uniform(0.42, 0.58)))
 
     def _await_visit(self, not_before: int) -> None:
+        self._awaited = True
         mean_s = 60 / self._station.simulation.items_per_min
         pause = round(float(self._rng.exponential(mean_s)) * NS_PER_S)
         kind = list(self.habits)[int(self._rng.choice(len(self.habits), p=list(self.habits.values())))]
@@ -173,6 +182,7 @@ class BinScene:
 
     def _come(self, kind: Visit, at: int) -> None:
         if not self._feeding:
+            self._awaited = False
             return
         if self.lying or self._is_moving(at):
             self._agenda.at(at + NS_PER_S, lambda later: self._come(kind, later))  # people wait until it is their turn

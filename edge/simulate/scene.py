@@ -38,6 +38,10 @@ class Scene(Protocol):
         """Let nothing more come; what is there goes its way."""
         ...
 
+    def resume_feeding(self, at: int) -> None:
+        """Let things come again."""
+        ...
+
     def flap_moved(self, name: str, at: int) -> None:
         """Take notice that an actuator has been told to move."""
         ...

@@ -19,11 +19,14 @@ from edge.config import Station
 from edge.errors import ConfigError
 from edge.interfaces import Clock
 from edge.simulate.agenda import Agenda
+from edge.simulate.belt import BeltScene
+from edge.simulate.bin import VIEW_MM
 from edge.simulate.disturbances import Disturbance, Planned
 from edge.simulate.drives import PinState, StepperDrive, build_drive, build_flap
 from edge.simulate.motion import BeltMotion
 from edge.simulate.scene import Scene, build_scene
 from edge.simulate.sensor import Optics, Sensor
+from edge.simulate.surroundings import Paper, Shutter, Surroundings
 from edge.simulate.truth import TrueItem
 from edge.types import Image
 
@@ -38,7 +41,7 @@ class World:
         scene: the belt or the bin.
         flaps: the moving part of each actuator, by the actuator's name.
         on_input: called with pin and level when a sensor's output changes.
-        light: factor on the brightness; tests and faults change it.
+        surroundings: lamps, rails, how the camera hangs; tests and calibrating change them.
     """
 
     def __init__(self, station: Station, clock: Clock, disturbances: Iterable[Planned] = ()) -> None:
@@ -66,6 +69,8 @@ class World:
         self._sensor = Sensor(
             (station.camera.width, station.camera.height), Optics(noise=simulation.noise), simulation.seed
         )
+        self.surroundings = Surroundings()
+        self._shutter = Shutter(simulation.exposure_ms / 1000)
         self._wire_sensors()
         for planned in disturbances:
             self.plan(planned)
@@ -235,16 +240,59 @@ class World:
         with self._lock:
             self.scene.stop_feeding()
 
+    def resume_feeding(self) -> None:
+        """Let items come again, from now on."""
+        with self._lock:
+            self.scene.resume_feeding(self._clock.now())
+
+    def set_shutter(self, exposure_us: int | None, gain: float | None) -> None:
+        """Set the camera's exposure and gain; both None: automatic, which follows the lamps."""
+        with self._lock:
+            exposure_s = None if exposure_us is None else exposure_us / 1e6
+            self._shutter = Shutter(self.station.simulation.exposure_ms / 1000, exposure_s, gain)
+            if isinstance(self.scene, BeltScene):
+                self.scene.set_exposure(self._shutter.open_s)
+
+    def lay_paper(self, middle: tuple[float, float] | None, rides: bool, turn_degrees: float = 0.0) -> None:
+        """Lay the printed sheet down with its middle at a share of the picture's width and height; None: take it away."""
+        with self._lock:
+            if middle is None:
+                self.surroundings.paper = None
+                return
+            ways = {"right": (1, 0), "left": (-1, 0), "down": (0, 1), "up": (0, -1)}
+            way = ways[self.station.belt.direction] if rides and self.station.belt is not None else (0, 0)
+            camera, scale = self.station.camera, self._mm_per_pixel()
+            place = middle[0] * camera.width * scale, middle[1] * camera.height * scale
+            self.surroundings.paper = Paper(place, self.surface.position(self._clock.now()), way, turn_degrees)
+
+    def _mm_per_pixel(self) -> float:
+        if self.station.belt is not None:
+            return self.station.belt.mm_per_pixel
+        return VIEW_MM / max(self.station.camera.width, self.station.camera.height)
+
     def render(self, at: int) -> Image:
         """Return what the camera takes at an instant, (height, width, 3), RGB."""
         with self._lock:
             picture = self.scene.picture(at)
+            picture = self._surround(picture, at)
         if self.is_active(Disturbance.CAMERA_MOVED):
             picture = _moved(picture)
         if self.is_active(Disturbance.SHADOW):
             _shade(picture, (at - self.started_at) / NS_PER_S)
-        self._sensor.expose(picture, at, self._gain())
+        lamp = self.surroundings.lamp_at(at, self._shutter.open_s)
+        self._sensor.expose(picture, at, self._gain() * lamp * self._shutter.brightness(self.surroundings.lamp))
         return picture
+
+    def _surround(self, picture: Image, at: int) -> Image:
+        around = self.surroundings
+        if around.paper is not None:
+            speed = self.surface.speed_at(at) if around.paper.rides != (0, 0) else 0.0
+            scale = self._mm_per_pixel()
+            moved = self.surface.position(at)
+            around.paper.draw(picture, moved, scale, speed / scale * self._shutter.open_s)
+        if around.rails_px:
+            around.add_rails(picture, self.station.belt is None or self.station.belt.direction in ("right", "left"))
+        return around.look(picture)
 
     def _gain(self) -> float:
         if self.is_active(Disturbance.CAMERA_BLACK):
