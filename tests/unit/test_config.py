@@ -282,7 +282,7 @@ def test_every_setting_has_a_description_a_type_and_a_default() -> None:
     ("key", "kind", "default"),
     [
         ("camera.width", "whole number, from 64 to 4096", "640"),
-        ("camera.gain (picamera2, v4l2)", "number, from 0 to 64", "unset"),
+        ("camera.gain (picamera2, v4l2, simulated)", "number, from 0 to 64", "unset"),
         ("belt.direction", "right, left, down, up", '"right"'),
         ("bins[].labels", "list of text", "empty"),
         ("actuators[].positions_us (servo)", "table of whole number", "required"),
