@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -41,6 +42,9 @@ from edge.store.timed import TimedClassifier
 from edge.transport import build_belt, build_transport
 from edge.transport.conveyor import Conveyor
 from edge.web import PageServer, build_app
+
+if TYPE_CHECKING:
+    from edge.simulate.world import World
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +124,8 @@ def _build(
     serving: Serving,
     models: Changeover | None,
 ) -> Runtime:
-    pins, camera = _open_world(station, clock)
+    pins, world = open_world(station, clock)
+    camera = partial(open_camera, station.camera, clock, world)
     actuators = open_actuators(station, pins, clock)
     live = LiveView(clock)
 
@@ -219,19 +224,19 @@ def watch_belt(station: Station, line: Line, health: Health, panel: Panel) -> Be
     return BeltWatch(belt, health, station.belt.run_pin is not None, belt.speed if has_encoder else None)
 
 
-def _open_world(station: Station, clock: Clock) -> tuple[Pins, partial[Camera]]:
-    """Return the pins and how to open the camera; a simulated station has both from one simulated world."""
+def open_world(station: Station, clock: Clock) -> tuple[Pins, World | None]:
+    """Return the pins of a station, and the simulated world that they and its camera belong to, if it is simulated."""
     if station.camera.type == "simulated":
         from edge.simulate.wiring import WorldPins
         from edge.simulate.world import World
 
         world = World(station, clock)
-        return WorldPins(world, clock), partial(open_camera, station.camera, clock, world)
+        return WorldPins(world, clock), world
     if station.camera.type in LIVE_CAMERAS:
-        return open_pins(), partial(open_camera, station.camera, clock)
+        return open_pins(), None
     from edge.actuate.mock_pins import RestingPins
 
-    return RestingPins(), partial(open_camera, station.camera, clock)
+    return RestingPins(), None
 
 
 def _open_named(station: Station, clock: Clock) -> Serving:
