@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +20,11 @@ LENGTH_PX: Final = 2048
 """Length of a strip; the surface repeats after it."""
 
 
+@lru_cache(maxsize=4)
 def build_strip(texture: str, across: int, seed: int) -> Image:
     """Return a strip (across, LENGTH_PX, 3) of the surface that the name or the picture's path stands for.
+
+    The strip is shared by all callers: not to be written into.
 
     Raises:
         ConfigError: neither a known surface nor a picture that can be read.
