@@ -23,7 +23,7 @@ from edge.bundle.photo import load_photo
 from edge.bundle.preprocess import prepare_crop
 from edge.types import Image
 from training import measures
-from training.evaluate import FloatNetwork, Int8Network, Scored, answers, figures, prepare, score
+from training.evaluate import FloatNetwork, Int8Network, Network, Scored, answers, figures, prepare, score
 from training.frozen import compile_float
 from training.photos import LabelledPhoto
 from training.pool import Studio, ViewPlan
@@ -82,7 +82,8 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
     operators = check_operators(int8_model)
     on_progress("measuring on validation photos")
     checks = _validation(recipe, data, run)
-    networks = {"float": FloatNetwork(float_model), "int8": Int8Network(int8_model, recipe.name)}
+    int8_network = Int8Network(int8_model, recipe.name)
+    networks: dict[str, Network] = {"float": FloatNetwork(float_model), "int8": int8_network}
     plain = {name: score(network, checks.plain) for name, network in networks.items()}
     shifted = {name: score(network, checks.shifted) for name, network in networks.items()}
     thresholds = _fit(plain["int8"], shifted["int8"], checks, recipe, options.purity)
@@ -95,7 +96,7 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
     (run.folder / "float.tflite").write_bytes(float_model)
     (run.folder / "int8.tflite").write_bytes(int8_model)
     (run.folder / "thresholds.json").write_text(thresholds.model_dump_json(), encoding="utf-8")
-    manifest, golden = _manifest(recipe, written, networks["int8"], thresholds, report, options)
+    manifest, golden = _manifest(recipe, written, int8_network, thresholds, report, options)
     members = {"model.tflite": int8_model, "golden.bin": golden, "report.json": json.dumps(report, indent=1).encode()}
     return Converted(pack_bundle(manifest, members), report, manifest.title)
 
@@ -175,7 +176,7 @@ def _gate(report: dict[str, Any], options: ConvertOptions) -> None:
 def _manifest(
     recipe: Recipe,
     written: dict[str, Any],
-    network: Any,
+    network: Int8Network,
     thresholds: Thresholds,
     report: dict[str, Any],
     options: ConvertOptions,

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from edge.errors import ConfigError
 
 _HOST = re.compile(
-    r"^(?:(?P<user>[^@\s:\[\]-][^@\s:\[\]]*)@)?(?:\[(?P<v6>[0-9a-fA-F:.%]+)\]|(?P<name>[^\s:@\[\]-][^\s:@\[\]]*))(?::(?P<port>\d{1,5}))?$"
+    r"^(?:(?P<user>[^@\s:\[\]-][^@\s:\[\]]*)@)?(?:\[(?P<v6>[0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|(?P<name>[^\s:@\[\]-][^\s:@\[\]]*))(?::(?P<port>\d{1,5}))?$"
 )
 
 

@@ -47,8 +47,7 @@ def quantize_static(float_model: bytes, representative: Iterable[Image]) -> byte
         if tensor == name or name in tensor.split(":")[0].split("/")[-1]:
             found["min"] = np.full_like(found["min"], -127.0)
             found["max"] = np.full_like(found["max"], 128.0)
-    content: bytes = tool.quantize(ranges, enable_progress_report=False).quantized_model
-    return content
+    return bytes(tool.quantize(ranges, enable_progress_report=False).quantized_model)
 
 
 def quantize_dynamic(float_model: bytes) -> bytes:
@@ -56,8 +55,7 @@ def quantize_dynamic(float_model: bytes) -> bytes:
     from litert_quantizer import quantizer, recipe
 
     tool = quantizer.Quantizer(float_model, recipe.dynamic_wi8_afp32())
-    content: bytes = tool.quantize(enable_progress_report=False).quantized_model
-    return content
+    return bytes(tool.quantize(enable_progress_report=False).quantized_model)
 
 
 def _signature(float_model: bytes) -> tuple[str, str]:
