@@ -22,7 +22,7 @@ def draw_background(rng: Generator, size: int, surroundings: Sequence[Image]) ->
     piece = np.asarray(cv2.resize(photo[top : top + side, left : left + side], (size, size)), dtype=np.uint8)
     if rng.random() < 0.6:
         piece = np.asarray(cv2.GaussianBlur(piece, (0, 0), rng.uniform(1.0, 9.0)), dtype=np.uint8)
-    return np.rot90(piece, int(rng.integers(4)))
+    return np.asarray(np.rot90(piece, int(rng.integers(4))), dtype=np.uint8)
 
 
 def _drawn(rng: Generator, size: int) -> Image:
@@ -45,14 +45,14 @@ def _drawn(rng: Generator, size: int) -> Image:
         canvas = canvas + fine * rng.uniform(8, 40)
     canvas = canvas * (1 + _noise(rng, size, 3, coloured=False) * rng.uniform(0, 0.15))
     canvas = canvas + rng.normal(0, rng.uniform(0, 9), (size, size, 1))
-    return np.clip(canvas, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(canvas, 0, 255), dtype=np.uint8)
 
 
 def _colour(rng: Generator) -> np.ndarray:
     """Surfaces are grey, dark or tinted far more often than vivid."""
     value = rng.uniform(5, 250)
     vivid = rng.choice([0.05, 0.25, 1.0], p=[0.45, 0.35, 0.2])
-    return np.clip(value * (1 + vivid * rng.uniform(-1, 1, 3)), 0, 255).astype(np.float32)
+    return np.asarray(np.clip(value * (1 + vivid * rng.uniform(-1, 1, 3)), 0, 255), dtype=np.float32)
 
 
 def _noise(rng: Generator, size: int, cells: int, coloured: bool) -> np.ndarray:
@@ -66,4 +66,4 @@ def _stripes(rng: Generator, size: int, crossed: bool) -> np.ndarray:
     wave = np.sin((x * np.cos(angle) + y * np.sin(angle)) * 2 * np.pi / period)
     if crossed:
         wave = np.maximum(wave, np.sin((y * np.cos(angle) - x * np.sin(angle)) * 2 * np.pi / period))
-    return np.clip(wave * rng.uniform(1, 12), 0, 1)[..., None] * rng.uniform(0.2, 1.0)
+    return np.asarray(np.clip(wave * rng.uniform(1, 12), 0, 1)[..., None] * rng.uniform(0.2, 1.0))

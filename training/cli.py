@@ -61,6 +61,19 @@ def train(
     typer.echo(f"{run}: validation top-1 {100 * chosen['plain']:.1f} %{shifted} (float). Next: sorter convert {run}")
 
 
+def search(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe by name (waste), or a .toml file.")],
+    data: Data,
+    run: Annotated[Path, typer.Option("--run", help="Run folder; its views are rendered once and used by all trials.")],
+    trials: Annotated[int, typer.Option(min=1, help="Finished trials wanted, over all processes and starts.")] = 20,
+) -> None:
+    """Search for better settings of the fine-tuning; start it several times at once to search in parallel."""
+    train_module, recipes, module = load("training.train"), load("training.recipe"), load("training.search")
+    loaded = recipes.load_recipe(recipe)
+    _, _, pools = train_module.prepare(loaded, data, train_module.Run(run), os.cpu_count() or 1, lambda *_: None)
+    typer.echo(json.dumps(module.search(loaded, data, pools, run / "search", trials), indent=2))
+
+
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A bundle (.sorter) or a run folder that was converted.")],
     data: Annotated[Path, typer.Option("--data", help="LABEL/PHOTO tree, or a .txt or .csv list.")],
@@ -115,7 +128,8 @@ def split_dataset(
     """Split so that near duplicates stay together and photos added later move no old one."""
     hygiene, splits = load("training.hygiene"), load("training.splits")
     found = hygiene.inspect(read_photos(data, {}))
-    parts = splits.split(found.readable, found.groups, validation, test)
+    before = splits.read_before(out, found.readable)
+    parts = splits.split(found.readable, found.groups, validation, test, before)
     splits.write(parts, out)
     typer.echo(", ".join(f"{name} {len(photos)}" for name, photos in parts.items()))
 

@@ -21,6 +21,7 @@ STAGES = (
     (6, 5, 1, 112, 3), (6, 5, 2, 192, 4), (6, 3, 1, 320, 1),
 )  # fmt: skip
 BLOCKS = sum(stage[4] for stage in STAGES)
+FEATURES = 1280
 _EPSILON = 1e-3
 
 
@@ -68,7 +69,7 @@ def build_back(shape: tuple[int, ...], blocks: int, classes: int, dropout: float
     """Activations after `blocks` blocks -> (scores (n, classes), features (n, 1280))."""
     x = activations = keras.Input(shape, name="activations")
     x = _blocks(x, blocks, BLOCKS)
-    x = layers.Conv2D(1280, 1, use_bias=False, name="conv_head")(x)
+    x = layers.Conv2D(FEATURES, 1, use_bias=False, name="conv_head")(x)
     x = _normalized(x, "bn1")
     features = layers.GlobalAveragePooling2D(name="features")(x)
     kept = layers.Dropout(dropout, name="dropout")(features)

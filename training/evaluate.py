@@ -66,7 +66,7 @@ class Answers:
     def counted(self, indices: np.ndarray) -> np.ndarray:
         """Replace the index of a merged label by that of the label that it counts as."""
         target = np.array([self.names.index(self.merged.get(name, name)) for name in self.names] + [-1])
-        return target[indices]
+        return np.asarray(target[indices])
 
 
 def answers(photos: Sequence[LabelledPhoto], names: tuple[str, ...], merged: Mapping[str, str]) -> Answers:

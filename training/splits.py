@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -15,25 +16,30 @@ from training.photos import DatasetError, LabelledPhoto
 
 
 def split(
-    photos: Sequence[LabelledPhoto], groups: Mapping[str, int], validation: float, test: float
+    photos: Sequence[LabelledPhoto],
+    groups: Mapping[str, int],
+    validation: float,
+    test: float,
+    before: Mapping[str, str] | None = None,
 ) -> dict[str, list[LabelledPhoto]]:
     """Put each photo, or group of near duplicates, where a hash of its name says.
 
-    A photo's part depends on its own name only, so that added photos move no old one; a group goes where its
-    first member (in order of name) goes, so a group that grows stays where its first member was.
+    `before` maps photos to the parts they were in: they stay, and what is nearly like one of them joins it. A
+    new photo's part depends on its own name only, so what else was added makes no difference.
 
     Raises:
         DatasetError: a label has no photo in one of the parts.
     """
-    first: dict[int, str] = {}
-    for photo in sorted(photos, key=lambda photo: photo.name):
+    before = before or {}
+    homes: dict[int, str] = {}
+    for photo in sorted(photos, key=lambda photo: (photo.name not in before, photo.name)):
         if photo.name in groups:
-            first.setdefault(groups[photo.name], photo.name)
+            home = before.get(photo.name) or _part(photo.name, validation, test)
+            homes.setdefault(groups[photo.name], home)
     parts: dict[str, list[LabelledPhoto]] = {"train": [], "val": [], "test": []}
     for photo in photos:
-        key = first[groups[photo.name]] if photo.name in groups else photo.name
-        place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2**64
-        parts["test" if place < test else "val" if place < test + validation else "train"].append(photo)
+        own = homes[groups[photo.name]] if photo.name in groups else _part(photo.name, validation, test)
+        parts[before.get(photo.name, own)].append(photo)
     wanted = {"train", *(["val"] if validation > 0 else []), *(["test"] if test > 0 else [])}
     labels = {photo.label for photo in photos}
     for name in sorted(wanted):
@@ -43,12 +49,34 @@ def split(
     return parts
 
 
+def _part(name: str, validation: float, test: float) -> str:
+    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+    return "test" if place < test else "val" if place < test + validation else "train"
+
+
+def read_before(out: Path, photos: Sequence[LabelledPhoto]) -> dict[str, str]:
+    """Return photo name -> part from the lists that an earlier split wrote."""
+    names = {photo.path.resolve(): photo.name for photo in photos}
+    before = {}
+    for part in ("train", "val", "test"):
+        file = out / f"{part}.csv"
+        if file.is_file():
+            with file.open(newline="", encoding="utf-8") as lines:
+                for row in csv.DictReader(lines):
+                    name = names.get((out / row["path"]).resolve())
+                    if name is not None:
+                        before[name] = part
+    return before
+
+
 def write(parts: Mapping[str, Sequence[LabelledPhoto]], out: Path) -> None:
     """Write NAME.csv for each part (path, label), with paths relative to `out`."""
     out.mkdir(parents=True, exist_ok=True)
     for name, photos in parts.items():
-        rows = [f"{os.path.relpath(photo.path, out)},{photo.label}" for photo in photos]
-        (out / f"{name}.csv").write_text("path,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+        with (out / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("path", "label"))
+            writer.writerows((Path(os.path.relpath(photo.path, out)).as_posix(), photo.label) for photo in photos)
 
 
 def import_photos(photos: Sequence[LabelledPhoto], label_map: Mapping[str, str], out: Path) -> tuple[int, list[str]]:

@@ -116,7 +116,7 @@ def _frames(clip: Path) -> list[Image]:
         good, frame = video.read()
         if good:
             small = cv2.resize(frame, (320, max(1, round(320 * frame.shape[0] / frame.shape[1]))))
-            frames.append(np.ascontiguousarray(small[..., ::-1]))
+            frames.append(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), dtype=np.uint8))
     video.release()
     if not frames:
         raise DatasetError(f"{clip}: expected a clip for backgrounds, could not read it")

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from edge.errors import ConfigError
-from training.efficientnet_lite import build_back, build_front, imagenet_head, load_weights
+from training.efficientnet_lite import FEATURES, build_back, build_front, imagenet_head, load_weights
 from training.finetune import FitSettings, fine_tune, interpolate, soft_targets, with_old_head
 from training.frozen import compile_float
 from training.photos import data_digest
@@ -58,33 +58,62 @@ class Run:
         return written
 
 
+@dataclass(frozen=True)
+class Pools:
+    """Training views with their labels, and the validation views under their names."""
+
+    train: Pool
+    labels: np.ndarray
+    checks: dict[str, tuple[Pool, np.ndarray]]  # validation as it is, and on other backgrounds
+
+
 def train(recipe: Recipe, data: Path, run: Run, processes: int, on_progress: Progress) -> dict[str, Any]:
     """Make or finish a run; every stage that an interrupted run finished is taken from its folder."""
+    training, validation, pools = prepare(recipe, data, run, processes, on_progress)
+    network, table, best = fit(recipe, data, pools, run.folder)
+    network.save(run.network)
+    written = _record(recipe, training, validation, table, best)
+    (run.folder / "run.json").write_text(json.dumps(written, indent=2), encoding="utf-8")
+    return written
+
+
+def prepare(
+    recipe: Recipe, data: Path, run: Run, processes: int, on_progress: Progress
+) -> tuple[TrainingSet, TrainingSet, Pools]:
+    """Read the photos and render all views through the frozen front, or find them in the run's folder."""
     run.folder.mkdir(parents=True, exist_ok=True)
     _claim(recipe, run)
     keras.utils.set_random_seed(recipe.seed)
     training, validation = read_sets(recipe.train, data, recipe), read_sets(recipe.validation, data, recipe)
     model = _frozen_model(recipe, data, run)
-    pools = _render_all(recipe, data, run, (training, validation), model, processes, on_progress)
-    network = _build(recipe, data)
+    return training, validation, _render_all(recipe, data, run, (training, validation), model, processes, on_progress)
+
+
+def fit(
+    recipe: Recipe, data: Path, pools: Pools, folder: Path
+) -> tuple[keras.Model, list[dict[str, float]], dict[str, float]]:
+    """Probe, fine-tune, and choose the point between both by validation; return network, all points, the chosen one."""
+    classes = len(recipe.labels)
+    network = build_network(recipe, data)
     back = network.get_layer("back")
-    weights = _balance(pools.labels, len(recipe.labels))
-    back.get_layer("scores").set_weights(
-        list(fit_probe(pools.train.features, pools.labels, weights, len(recipe.labels)))
-    )
+    weights = _balance(pools.labels, classes)
+    back.get_layer("scores").set_weights(list(fit_probe(pools.train.features, pools.labels, weights, classes)))
     before = back.get_weights()
-    targets = soft_targets(pools.labels, len(recipe.labels), recipe.fit.label_smoothing)
+    targets = soft_targets(pools.labels, classes, recipe.fit.label_smoothing)
     settings = FitSettings(**recipe.fit.model_dump(exclude={"alphas"}), seed=recipe.seed)
-    model_to_fit = with_old_head(back, imagenet_head(data / str(recipe.network.weights)))
-    fine_tune(model_to_fit, pools.train, targets, weights, settings, run.folder)
+    fine_tune(with_old_head(back, _old_head(recipe, data)), pools.train, targets, weights, settings, folder)
     after = back.get_weights()
     table = _sweep(back, before, after, recipe.fit.alphas, pools)
     best = max(table, key=lambda row: row["mean"])
     back.set_weights(interpolate(before, after, best["alpha"]))
-    network.save(run.network)
-    written = _record(recipe, training, validation, table, best)
-    (run.folder / "run.json").write_text(json.dumps(written, indent=2), encoding="utf-8")
-    return written
+    return network, table, best
+
+
+def _old_head(recipe: Recipe, data: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The classifier whose knowledge is kept; without ImageNet weights there is none to keep: one class, always sure."""
+    if recipe.network.weights is None:
+        return np.zeros((FEATURES, 1), np.float32), np.zeros(1, np.float32)
+    return imagenet_head(data / recipe.network.weights)
 
 
 def _claim(recipe: Recipe, run: Run) -> None:
@@ -96,7 +125,7 @@ def _claim(recipe: Recipe, run: Run) -> None:
     file.write_text(mine, encoding="utf-8")
 
 
-def _build(recipe: Recipe, data: Path) -> keras.Model:
+def build_network(recipe: Recipe, data: Path) -> keras.Model:
     """The whole network as it will be converted: pixels minus 127 -> scores."""
     settings = recipe.network
     front = build_front(settings.size, settings.frozen_blocks)
@@ -113,9 +142,9 @@ def _frozen_model(recipe: Recipe, data: Path, run: Run) -> bytes:
     """Activations, features and old classes of the untouched ImageNet network, compiled."""
     file = run.folder / "frozen.tflite"
     if not file.is_file():
-        network = _build(recipe, data)
+        network = build_network(recipe, data)
         front, back = network.get_layer("front"), network.get_layer("back")
-        kernel, bias = imagenet_head(data / str(recipe.network.weights))
+        kernel, bias = _old_head(recipe, data)
         old = keras.layers.Dense(len(bias))
         image = keras.Input(front.inputs[0].shape[1:], name="image")
         activations = front(image)
@@ -126,13 +155,6 @@ def _frozen_model(recipe: Recipe, data: Path, run: Run) -> bytes:
     return file.read_bytes()
 
 
-@dataclass(frozen=True)
-class _Pools:
-    train: Pool
-    labels: np.ndarray
-    checks: dict[str, tuple[Pool, np.ndarray]]  # validation as it is, and on other backgrounds
-
-
 def _render_all(  # noqa: PLR0913
     recipe: Recipe,
     data: Path,
@@ -141,7 +163,7 @@ def _render_all(  # noqa: PLR0913
     model: bytes,
     processes: int,
     on_progress: Progress,
-) -> _Pools:
+) -> Pools:
     training, validation = sets
     cache = run.folder / "masks"
     plan = plan_views(training.labels, training.repeats.tolist(), recipe.rounds, recipe.nothing, recipe.seed)
@@ -166,7 +188,7 @@ def _render_all(  # noqa: PLR0913
     checks = {"plain": (render("plain", whole, ViewPlan(np.arange(len(validation.labels)), 0)), validation.labels)}
     if len(cut):
         checks["shifted"] = (render("shifted", other, ViewPlan(cut, recipe.seed + 94)), validation.labels[cut])
-    return _Pools(train_pool, labels, checks)
+    return Pools(train_pool, labels, checks)
 
 
 def _balance(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -176,7 +198,7 @@ def _balance(labels: np.ndarray, classes: int) -> np.ndarray:
     return np.where(labels >= 0, weights[np.maximum(labels, 0)], 0.5).astype(np.float32)
 
 
-def _sweep(back: Any, before: Any, after: Any, alphas: tuple[float, ...], pools: _Pools) -> list[dict[str, float]]:
+def _sweep(back: Any, before: Any, after: Any, alphas: tuple[float, ...], pools: Pools) -> list[dict[str, float]]:
     """Top-1 on validation for points between the probe and the fine-tuned weights."""
     table = []
     for alpha in (0.0, *alphas):

@@ -78,7 +78,7 @@ def _cropped(photo: Image, geometry: InputGeometry, rng: Generator) -> Image:
     angle = rng.choice([0, 90, 180, 270]) + rng.uniform(-20, 20)
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), float(angle), scale)
     shift = rng.uniform(-0.15, 0.15, 2) * size
-    matrix[:, 2] += np.array([size / 2 - width / 2, size / 2 - height / 2]) + shift
+    matrix[:, 2] = matrix[:, 2] + np.array([size / 2 - width / 2, size / 2 - height / 2]) + shift
     return np.asarray(
         cv2.warpAffine(photo, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
         dtype=np.uint8,
@@ -94,7 +94,8 @@ def _composite(
         corner = rng.choice([-1.0, 1.0], 2) * rng.uniform(0.38, 0.6, 2)
         canvas = _pasted(canvas, other, other_mask, rng.uniform(0.25, 0.6), corner, rng)
     share = rng.uniform(0.45, 1.0) if rng.random() < 0.8 else rng.uniform(1.0, 1.5)
-    return np.clip(_pasted(canvas, photo, mask, share, rng.uniform(-0.12, 0.12, 2), rng), 0, 255).astype(np.uint8)
+    pasted = _pasted(canvas, photo, mask, share, rng.uniform(-0.12, 0.12, 2), rng)
+    return np.asarray(np.clip(pasted, 0, 255), dtype=np.uint8)
 
 
 def _pasted(
@@ -113,15 +114,17 @@ def _pasted(
     matrix[:, 2] = np.array([size / 2, size / 2]) + shift * size - matrix[:, :2] @ np.array(centre)
     interpolation = cv2.INTER_AREA if scale < 0.7 else cv2.INTER_LINEAR
     warped = cv2.warpAffine(photo, matrix, (size, size), flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_LINEAR).astype(np.float32) / 255.0
+    warped_mask = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_LINEAR)
+    alpha = np.asarray(warped_mask, dtype=np.float32) / np.float32(255.0)
     if rng.random() < 0.65:
         offset = rng.integers(-14, 15, 2)
-        shadow = cv2.GaussianBlur(np.roll(alpha, tuple(offset), (0, 1)), (0, 0), float(rng.uniform(2, 12)))
+        moved = np.roll(alpha, (int(offset[0]), int(offset[1])), (0, 1))
+        shadow = np.asarray(cv2.GaussianBlur(moved, (0, 0), float(rng.uniform(2, 12))))
         canvas = canvas * (1 - shadow[..., None] * rng.uniform(0.15, 0.65))
-    alpha = cv2.GaussianBlur(alpha, (0, 0), 0.7)[..., None]
+    soft = np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.7))[..., None]
     # The board's light is baked into the object; another surface throws another amount of it.
-    lit = warped.astype(np.float32) * rng.uniform(0.65, 1.2) * rng.uniform(0.92, 1.08, 3)
-    return lit * alpha + canvas * (1 - alpha)
+    lit = np.asarray(warped, dtype=np.float32) * rng.uniform(0.65, 1.2) * rng.uniform(0.92, 1.08, 3)
+    return np.asarray(lit * soft + canvas * (1 - soft))
 
 
 def _mirrored(view: Image, rng: Generator) -> Image:
@@ -130,9 +133,9 @@ def _mirrored(view: Image, rng: Generator) -> Image:
 
 def _developed(view: Image, rng: Generator, strength: float) -> Image:
     """Light, colour cast, saturation, contrast, uneven light, blur, motion, fewer pixels, sensor noise."""
-    pixels = view.astype(np.float32)
+    pixels: np.ndarray = view.astype(np.float32)
     s = strength
-    pixels *= np.exp(rng.normal(0, 0.22 * s)) * np.exp(rng.normal(0, 0.06 * s, 3))
+    pixels = pixels * (np.exp(rng.normal(0, 0.22 * s)) * np.exp(rng.normal(0, 0.06 * s, 3))).astype(np.float32)
     grey = pixels.mean(axis=2, keepdims=True)
     pixels = grey + (pixels - grey) * rng.uniform(1 - 0.5 * s, 1 + 0.4 * s)
     mean = pixels.mean()
@@ -144,7 +147,7 @@ def _developed(view: Image, rng: Generator, strength: float) -> Image:
     if rng.random() < 0.35:
         pixels = _softened(pixels, rng)
     pixels = pixels + rng.normal(0, rng.uniform(0, 6 * s), view.shape)
-    return np.clip(pixels, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels, 0, 255), dtype=np.uint8)
 
 
 def _softened(pixels: np.ndarray, rng: Generator) -> np.ndarray:

@@ -1,0 +1,70 @@
+"""A tiny data set of drawn objects and one run over it, shared by the tests of the workstation's commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+RECIPE = """
+name = "tiny"
+labels = ["disc", "square"]
+rounds = 2
+nothing = 0.1
+[[train]]
+list = "board/train.txt"
+[[validation]]
+list = "board/val.txt"
+[network]
+size = 64
+frozen_blocks = 11
+[fit]
+epochs = 2
+batch = 8
+alphas = [1.0]
+"""
+
+
+def draw_photo(label: str, seed: int) -> np.ndarray:
+    """A red disc or a blue square on a light board, RGB, 96 x 128."""
+    rng = np.random.default_rng(seed)
+    board = np.full((96, 128, 3), 215, np.float32) + rng.normal(0, 2, (96, 128, 1))
+    x, y, size = int(rng.integers(45, 83)), int(rng.integers(40, 56)), int(rng.integers(16, 26))
+    if label == "disc":
+        cv2.circle(board, (x, y), size, (190.0, 40.0, 30.0), -1)
+    else:
+        cv2.rectangle(board, (x - size, y - size), (x + size, y + size), (20.0, 60.0, 200.0), -1)
+    return np.clip(board, 0, 255).astype(np.uint8)
+
+
+def write_photo(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels[..., ::-1])
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """board/LABEL/*.jpg with train.txt (16) and val.txt (8)."""
+    root = tmp_path_factory.mktemp("tiny")
+    for part, seeds in (("train", range(8)), ("val", range(8, 12))):
+        names = [f"{label}/{label}{seed}.jpg" for label in ("disc", "square") for seed in seeds]
+        for name in names:
+            write_photo(
+                root / "board" / name, draw_photo(name.split("/")[0], int(name[:-4].split("e")[-1].split("c")[-1]))
+            )
+        (root / "board" / f"{part}.txt").write_text("\n".join(names) + "\n")
+    (root / "tiny.toml").write_text(RECIPE)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run over the tiny data."""
+    from training.recipe import load_recipe
+    from training.train import Run, train
+
+    folder = tmp_path_factory.mktemp("run")
+    train(load_recipe(str(tiny_data / "tiny.toml")), tiny_data, Run(folder), 1, lambda *_: None)
+    return folder

@@ -1,0 +1,173 @@
+"""Reading, judging, splitting and importing photos, with the files that people really have."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from typer.testing import CliRunner
+
+from edge.cli import root
+from training import hygiene, splits
+from training.photos import DatasetError, check_labels, read_list, read_tree, without
+
+
+def scene(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.asarray(cv2.resize(rng.integers(0, 255, (6, 8, 3)).astype(np.uint8), (128, 96)), dtype=np.uint8)
+
+
+def save(path: Path, pixels: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels)
+    return path
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for label, first in (("glass", 0), ("metal", 100)):
+        for seed in range(30):
+            save(tmp_path / "photos" / label / f"{seed:02}.png", scene(first + seed))
+    return tmp_path / "photos"
+
+
+def place(parts: Mapping[str, list[object]]) -> dict[str, str]:
+    return {photo.name: name for name, photos in parts.items() for photo in photos}  # type: ignore[attr-defined]
+
+
+def test_a_label_without_photos_is_named(tree: Path) -> None:
+    (tree / "paper").mkdir()
+    with pytest.raises(DatasetError, match="paper: a label without photos"):
+        read_tree(tree)
+
+
+def test_one_label_is_not_enough(tree: Path) -> None:
+    shutil.rmtree(tree / "metal")
+    with pytest.raises(DatasetError, match="two labels or more, got glass"):
+        check_labels(read_tree(tree))
+
+
+def test_a_list_that_names_missing_photos_says_how_many(tree: Path) -> None:
+    (tree / "list.txt").write_text("glass/00.png\nglass/gone.png\n")
+    with pytest.raises(DatasetError, match=r"1 photos of the list are not there \(glass/gone.png\)"):
+        read_list(tree / "list.txt")
+
+
+def test_a_csv_needs_its_two_columns(tree: Path) -> None:
+    (tree / "list.csv").write_text("file,class\nglass/00.png,glass\n")
+    with pytest.raises(DatasetError, match="columns path and label, got class, file"):
+        read_list(tree / "list.csv")
+
+
+def test_a_label_map_merges_and_leaves_out(tree: Path) -> None:
+    photos = read_tree(tree, {"glass": "clear"})
+    assert {photo.label for photo in photos} == {"clear"}
+
+
+def test_the_simulators_photos_are_held_out(data_dir: Path) -> None:
+    held_out = Path(__file__).parents[2] / "edge" / "simulate" / "photos" / "held_out.txt"
+    photos = without(read_list(data_dir / "waste" / "train.txt"), held_out)
+    shipped = {path.name for path in held_out.parent.glob("*/*.jpg")}
+    assert len(photos) > 1700
+    assert not shipped & {photo.path.name for photo in photos}
+
+
+def test_near_duplicates_are_one_group_and_strangers_are_none(tree: Path) -> None:
+    brighter = np.clip(scene(3).astype(int) + 12, 0, 255).astype(np.uint8)
+    save(tree / "glass" / "copy.jpg", brighter)
+    groups = hygiene.inspect(read_tree(tree)).groups
+    assert groups == {"glass/03.png": 0, "glass/copy.jpg": 0}
+
+
+def test_one_scene_under_two_labels_is_reported(tree: Path) -> None:
+    shutil.copy(tree / "glass" / "05.png", tree / "metal" / "wrong.png")
+    found = hygiene.inspect(read_tree(tree))
+    assert found.exact == (("glass/05.png", "metal/wrong.png"),)
+    assert [[photo.name for photo in group] for group in found.straddling] == [["glass/05.png", "metal/wrong.png"]]
+
+
+def test_unreadable_files_are_listed_not_fatal(tree: Path) -> None:
+    (tree / "glass" / "text.jpg").write_text("no picture")
+    whole = cv2.imencode(".jpg", scene(1))[1].tobytes()
+    (tree / "glass" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    found = hygiene.inspect(read_tree(tree))
+    assert sorted(photo.path.name for photo, _ in found.unreadable) == ["cut.jpg", "text.jpg"]
+    assert len(found.readable) == 60
+
+
+def test_added_photos_move_no_old_one(tree: Path) -> None:
+    old = hygiene.inspect(read_tree(tree))
+    before = place(splits.split(old.readable, old.groups, 0.2, 0.2))
+    for seed in range(200, 220):
+        save(tree / "glass" / f"new{seed}.png", scene(seed))
+    save(tree / "glass" / "000-first-in-order.png", scene(7))  # a near duplicate of an old photo
+    new = hygiene.inspect(read_tree(tree))
+    after = place(splits.split(new.readable, new.groups, 0.2, 0.2, before))
+    assert {name: after[name] for name in before} == before
+    assert after["glass/000-first-in-order.png"] == before["glass/07.png"]
+
+
+def test_no_group_straddles_a_split(tree: Path) -> None:
+    for number in range(8):
+        save(tree / "metal" / f"again{number}.png", scene(100 + number))
+    found = hygiene.inspect(read_tree(tree))
+    where = place(splits.split(found.readable, found.groups, 0.2, 0.2))
+    for number in range(8):
+        assert where[f"metal/again{number}.png"] == where[f"metal/{number:02}.png"]
+
+
+def test_the_split_command_keeps_what_it_wrote_before(tree: Path, tmp_path: Path) -> None:
+    out = tmp_path / "split"
+    command = ["dataset", "split", str(tree), "--out", str(out), "--validation", "0.2", "--test", "0.2"]
+    assert CliRunner().invoke(root, command).exit_code == 0
+    first = (out / "val.csv").read_text().splitlines()
+    save(tree / "metal" / "late.png", scene(999))
+    assert CliRunner().invoke(root, command).exit_code == 0
+    assert set(first) <= set((out / "val.csv").read_text().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "options"),
+    [
+        ("grey.png", "L", {}),
+        ("sixteen.png", "I;16", {}),
+        ("cmyk.jpg", "CMYK", {}),
+        ("palette.png", "P", {}),
+        ("moving.webp", "RGB", {"save_all": True, "append_images": [PillowImage.new("RGB", (64, 48), "blue")]}),
+    ],
+)
+def test_odd_files_become_eight_bit_rgb(tmp_path: Path, name: str, mode: str, options: dict[str, object]) -> None:
+    source = tmp_path / "source" / "glass"
+    source.mkdir(parents=True)
+    PillowImage.new(mode, (64, 48)).save(source / name, **options)
+    copied, refused = splits.import_photos(read_tree(tmp_path / "source"), {}, tmp_path / "out")
+    assert (copied, refused) == (1, [])
+    (made,) = (tmp_path / "out" / "glass").iterdir()
+    pixels = cv2.imread(str(made), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None
+    assert (pixels.shape, pixels.dtype) == ((48, 64, 3), np.uint8)
+
+
+def test_a_photo_turned_by_exif_is_imported_upright(tmp_path: Path) -> None:
+    source = tmp_path / "source" / "glass"
+    source.mkdir(parents=True)
+    picture = PillowImage.new("RGB", (64, 48))
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(source / "turned.jpg", exif=exif)
+    splits.import_photos(read_tree(tmp_path / "source"), {"glass": "jar"}, tmp_path / "out")
+    (made,) = (tmp_path / "out" / "jar").iterdir()
+    pixels = cv2.imread(str(made))
+    assert pixels is not None
+    assert pixels.shape == (64, 48, 3)
+
+
+def test_importing_twice_copies_nothing_twice(tree: Path, tmp_path: Path) -> None:
+    photos = read_tree(tree)
+    assert splits.import_photos(photos, {}, tmp_path / "out")[0] == 60
+    assert splits.import_photos(photos, {}, tmp_path / "out")[0] == 0

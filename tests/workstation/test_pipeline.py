@@ -1,0 +1,85 @@
+"""The way of a model from photos to a bundle, over two drawn labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from converter.convert import Converted, ConvertOptions, convert
+from edge.bundle.archive import read_bundle
+from edge.bundle.golden import check_golden
+from edge.bundle.interpreter import open_interpreter
+from edge.cli import root
+from edge.clock import SystemClock
+from edge.errors import ConfigError
+from training.train import Run
+
+
+@pytest.fixture(scope="module")
+def converted(tiny_run: Path, tiny_data: Path) -> Converted:
+    options = ConvertOptions(version="1.0", representative=16, force=True)
+    return convert(Run(tiny_run), tiny_data, options, lambda _: None)
+
+
+def test_a_run_folder_says_what_made_it(tiny_run: Path) -> None:
+    written = Run(tiny_run).read()
+    assert written["recipe"]["name"] == "tiny"
+    assert written["photos"] == 16
+    assert len(written["data_digest"]) == 64
+    assert {row["alpha"] for row in written["sweep"]} == {0.0, 1.0}
+
+
+def test_the_input_is_the_byte_with_its_top_bit_flipped(converted: Converted) -> None:
+    manifest = read_bundle(converted.bundle, "tiny").manifest
+    assert manifest.input.dtype == "int8"
+    assert manifest.input.scale == 1.0
+    assert manifest.input.zero_point == -1  # pixel 127 is the network's zero: code -1 is byte 127 with its bit flipped
+
+
+def test_the_bundle_computes_here_what_its_golden_vectors_say(converted: Converted) -> None:
+    bundle = read_bundle(converted.bundle, "tiny")
+    result = check_golden(bundle, open_interpreter(bundle), SystemClock().now)
+    assert result.worst_steps == 0
+
+
+def test_float_and_int8_agree(converted: Converted) -> None:
+    assert converted.report["agreement"] >= 0.75
+    assert min(layer["decibels"] for layer in converted.report["layers"]) > 3
+
+
+def test_evaluate_prints_plain_json(converted: Converted, tiny_data: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "tiny-1.0.sorter"
+    bundle.write_bytes(converted.bundle)
+    html = tmp_path / "report.html"
+    arguments = ["evaluate", str(bundle), "--data", str(tiny_data / "board" / "val.txt"), "--json", "--html", str(html)]
+    result = CliRunner().invoke(root, arguments)
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    assert 0.0 <= figures["int8"]["top1"] <= 1.0
+    assert np.sum(figures["int8"]["confusion"]["counts"]) == 8
+    page = html.read_text()
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_a_folder_begun_with_another_recipe_is_refused(tiny_run: Path, tiny_data: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "other.toml"
+    recipe.write_text((tiny_data / "tiny.toml").read_text().replace("rounds = 2", "rounds = 3"))
+    result = CliRunner().invoke(root, ["train", str(recipe), "--data", str(tiny_data), "--run", str(tiny_run)])
+    assert isinstance(result.exception, ConfigError)
+    assert "another recipe" in str(result.exception)
+
+
+def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"format": 99}')
+    with pytest.raises(ConfigError, match="format 1, got 99"):
+        Run(tmp_path).read()
+
+
+def test_an_unfinished_run_is_not_converted(tmp_path: Path, tiny_data: Path) -> None:
+    result = CliRunner().invoke(root, ["convert", str(tmp_path), "--data", str(tiny_data), "--out", str(tmp_path)])
+    assert isinstance(result.exception, ConfigError)
+    assert "no finished run" in str(result.exception)
