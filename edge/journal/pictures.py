@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +12,7 @@ import cv2
 
 from edge.types import Image
 
+RESERVE_BYTES = 20_000_000  # room that pictures leave for rows, models and logs
 QUALITY = 92  # close to lossless for a classifier, a tenth of the size
 
 
@@ -23,6 +26,7 @@ class Pictures:
 
     folder: Path
     max_bytes: int
+    reserve_bytes: int = RESERVE_BYTES
     _kept: deque[tuple[Path, int]] | None = field(default=None, init=False)
     _bytes: int = field(default=0, init=False)
 
@@ -31,8 +35,11 @@ class Pictures:
         encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
         path = self.folder / name
         try:
-            kept = self._scan() if self._kept is None else self._kept
-            self._make_room(kept, len(encoded))
+            kept = self._scan()
+            while kept and self._bytes + len(encoded) > self.max_bytes:
+                self._drop_oldest(kept)
+            if len(encoded) > self.max_bytes or shutil.disk_usage(self.folder).free < self.reserve_bytes:
+                return False
             path.write_bytes(encoded.tobytes())
         except OSError:
             return False
@@ -40,7 +47,20 @@ class Pictures:
         self._bytes += len(encoded)
         return True
 
+    def give_up_some(self) -> None:
+        """Remove the oldest tenth of the pictures, for a disk that is full: rows are worth more.
+
+        Raises:
+            OSError: the disk does not let us.
+        """
+        kept = self._scan()
+        for _ in range(math.ceil(len(kept) / 10)):
+            self._drop_oldest(kept)
+
     def _scan(self) -> deque[tuple[Path, int]]:
+        """Return what is kept, oldest first; looked up once."""
+        if self._kept is not None:
+            return self._kept
         self.folder.mkdir(exist_ok=True)
         found = sorted((path.stat().st_mtime_ns, path, path.stat().st_size) for path in self.folder.glob("*.jpg"))
         for _, path, size in found:
@@ -50,8 +70,8 @@ class Pictures:
         self._bytes = sum(size for _, size in self._kept)
         return self._kept
 
-    def _make_room(self, kept: deque[tuple[Path, int]], size: int) -> None:
-        while kept and self._bytes + size > self.max_bytes:
-            path, freed = kept.popleft()
-            self._bytes -= freed
-            path.unlink(missing_ok=True)
+    def _drop_oldest(self, kept: deque[tuple[Path, int]]) -> None:
+        path, freed = kept[0]
+        path.unlink(missing_ok=True)
+        kept.popleft()
+        self._bytes -= freed

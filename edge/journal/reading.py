@@ -62,6 +62,7 @@ class EventRecord(NamedTuple):
 
 
 Record = TypeVar("Record", bound=ItemRecord | EventRecord)
+SET_ASIDE = "The sorter sets it aside and begins a new one at its next start"
 _RUN = "LEFT JOIN runs r ON r.run = t.run"
 TABLES: dict[type[Any], str] = {
     ItemRecord: f"items t {_RUN} LEFT JOIN bundles b ON b.bundle = t.bundle",
@@ -145,7 +146,7 @@ def _check_version(path: Path, connection: sqlite3.Connection) -> None:
 def _explain(path: Path, error: Exception) -> str:
     code = getattr(error, "sqlite_errorcode", None) or 0
     if is_damage(error):
-        return f"{path}: damaged ({error}). The controller sets it aside and begins a new one at its next start"
+        return f"{path}: damaged ({error}). {SET_ASIDE}"
     if code & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return f"{path}: can't be read ({error}). Try `sudo sorter journal ...`, or as the user who runs the sorter"
     return f"{path}: can't be read: {error}"
@@ -160,6 +161,8 @@ def read_all(path: Path, record: type[Record], query: Query) -> Iterator[Record]
     last = -1
     while rows := _select(path, record, query, f"t.row > {last} ORDER BY t.row", ROWS_AT_ONCE):
         yield from rows
+        if rows[-1].row <= last:
+            raise JournalError(f"{path}: damaged (its rows are out of order). {SET_ASIDE}")
         last = rows[-1].row
 
 

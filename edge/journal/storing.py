@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge.config.station import JournalSettings
 from edge.durable import make_folder
+from edge.faults import FaultKind
 from edge.interfaces import Clock
 from edge.journal.backlog import Pending
 from edge.journal.database import (
@@ -21,7 +22,7 @@ from edge.journal.database import (
     open_database,
 )
 from edge.journal.dates import DateWatch
-from edge.journal.disk_errors import REFUSALS, is_damage
+from edge.journal.disk_errors import REFUSALS, explain, is_damage
 from edge.journal.entries import OutcomeRow
 from edge.journal.pictures import Pictures
 from edge.journal.set_aside import set_aside
@@ -52,6 +53,7 @@ class Storage:
         self._dates = DateWatch(clock)
         self._pictures = Pictures(path.with_name("pictures"), int(settings.crops_max_mb * BYTES_PER_MB))
         self._database: Database | None = None
+        self._failed = False  # until a batch is stored no picture is: it would take the room that the rows need
 
     def store(self, batch: Sequence[Pending]) -> int:
         """Store the batch durably; return how many of its pictures could not be kept.
@@ -63,13 +65,18 @@ class Storage:
         """
         try:
             database = self._database = self._database or self._open()
-            names = [self._keep_picture(pending) for pending in batch]
+            names = [None if self._failed else self._keep_picture(pending) for pending in batch]
             database.store([pending.row for pending in batch], names, self._cutoff())
         except REFUSALS as error:
             self.close()
+            self._failed = True
             if is_damage(error):
                 self._set_aside(error)
+            elif explain(error).fault is FaultKind.DISK_FULL:
+                with suppress(OSError):
+                    self._pictures.give_up_some()
             raise
+        self._failed = False
         self._verify_some(database)
         return sum(pending.picture is not None and name is None for pending, name in zip(batch, names, strict=True))
 

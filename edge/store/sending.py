@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from edge.errors import JournalError
 from edge.journal import schema
 from edge.journal.reading import open_for_reading
 
@@ -72,8 +73,11 @@ def _batches(connection: sqlite3.Connection, table: str, after: int) -> Iterator
         rows = cursor.fetchall()
         if not rows:
             return
+        last = rows[-1][columns.index(key)]
+        if last <= after:
+            raise JournalError("the journal is damaged: its rows are out of order")
         yield columns, [[_jsonable(value) for value in row] for row in rows]
-        after = rows[-1][columns.index(key)]
+        after = last
 
 
 def _jsonable(value: object) -> object:

@@ -8,6 +8,7 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+import apsw
 import numpy as np
 import pytest
 from support.disk import Disk
@@ -19,6 +20,7 @@ from edge.errors import JournalError
 from edge.faults import FaultKind
 from edge.journal import Landing, open_journal, run_writer
 from edge.journal.exporting import export_rows
+from edge.journal.pictures import Pictures
 from edge.journal.reading import EventRecord, ItemRecord, Query, read_all
 from edge.types import Actuation, Event, Image, Reason, Stroke
 
@@ -255,6 +257,37 @@ def test_a_picture_that_can_not_be_kept_costs_no_row(memory_folder: Path) -> Non
     journal.close()
     assert [row.picture for row in items_in(memory_folder)] == [None]
     assert journal.counts.pictures_lost == 1
+
+
+def test_a_full_disk_gives_pictures_up_for_rows(memory_folder: Path) -> None:
+    disk = Disk()
+    journal = build_journal(memory_folder, settings=JournalSettings(keep_crops="all"), connect=disk.connect)
+    for item_id in range(1, 21):
+        journal.record(outcome(item_id, NS_PER_S, pixels=photo()))
+    journal.store_pending()
+
+    def refuse(call: str, name: str) -> None:
+        raise apsw.exception_for(apsw.SQLITE_FULL)
+
+    disk.refuse = refuse
+    journal.record(outcome(21, NS_PER_S, pixels=photo()))
+    assert journal.store_pending() == 0
+    disk.refuse = lambda call, name: None
+    journal.record(outcome(22, NS_PER_S, pixels=photo()))
+    assert journal.store_pending() == 2
+    journal.record(outcome(23, NS_PER_S, pixels=photo()))
+    journal.close()
+    rows = items_in(memory_folder)
+    assert [row.item for row in rows] == list(range(1, 24))
+    assert [row.item for row in rows if row.picture] == [*range(1, 21), 23]
+    left = sorted(path.name for path in (memory_folder / "pictures").iterdir())
+    assert left[0] == "run-1-00000004.jpg", "the oldest tenth made room: three of 21"
+    assert journal.counts.pictures_lost == 2
+
+
+def test_pictures_leave_room_on_the_disk(memory_folder: Path) -> None:
+    assert Pictures(memory_folder / "a", 10**6, reserve_bytes=0).keep("1.jpg", photo())
+    assert not Pictures(memory_folder / "b", 10**6, reserve_bytes=10**18).keep("1.jpg", photo())
 
 
 def test_two_controllers_can_not_share_a_folder(memory_folder: Path) -> None:
