@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
 from edge.sensing.background import Difference, Mask
+from edge.types import Image
 
 # A blob of which fewer than this share is beyond doubt is a trace of light.
 SEED_SHARE = 0.08
@@ -22,6 +24,19 @@ LUMP_SHARE = 0.45
 GROWN = 0.75
 # Below this share of its convex hull a blob may be two things side by side.
 SOLID = 0.86
+
+
+class Rectangle(Protocol):
+    """Anything with sides in the small picture: a blob, or a thing that is followed."""
+
+    @property
+    def left(self) -> float: ...
+    @property
+    def top(self) -> float: ...
+    @property
+    def right(self) -> float: ...
+    @property
+    def bottom(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +102,16 @@ def _draw_in(blob: Blob, size: tuple[int, int]) -> Blob:
         right=blob.right - GROWN if blob.right < along else float(along),
         bottom=blob.bottom - GROWN if blob.bottom < across else float(across),
     )
+
+
+def cover(small: Image, things: Iterable[Rectangle], margin: int) -> Mask:
+    """Return a mask of a small picture that is 255 over things and so many pixels around them."""
+    covered: Mask = np.zeros(small.shape[:2], np.uint8)
+    for thing in things:
+        corner = int(thing.left) - margin, int(thing.top) - margin
+        far = int(thing.right) + margin, int(thing.bottom) + margin
+        cv2.rectangle(covered, corner, far, 255, cv2.FILLED)
+    return covered
 
 
 def take_apart(blob: Blob, part: Mask, min_area: float) -> list[Blob]:

@@ -7,15 +7,12 @@ from collections import deque
 from collections.abc import Sequence
 from statistics import median
 
-import cv2
-import numpy as np
-
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
 from edge.errors import ConfigError
 from edge.interfaces import Sighting
-from edge.sensing.background import Background, Mask
-from edge.sensing.blobs import Blob, find_blobs
+from edge.sensing.background import Background
+from edge.sensing.blobs import Blob, cover, find_blobs
 from edge.sensing.crops import keep_best, take_crop
 from edge.sensing.matching import PART, find_step, inside, match
 from edge.sensing.tracks import Track
@@ -192,11 +189,7 @@ class ConveyorTrigger:
             box = [round(v) for v in (track.left, track.top, track.right, track.bottom)]
             self._background.absorb(small, max(0, box[0]), max(0, box[1]), box[2], box[3])
             self._tracks.remove(track)
-        covered: Mask = np.zeros(small.shape[:2], np.uint8)
-        things: list[Blob | Track] = [*blobs, *self._tracks]
-        for thing in things:
-            corner, far = (int(thing.left) - 3, int(thing.top) - 3), (int(thing.right) + 2, int(thing.bottom) + 2)
-            cv2.rectangle(covered, corner, far, 255, cv2.FILLED)
+        covered = cover(small, [*blobs, *self._tracks], 3)
         self._background.learn(small, (self._at - self._learnt_at) / NS_PER_S, covered)
         self._learnt_at = self._at
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from edge.clock import NS_PER_MS, NS_PER_S, ms
 from edge.config import Station
 from edge.interfaces import Sighting
-from edge.sensing.background import Background, Difference, Mask
-from edge.sensing.blobs import Blob, find_blobs
+from edge.sensing.background import Background, Difference
+from edge.sensing.blobs import Blob, cover, find_blobs
 from edge.sensing.crops import take_crop
 from edge.sensing.view import View, build_view
 from edge.types import Frame, Image, Item, Reason
@@ -168,10 +168,7 @@ class BinTrigger:
     def _learn(self, small: Image, scene: Background) -> None:
         if self._at - self._learnt_at < LEARN_NS:
             return
-        covered: Mask = np.zeros(small.shape[:2], np.uint8)
-        for blob in self._blobs:
-            corner, far = (int(blob.left) - 4, int(blob.top) - 4), (int(blob.right) + 4, int(blob.bottom) + 4)
-            cv2.rectangle(covered, corner, far, 255, cv2.FILLED)
+        covered = cover(small, self._blobs, 4)
         scene.learn(small, (self._at - self._learnt_at) / NS_PER_S, covered)
         self._learnt_at = self._at
 

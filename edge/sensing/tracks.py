@@ -18,8 +18,8 @@ from edge.types import Crop
 FIT_MOST, FIT_FEW = 40, 8
 STEADY = 1.2
 UNEVEN = 0.15
-# Small pixels by which a side of a thing may draw in from one frame to the next.
-SHRINK = 0.5
+# Small pixels by which a side of a thing may draw in, or out, from one frame to the next.
+SHRINK, GROW = 0.5, 1.0
 WHOLE_FRAMES = 3
 
 
@@ -93,8 +93,8 @@ class Track:
     def take(self, blob: Blob, at: int, along: float, edge: float) -> None:
         """Take over the place of the blob that was found to be this thing.
 
-        A thing grows at once, as it comes into view, and shrinks slowly: what is missing from its blob in one frame
-        is a faint part of it, not gone.
+        A thing grows at once as it comes into view and slowly once it was seen whole; it shrinks slowly too: what
+        is missing from its blob in one frame is a faint part of it, not gone.
         """
         elapsed = max(1, at - self.seen_at) / NS_PER_S
         step = blob.left - self._last[0] if blob.right >= along - edge else blob.right - self._last[1]
@@ -104,10 +104,11 @@ class Track:
         self.move(_common(blob.left - self.left, blob.right - self.right))
         # What has just been cut off at a waist is another thing.
         shrink = math.inf if blob.split and not self.is_one else SHRINK
-        self.left = min(blob.left, self.left + shrink)
-        self.top = min(blob.top, self.top + shrink)
-        self.right = min(along, max(blob.right, self.right - shrink))
-        self.bottom = max(blob.bottom, self.bottom - shrink)
+        grow = GROW if self.is_one else math.inf
+        self.left = max(self.left - grow, min(blob.left, self.left + shrink))
+        self.top = max(self.top - grow, min(blob.top, self.top + shrink))
+        self.right = min(along, self.right + grow, max(blob.right, self.right - shrink))
+        self.bottom = min(self.bottom + grow, max(blob.bottom, self.bottom - shrink))
         self._be_seen(at, (blob.left, blob.right, blob.top, blob.bottom))
         self.alone += 1
         self.touching += blob.touching

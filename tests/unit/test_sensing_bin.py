@@ -1,0 +1,145 @@
+"""A bin station: what is put down and left alone is an item; hands, light and what is taken away are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.clock import NS_PER_S
+from edge.config import Station
+from edge.sensing import BinTrigger
+from edge.types import Frame, Image, Item, Reason
+
+WIDTH, HEIGHT, RATE = 320, 240, 15
+
+
+def station(settle_ms: float = 300) -> Station:
+    camera = {"type": "folder", "path": ".", "width": WIDTH, "height": HEIGHT}
+    return Station.model_validate(
+        {
+            "name": "test",
+            "kind": "bin",
+            "camera": camera,
+            "sensing": {"settle_ms": settle_ms},
+            "bins": [{"name": "residual"}],
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Put:
+    """A thing that lies somewhere for a while, seconds; a hand brings it and takes it away from above."""
+
+    x: int
+    y: int
+    since: float
+    until: float = 1e9
+    width: int = 60
+    height: int = 50
+    colour: tuple[int, int, int] = (190, 60, 50)
+    hand: bool = True
+
+
+def place(things: Sequence[Put], seconds: float, light: Callable[[float], float] = lambda s: 1.0) -> Iterator[Frame]:
+    """Give the frames of a place on which things are put."""
+    rng = np.random.default_rng(3)
+    ground = (140 + 12 * np.sin(np.arange(WIDTH) / 40)[None, :, None] + np.zeros((HEIGHT, WIDTH, 3))).astype(np.float32)
+    noise = rng.normal(0, 1.5, (HEIGHT + 8, WIDTH + 8, 3)).astype(np.float32)
+    for number in range(int(seconds * RATE)):
+        at = number / RATE
+        picture = ground.copy()
+        for thing in things:
+            if thing.since <= at < thing.until:
+                picture[thing.y : thing.y + thing.height, thing.x : thing.x + thing.width] = thing.colour
+            for moment in (thing.since, thing.until):
+                if thing.hand and abs(at - moment) < 0.8:
+                    _draw_hand(picture, thing, at - moment)
+        y, x = rng.integers(0, 8, 2)
+        picture = picture * light(at) + noise[y : y + HEIGHT, x : x + WIDTH]
+        yield Frame(np.clip(picture, 0, 255).astype(np.uint8), NS_PER_S + round(at * NS_PER_S), number)
+
+
+def _draw_hand(picture: np.ndarray[tuple[int, ...], np.dtype[np.float32]], thing: Put, away: float) -> None:
+    """An arm from the upper edge that reaches down to the thing, half a second before and after."""
+    reach = max(0, int((thing.y + thing.height / 2) * (1 - abs(away) / 0.8)))
+    middle = thing.x + thing.width // 2 + int(10 * away)
+    picture[:reach, max(0, middle - 22) : middle + 22] = (205, 150, 120)
+
+
+def watch(frames: Iterator[Frame], settle_ms: float = 300) -> list[Item]:
+    trigger = BinTrigger(station(settle_ms))
+    return [item for frame in frames for item in trigger.observe(frame)]
+
+
+def seconds(item: Item) -> float:
+    return (item.crossed_at - NS_PER_S) / NS_PER_S
+
+
+def test_an_item_put_down_by_a_hand_is_one_item_where_it_lies() -> None:
+    (item,) = watch(place([Put(100, 120, 2.0)], 6.0))
+    assert 2.0 < seconds(item) < 3.8
+    assert item.concern is None
+    box = item.crops[0].box
+    assert abs(box.centre[0] - 130) < 5
+    assert abs(box.centre[1] - 145) < 5
+
+
+def test_an_item_taken_away_is_none() -> None:
+    assert len(watch(place([Put(100, 120, 2.0, until=5.0)], 9.0))) == 1
+
+
+def test_what_lies_there_from_the_start_is_part_of_the_place() -> None:
+    assert watch(place([Put(100, 120, -5.0, until=4.0)], 8.0)) == []
+
+
+def test_the_same_place_again_counts_again() -> None:
+    things = [Put(100, 120, 2.0, until=5.0), Put(100, 120, 8.0)]
+    assert len(watch(place(things, 12.0))) == 2
+
+
+def test_two_at_once_are_two() -> None:
+    things = [Put(40, 120, 2.0), Put(220, 130, 2.1, colour=(40, 80, 200))]
+    assert len(watch(place(things, 6.0))) == 2
+
+
+def test_a_hand_that_brings_nothing_is_no_item() -> None:
+    nothing = Put(100, 120, 2.0, until=2.0)
+    assert watch(place([nothing, Put(180, 100, 4.0, until=4.0)], 8.0)) == []
+
+
+def test_nothing_for_a_long_time_gives_nothing() -> None:
+    assert watch(place([], 40.0)) == []
+
+
+def test_light_that_changes_slowly_or_at_once_is_no_item() -> None:
+    assert watch(place([], 12.0, light=lambda s: 1.0 - 0.03 * s)) == []
+    assert watch(place([], 8.0, light=lambda s: 1.35 if s > 4 else 1.0)) == []
+
+
+def test_an_item_is_found_after_the_light_has_changed() -> None:
+    assert len(watch(place([Put(100, 120, 6.0)], 10.0, light=lambda s: 0.7 if s > 3 else 1.0))) == 1
+
+
+def textured(width: int, height: int) -> Image:
+    rng = np.random.default_rng(9)
+    coarse = rng.integers(20, 235, (height // 16, width // 16, 3))
+    return np.repeat(np.repeat(coarse, 16, axis=0), 16, axis=1).astype(np.uint8)
+
+
+def test_an_item_larger_than_the_view_is_one_and_its_taking_away_none() -> None:
+    box = textured(WIDTH, HEIGHT)
+
+    def frames() -> Iterator[Frame]:
+        for frame in place([], 16.0):
+            at = frame.captured_at / NS_PER_S - 1
+            yield Frame(box, frame.captured_at, frame.sequence) if 3 < at < 9 else frame
+
+    (item,) = watch(frames())
+    assert item.concern is Reason.TOO_LARGE
+
+
+def test_the_settling_time_is_a_setting() -> None:
+    early, late = (seconds(watch(place([Put(100, 120, 2.0)], 7.0), settle)[0]) for settle in (200, 1500))
+    assert late - early > 1.0
