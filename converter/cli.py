@@ -32,6 +32,8 @@ def convert(
     partial = path.with_suffix(".part")
     partial.write_bytes(made.bundle)
     partial.replace(path)
+    # Beside the bundle, for `sorter evaluate`; no device needs it.
+    path.with_suffix(".float.tflite").write_bytes(made.half)
     report = made.report
     typer.echo(
         f"{path}: {len(made.bundle)} bytes, validation top-1 int8 {100 * report['int8']['top1']:.1f} %, "

@@ -48,9 +48,10 @@ class ConvertOptions:
 
 @dataclass(frozen=True)
 class Converted:
-    """The bundle's bytes, what its report says, and the float network it came from."""
+    """The bundle's bytes, the float network that it came from with 16-bit weights, and what its report says."""
 
     bundle: bytes
+    half: bytes
     report: dict[str, Any]
     title: str
 
@@ -74,7 +75,8 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
     written = run.read()
     recipe = Recipe.model_validate(written["recipe"])
     on_progress("compiling the float network")
-    float_model = compile_float(keras.saving.load_model(run.network, compile=False))
+    network = keras.saving.load_model(run.network, compile=False)
+    float_model = compile_float(network)
     on_progress("choosing representative photos")
     views = _representative(recipe, data, run, options.representative)
     on_progress(f"quantizing on {len(views)} views")
@@ -98,7 +100,7 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
     (run.folder / "thresholds.json").write_text(thresholds.model_dump_json(), encoding="utf-8")
     manifest, golden = _manifest(recipe, written, int8_network, thresholds, report, options)
     members = {"model.tflite": int8_model, "golden.bin": golden, "report.json": json.dumps(report, indent=1).encode()}
-    return Converted(pack_bundle(manifest, members), report, manifest.title)
+    return Converted(pack_bundle(manifest, members), compile_float(network, half=True), report, manifest.title)
 
 
 def _representative(recipe: Recipe, data: Path, run: Run, count: int) -> list[Image]:

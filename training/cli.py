@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,6 +37,17 @@ def load(module: str, extra: str = "training") -> Any:
         raise SetupError(f"{doing} needs {error.name}: pip install 'edge-sorter[{extra}]'") from None
 
 
+@contextlib.contextmanager
+def disk_full_is_said(folder: Path) -> Iterator[None]:
+    """Turn "no space left" into a sentence; what was finished stays, so the same command goes on later."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ConfigError(f"{folder}: the disk is full: make room and give the same command again") from None
+
+
 def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe by name (waste), or a .toml file.")],
     data: Data,
@@ -54,7 +68,7 @@ def train(
                 tasks[what] = bars.add_task(f"views: {what}", total=count)
             bars.update(tasks[what], completed=done)
 
-        with distribute.scope(strategy):
+        with distribute.scope(strategy), disk_full_is_said(run):
             written = module.train(loaded, data, module.Run(run), processes, show)
     chosen = written["chosen"]
     shifted = f", on other backgrounds {100 * chosen['shifted']:.1f} %" if "shifted" in chosen else ""
@@ -74,13 +88,14 @@ def search(
     typer.echo(json.dumps(module.search(loaded, data, pools, run / "search", trials), indent=2))
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  (one argument an option)
     model: Annotated[Path, typer.Argument(help="A bundle (.sorter) or a run folder that was converted.")],
     data: Annotated[Path, typer.Option("--data", help="LABEL/PHOTO tree, or a .txt or .csv list.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write one page that needs nothing else.")] = None,
     merge: Annotated[list[str] | None, typer.Option(help="cardboard=paper counts cardboard as paper.")] = None,
     label_map: Annotated[list[str] | None, typer.Option("--map", help="compost=organic renames a folder.")] = None,
+    pictures: Annotated[bool, typer.Option(help="Show the worst mistakes on the page.")] = True,
 ) -> None:
     """Measure the float network and the int8 bundle side by side on the same photos."""
     module = load("training.compare")
@@ -91,7 +106,7 @@ def evaluate(
             lambda done, count: bars.update(task, completed=done, total=count),
         )  # fmt: skip
     if html is not None:
-        html.write_text(module.page(result), encoding="utf-8")
+        html.write_text(module.page(result, pictures), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps(result.figures, indent=2))
     else:

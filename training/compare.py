@@ -150,8 +150,8 @@ def summary(result: Comparison) -> str:
     return "\n".join(lines)
 
 
-def page(result: Comparison) -> str:
-    """One HTML page with no outside parts: for a customer."""
+def page(result: Comparison, pictures: bool = True) -> str:
+    """One HTML page with no outside parts; without pictures where the photos may not be passed on."""
     int8 = result.figures["int8"]
     parts = [f"<h1>{html.escape(result.title)}</h1>", f"<pre>{html.escape(summary(result))}</pre>"]
     if "confusion" in int8:
@@ -166,9 +166,10 @@ def page(result: Comparison) -> str:
     figures_ = [
         f'<figure><img src="{thumbnail(photo.path, 160)}" alt=""><figcaption>{html.escape(photo.label)}, taken for '
         f"{html.escape(found)} ({100 * sure:.0f} %)</figcaption></figure>"
-        for photo, found, sure in result.mistakes
+        for photo, found, sure in (result.mistakes if pictures else ())
     ]
-    parts += ["<h2>The surest mistakes</h2>", "".join(figures_) or "<p>none</p>"]
+    if pictures:
+        parts += ["<h2>The surest mistakes</h2>", "".join(figures_) or "<p>none</p>"]
     style = (
         "body{font:15px/1.5 sans-serif;margin:2em auto;max-width:60em;color:#222}table{border-collapse:collapse}"
         "td,th{padding:.3em .6em;text-align:right}figure{display:inline-block;margin:4px;width:160px;font-size:12px}"
