@@ -13,11 +13,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from converter.inventory import Host
-from converter.push import PROTOCOL
 from converter.ssh import Conversation, converse
 from edge.durable import write_atomically
 from edge.errors import TransferError
 from edge.journal import schema
+from edge.store.requests import PROTOCOL
 from edge.store.sending import HOME_BOUND, LARGEST_FILE
 
 _LARGEST_ANSWER = 64 << 20

@@ -12,8 +12,8 @@ from time import perf_counter
 from converter.inventory import Host
 from converter.ssh import Conversation, LostError, converse
 from edge.errors import TransferError
+from edge.store.requests import PROTOCOL
 
-PROTOCOL = 1
 REMOTE_COMMAND = "sorter receive"
 _CHUNK = 1 << 17
 

@@ -28,7 +28,7 @@ from pydantic import ValidationError
 from edge.bundle.archive import Bundle, open_bundle
 from edge.durable import FileCalls, sync_folder, write_atomically
 from edge.errors import BundleError, StoreError
-from edge.store.quick import has_digest
+from edge.store.quick import has_digest, make_shared_folder
 from edge.store.records import Evidence, Generation
 
 BUNDLE = "bundle.sorter"
@@ -147,11 +147,17 @@ class ModelStore:
             StoreError: the disk refused something (full, read-only, no permission).
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / ".lock").open("a") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
+            if not self.folder.is_dir():
+                self.folder.parent.mkdir(parents=True, exist_ok=True)
+                make_shared_folder(self.folder, self._calls)
+            # Only for reading, so that the service and an administrator can hold each other's lock.
+            lock = os.open(self.folder / ".lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
                 self._make_folders()
                 yield
+            finally:
+                os.close(lock)
         except OSError as error:
             where = error.filename or self.folder
             raise StoreError(
@@ -291,7 +297,7 @@ class ModelStore:
     def _make_folders(self) -> None:
         missing = [n for n in ("models", "generations", "incoming", "probation") if not (self.folder / n).is_dir()]
         for name in missing:
-            self._calls.mkdir(self.folder / name)
+            make_shared_folder(self.folder / name, self._calls)
         for name in ("current", "previous"):
             if not (self.folder / name).is_symlink():
                 self._replace_link(Path("active", name), self.folder / name)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from edge.errors import StoreError
 
@@ -65,3 +69,20 @@ def check_room(folder: Path, size: int, free_bytes: Callable[[Path], int]) -> No
             f"{folder}: expected {(size + RESERVE_BYTES) >> 20} MiB free, got {free >> 20} MiB: "
             "free space with 'sorter model prune'"
         )
+
+
+class FolderCalls(Protocol):
+    """What makes a folder; the module `os` does."""
+
+    def mkdir(self, path: Path) -> None: ...
+
+
+def make_shared_folder(folder: Path, calls: FolderCalls = os) -> None:
+    """Make a folder; below one that a group shares (setgid, as /var/lib/sorter) the group may write in it too.
+
+    Otherwise what `sudo sorter model install` makes would keep the service from rolling back.
+    """
+    with suppress(FileExistsError):
+        calls.mkdir(folder)
+        if folder.parent.stat().st_mode & stat.S_ISGID:
+            folder.chmod(0o2775)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import select
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,12 +21,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edge.clock import NS_PER_MS, NS_PER_S, ms
 from edge.durable import sync_folder
 from edge.errors import BundleError, SorterError, StoreError, TransferError
-from edge.store.quick import answer_if_current, check_room
+from edge.store.quick import answer_if_current, check_room, make_shared_folder
+from edge.store.requests import Pull, Push, json_object, parse_request, whole_number
 
 # What proves and installs a model takes half a second to import. It is imported after the client was told
 # to send, so that both go on at once; a question whose answer is "it is at work already" never needs it.
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
     from edge.store.install import Device
     from edge.store.records import Evidence, Generation
 
-PROTOCOL = 1
-LARGEST = 64 << 20
-_DIGEST = re.compile("[0-9a-f]{64}")
-_FLAGS = {"activate": True, "probation": True, "allow_downgrade": False}
 _LONGEST_LINE = 1 << 16
 _LONGEST_LIST = 8 << 20
 _CHUNK = 1 << 18
@@ -47,33 +43,6 @@ _PARTS_KEPT = 4
 # A client that is silent for so long is gone; another one waits a little longer than that for its place.
 _SILENCE_S = 30
 _WAIT_S = 35
-
-
-@dataclass(frozen=True)
-class Push:
-    """Install a bundle, and put it to work if `activate`."""
-
-    digest: str
-    size: int
-    activate: bool = True
-    probation: bool = True
-    allow_downgrade: bool = False
-
-
-@dataclass(frozen=True)
-class Status:
-    """Say what is there; `digest` is the bundle that would be pushed."""
-
-    digest: str = ""
-
-
-@dataclass(frozen=True)
-class Pull:
-    """Send home what is new; `items` and `events` are the last rows that the workstation has, `run` their run."""
-
-    items: int = 0
-    events: int = 0
-    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,7 +78,7 @@ class _Session:
         self._write(json.dumps(event).encode() + b"\n")
 
     def answer(self) -> None:
-        request = _parse(self._read_line())
+        request = parse_request(self._read_line())
         if isinstance(request, Push):
             self._push(request)
         elif isinstance(request, Pull):
@@ -130,7 +99,7 @@ class _Session:
         self.say(event="done")
 
     def _wanted(self) -> list[str]:
-        size = _whole_number(_json_object(self._read_line()), "size", _LONGEST_LIST)
+        size = whole_number(json_object(self._read_line()), "size", _LONGEST_LIST)
         content = b""
         while len(content) < size and (chunk := self._read(min(_CHUNK, size - len(content)))):
             content += chunk
@@ -154,7 +123,9 @@ class _Session:
             return
         incoming = self._place.store / "incoming"
         try:
-            incoming.mkdir(parents=True, exist_ok=True)
+            self._place.store.parent.mkdir(parents=True, exist_ok=True)
+            make_shared_folder(self._place.store)
+            make_shared_folder(incoming)
             lock = (incoming / f"{request.digest}.lock").open("ab")
         except OSError as error:
             raise _unwritable(incoming, error) from None
@@ -242,53 +213,6 @@ class _Session:
         device.store.add(part, evidence)
         part.unlink()
         return evidence
-
-
-def _parse(line: bytes) -> Push | Status | Pull:
-    """The request of a connection.
-
-    Raises:
-        TransferError: it is none, or one of another protocol.
-    """
-    tree = _json_object(line)
-    if tree.get("protocol") != PROTOCOL:
-        raise TransferError(
-            f"expected protocol {PROTOCOL}, got {tree.get('protocol')!r}: install the same edge-sorter on both machines"
-        )
-    digest = str(tree.get("digest", ""))
-    match tree.get("ask"):
-        case "push" if _DIGEST.fullmatch(digest):
-            flags = {name: tree.get(name, default) is True for name, default in _FLAGS.items()}
-            return Push(digest, _whole_number(tree, "size", LARGEST), **flags)
-        case "status" if not digest or _DIGEST.fullmatch(digest):
-            return Status(digest)
-        case "pull":
-            rows = {name: _whole_number(tree, name, 1 << 62) for name in ("items", "events")}
-            return Pull(**rows, run=str(tree.get("run", "")))
-    raise _not_for_us(line)
-
-
-def _json_object(line: bytes) -> dict[str, Any]:
-    try:
-        tree = json.loads(line)
-    except (ValueError, RecursionError):
-        tree = None
-    if not isinstance(tree, dict):
-        raise _not_for_us(line)
-    return tree
-
-
-def _whole_number(tree: dict[str, Any], name: str, largest: int) -> int:
-    number = tree.get(name)
-    if type(number) is not int or not 0 <= number <= largest:
-        raise TransferError(f"expected {name} to be a number from 0 to {largest}, got {number!r:.40}")
-    return number
-
-
-def _not_for_us(line: bytes) -> TransferError:
-    return TransferError(
-        f"expected one request of `sorter push` or `sorter pull`, got {line[:60]!r}: this account only receives models"
-    )
 
 
 def _unwritable(folder: Path, error: OSError) -> StoreError:

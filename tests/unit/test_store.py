@@ -163,6 +163,16 @@ def test_a_damaged_pointer_is_mended_by_activating(store: ModelStore, models: Mo
     assert verify_store(store) == []
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_service_may_write_where_an_administrator_installed(tmp_path: Path, models: Models, shared: bool) -> None:
+    tmp_path.chmod(0o2770 if shared else 0o755)
+    store = ModelStore(tmp_path / "store")
+    store.add(*models["1.0"])
+    store.activate(digest(models, "1.0"), "", NOW)
+    for folder in (store.folder, *(store.folder / name for name in ("models", "generations", "incoming", "probation"))):
+        assert (folder.stat().st_mode & 0o2020 == 0o2020) is shared
+
+
 class FullDisk:
     """The operating system's calls, with a disk that is full from the nth write on."""
 

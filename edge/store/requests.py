@@ -1,0 +1,91 @@
+"""What a workstation may ask a device for, read from one line of JSON; needs nothing but the standard library."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from edge.errors import TransferError
+
+PROTOCOL = 1
+LARGEST = 64 << 20
+_DIGEST = re.compile("[0-9a-f]{64}")
+_FLAGS = {"activate": True, "probation": True, "allow_downgrade": False}
+
+
+@dataclass(frozen=True)
+class Push:
+    """Install a bundle, and put it to work if `activate`."""
+
+    digest: str
+    size: int
+    activate: bool = True
+    probation: bool = True
+    allow_downgrade: bool = False
+
+
+@dataclass(frozen=True)
+class Status:
+    """Say what is there; `digest` is the bundle that would be pushed."""
+
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Pull:
+    """Send home what is new; `items` and `events` are the last rows that the workstation has, `run` their run."""
+
+    items: int = 0
+    events: int = 0
+    run: str = ""
+
+
+def parse_request(line: bytes) -> Push | Status | Pull:
+    """The request of a connection.
+
+    Raises:
+        TransferError: it is none, or one of another protocol.
+    """
+    tree = json_object(line)
+    if tree.get("protocol") != PROTOCOL:
+        raise TransferError(
+            f"expected protocol {PROTOCOL}, got {tree.get('protocol')!r}: install the same edge-sorter on both machines"
+        )
+    digest = str(tree.get("digest", ""))
+    match tree.get("ask"):
+        case "push" if _DIGEST.fullmatch(digest):
+            flags = {name: tree.get(name, default) is True for name, default in _FLAGS.items()}
+            return Push(digest, whole_number(tree, "size", LARGEST), **flags)
+        case "status" if not digest or _DIGEST.fullmatch(digest):
+            return Status(digest)
+        case "pull":
+            rows = {name: whole_number(tree, name, 1 << 62) for name in ("items", "events")}
+            return Pull(**rows, run=str(tree.get("run", "")))
+    raise _not_for_us(line)
+
+
+def json_object(line: bytes) -> dict[str, Any]:
+    """The object that a line holds."""
+    try:
+        tree = json.loads(line)
+    except (ValueError, RecursionError):
+        tree = None
+    if not isinstance(tree, dict):
+        raise _not_for_us(line)
+    return tree
+
+
+def whole_number(tree: dict[str, Any], name: str, largest: int) -> int:
+    """A number of an object, from 0 to the largest."""
+    number = tree.get(name)
+    if type(number) is not int or not 0 <= number <= largest:
+        raise TransferError(f"expected {name} to be a number from 0 to {largest}, got {number!r:.40}")
+    return number
+
+
+def _not_for_us(line: bytes) -> TransferError:
+    return TransferError(
+        f"expected one request of `sorter push` or `sorter pull`, got {line[:60]!r}: this account only receives models"
+    )
