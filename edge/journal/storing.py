@@ -64,6 +64,8 @@ class Storage:
                 pages for stored that the kernel has dropped.
         """
         try:
+            if not self.path.exists():
+                self.close()  # removed by hand while it was open: SQLite would go on writing into nothing
             database = self._database = self._database or self._open()
             names = [None if self._failed else self._keep_picture(pending) for pending in batch]
             database.store([pending.row for pending in batch], names, self._cutoff())

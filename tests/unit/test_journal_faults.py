@@ -177,6 +177,17 @@ def test_a_file_that_can_not_be_used_is_set_aside_named_and_replaced(memory_fold
     assert aside.name in event.text
 
 
+def test_a_journal_that_is_removed_while_it_is_written_begins_anew(memory_folder: Path) -> None:
+    clock = VirtualClock()
+    journal = build_journal(memory_folder, clock)
+    record_many(journal, clock, range(1, 9), journal.store_pending)
+    for path in memory_folder.glob("journal.db*"):
+        path.unlink()
+    record_many(journal, clock, range(9, 17), journal.store_pending)
+    journal.close()
+    assert [row.item for row in items_in(memory_folder)] == list(range(9, 17))
+
+
 def test_an_empty_file_is_a_new_journal(memory_folder: Path) -> None:
     (memory_folder / "journal.db").touch()
     journal = build_journal(memory_folder)
