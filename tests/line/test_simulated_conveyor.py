@@ -1,0 +1,195 @@
+"""The whole conveyor on the virtual clock, with the product's own code, held against where every item landed.
+
+The model here is the oracle, which is never wrong: what goes wrong is finding, timing or moving.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge.clock import NS_PER_S, ms
+from edge.config import RESIDUAL, Station, load_station
+from edge.simulate.build import Conditions, build_virtual_run, run_and_score
+from edge.simulate.disturbances import parse_disturbance
+from edge.simulate.run import VirtualRun
+from edge.simulate.truth import SPILLED
+from edge.simulate.variant import Changes, simulated_variant
+from edge.types import Reason, Stroke
+
+DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"
+
+
+def station(**changes: object) -> Station:
+    defaults: dict[str, object] = {"seed": 3, "items_per_min": 110.0}
+    return simulated_variant(load_station(DEMO), Changes.model_validate(defaults | changes))
+
+
+def with_safety(plain: Station) -> Station:
+    table = plain.model_dump()
+    table["safety"] |= {"estop_pin": 5, "reset_pin": 6}
+    table["belt"] |= {"run_pin": 13}
+    return Station.model_validate(table)
+
+
+def keep_strokes(run: VirtualRun) -> list[Stroke]:
+    strokes: list[Stroke] = []
+    note = run.rig.supervisor.note_strokes
+
+    def keep(ended: list[Stroke]) -> None:
+        strokes.extend(ended)
+        note(ended)
+
+    run.rig.supervisor.note_strokes = keep  # type: ignore[method-assign, assignment]
+    return strokes
+
+
+def test_every_item_is_counted_once_and_lands_in_its_own_bin() -> None:
+    settings = station()
+    run = build_virtual_run(settings, Conditions())
+    strokes = keep_strokes(run)
+    result = run_and_score(settings, run, 20)
+    assert result.items > 25
+    assert (result.missed, result.doubled, result.phantom, result.spilled, result.mis_timed) == (0, 0, 0, 0, 0)
+    assert result.diverted.purity == 1.0
+    assert result.diverted.recovery == 1.0
+    decided = {record.item_id: record for record in run.records}
+    assert len(decided) == len(run.records)
+    fired = [stroke for stroke in strokes if stroke.outcome == "fired"]
+    assert {n for stroke in fired for n in stroke.actuation.item_ids} == {
+        r.item_id for r in run.records if r.reason is Reason.SORTED
+    }
+    for stroke in fired:
+        limit = ms(settings.actuator(stroke.actuation.actuator).max_on_ms)
+        assert 0 < stroke.released_at - stroke.fired_at <= limit
+        assert stroke.fired_at == stroke.actuation.fire_at
+
+
+def test_the_same_seed_leaves_the_same_journal(tmp_path: Path) -> None:
+    contents = []
+    for name in ("first", "second"):
+        settings = station(texture="dirty")
+        run = build_virtual_run(settings, Conditions(journal_folder=tmp_path / name))
+        run_and_score(settings, run, 10)
+        contents.append((tmp_path / name / "journal.db").read_bytes())
+    assert contents[0] == contents[1]
+    other = station(seed=4, texture="dirty")
+    run_and_score(other, build_virtual_run(other, Conditions(journal_folder=tmp_path / "other")), 10)
+    assert (tmp_path / "other" / "journal.db").read_bytes() != contents[0]
+
+
+@pytest.mark.parametrize("age", [30.0, 200.0])
+def test_old_frames_place_items_as_exactly_as_fresh_ones(age: float) -> None:
+    settings = station(frame_age_ms=age)
+    result = run_and_score(settings, build_virtual_run(settings, Conditions()), 12)
+    assert result.items > 10
+    assert (result.missed, result.doubled, result.mis_timed) == (0, 0, 0)
+    assert result.diverted.recovery == 1.0
+    assert result.latency.least >= age
+
+
+def test_a_decision_that_comes_too_late_is_a_residual_and_never_the_next_items_bin() -> None:
+    table = station(items_per_min=60.0).model_dump()
+    table["bins"] = [b | {"distance_mm": 75.0} if b["name"] == "plastic" else b for b in table["bins"]]
+    settings = Station.model_validate(table)
+    run = build_virtual_run(settings, Conditions(invoke_ms=300))  # 300 ms on, the belt is where the flap should be
+    result = run_and_score(settings, run, 20)
+    assert result.diverted.purity == 1.0
+    assert result.spilled == 0
+    plastic = [record for record in run.records if record.label == "plastic"]
+    assert plastic
+    assert {record.reason for record in plastic} <= {Reason.LATE}
+    assert {record.bin for record in plastic} == {RESIDUAL}
+    assert result.missed == 0
+    assert result.dropped_frames > 0
+
+
+def test_items_that_touch_never_spoil_a_bin() -> None:
+    settings = station(items_per_min=165.0, min_gap_mm=0.0)
+    result = run_and_score(settings, build_virtual_run(settings, Conditions()), 15)
+    assert result.reasons.get("touching", 0) + result.reasons.get("too-close", 0) > 0
+    assert result.diverted.purity is not None
+    assert result.diverted.purity > 0.9
+
+
+def test_the_belts_way_through_the_picture_does_not_matter() -> None:
+    for direction in ("left", "down"):
+        table = station().model_dump()
+        table["belt"] |= {"direction": direction}
+        settings = Station.model_validate(table)
+        result = run_and_score(settings, build_virtual_run(settings, Conditions()), 8)
+        assert result.items > 5
+        assert (result.missed, result.doubled, result.mis_timed, result.spilled) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 1.1, 2.9, 3.7, 4.4, 5.3])
+def test_whenever_it_is_stopped_every_pin_is_safe(seconds: float) -> None:
+    settings = station()
+    run = build_virtual_run(settings, Conditions())
+    run.run(seconds)
+    for actuator in settings.actuators:
+        for pin in actuator.pins().values():
+            assert run.rig.panel.pins.pin(pin).state == 0
+    run.rig.world.run_due(run.rig.clock.now() + NS_PER_S)
+    for flap in run.rig.world.flaps.values():
+        assert flap.extension("", run.rig.clock.now() + NS_PER_S) == 0.0
+
+
+def test_an_emergency_stop_ends_all_motion_and_waits_for_its_reset() -> None:
+    settings = with_safety(station())
+    plan = [parse_disturbance(text) for text in ("emergency-stop@6+3", "reset@12")]
+    run = build_virtual_run(settings, Conditions(disturbances=plan))
+    strokes = keep_strokes(run)
+    start = run.rig.world.started_at
+    run_and_score(settings, run, 24)
+    fired = [(stroke.fired_at - start) / NS_PER_S for stroke in strokes if stroke.outcome == "fired"]
+    assert any(at < 6 for at in fired)
+    assert any(at > 12 for at in fired)
+    assert not any(6 < at < 12 for at in fired)
+    surface = run.rig.world.surface
+    assert surface.speed_at(start + 8 * NS_PER_S) == 0
+    assert surface.speed_at(start + 11 * NS_PER_S) == 0
+    assert surface.speed_at(start + 14 * NS_PER_S) > 0
+
+
+def test_a_stopped_belt_fires_nothing() -> None:
+    settings = station()
+    run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("belt-stopped@6+5")]))
+    strokes = keep_strokes(run)
+    start = run.rig.world.started_at
+    result = run_and_score(settings, run, 20)
+    fired = [(stroke.fired_at - start) / NS_PER_S for stroke in strokes if stroke.outcome == "fired"]
+    assert any(at < 6 for at in fired)
+    assert any(at > 12 for at in fired)
+    # Seen from the items themselves, which takes a moment; a stroke that is out already is let go in time.
+    assert not any(6.6 < at < 11 for at in fired)
+    assert result.diverted.purity == 1.0
+
+
+def test_a_diverter_without_power_sends_its_items_on_to_the_next_place() -> None:
+    settings = station()
+    run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("diverter-unplugged:flap-5@0")]))
+    result = run_and_score(settings, run, 15)
+    glass = [item for item in run.rig.world.items if item.label == "glass" and item.landed_in]
+    assert glass
+    assert {item.landed_in for item in glass} == {RESIDUAL}
+    assert result.mis_timed == len(glass)
+
+
+def test_a_stuck_diverter_is_what_the_score_sees() -> None:
+    settings = station()
+    run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("diverter-stuck:flap-1@5+4")]))
+    run_and_score(settings, run, 15)
+    assert {item.landed_in for item in run.rig.world.items} <= {b.name for b in settings.bins} | {SPILLED, ""}
+
+
+def test_a_camera_that_was_unplugged_for_a_while_comes_back_by_itself() -> None:
+    settings = station()
+    run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("camera-lost@4+3")]))
+    strokes = keep_strokes(run)
+    result = run_and_score(settings, run, 24)
+    start = run.rig.world.started_at
+    assert any((stroke.fired_at - start) / NS_PER_S > 12 for stroke in strokes if stroke.outcome == "fired")
+    assert result.diverted.purity == 1.0
+    assert result.missed > 0
