@@ -2,7 +2,7 @@
 
 A run of the real journal (and of atomic file writes) is recorded call by call; then for every cut
 point the files are rebuilt as a power cut may leave them, and what was confirmed must be there.
-SORTER_POWER_CUTS=all tries every cut point with several chance survivals; without it every third.
+SORTER_POWER_CUTS=all tries every cut point with several chance survivals; without it every fifth.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from edge.journal.database import Connection
 from edge.types import Event
 
 THOROUGH = os.environ.get("SORTER_POWER_CUTS") == "all"
-STEP, CHANCES = (1, 4) if THOROUGH else (3, 1)
+STEP, CHANCES = (1, 4) if THOROUGH else (5, 1)
 # A small file has a small log: the run passes many checkpoints.
 SETTINGS = JournalSettings(max_mb=1, keep_crops="none")
 
