@@ -18,7 +18,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -35,7 +35,7 @@ from edge.journal import Journal, run_writer
 from edge.line import Line
 from edge.live import LiveView
 from edge.panel import Panel
-from edge.priority import real_time
+from edge.priority import Priority, real_time
 from edge.service.latch import EstopLatch
 from edge.service.machine import MACHINE_FAULTS, Machine
 from edge.service.notify import Notifier
@@ -51,6 +51,7 @@ JOIN_S = 3.0
 # Python's own 5 ms would let a busy thread keep the emergency stop waiting that long.
 SWITCH_INTERVAL_S = 0.0005
 CHORES_MS = 1000.0
+PRIORITIES = {"actuation": Priority.ACTUATION, "vision": Priority.VISION, "page": Priority.PAGE}
 MODELS_MS = 1000.0
 LOOK_EVERY = 10  # chores
 
@@ -78,6 +79,8 @@ class Parts:
     page: PageServer | None = None
     open_page: Callable[[], PageServer] | None = None
     models: Changeover | None = None
+    # Real camera, real pins: not a simulated or replayed station on somebody's desk.
+    is_live: bool = False
     # Called once a turn by the supervisor: inputs, probation. Must return at once.
     watchers: list[Callable[[int], None]] = field(default_factory=list)
 
@@ -142,8 +145,10 @@ class Runtime:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         with self._signals():
             try:
-                with real_time("the emergency stop"):  # the pin backend's threads inherit it
+                with real_time(Priority.EMERGENCY_STOP) as granted:  # the pin backend's threads inherit it
                     parts.panel.open()
+                if not granted:
+                    log.warning("no real-time priority: strokes may be some ms late; see `sorter doctor`")
                 self._start("journal", lambda: run_writer(parts.journal, parts.clock, writer_stop))
                 for name, work in (("actuation", self._actuate), ("vision", self._see), ("chores", self._do_chores)):
                     self._start(name, work)
@@ -173,7 +178,8 @@ class Runtime:
         """Run a thread's work; a bug in one that sorting needs makes the pins safe at once and ends the run."""
         now = self.parts.clock.now
         try:
-            work()
+            with self._priority_of(name):
+                work()
         except BaseException as error:
             log.exception("the %s thread failed", name)
             if name == "page":
@@ -186,6 +192,12 @@ class Runtime:
         finally:
             if name in ("vision", "actuation"):
                 self._stop.set()
+
+    def _priority_of(self, name: str) -> AbstractContextManager[bool]:
+        """Give the actuation thread its priority; the others get theirs only where real things move."""
+        if name == "actuation" or self.parts.is_live:
+            return real_time(PRIORITIES.get(name, Priority.RECORDS))
+        return nullcontext(False)
 
     def _guarded(self, work: Callable[[], object]) -> None:
         """Do one step of winding up; the next ones are done whatever becomes of it."""
@@ -235,11 +247,10 @@ class Runtime:
     def _actuate(self) -> None:
         """Fire and release on time; this thread alone touches the actuators while the station runs well."""
         parts = self.parts
-        with real_time("the actuators"):
-            while not self._stop.is_set():
-                parts.schedule.wait(parts.clock, self._stop)
-                parts.health.sign(Sign.ACTUATION, parts.clock.now())
-                self.supervisor.note_strokes(parts.schedule.run_due(parts.clock.now()))
+        while not self._stop.is_set():
+            parts.schedule.wait(parts.clock, self._stop)
+            parts.health.sign(Sign.ACTUATION, parts.clock.now())
+            self.supervisor.note_strokes(parts.schedule.run_due(parts.clock.now()))
 
     def _do_chores(self) -> None:
         parts = self.parts

@@ -167,6 +167,7 @@ def _build(
             page=_first_page(open_page, health, notifier, clock) if station.page.enabled else None,
             open_page=open_page,
             models=models,
+            is_live=station.camera.type in LIVE_CAMERAS,
         )
     )
 

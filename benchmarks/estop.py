@@ -1,0 +1,173 @@
+"""From the edge at the emergency stop's input to every pin safe, while inference takes all cores.
+
+    python benchmarks/estop.py [--presses 200]
+
+The edge comes as it does on a Pi: a thread of the pin backend, which inherits the priority that the
+runtime gives it, wakes from a read of the kernel's pipe and calls the pin. Here a process of its own
+writes into that pipe at random instants and stamps them with the clock that both share.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import struct
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.actuate import open_actuators
+from edge.actuate.mock_pins import RestingPins
+from edge.actuate.schedule import Schedule
+from edge.classify import BundleClassifier, open_shipped_bundle
+from edge.clock import SystemClock, ms
+from edge.config import load_station
+from edge.decide import Policy
+from edge.health import Health
+from edge.panel import Panel
+from edge.priority import Priority, real_time
+from edge.supervise import Supervisor
+from edge.types import Actuation
+
+ESTOP_PIN = 5
+STATION = Path(__file__).resolve().parents[1] / "edge" / "stations" / "demo.toml"
+LIMIT_MS = 5.0
+
+PRESSER = """
+import os, random, struct, sys, time
+try:
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(60))  # a button does not wait for a processor
+except OSError:
+    pass
+for _ in range(int(sys.argv[1])):
+    sys.stdin.buffer.read(1)
+    time.sleep(random.uniform(0.02, 0.08))
+    os.write(1, struct.pack("q", time.monotonic_ns()))
+"""
+
+
+class Bench:
+    """A station on mock pins whose vision thread looks at pictures without a pause."""
+
+    def __init__(self) -> None:
+        station = load_station(STATION)
+        safety = station.safety.model_copy(update={"estop_pin": ESTOP_PIN})
+        self.station = station.model_copy(update={"safety": safety})
+        self.clock = SystemClock()
+        self.pins = RestingPins()
+        self.actuators = open_actuators(self.station, self.pins, self.clock)
+        self.schedule = Schedule(self.actuators, {name: ms(2000) for name in self.actuators})
+        self.health = Health(self.clock.now())
+        self.supervisor = Supervisor(self.clock, self.health, self.schedule, Policy(self.station, {}, 0.0))
+        self.panel = Panel(self.station, self.pins, self.clock, self.health, self.supervisor.emergency_stop)
+        self.panel.open()
+        self.stop = threading.Event()
+        self.inferences = 0
+
+    @property
+    def outputs(self) -> list[Any]:
+        return [self.pins.pin(pin) for a in self.station.actuators for pin in a.pins().values()]
+
+    def saturate(self, classifier: BundleClassifier) -> None:
+        """Infer without a pause, on every core."""
+        pixels = np.random.default_rng(1).integers(0, 256, (480, 640, 3), np.uint8)
+        with real_time(Priority.VISION):
+            while not self.stop.is_set():
+                classifier.classify_photo(pixels)
+                self.inferences += 1
+
+    def arm(self) -> None:
+        """Fire every actuator, as in the middle of sorting."""
+        pin: Any = self.pins.pin(ESTOP_PIN)
+        pin.drive_high()
+        time.sleep(0.01)  # the contact comes to rest
+        self.panel.watch(self.clock.now())
+        self.health.chain_closed(self.clock.now())
+        self.health.reset(self.clock.now())
+        self.schedule.resume()
+        now = self.clock.now()
+        for actuator in self.station.actuators:
+            self.schedule.plan(Actuation(actuator.name, now, now + ms(1500), (1,)))
+        self.schedule.run_due(now)
+        assert all(pin.state for pin in self.outputs)
+
+    def press(self) -> int:
+        """Take the edge; return the instant at which every pin is safe."""
+        pin: Any = self.pins.pin(ESTOP_PIN)
+        pin.drive_low()
+        safe_at = self.clock.now()
+        assert not any(pin.state for pin in self.outputs)
+        return safe_at
+
+
+def measure(bench: Bench, presses: int, prioritised: bool) -> list[float]:
+    """Return milliseconds from edge to safe, one for each press."""
+    delays: list[float] = []
+    presser = subprocess.Popen(
+        [sys.executable, "-c", PRESSER, str(presses)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert presser.stdin is not None
+    assert presser.stdout is not None
+    pipe = presser.stdout.fileno()
+
+    def backend() -> None:
+        assert presser.stdin is not None
+        for _ in range(presses):
+            bench.arm()
+            presser.stdin.write(b".")
+            presser.stdin.flush()
+            content = os.read(pipe, 8)
+            safe_at = bench.press()
+            delays.append((safe_at - struct.unpack("q", content)[0]) / 1e6)
+
+    if prioritised:
+        with real_time(Priority.EMERGENCY_STOP):
+            thread = threading.Thread(target=backend)
+            thread.start()
+    else:
+        thread = threading.Thread(target=backend)
+        thread.start()
+    thread.join()
+    presser.wait()
+    return sorted(delays)
+
+
+def main() -> None:
+    """Print the delays, with the priority that the runtime gives and without."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--presses", type=int, default=200)
+    presses = parser.parse_args().presses
+    sys.setswitchinterval(0.0005)
+    bench = Bench()
+    cores = os.cpu_count() or 1
+    classifier = BundleClassifier(open_shipped_bundle(), cores)
+    threads = [threading.Thread(target=bench.saturate, args=(classifier,), daemon=True)]
+    for thread in threads:
+        thread.start()
+    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(cores)]
+    time.sleep(1.0)
+    worst = 0.0
+    for label, prioritised in (("as the runtime does", True), ("without priority", False)):
+        begun, before = time.monotonic(), bench.inferences
+        delays = measure(bench, presses, prioritised)
+        rate = (bench.inferences - before) / (time.monotonic() - begun)
+        median, p99 = delays[len(delays) // 2], delays[min(len(delays) - 1, len(delays) * 99 // 100)]
+        print(
+            f"{label}: {len(delays)} presses on {cores} cores with {rate:.0f} inferences/s beside: "
+            f"median {median:.2f} ms, p99 {p99:.2f} ms, worst {delays[-1]:.2f} ms"
+        )
+        worst = delays[-1] if prioritised else worst
+    bench.stop.set()
+    for hog in hogs:
+        hog.kill()
+    print(f"{'within' if worst <= LIMIT_MS else 'NOT within'} {LIMIT_MS:g} ms")
+    sys.exit(worst > LIMIT_MS)
+
+
+if __name__ == "__main__":
+    main()
