@@ -118,7 +118,7 @@ class Inputs:
         self._debouncers: dict[str, Debouncer] = {}
         self._pins: list[Pin] = []
         self._callbacks: list[Callable[[float, bool], None]] = []  # gpiozero holds them weakly
-        for name, number in _numbers(station).items():
+        for name, number in input_pins(station).items():
             self._watch(name, number, pins)
         self._quadrature: Quadrature | None = None
         if station.belt is not None and station.belt.encoder is not None:
@@ -209,7 +209,8 @@ class Inputs:
         return stamp if 0 <= now - stamp <= OLDEST_STAMP_NS else now
 
 
-def _numbers(station: Station) -> dict[str, int]:
+def input_pins(station: Station) -> dict[str, int]:
+    """Return the pin of every input, encoder apart."""
     wanted = {
         ESTOP: station.safety.estop_pin,
         "reset": station.safety.reset_pin,

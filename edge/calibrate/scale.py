@@ -29,6 +29,8 @@ class Scale:
         spread: standard deviation over the pictures; of one picture 0.
         tilt_degrees: how the sheet lies in the picture, between -45 and 45.
         origin_mm: place on the sheet that is at the middle of the region; moves with the belt.
+        beyond_mm: how far that place lies outside of the markers that were read; far out it is a guess.
+        turn: rotation (2, 2), row by row, from the sheet's axes to the picture's.
         markers: how many were read.
         residual_mm: root mean square distance of the corners from where the fit has them.
     """
@@ -39,6 +41,8 @@ class Scale:
     origin_mm: tuple[float, float]
     markers: int
     residual_mm: float
+    beyond_mm: float = 0.0
+    turn: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0)
 
 
 def find_scale(picture: Image, region: Box) -> Scale:
@@ -76,7 +80,21 @@ def find_scale(picture: Image, region: Box) -> Scale:
         origin_mm=(float(origin[0]), float(origin[1])),
         markers=markers,
         residual_mm=residual,
+        beyond_mm=float(np.hypot(*(origin - np.clip(origin, millimetres.min(axis=0), millimetres.max(axis=0))))),
+        turn=_turn(jacobian),
     )
+
+
+def _turn(jacobian: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Return the rotation nearest to the inverse of d(mm)/d(pixel): its polar decomposition."""
+    u, _, v = np.linalg.svd(np.linalg.inv(jacobian))
+    a, b, c, d = (float(value) for value in (u @ v).ravel())
+    return a, b, c, d
+
+
+def shows_sheet(picture: Image) -> bool:
+    """Say whether any marker of the sheet is in the picture."""
+    return _find_corners(picture)[2] > 0
 
 
 def combine(scales: Sequence[Scale]) -> Scale:
@@ -89,6 +107,7 @@ def combine(scales: Sequence[Scale]) -> Scale:
         origin_mm=scales[-1].origin_mm,
         markers=min(scale.markers for scale in scales),
         residual_mm=max(scale.residual_mm for scale in scales),
+        turn=scales[-1].turn,
     )
 
 

@@ -112,6 +112,13 @@ class BeltScene:
         if not self._awaited:
             self._expect_next(self.motion.position(at))
 
+    def clear(self) -> None:
+        """Take everything off the belt."""
+        self.riders.clear()
+        if self._in_beam:
+            self._in_beam = 0
+            self.on_beam(False)
+
     def set_exposure(self, exposure_s: float) -> None:
         """Let the shutter be open for that long."""
         self._exposure = Exposure(exposure_s, self._exposure.readout_s)
@@ -135,8 +142,8 @@ class BeltScene:
         self.riders.append(rider)
         self._when(rider, 0.0, lambda at: setattr(truth, "entered_at", at))
         if self._beam_mm is not None:
-            self._when(rider, self._beam_mm, lambda at: self._at_beam(1))
-            self._when(rider, self._beam_mm + truth.length_mm, lambda at: self._at_beam(-1))
+            self._when(rider, self._beam_mm, lambda at: self._at_beam(rider, 1))
+            self._when(rider, self._beam_mm + truth.length_mm, lambda at: self._at_beam(rider, -1))
         self._when(rider, self.view.line_mm + truth.length_mm / 2, lambda at: setattr(truth, "crossed_at", at))
         self._to_next_gate(rider, 0)
         return rider
@@ -158,7 +165,9 @@ class BeltScene:
         """Do it when the rider's front is `distance_mm` past the start of the view."""
         self._agenda.when(self.motion, rider.front_mm + distance_mm, action)
 
-    def _at_beam(self, change: int) -> None:
+    def _at_beam(self, rider: Rider, change: int) -> None:
+        if rider not in self.riders:
+            return
         self._in_beam += change
         self.on_beam(self._in_beam > 0)
 
@@ -172,6 +181,8 @@ class BeltScene:
 
     def _pass(self, rider: Rider, number: int, at: int) -> None:
         """The rider's rear has just passed a gate: what the flap did meanwhile decides where it goes."""
+        if rider not in self.riders:
+            return  # taken off
         gate = self.gates[number]
         arrived_at = self.motion.instant_at(rider.front_mm + gate.distance_mm)
         least, most = self.flaps[gate.actuator].extremes(gate.position, at if arrived_at is None else arrived_at, at)
@@ -184,6 +195,8 @@ class BeltScene:
             self._land(rider, SPILLED, at)
 
     def _land(self, rider: Rider, where: str, at: int) -> None:
+        if rider not in self.riders:
+            return
         self.riders.remove(rider)
         rider.truth.landed_in = where
         rider.truth.landed_at = at + FALL_NS

@@ -134,6 +134,11 @@ class BinScene:
         """Nobody comes any more."""
         self._feeding = False
 
+    def clear(self) -> None:
+        """Take everything off the plate, and out of the hand that is coming."""
+        self.lying.clear()
+        self._hand = None
+
     def resume_feeding(self, at: int) -> None:
         """People come again."""
         if not self._feeding:
@@ -194,6 +199,8 @@ class BinScene:
         return out or at - self._moved_at < _REST_NS
 
     def _put_down(self, things: tuple[Lying, ...], at: int) -> None:
+        if self._hand is None:
+            return
         for thing in things:
             thing.truth.number = len(self.items) + 1
             thing.truth.entered_at = thing.truth.crossed_at = at

@@ -42,6 +42,10 @@ class Scene(Protocol):
         """Let things come again."""
         ...
 
+    def clear(self) -> None:
+        """Take away everything that lies there."""
+        ...
+
     def flap_moved(self, name: str, at: int) -> None:
         """Take notice that an actuator has been told to move."""
         ...

@@ -245,6 +245,21 @@ class World:
         with self._lock:
             self.scene.resume_feeding(self._clock.now())
 
+    def clear(self) -> None:
+        """Take away whatever lies under the camera."""
+        with self._lock:
+            self.surroundings.paper = None
+            self.scene.clear()
+
+    def touch(self, pin: int, active: bool) -> None:
+        """Activate an input by hand, or let go of it; its contact bounces for some milliseconds."""
+        now = self._clock.now()
+        with self._lock:
+            for n, after_ms in enumerate((0.0, 1.5, 2.5, 4.0, 5.5)):
+                level = (not active) == (n % 2 == 0)
+                self._agenda.at(now + ms(after_ms), lambda at, level=level: self._set_input(pin, level))  # type: ignore[misc]
+        self.run_due(now)
+
     def set_shutter(self, exposure_us: int | None, gain: float | None) -> None:
         """Set the camera's exposure and gain; both None: automatic, which follows the lamps."""
         with self._lock:

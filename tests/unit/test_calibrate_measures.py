@@ -108,11 +108,10 @@ def test_focus_falls_with_blur_and_not_with_light() -> None:
 @given(
     speed=st.floats(10, 2000),
     scale=st.floats(0.1, 2),
-    now_us=st.integers(100, 30_000),
     mains=st.sampled_from([50.0, 60.0]),
 )
-def test_the_exposure_never_blurs_more_than_a_pixel(speed: float, scale: float, now_us: int, mains: float) -> None:
-    exposure = choose_exposure(speed, scale, now_us, 90.0, mains)
+def test_the_exposure_never_blurs_more_than_a_pixel(speed: float, scale: float, mains: float) -> None:
+    exposure = choose_exposure(speed, scale, mains)
     assert exposure.blur_pixels <= 1.0 + speed * 1e-6 / scale + 10e-6 * speed / scale
     if exposure.flicker_free:
         halves = exposure.exposure_us * 1e-6 * 2 * mains

@@ -1,0 +1,197 @@
+"""The step `camera`: view, sharpness, scale, and an exposure that stays as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.calibrate.bench import Bench
+from edge.calibrate.light import FLICKER_LIMIT, Light, Setting, choose_exposure, measure_light, sharpness
+from edge.calibrate.outcome import Outcome
+from edge.calibrate.person import Person, Wish
+from edge.calibrate.record import CameraStep
+from edge.calibrate.scale import Scale, combine, find_scale, scale_from_ruler
+from edge.config import Station
+from edge.errors import CalibrationError
+from edge.types import Box, Frame, Image
+
+SHEET_FRAMES, SETTLE_FRAMES = 12, 8
+# Analogue gain beyond which a sensor of a Pi shows more noise than picture.
+MOST_GAIN = 16.0
+# Grey level of white paper: bright, and nothing of it burnt out.
+PAPER_AIM, PAPER_TOLERANCE, BURNT = 205.0, 0.06, 248.0
+# Sharpness (see `sharpness`) of the sheet below which items lose their edges.
+LEAST_SHARPNESS = 0.45
+
+
+@dataclass(frozen=True)
+class CameraWishes:
+    """What a person gave by option.
+
+    Attributes:
+        region: part of the picture; None: the station file's.
+        ruler: a length in mm and how many pixels it takes up, instead of the sheet.
+        mains_hz: frequency of the mains that the lamps hang on.
+        frames: how many must stay the same.
+    """
+
+    region: Box | None = None
+    ruler: tuple[float, float] | None = None
+    mains_hz: float = 50.0
+    frames: int = 100
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    exposure_us: int | None
+    gain: float | None
+    needs_light: float  # factor by which the light is too weak; 1: enough
+    flicker_free: bool
+
+
+def measure_camera(bench: Bench, person: Person, digest: str, speed_mm_per_s: float, wishes: CameraWishes) -> Outcome:
+    """Choose and lock the exposure, measure the scale and the empty view; `digest` is the step's.
+
+    Raises:
+        CalibrationError: the lens is covered, there is no sheet, the lamps flicker, or nothing stays as it is.
+    """
+    bench.open_camera(exposure_us=None, gain=None)
+    region = _checked(wishes.region or bench.region, bench.size)
+    bench.run_belt(on=False)
+    person.ask(Wish.SHEET_UNDER_CAMERA)
+    with person.progress("Looking at the sheet") as progress:
+        before = _frames(bench, SHEET_FRAMES, progress)
+    _refuse_covered(measure_light([f.pixels for f in before], region))
+    scale = _scale(before, region, wishes)
+    chosen = _choose_exposure(bench, region, scale.mm_per_pixel, speed_mm_per_s, wishes.mains_hz)
+    seen = bench.frames(SHEET_FRAMES)
+    scale = _scale(seen, region, wishes)
+    sharp = sharpness(_mean(seen), region)
+
+    person.ask(Wish.EMPTY)
+    bench.frames(SETTLE_FRAMES)
+    with person.progress(f"Watching {wishes.frames} pictures") as progress:
+        empty = _frames(bench, wishes.frames, progress)
+    light = measure_light([f.pixels for f in empty], region)
+    _refuse_unsteady(light, chosen, wishes.mains_hz)
+    step = CameraStep(
+        measured_at="", of=digest, identity=bench.identity,
+        x=region.x, y=region.y, width=region.width, height=region.height, focus=sharp,
+        exposure_us=chosen.exposure_us, gain=chosen.gain, brightness=light.mean, brightness_spread=light.spread,
+        mm_per_pixel=scale.mm_per_pixel, mm_per_pixel_spread=scale.spread, tilt_degrees=scale.tilt_degrees,
+    )  # fmt: skip
+    pictures = {"camera-before": before[-1].pixels, "camera-sheet": seen[-1].pixels, "camera-empty": empty[-1].pixels}
+    return Outcome({"camera": step}, _lines(step), _warnings(step, chosen, speed_mm_per_s), pictures)
+
+
+def usual_speed(station: Station) -> float:
+    """Return the belt's speed as it is known now, mm/s; 0 for a bin station."""
+    return 0.0 if station.belt is None else station.belt.speed_mm_per_s
+
+
+def _checked(region: Box, size: tuple[int, int]) -> Box:
+    if region.width < 32 or region.height < 32 or region.x + region.width > size[0] or region.y + region.height > size[1]:
+        raise CalibrationError(
+            f"the region {region.width} x {region.height} at ({region.x}, {region.y}) does not fit into pictures of "
+            f"{size[0]} x {size[1]}: expected --region X Y WIDTH HEIGHT inside of them, at least 32 x 32"
+        )
+    return region
+
+
+def _frames(bench: Bench, count: int, progress) -> list[Frame]:  # type: ignore[no-untyped-def]
+    frames = []
+    for n in range(count):
+        frames.append(bench.frame())
+        progress((n + 1) / count)
+    return frames
+
+
+def _mean(frames: list[Frame]) -> Image:
+    """Return the mean picture: noise is no sharpness."""
+    return np.mean([f.pixels for f in frames], axis=0).astype(np.uint8)
+
+
+def _scale(frames: list[Frame], region: Box, wishes: CameraWishes) -> Scale:
+    if wishes.ruler is not None:
+        return Scale(scale_from_ruler(*wishes.ruler), 0.0, 0.0, (0.0, 0.0), 0, 0.0)
+    return combine([find_scale(frame.pixels, region) for frame in frames[-6:]])
+
+
+def _choose_exposure(bench: Bench, region: Box, mm_per_pixel: float, speed: float, mains_hz: float) -> _Chosen:
+    """Set exposure by blur and flicker, then gain by how bright the white paper is."""
+    if not bench.has_control("exposure_us"):
+        return _Chosen(None, None, 1.0, flicker_free=True)
+    limit = choose_exposure(speed, mm_per_pixel, mains_hz)
+    setting, factor = Setting(limit.exposure_us, 1.0), 1.0
+    for _ in range(8):
+        bench.open_camera(exposure_us=setting.exposure_us, gain=setting.gain)
+        paper = _paper(bench.frames(SETTLE_FRAMES)[-4:], region)
+        # What is burnt out says nothing of how much too bright it is.
+        factor = 0.4 if paper > BURNT else PAPER_AIM / max(paper, 1.0)
+        wanted = setting.times(factor, limit.exposure_us, MOST_GAIN, mains_hz)
+        if abs(factor - 1) <= PAPER_TOLERANCE or wanted == setting:
+            break
+        setting = wanted
+    flicker_free = setting.exposure_us >= round(5e5 / mains_hz)
+    return _Chosen(setting.exposure_us, setting.gain, max(1.0, factor), flicker_free)
+
+
+def _paper(frames: list[Frame], region: Box) -> float:
+    """Return the grey level of the brightest twentieth of the region: the sheet's paper."""
+    cut = [f.pixels[region.y : region.y + region.height, region.x : region.x + region.width] for f in frames]
+    return float(np.median([np.percentile(part.mean(axis=2), 95) for part in cut]))
+
+
+def _refuse_covered(light: Light) -> None:
+    if light.is_covered:
+        raise CalibrationError(
+            f"the picture is dark (mean brightness {light.mean:.0f} of 255): take the cap off the lens, switch the lamps on"
+        )
+
+
+def _refuse_unsteady(light: Light, chosen: _Chosen, mains_hz: float) -> None:
+    if light.flicker > FLICKER_LIMIT:
+        other = 60 if mains_hz == 50 else 50
+        mend = (
+            f"the mains may have {other} Hz (--mains {other}), or sunlight and passing people reach the view"
+            if chosen.flicker_free
+            else f"at this belt's speed an exposure of {1e3 / (2 * mains_hz):.3g} ms, which would even it out, blurs: "
+            "use lamps with a direct-current driver, or run the belt slower"
+        )
+        raise CalibrationError(f"the lamps flicker: brightness changes by {light.flicker:.1%} from picture to picture; {mend}")
+    if not light.is_locked:
+        raise CalibrationError(
+            f"the brightness drifts by {abs(light.drift):.1%} although exposure and gain are fixed: shield the view "
+            "from daylight, and let lamps warm up"
+        )
+
+
+def _lines(step: CameraStep) -> tuple[str, ...]:
+    lines = [f"Looks at {step.width} x {step.height} pixels at ({step.x}, {step.y})."]
+    if step.mm_per_pixel is not None:
+        lines.append(f"One pixel is {step.mm_per_pixel:.4f} mm (spread {step.mm_per_pixel_spread or 0:.4f}).")
+    if step.exposure_us is not None:
+        lines.append(f"Exposure {step.exposure_us / 1000:.3g} ms, gain {step.gain:.3g}: fixed from now on.")
+    lines.append(f"Sharpness {step.focus:.2f}; brightness {step.brightness:.0f}, steady to {step.brightness_spread:.1f}.")
+    return tuple(lines)
+
+
+def _warnings(step: CameraStep, chosen: _Chosen, speed: float) -> tuple[str, ...]:
+    found = []
+    if chosen.needs_light > 1 + 2 * PAPER_TOLERANCE:
+        found.append(
+            f"The light is too weak for a belt at {speed:.0f} mm/s: {chosen.needs_light:.1f} times as much is needed "
+            f"(or a belt at {speed / chosen.needs_light:.0f} mm/s). Add lamps, or bring them closer."
+        )
+    if step.focus < LEAST_SHARPNESS:
+        found.append(
+            f"The picture is not sharp ({step.focus:.2f}, expected at least {LEAST_SHARPNESS}): turn the lens until "
+            "the sheet is sharp, wipe it, then run this step again."
+        )
+    if abs(step.tilt_degrees or 0) > 10:
+        found.append(f"The sheet lay askew by {step.tilt_degrees:.0f} degrees: fine for the scale.")
+    return tuple(found)
+
+
+

@@ -1,0 +1,136 @@
+"""What calibrating asks of a person, and the simulated one who does it to the simulated world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Final, Protocol
+
+from edge.config import Station
+from edge.simulate.disturbances import Disturbance
+from edge.simulate.world import World
+
+
+class Wish(StrEnum):
+    """One thing to be done by hand."""
+
+    EMPTY = "empty"
+    SHEET_UNDER_CAMERA = "sheet-under-camera"
+    SHEET_RIDES = "sheet-rides"
+    ITEMS = "items"
+    BELT_ON = "belt-on"
+    BELT_OFF = "belt-off"
+    ACTIVATE = "activate"
+    CLEAR = "clear"
+
+
+WISH_TEXT: Final[dict[Wish, str]] = {
+    Wish.EMPTY: "Take everything off: nothing may lie under the camera, no item and no sheet.",
+    Wish.SHEET_UNDER_CAMERA: "Lay the printed sheet flat under the middle of the camera, face up. The belt stands still.",
+    Wish.SHEET_RIDES: "Lay the printed sheet flat on the belt where it comes into view, and let the belt carry it through.",
+    Wish.ITEMS: "Put some items through, one after the other, as in daily work.",
+    Wish.BELT_ON: "Switch the belt on.",
+    Wish.BELT_OFF: "Switch the belt off.",
+    Wish.ACTIVATE: "Activate the sensor now, and keep it so",
+    Wish.CLEAR: "Let go of the sensor again",
+}
+
+
+class Person(Protocol):
+    """Who stands at the station."""
+
+    def ask(self, wish: Wish, subject: str = "") -> None:
+        """Ask for something and return when it is done."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Say that something will move; return when the person has agreed.
+
+        Raises:
+            CalibrationError: they have not.
+        """
+        ...
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Progress]:
+        """Show how far a measurement has come."""
+        ...
+
+
+class Progress(Protocol):
+    """A bar from 0 to 1."""
+
+    def __call__(self, share: float) -> None: ...
+
+
+class Onlooker:
+    """Agrees to everything and sees nothing: for unattended runs, where all is prepared, and for tests."""
+
+    def ask(self, wish: Wish, subject: str = "") -> None:
+        """Everything is prepared."""
+
+    def warn(self, text: str) -> None:
+        """Agree."""
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Progress]:
+        yield lambda share: None
+
+
+class SimulatedPerson:
+    """Does in the simulated world what is asked for, after `shown` has been told of it."""
+
+    def __init__(self, world: World, shown: Person) -> None:
+        self._world, self._shown = world, shown
+
+    def ask(self, wish: Wish, subject: str = "") -> None:
+        self._shown.ask(wish, subject)
+        world = self._world
+        if wish is Wish.EMPTY:
+            world.stop_feeding()
+            world.clear()
+        elif wish is Wish.SHEET_UNDER_CAMERA:
+            world.stop_feeding()
+            world.clear()
+            world.lay_paper(_middle(world.station), rides=False, turn_degrees=2.0)
+        elif wish is Wish.SHEET_RIDES:
+            world.stop_feeding()
+            world.clear()
+            world.lay_paper(_upstream(world.station), rides=True, turn_degrees=1.0)
+        elif wish is Wish.ITEMS:
+            world.lay_paper(None, rides=False)
+            world.resume_feeding()
+        elif wish in (Wish.BELT_ON, Wish.BELT_OFF):
+            world.disturb(Disturbance.BELT_STOPPED, active=wish is Wish.BELT_OFF)
+        else:
+            world.touch(_pin(world.station, subject), active=wish is Wish.ACTIVATE)
+
+    def warn(self, text: str) -> None:
+        self._shown.warn(text)
+
+    def progress(self, title: str):  # type: ignore[no-untyped-def]
+        return self._shown.progress(title)
+
+
+def _middle(station: Station) -> tuple[float, float]:
+    region, camera = station.region, station.camera
+    width, height = region.width or camera.width - region.x, region.height or camera.height - region.y
+    return (region.x + width / 2) / camera.width, (region.y + height / 2) / camera.height
+
+
+def _upstream(station: Station) -> tuple[float, float]:
+    """Where things come into view, half of the sheet still outside."""
+    x, y = _middle(station)
+    direction = "right" if station.belt is None else station.belt.direction
+    return {"right": (0.0, y), "left": (1.0, y), "down": (x, 0.0), "up": (x, 1.0)}[direction]
+
+
+def _pin(station: Station, sensor: str) -> int:
+    """Return the pin of an input, as `edge/inputs.py` names it."""
+    from edge.inputs import input_pins
+
+    return input_pins(station)[sensor]
+
+
+__all__ = ["WISH_TEXT", "Onlooker", "Person", "Progress", "SimulatedPerson", "Wish"]
