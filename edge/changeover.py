@@ -115,9 +115,8 @@ class Changeover:
 
     def turn(self) -> None:
         """Look at the store and at how the model does."""
-        for event in self._waiting:
-            self._say(event.kind, event.text, event.severity)
-        self._waiting.clear()
+        while self._waiting and self.tell is not None:
+            self.tell(self._waiting.pop(0))
         generation = self._active()
         if generation is not None and generation.number not in (self._number, self._refused):
             self._change(generation)
@@ -301,6 +300,7 @@ class Changeover:
 
     def _say(self, kind: str, text: str, severity: str = "note") -> None:
         event = Event(kind, self.clock.now(), text, severity, kind)
+        log.log(logging.WARNING if severity == "warning" else logging.INFO, "%s", text)
         if self.tell is None:
             self._waiting.append(event)
         else:
