@@ -1,0 +1,184 @@
+"""The real threads: what is stuck, dead or wrong leads to the safe state, a name, and the smallest step that helps."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.clock import NS_PER_S, ms
+from edge.config import Station
+from edge.errors import RestartError
+from edge.faults import FaultKind, Step
+from edge.health import State
+from edge.recovery import Backoff
+from edge.runtime import Runtime
+from edge.types import Crop, Frame, Item, Prediction
+from edge.wiring import build_runtime
+
+AT_MOST_S = 60.0
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Runtime:
+    """A small simulated belt in real time, impatient."""
+    station = Station.model_validate(
+        {
+            "name": "belt",
+            "kind": "conveyor",
+            "state_folder": tmp_path,
+            "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
+            "belt": {"speed_mm_per_s": 200, "mm_per_pixel": 2.0},
+            "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
+            "bins": [
+                {"name": "glass", "labels": ["glass"], "actuator": "flap", "distance_mm": 400},
+                {"name": "residual"},
+            ],
+            "simulation": {"items_per_min": 60},
+            "page": {"enabled": False},
+        }
+    )
+    built = build_runtime(station)
+    health = built.parts.health
+    health.limits = replace(health.limits, stall=ms(1500), startup=ms(2500))
+    health.backoff = Backoff(first=ms(100), longest=ms(400), calm=60 * NS_PER_S)
+    return built
+
+
+def run_until(runtime: Runtime, reached: Callable[[], bool]) -> None:
+    """Run until the condition holds at a turn of the supervisor; it has to."""
+    seen = threading.Event()
+
+    def look(_now: int) -> None:
+        if reached():
+            seen.set()
+            runtime.stop()
+
+    runtime.supervisor.watchers.append(look)
+    runtime.run(AT_MOST_S)
+    assert seen.is_set()
+
+
+def is_there(runtime: Runtime, kind: FaultKind) -> bool:
+    return any(fault.kind is kind for fault in runtime.parts.health.faults)
+
+
+def journalled(folder: Path) -> list[str]:
+    with sqlite3.connect(folder / "journal.db") as connection:
+        return [row[0] for row in connection.execute("SELECT code FROM events ORDER BY row")]
+
+
+class StuckCamera:
+    """Never answers until it is let go."""
+
+    identity, size = "stuck", (160, 120)
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def read(self) -> Frame | None:
+        self.let_go.wait(AT_MOST_S)
+        return None
+
+    def close(self) -> None:
+        self.let_go.set()
+
+
+def test_a_camera_that_never_answers_is_named_and_everything_held(runtime: Runtime) -> None:
+    camera = StuckCamera()
+    runtime.parts.open_camera = lambda: camera
+
+    def reached() -> bool:
+        if is_there(runtime, FaultKind.CAMERA_STALLED) and runtime.parts.schedule.held:
+            camera.let_go.set()
+            return True
+        return False
+
+    run_until(runtime, reached)
+    assert not runtime.parts.health.watchdog_due(runtime.parts.clock.now())
+
+
+def test_a_bug_in_a_stage_ends_the_run_with_safe_pins(runtime: Runtime, tmp_path: Path) -> None:
+    class Broken:
+        def observe(self, frame: Frame) -> Sequence[Item]:
+            raise ZeroDivisionError("a bug")
+
+        def sightings(self) -> Sequence[Any]:
+            return ()
+
+    runtime.parts.line.trigger = Broken()
+    with pytest.raises(ZeroDivisionError):
+        runtime.run(AT_MOST_S)
+    assert runtime.parts.schedule.held
+    assert FaultKind.PROGRAM_ERROR in journalled(tmp_path)
+
+
+def test_a_page_that_dies_does_not_stop_sorting_and_comes_back(runtime: Runtime) -> None:
+    class DeadPage:
+        def __init__(self, dies: bool) -> None:
+            self.dies, self.stopped = dies, threading.Event()
+
+        def run(self) -> None:
+            if self.dies:
+                raise OSError("the page died")
+            self.stopped.wait(AT_MOST_S)
+
+        def stop(self) -> None:
+            self.stopped.set()
+
+    runtime.parts.page = DeadPage(True)  # type: ignore[assignment]
+    runtime.parts.open_page = lambda: DeadPage(False)  # type: ignore[assignment, return-value]
+    health = runtime.parts.health
+    run_until(
+        runtime,
+        lambda: health.step_counts[Step.RESTART_PAGE] == 1 and health.state in (State.RUNNING, State.STARVED),
+    )
+    assert health.counts[FaultKind.PAGE_DOWN] == 1
+
+
+def test_a_fault_that_only_a_restart_mends_asks_for_one(runtime: Runtime, tmp_path: Path) -> None:
+    runtime.parts.health.raise_fault(FaultKind.ACTUATOR_HUNG, runtime.parts.clock.now(), "flap")
+    with pytest.raises(RestartError, match="actuator-hung") as asked:
+        runtime.run(AT_MOST_S)
+    assert asked.value.exit_code == 75
+    assert runtime.parts.schedule.held
+    assert FaultKind.ACTUATOR_HUNG in journalled(tmp_path)
+
+
+def test_a_model_that_fails_is_opened_anew(runtime: Runtime) -> None:
+    class Dead:
+        labels = ("glass",)
+
+        def classify(self, crops: Sequence[Crop], budget: int) -> Prediction:
+            raise RuntimeError("the interpreter is broken")
+
+    good = runtime.parts.line.classifier
+    runtime.swap_classifier(Dead())
+    runtime.parts.open_classifier = lambda: good
+    health = runtime.parts.health
+    run_until(
+        runtime,
+        lambda: health.counts[FaultKind.CLASSIFIER_FAILED] > 0 and not is_there(runtime, FaultKind.CLASSIFIER_FAILED),
+    )
+    assert health.step_counts[Step.RESTART_CLASSIFIER] >= 1
+
+
+def test_an_emergency_stop_outlives_the_process(runtime: Runtime, tmp_path: Path) -> None:
+    health = runtime.parts.health
+    run_until(runtime, lambda: health.state is State.RUNNING)
+    runtime.parts.latch.keep(stopped=True)
+    again = build_runtime(runtime_station(runtime))
+    assert again.parts.health.state is State.ESTOP
+    again.parts.journal.close()
+    assert again.parts.health.reset(again.parts.clock.now())
+
+
+def runtime_station(runtime: Runtime) -> Station:
+    station = runtime.parts.line.policy.station
+    assert isinstance(station, Station)
+    return station
