@@ -1,0 +1,232 @@
+"""What the line costs next to bare inference, measured side by side in one run on one thread.
+
+    python benchmarks/loop.py [--bundle B] [--repeats N] [--json]
+
+Frames are 640 x 480: the demo station's simulated belt for whole items, drawn shapes on a moving belt for 0, 1, 5 and
+20 things in view. Times are CPU time of the one thread that does all the work, so that whatever else the machine does
+is left out; medians. Cold start and memory are a fresh process's: wall time from its start to its first decision
+(least of three), and its peak resident memory, both with the simulated frames read from a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edge.classify import BundleClassifier, shipped_bundle_path
+
+WIDTH, HEIGHT = 640, 480
+AIMS = {
+    "item_frame_over_invoke": 1.15,
+    "empty_frame_ms": 0.5,
+    "follow_5_ms": 1.0,
+    "cold_start_s": 1.5,
+    "peak_memory_mb": 150.0,
+}
+
+
+def station(**belt: Any) -> Any:
+    """Return the demo's belt: 250 mm/s, 0.8 mm a pixel, one look at each item."""
+    from edge.config import Station
+
+    table = {
+        "name": "bench",
+        "kind": "conveyor",
+        "camera": {"type": "folder", "path": ".", "width": WIDTH, "height": HEIGHT},
+        "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 0.8} | belt,
+        "inference": {"max_crops": 1},
+        "bins": [{"name": "residual"}],
+    }
+    return Station.model_validate(table)
+
+
+def drawn_frames(things: int, count: int) -> Iterator[Any]:
+    """Give frames of a textured belt that moves 10 pixels a frame with about so many things in view at any time."""
+    from edge.clock import NS_PER_S
+    from edge.types import Frame
+
+    rng = np.random.default_rng(things)
+    rows = max(1, min(4, things))
+    pitch = WIDTH * rows // max(1, things)
+    strip = np.repeat(rng.normal(90, 4, (HEIGHT, WIDTH, 1)), 3, axis=2).clip(0, 255).astype(np.uint8)
+    size = min(60, pitch // 3, HEIGHT // rows // 3)
+    for number in range(count):
+        way = number * 10
+        picture = np.roll(strip, way, axis=1)
+        for row in range(rows if things else 0):
+            y = (2 * row + 1) * HEIGHT // (2 * rows)
+            for slot in range(-1, WIDTH // pitch + 2):
+                x = slot * pitch + way % pitch + row * pitch // (2 * rows)
+                cv2.ellipse(picture, (x, y), (size, size * 2 // 3), 20 * row, 0, 360, (200, 60 + 40 * row, 50), -1)
+        noisy = cv2.add(picture, rng.integers(0, 5, picture.shape, dtype=np.uint8))
+        yield Frame(noisy, NS_PER_S + number * NS_PER_S // 31, number)
+
+
+def simulated_frames(seconds: float) -> list[Any]:
+    """Return frames of the demo station's belt with real photos on it."""
+    from edge.camera.simulated import SimulatedCamera
+    from edge.cli.simulate import DEMO_STATION
+    from edge.clock import NS_PER_S, VirtualClock
+    from edge.config import load_station
+    from edge.simulate.world import World
+
+    clock = VirtualClock()
+    camera = SimulatedCamera(World(load_station(DEMO_STATION), clock), clock)
+    end = clock.now() + round(seconds * NS_PER_S)
+    frames = []
+    while clock.now() < end:
+        frames.append(camera.read())
+    return frames
+
+
+def build_line(classifier: Any) -> Any:
+    """Return the whole path behind a camera, on a clock that stands still."""
+    from edge.clock import SystemClock
+    from edge.decide import Policy
+    from edge.line import Line
+    from edge.sensing import build_trigger
+    from edge.transport import build_belt, build_transport
+
+    chosen = station()
+    belt = build_belt(chosen)
+    policy = Policy(chosen, dict.fromkeys(classifier.labels, 0.5), 0.0)
+    return Line(SystemClock(), build_trigger(chosen, belt), classifier, policy, build_transport(chosen, belt))
+
+
+def cpu_ms(work: Callable[[], object]) -> float:
+    """Return the CPU time of one call in this thread."""
+    begin = time.thread_time_ns()
+    work()
+    return (time.thread_time_ns() - begin) / 1e6
+
+
+def measure_loop(bundle: Any, repeats: int) -> dict[str, float]:
+    """Return medians of bare invoke, item frames and empty frames, taken in turn."""
+    from edge.bundle.preprocess import prepare_crop
+    from edge.types import Box
+
+    classifier = BundleClassifier(bundle, threads=1)
+    frames = simulated_frames(20.0)
+    crop = prepare_crop(frames[0].pixels, Box(200, 150, 150, 150), bundle.manifest.geometry)
+    interpreter = classifier._interpreter
+    invoke, item_frames, other_frames = [], [], []
+    for _ in range(repeats):
+        line = build_line(classifier)
+        for frame in frames:
+            outcomes: list[Any] = []
+            spent = cpu_ms(lambda frame=frame, outcomes=outcomes, line=line: outcomes.extend(line.step(frame)))
+            if len(outcomes) == 1 and outcomes[0].prediction is not None:
+                item_frames.append(spent)
+                invoke.append(cpu_ms(lambda: interpreter.run(crop)))
+            elif not outcomes:
+                other_frames.append(spent)
+    return {
+        "invoke_ms": statistics.median(invoke),
+        "item_frame_ms": statistics.median(item_frames),
+        "item_frame_over_invoke": statistics.median(a / b for a, b in zip(item_frames, invoke, strict=True)),
+        "between_items_ms": statistics.median(other_frames),
+    }
+
+
+def measure_following(repeats: int) -> dict[str, float]:
+    """Return medians of finding and following alone, by the number of things in view."""
+    from edge.sensing import build_trigger
+    from edge.transport import build_belt
+
+    result = {}
+    for things in (0, 1, 5, 20):
+        times = []
+        for _ in range(repeats):
+            chosen = station(lanes=max(1, min(4, things)))
+            trigger = build_trigger(chosen, build_belt(chosen))
+            spent = [cpu_ms(lambda f=frame, t=trigger: t.observe(f)) for frame in drawn_frames(things, 120)]
+            times += spent[40:]  # the first ones come while the belt is still being learnt
+        result["empty_frame_ms" if things == 0 else f"follow_{things}_ms"] = statistics.median(times)
+    return result
+
+
+def measure_cold(bundle: Path) -> dict[str, float]:
+    """Start fresh processes that stop at their first decision; return least times and the peak memory."""
+    frames = simulated_frames(8.0)[::2]
+    with tempfile.TemporaryDirectory() as folder:
+        path, report = Path(folder) / "frames.raw", Path(folder) / "report"
+        with path.open("wb") as file:
+            for frame in frames:
+                file.write(frame.pixels.tobytes())
+        del frames
+        walls, cpus, peaks = [], [], []
+        arguments = [sys.executable, __file__, "--cold", str(path), str(report), "--bundle", str(bundle)]
+        for _ in range(3):
+            begin = time.monotonic()
+            child = os.posix_spawn(sys.executable, arguments, dict(os.environ))
+            _, status, usage = os.wait4(child, 0)
+            walls.append(time.monotonic() - begin)
+            if status:
+                raise SystemExit(f"the cold process failed with status {status}")
+            cpus.append(usage.ru_utime + usage.ru_stime)
+            peaks.append(float(report.read_text()))
+    return {"cold_start_s": min(walls), "cold_start_cpu_s": min(cpus), "peak_memory_mb": max(peaks)}
+
+
+def run_cold(frames: Path, report: Path, bundle: Path) -> None:
+    """Be the fresh process: everything that a station loads for its line, up to the first decision."""
+    from edge.bundle.archive import open_bundle
+    from edge.clock import NS_PER_S
+    from edge.types import Frame
+
+    line = build_line(BundleClassifier(open_bundle(bundle), threads=1))
+    number = 0
+    with frames.open("rb") as file:
+        while raw := file.read(HEIGHT * WIDTH * 3):
+            pixels = np.frombuffer(raw, np.uint8).reshape(HEIGHT, WIDTH, 3)
+            if line.step(Frame(pixels, NS_PER_S + number * NS_PER_S // 15, number)):
+                break
+            number += 1
+        else:
+            raise SystemExit("no item was decided in the frames given")
+    # Of this program alone: what wait4 reports includes the memory of the process that started it.
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    report.write_text(str(int(peak.split()[1]) / 1024))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--cold", type=Path, nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    bundle_path = options.bundle or shipped_bundle_path()
+    if options.cold is not None:
+        run_cold(*options.cold, bundle_path)
+        return
+    from edge.bundle.archive import open_bundle
+
+    cv2.setNumThreads(1)
+    figures = measure_following(options.repeats)
+    figures |= measure_loop(open_bundle(bundle_path), options.repeats)
+    figures["empty_frame_over_invoke"] = figures["empty_frame_ms"] / figures["invoke_ms"]
+    figures["follow_5_over_invoke"] = figures["follow_5_ms"] / figures["invoke_ms"]
+    figures |= measure_cold(bundle_path)
+    if options.json:
+        print(json.dumps({name: round(value, 4) for name, value in figures.items()}, indent=2))
+        return
+    for name, value in figures.items():
+        aim = AIMS.get(name)
+        remark = "" if aim is None else f"   aim <= {aim:g}: {'met' if value <= aim else 'NOT met'}"
+        print(f"{name:26s}{value:10.3f}{remark}")
+
+
+if __name__ == "__main__":
+    main()
