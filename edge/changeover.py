@@ -130,9 +130,9 @@ class Changeover:
 
     def rest(self, until: int) -> None:
         """Spend the time until the next turn on what the shadow looks at."""
-        while (left := until - self.clock.now()) > 0 and self._shadow is not None:
+        while (left := until - self.clock.now()) > 0 and self._shadow is not None and self._serving is not None:
             try:
-                self._shadow.look(left / NS_PER_S)
+                self._shadow.look(left / NS_PER_S, self._serving.bundle.manifest.thresholds)
             except OSError as error:
                 self._say("model", f"the model that looks on stops, the disk refuses: {error.strerror}", "warning")
                 self._shadow = None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.archive import Bundle, open_bundle
 from edge.bundle.interpreter import Codes, Runtime, open_interpreter
-from edge.bundle.manifest import Output
+from edge.bundle.manifest import Output, Thresholds
 from edge.bundle.preprocess import prepare_crop
 from edge.errors import BundleError
 from edge.types import Crop, Image, Prediction
@@ -52,11 +52,7 @@ class BundleClassifier:
 
     def is_sure(self, prediction: Prediction) -> bool:
         """Tell whether the bundle's own thresholds are met; a station may ask for more."""
-        thresholds = self.bundle.manifest.thresholds
-        return (
-            prediction.score >= thresholds.minimum_score[prediction.label]
-            and prediction.margin >= thresholds.minimum_margin
-        )
+        return meets(prediction, self.bundle.manifest.thresholds)
 
     def _fuse(self, images: Iterable[Image]) -> Prediction:
         """Mean of the log-probabilities over the views: one view that is sure of a "no" weighs much."""
@@ -71,6 +67,14 @@ class BundleClassifier:
         if prediction is None:
             raise ValueError("expected at least one image, got none")
         return prediction
+
+
+def meets(prediction: Prediction, thresholds: Thresholds) -> bool:
+    """Tell whether a prediction is as sure as the thresholds ask for."""
+    return (
+        prediction.score >= thresholds.minimum_score[prediction.label]
+        and prediction.margin >= thresholds.minimum_margin
+    )
 
 
 def log_probabilities(codes: Codes, output: Output, temperature: float) -> NDArray[np.float64]:

@@ -12,13 +12,14 @@ from pathlib import Path
 import cv2
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from edge.bundle.manifest import Thresholds
 from edge.bundle.preprocess import prepare_crop
-from edge.classify import BundleClassifier
+from edge.classify import BundleClassifier, meets
 from edge.clock import NS_PER_MS
 from edge.errors import StoreError
 from edge.interfaces import Clock
 from edge.line import Outcome
-from edge.types import Crop, Reason
+from edge.types import Crop
 
 # An outcome holds whole frames: so many may wait, later ones are not looked at.
 _WAITING = 4
@@ -77,8 +78,12 @@ class Shadow:
         except queue.Full:
             self.missed += 1
 
-    def look(self, wait_s: float) -> bool:
+    def look(self, wait_s: float, at_work: Thresholds) -> bool:
         """Classify one waiting item and write down what came of it; False if none came within the time.
+
+        Args:
+            wait_s: how long to wait for an item.
+            at_work: when the model at work counts as sure.
 
         Raises:
             OSError: the disk refuses.
@@ -98,7 +103,7 @@ class Shadow:
             item=outcome.item.item_id,
             label=prediction.label,
             score=prediction.score,
-            sure=outcome.decision.reason is not Reason.UNSURE,
+            sure=meets(prediction, at_work),
             candidate_label=candidate.label,
             candidate_score=candidate.score,
             candidate_sure=self._candidate.is_sure(candidate),
