@@ -11,7 +11,7 @@ import numpy as np
 from edge.calibrate.bench import Bench
 from edge.calibrate.motion import MIN_SIGHTS, Motion, Sight, measure_motion
 from edge.calibrate.outcome import Outcome
-from edge.calibrate.person import Person, Wish
+from edge.calibrate.person import Person, Progress, Wish
 from edge.calibrate.record import BeltStep
 from edge.calibrate.scale import Scale, find_scale, shows_sheet
 from edge.clock import NS_PER_S
@@ -70,7 +70,7 @@ def measure_belt(bench: Bench, person: Person, digest: str, repeats: int = 5) ->
     return Outcome({"belt": step}, _lines(step), _warnings(bench, step, motion), {"belt-sheet": passes[-1].picture})
 
 
-def _one_pass(bench: Bench, progress) -> _Pass:  # type: ignore[no-untyped-def]
+def _one_pass(bench: Bench, progress: Progress) -> _Pass:
     belt = bench.station.belt
     pins = {} if belt is None or belt.encoder is None else {"a": belt.encoder.pin_a, "b": belt.encoder.pin_b}
     scales: list[tuple[int, Scale]] = []
@@ -168,7 +168,9 @@ def _stop_distance(bench: Bench, person: Person) -> float:
             _look(after, frame, bench)
         progress(1.0)
     if len(before) < MIN_SIGHTS or not after:
-        raise CalibrationError("the sheet was out of view before the belt stood: lay it nearer to the start of the view")
+        raise CalibrationError(
+            "the sheet was out of view before the belt stood: lay it nearer to the start of the view"
+        )
     seconds = np.array([(at - stopped_at) / NS_PER_S for at, _ in before])
     places = np.array([scale.origin_mm for _, scale in before])
     slope, offset = np.polyfit(seconds, places, 1)
@@ -225,5 +227,3 @@ def _warnings(bench: Bench, step: BeltStep, motion: Motion) -> tuple[str, ...]:
             f"The station file says that things go {belt.direction}; they go {step.direction}. What was measured is used."
         )
     return tuple(found)
-
-

@@ -18,9 +18,6 @@ from edge.interfaces import Actuator, Camera, Clock, Paced
 from edge.simulate.world import World
 from edge.types import Box, Frame
 
-# A frame that takes longer than this to come is a belt or a camera that stands: nobody waits for more.
-PATIENCE_S = 20.0
-
 
 class Bench:
     """Camera, pins and actuators of a station; `world` is the simulated one behind them, None on a real station.
@@ -31,6 +28,7 @@ class Bench:
     def __init__(self, station: Station, pins: Pins, clock: Clock, world: World | None = None) -> None:
         self.station, self.clock, self.world = station, clock, world
         self.pins = pins
+        self.heeds_estop = True
         self.settings: CameraSettings = station.camera
         self.camera: Camera | None = None
         self._actuators: dict[str, Actuator] | None = None
@@ -43,7 +41,9 @@ class Bench:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -57,6 +57,11 @@ class Bench:
         if self.camera is not None:
             self.camera.close()
             self.camera = None
+
+    def use(self, station: Station) -> None:
+        """Go on with what has been measured by now: another region, other exposures, other times."""
+        self.station = station
+        self.open_camera()
 
     # -- camera ------------------------------------------------------------------------------------------------
 
@@ -97,7 +102,9 @@ class Bench:
         frame = camera.read()
         self._turn()
         if frame is None:
-            raise CalibrationError("the camera gives no more frames: a recorded clip can't be calibrated; use a live camera")
+            raise CalibrationError(
+                "the camera gives no more frames: a recorded clip can't be calibrated; use a live camera"
+            )
         return frame
 
     def frames(self, count: int) -> list[Frame]:
@@ -146,7 +153,7 @@ class Bench:
                 actuator.run_due(now)
         if self.world is not None:
             self.world.run_due(now)
-        if self._estop is not None and not self._estop.state:
+        if self.heeds_estop and self._estop is not None and not self._estop.state:
             raise CalibrationError("the emergency stop is pressed (its chain is open): release it, then try again")
 
     # -- what moves --------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import numpy as np
 from edge.calibrate.bench import Bench
 from edge.calibrate.light import FLICKER_LIMIT, Light, Setting, choose_exposure, measure_light, sharpness
 from edge.calibrate.outcome import Outcome
-from edge.calibrate.person import Person, Wish
+from edge.calibrate.person import Person, Progress, Wish
 from edge.calibrate.record import CameraStep
 from edge.calibrate.scale import Scale, combine, find_scale, scale_from_ruler
 from edge.config import Station
@@ -91,7 +91,12 @@ def usual_speed(station: Station) -> float:
 
 
 def _checked(region: Box, size: tuple[int, int]) -> Box:
-    if region.width < 32 or region.height < 32 or region.x + region.width > size[0] or region.y + region.height > size[1]:
+    if (
+        region.width < 32
+        or region.height < 32
+        or region.x + region.width > size[0]
+        or region.y + region.height > size[1]
+    ):
         raise CalibrationError(
             f"the region {region.width} x {region.height} at ({region.x}, {region.y}) does not fit into pictures of "
             f"{size[0]} x {size[1]}: expected --region X Y WIDTH HEIGHT inside of them, at least 32 x 32"
@@ -99,7 +104,7 @@ def _checked(region: Box, size: tuple[int, int]) -> Box:
     return region
 
 
-def _frames(bench: Bench, count: int, progress) -> list[Frame]:  # type: ignore[no-untyped-def]
+def _frames(bench: Bench, count: int, progress: Progress) -> list[Frame]:
     frames = []
     for n in range(count):
         frames.append(bench.frame())
@@ -109,7 +114,8 @@ def _frames(bench: Bench, count: int, progress) -> list[Frame]:  # type: ignore[
 
 def _mean(frames: list[Frame]) -> Image:
     """Return the mean picture: noise is no sharpness."""
-    return np.mean([f.pixels for f in frames], axis=0).astype(np.uint8)
+    mean: Image = np.mean([f.pixels for f in frames], axis=0).astype(np.uint8)
+    return mean
 
 
 def _scale(frames: list[Frame], region: Box, wishes: CameraWishes) -> Scale:
@@ -159,7 +165,9 @@ def _refuse_unsteady(light: Light, chosen: _Chosen, mains_hz: float) -> None:
             else f"at this belt's speed an exposure of {1e3 / (2 * mains_hz):.3g} ms, which would even it out, blurs: "
             "use lamps with a direct-current driver, or run the belt slower"
         )
-        raise CalibrationError(f"the lamps flicker: brightness changes by {light.flicker:.1%} from picture to picture; {mend}")
+        raise CalibrationError(
+            f"the lamps flicker: brightness changes by {light.flicker:.1%} from picture to picture; {mend}"
+        )
     if not light.is_locked:
         raise CalibrationError(
             f"the brightness drifts by {abs(light.drift):.1%} although exposure and gain are fixed: shield the view "
@@ -173,7 +181,9 @@ def _lines(step: CameraStep) -> tuple[str, ...]:
         lines.append(f"One pixel is {step.mm_per_pixel:.4f} mm (spread {step.mm_per_pixel_spread or 0:.4f}).")
     if step.exposure_us is not None:
         lines.append(f"Exposure {step.exposure_us / 1000:.3g} ms, gain {step.gain:.3g}: fixed from now on.")
-    lines.append(f"Sharpness {step.focus:.2f}; brightness {step.brightness:.0f}, steady to {step.brightness_spread:.1f}.")
+    lines.append(
+        f"Sharpness {step.focus:.2f}; brightness {step.brightness:.0f}, steady to {step.brightness_spread:.1f}."
+    )
     return tuple(lines)
 
 
@@ -192,6 +202,3 @@ def _warnings(step: CameraStep, chosen: _Chosen, speed: float) -> tuple[str, ...
     if abs(step.tilt_degrees or 0) > 10:
         found.append(f"The sheet lay askew by {step.tilt_degrees:.0f} degrees: fine for the scale.")
     return tuple(found)
-
-
-

@@ -10,9 +10,9 @@ import numpy as np
 
 from edge.calibrate.bench import Bench
 from edge.calibrate.outcome import Outcome
-from edge.calibrate.person import Person, Wish
+from edge.calibrate.person import Person, Progress, Wish
 from edge.calibrate.record import DiverterStep
-from edge.calibrate.stroke import Shot, Travel, after_command_ms, find_moving, fit_travel, part_of, take_shots
+from edge.calibrate.stroke import Floats, Shot, Travel, after_command_ms, find_moving, fit_travel, part_of, take_shots
 from edge.clock import NS_PER_MS, ms
 from edge.config.actuators import ActuatorSettings
 from edge.errors import CalibrationError
@@ -35,9 +35,7 @@ class _View:
     end: Image
 
 
-def measure_diverters(
-    bench: Bench, person: Person, digests: Mapping[str, str], repeats: int | None = None
-) -> Outcome:
+def measure_diverters(bench: Bench, person: Person, digests: Mapping[str, str], repeats: int | None = None) -> Outcome:
     """Measure the actuators that `digests` names; the belt stands, and nothing may lie in their way.
 
     Raises:
@@ -55,9 +53,6 @@ def measure_diverters(
     pictures: dict[str, Image] = {}
     for name, digest in digests.items():
         settings = bench.station.actuator(name)
-        if settings.type == "stepper":
-            lines.append(f"{name}: a stepper's time follows from its steps; nothing to measure.")
-            continue
         person.warn(f"{name} will move. Hands off!")
         with person.progress(f"Firing {name}") as progress:
             out, back, view, count = _measure(bench, settings, repeats, progress)
@@ -84,7 +79,9 @@ def first_position(settings: ActuatorSettings) -> str:
     return max(settings.positions_us, key=lambda name: abs(settings.positions_us[name] - settings.safe_us))
 
 
-def _measure(bench: Bench, settings: ActuatorSettings, repeats: int | None, progress) -> tuple[Travel, Travel, _View, int]:  # type: ignore[no-untyped-def]
+def _measure(
+    bench: Bench, settings: ActuatorSettings, repeats: int | None, progress: Progress
+) -> tuple[Travel, Travel, _View, int]:
     name, position = settings.name, first_position(settings)
     hold_ms = min(HOLD_MS, settings.max_on_ms)
     try:
@@ -93,8 +90,8 @@ def _measure(bench: Bench, settings: ActuatorSettings, repeats: int | None, prog
         raise CalibrationError(f"{name} was fired, but {error}") from None
     period_ms = 1000 / bench.settings.frames_per_s
     count = repeats or min(MOST, max(FEWEST, math.ceil(period_ms / SPACING_MS)))
-    out: list[tuple[int, float, np.ndarray]] = []
-    back: list[tuple[int, float, np.ndarray]] = []
+    out: list[tuple[int, float, Floats]] = []
+    back: list[tuple[int, float, Floats]] = []
     for stroke in range(count):
         progress(stroke / count)
         wait_ns = round(stroke / count * period_ms * NS_PER_MS)
@@ -120,7 +117,7 @@ def _until(bench: Bench, since: int, span_ms: float) -> Iterable[Frame]:
         yield bench.frame()
 
 
-def _shots(pictures: list[tuple[int, float, np.ndarray]]) -> list[Shot]:
+def _shots(pictures: list[tuple[int, float, Floats]]) -> list[Shot]:
     """Compare all pictures with the mean ones of start and end."""
     start = np.mean([p for _, after, p in pictures if after < 0], axis=0)
     longest = max(after for _, after, _ in pictures)

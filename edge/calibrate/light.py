@@ -68,15 +68,6 @@ def measure_light(pictures: Sequence[Image], region: Box) -> Light:
     )
 
 
-def focus_score(picture: Image, region: Box) -> float:
-    """Return the variance of the Laplacian over the squared mean: sharpness that does not depend on brightness.
-
-    Pertuz et al., Analysis of focus measure operators for shape-from-focus, 2013 (LAP4).
-    """
-    grey = cv2.cvtColor(_cut(picture, region), cv2.COLOR_RGB2GRAY)
-    return float(cv2.Laplacian(grey, cv2.CV_64F).var()) / max(float(grey.mean()), 1.0) ** 2 * 1e4
-
-
 def sharpness(picture: Image, region: Box) -> float:
     """Return 0 to 1: how much fine detail a picture loses when it is blurred; nothing is lost where nothing was.
 

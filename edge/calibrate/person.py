@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -37,6 +37,12 @@ WISH_TEXT: Final[dict[Wish, str]] = {
 }
 
 
+class Progress(Protocol):
+    """A bar from 0 to 1."""
+
+    def __call__(self, share: float) -> None: ...
+
+
 class Person(Protocol):
     """Who stands at the station."""
 
@@ -52,16 +58,9 @@ class Person(Protocol):
         """
         ...
 
-    @contextmanager
-    def progress(self, title: str) -> Iterator[Progress]:
+    def progress(self, title: str) -> AbstractContextManager[Progress]:
         """Show how far a measurement has come."""
         ...
-
-
-class Progress(Protocol):
-    """A bar from 0 to 1."""
-
-    def __call__(self, share: float) -> None: ...
 
 
 class Onlooker:
@@ -109,7 +108,7 @@ class SimulatedPerson:
     def warn(self, text: str) -> None:
         self._shown.warn(text)
 
-    def progress(self, title: str):  # type: ignore[no-untyped-def]
+    def progress(self, title: str) -> AbstractContextManager[Progress]:
         return self._shown.progress(title)
 
 

@@ -43,7 +43,7 @@ class CameraStep(Step):
     y: int = Field(ge=0, description="region's top edge, pixels")
     width: int = Field(ge=32, description="region's width, pixels")
     height: int = Field(ge=32, description="region's height, pixels")
-    focus: float = Field(ge=0, description="variance of the Laplacian over the region, grey levels squared")
+    focus: float = Field(ge=0, description="sharpness of the sheet, 0 to 1: detail that blurring would take away")
     exposure_us: int | None = Field(default=None, ge=10, description="exposure time, microseconds")
     gain: float | None = Field(default=None, ge=0, description="analogue gain")
     red_gain: float | None = Field(default=None, gt=0, description="colour gain")
@@ -161,6 +161,24 @@ def stale_steps(station: Station, calibration: Calibration) -> list[str]:
     if any(s.of != step_digest(station, "sensors", n) for n, s in calibration.sensors.items()):
         stale.append("sensors")
     return stale
+
+
+def without_stale(station: Station, calibration: Calibration) -> Calibration:
+    """Return what still holds for a station: all of it, less what is stale, and nothing if it belongs to another one."""
+    if calibration.station != station.name:
+        return Calibration(station=station.name)
+    known = {actuator.name for actuator in station.actuators}
+    update: dict[str, Any] = {
+        "diverters": {
+            n: s
+            for n, s in calibration.diverters.items()
+            if n in known and s.of == step_digest(station, "diverters", n)
+        },
+        "sensors": {n: s for n, s in calibration.sensors.items() if s.of == step_digest(station, "sensors", n)},
+    }
+    single = ("camera", "background", "belt", "thresholds", "verify")
+    update |= {name: None for name in stale_steps(station, calibration) if name in single}
+    return calibration.model_copy(update=update)
 
 
 def load_calibration(folder: Path) -> Calibration | None:

@@ -17,12 +17,17 @@ def needed_steps(station: Station) -> list[str]:
     needed = ["camera", "background"]
     if station.belt is not None:
         needed.append("belt")
-    if station.actuators:
+    if measurable(station):
         needed.append("diverters")
     if sensor_names(station):
         needed.append("sensors")
     needed += ["thresholds", "verify"]
     return needed
+
+
+def measurable(station: Station) -> list[str]:
+    """Return the actuators whose time is measured; a stepper's follows from its steps."""
+    return [actuator.name for actuator in station.actuators if actuator.type != "stepper"]
 
 
 def sensor_names(station: Station) -> list[str]:
@@ -46,7 +51,7 @@ def step_state(station: Station, calibration: Calibration | None, step: str) -> 
     if step in stale_steps(station, calibration):
         return "stale"
     if step == "diverters":
-        return _state_of_parts({a.name for a in station.actuators}, calibration.diverters)
+        return _state_of_parts(set(measurable(station)), calibration.diverters)
     if step == "sensors":
         return _state_of_parts(set(sensor_names(station)), calibration.sensors)
     return "missing" if getattr(calibration, step) is None else "done"

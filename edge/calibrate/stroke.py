@@ -87,9 +87,7 @@ def part_of(frame: Frame, part: Box) -> Floats:
     return cut
 
 
-def take_shots(
-    stroke: int, frames: Sequence[tuple[float, Floats]], start: Floats, end: Floats
-) -> list[Shot]:
+def take_shots(stroke: int, frames: Sequence[tuple[float, Floats]], start: Floats, end: Floats) -> list[Shot]:
     """Compare the pictures of one stroke, (milliseconds after the command, part), with start and end of the way."""
     return [
         Shot(stroke, after, float(((p - start) ** 2).mean()), float(((p - end) ** 2).mean())) for after, p in frames
@@ -124,7 +122,9 @@ def fit_travel(shots: Sequence[Shot]) -> Travel:
     last = not_there[-1].after_ms
     arrived = min((shot.after_ms for shot in shots if shot.after_ms > last), default=None)
     if arrived is None or last > REST_SHARE * shots[-1].after_ms:
-        raise CalibrationError("it had not come to rest when the last picture was taken: it swings, or is slower than 1 s")
+        raise CalibrationError(
+            "it had not come to rest when the last picture was taken: it swings, or is slower than 1 s"
+        )
     still = max((shot.after_ms for shot in shots if shot.after_ms < moved[0].after_ms), default=0.0)
     return Travel(
         began_ms=max(0.0, (still + moved[0].after_ms) / 2),

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from edge.cli.safe import DEFAULT_STATION
+from edge.errors import SorterError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from edge.calibrate.record import Calibration
+    from edge.calibrate.session import Session, Wishes
     from edge.config import Station
 
 PRACTICE_STATION = Path(__file__).resolve().parents[1] / "stations" / "practice.toml"
@@ -100,7 +110,6 @@ def _measured_at(calibration: Calibration | None, step: str) -> str:
 
 def _print_values(values: dict[str, Any]) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     if not values:
@@ -121,7 +130,6 @@ def diff(
 ) -> None:
     """Compare the calibration in use with an older one."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from edge.calibrate.record import load_calibration
@@ -171,3 +179,235 @@ def _older(folder: Path, number: int) -> tuple[Path, Calibration]:
         )
     path = paths[number - 1]
     return path, parse_calibration(path.read_bytes(), path)
+
+
+# -- measuring -------------------------------------------------------------------------------------------------
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Everything is prepared: wait for no key.")]
+RegionOption = Annotated[
+    tuple[int, int, int, int] | None, typer.Option(help="X Y WIDTH HEIGHT in pixels, instead of the station file's.")
+]
+RulerOption = Annotated[
+    tuple[float, float] | None, typer.Option(help="A length in mm and in pixels, instead of the sheet.")
+]
+MainsOption = Annotated[float, typer.Option(min=16, max=400, help="Frequency of the mains, Hz: 50 or 60.")]
+SecondsOption = Annotated[float, typer.Option(min=2, help="How long the empty place is watched; a whole turn is best.")]
+PassesOption = Annotated[int, typer.Option(min=2, max=50, help="How often the sheet rides through.")]
+RepeatsOption = Annotated[int | None, typer.Option(min=5, max=200, help="Strokes of each diverter.")]
+
+
+@app.callback(invoke_without_command=True)
+def walk(
+    context: typer.Context,
+    station: StationOption = DEFAULT_STATION,
+    demo: DemoOption = False,
+    state_folder: StateOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every step, also those that still hold.")] = False,
+    mains: MainsOption = 50.0,
+    seconds: SecondsOption = 20.0,
+    passes: PassesOption = 5,
+    repeats: RepeatsOption = None,
+) -> None:
+    """Walk through the steps that the station needs and that are missing or stale; nothing is kept before the end."""
+    if context.invoked_subcommand is not None:
+        return
+    from edge.calibrate.camera import CameraWishes
+    from edge.calibrate.session import Wishes
+
+    wishes = Wishes(camera=CameraWishes(mains_hz=mains), seconds=seconds, passes=passes, repeats=repeats)
+    _measure(Visit(station, demo, state_folder, yes, as_json), None, wishes, everything=everything)
+
+
+@app.command()
+def camera(
+    station: StationOption = DEFAULT_STATION,
+    demo: DemoOption = False,
+    state_folder: StateOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+    region: RegionOption = None,
+    ruler: RulerOption = None,
+    mains: MainsOption = 50.0,
+) -> None:
+    """View, sharpness and scale; exposure and gain chosen against blur and flicker, then fixed."""
+    from edge.calibrate.camera import CameraWishes
+    from edge.calibrate.session import Wishes
+    from edge.types import Box
+
+    box = None if region is None else Box(*region)
+    wishes = Wishes(camera=CameraWishes(box, ruler, mains))
+    _measure(Visit(station, demo, state_folder, yes, as_json), "camera", wishes)
+
+
+@app.command()
+def background(
+    station: StationOption = DEFAULT_STATION,
+    demo: DemoOption = False,
+    state_folder: StateOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+    seconds: SecondsOption = 20.0,
+) -> None:
+    """The empty place: whether it stays empty in the station's eyes, and how well items stand out."""
+    from edge.calibrate.session import Wishes
+
+    _measure(Visit(station, demo, state_folder, yes, as_json), "background", Wishes(seconds=seconds))
+
+
+@app.command()
+def belt(
+    station: StationOption = DEFAULT_STATION,
+    demo: DemoOption = False,
+    state_folder: StateOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+    passes: PassesOption = 5,
+) -> None:
+    """Speed and direction from the sheet riding through; the encoder; how far the belt runs on."""
+    from edge.calibrate.session import Wishes
+
+    _measure(Visit(station, demo, state_folder, yes, as_json), "belt", Wishes(passes=passes))
+
+
+@app.command()
+def diverters(
+    names: Annotated[list[str] | None, typer.Argument(help="Which; without names all of them.")] = None,
+    station: StationOption = DEFAULT_STATION,
+    demo: DemoOption = False,
+    state_folder: StateOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+    repeats: RepeatsOption = None,
+) -> None:
+    """Fire each diverter and see how long it takes to its position and back. Things move!"""
+    from edge.calibrate.session import Wishes
+
+    _measure(
+        Visit(station, demo, state_folder, yes, as_json), "diverters", Wishes(repeats=repeats, only=tuple(names or ()))
+    )
+
+
+@app.command()
+def sensors(
+    names: Annotated[list[str] | None, typer.Argument(help="Which; without names all of them.")] = None,
+    station: StationOption = DEFAULT_STATION,
+    demo: DemoOption = False,
+    state_folder: StateOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Activate each sensor once: does it work, the right way round, and how long does it bounce?"""
+    from edge.calibrate.session import Wishes
+
+    _measure(Visit(station, demo, state_folder, yes, as_json), "sensors", Wishes(only=tuple(names or ())))
+
+
+@dataclass(frozen=True)
+class Visit:
+    """At which station, and how much is asked."""
+
+    station: Path
+    demo: bool
+    state_folder: Path | None
+    yes: bool
+    as_json: bool
+
+
+def _measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool = False) -> None:
+    """Run one step, or those that are due, and keep the result; every way out leaves the hardware safe and given back."""
+    import logging
+
+    from rich.console import Console
+
+    from edge.calibrate.hold import folder_claimed, service_held
+    from edge.calibrate.record import load_calibration
+    from edge.service.commands import SystemRunner
+    from edge.wiring import LIVE_CAMERAS
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # With --json the answer alone goes to stdout.
+    console = Console(stderr=visit.as_json, quiet=visit.as_json, highlight=False)
+    written = load(visit.station, visit.demo, visit.state_folder)
+    live = written.camera.type in LIVE_CAMERAS
+    with ExitStack() as stack:
+        stack.enter_context(_ending_signals())
+        if live:
+            stack.enter_context(service_held(SystemRunner(), lambda text: console.print(text)))
+        stack.enter_context(folder_claimed(written.state_folder))
+        old = load_calibration(written.state_folder)
+        session = stack.enter_context(_session(written, old, wishes, console, hurry=visit.yes or visit.as_json))
+        steps = session.due() if step is None and not everything else session.all_steps() if step is None else [step]
+        _run_steps(session, steps, old, console, visit)
+
+
+def _run_steps(session: Session, steps: list[str], old: Calibration | None, console: Console, visit: Visit) -> None:
+    from edge.calibrate.report import differences
+    from edge.clock import SystemClock
+
+    clock = SystemClock()
+    answer: dict[str, Any] = {"station": session.written.name, "steps": {}}
+    if not steps:
+        console.print(
+            "[green]Everything is measured and still holds.[/] `sorter calibrate show` shows it; --all measures again."
+        )
+    for number, name in enumerate(steps, start=1):
+        console.print(f"\n[bold cyan]{name}[/] ({number} of {len(steps)})")
+        try:
+            outcome = session.run(name, clock.wall_time())
+        except (SorterError, KeyboardInterrupt) as error:
+            console.print(f"[red]{name}: stopped.[/] Nothing was kept; the calibration from before is unchanged.")
+            if visit.as_json and isinstance(error, SorterError):
+                answer |= {"ok": False, "failed": name, "problem": str(error)}
+                typer.echo(json.dumps(answer, indent=2))
+            raise
+        for line in outcome.lines:
+            console.print(f"  [green]measured[/] {escape(line)}", soft_wrap=True)
+        for line in outcome.warnings:
+            console.print(f"  [yellow]warning[/]  {escape(line)}", soft_wrap=True)
+        answer["steps"][name] = {"measured": list(outcome.lines), "warnings": list(outcome.warnings)}
+    if steps:
+        path, album = session.save(clock.wall_time())
+        changed = differences(old, session.calibration)
+        console.print(f"\n{len(changed)} values are new in {path}", soft_wrap=True)
+        if album is not None:
+            console.print(f"pictures: {album}", soft_wrap=True)
+        answer |= {"file": str(path), "pictures": None if album is None else str(album)}
+    if visit.as_json:
+        calibration = session.calibration.model_dump(mode="json", exclude_none=True)
+        typer.echo(json.dumps({**answer, "ok": True, "calibration": calibration}, indent=2))
+
+
+@contextmanager
+def _session(
+    written: Station, old: Calibration | None, wishes: Wishes, console: Console, *, hurry: bool
+) -> Iterator[Session]:
+    from edge.calibrate.bench import open_bench
+    from edge.calibrate.console import ConsolePerson
+    from edge.calibrate.person import Person, SimulatedPerson
+    from edge.calibrate.session import Session
+    from edge.clock import SystemClock, VirtualClock
+
+    simulated = written.camera.type == "simulated"
+    with open_bench(written, VirtualClock() if simulated else SystemClock()) as bench:
+        person: Person = ConsolePerson(console, hurry=hurry)
+        if bench.world is not None:
+            console.print("[dim]A simulated station: what is asked for is done by itself, once you press Enter.[/]")
+            person = SimulatedPerson(bench.world, person)
+        yield Session.begin(written, bench, person, old, wishes)
+
+
+@contextmanager
+def _ending_signals() -> Iterator[None]:
+    """Let a lost SSH connection or `kill` end it as Ctrl-C does: everything released, nothing kept."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -255,7 +255,7 @@ class World:
         """Activate an input by hand, or let go of it; its contact bounces for some milliseconds."""
         now = self._clock.now()
         with self._lock:
-            for n, after_ms in enumerate((0.0, 1.5, 2.5, 4.0, 5.5)):
+            for n, after_ms in enumerate((0.0, 0.8, 1.6, 2.4, 3.2)):
                 level = (not active) == (n % 2 == 0)
                 self._agenda.at(now + ms(after_ms), lambda at, level=level: self._set_input(pin, level))  # type: ignore[misc]
         self.run_due(now)

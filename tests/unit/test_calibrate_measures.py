@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.calibrate.light import choose_exposure, focus_score, measure_light
+from edge.calibrate.light import Setting, choose_exposure, measure_light, sharpness
 from edge.calibrate.motion import Sight, measure_motion, split_passes
 from edge.calibrate.scale import combine, find_scale, scale_from_ruler
 from edge.calibrate.sheet import draw_sheet, write_sheet
-from edge.calibrate.stroke import after_command_ms, fit_ramp, progress
+from edge.calibrate.stroke import Shot, find_moving, fit_travel, take_shots
 from edge.errors import CalibrationError
-from edge.types import Box, Frame, Image
+from edge.types import Box, Image
 
 VIEW = Box(0, 0, 640, 480)
 SHEET_DOTS_PER_MM = 4.0
@@ -96,15 +96,6 @@ def test_flickering_drifting_and_covered_are_told_apart() -> None:
     assert (steady.is_covered, covered.is_covered) == (False, True)
 
 
-def test_focus_falls_with_blur_and_not_with_light() -> None:
-    small = Box(0, 0, 160, 120)
-    sharp = cv2.resize(np.random.default_rng(1).integers(0, 200, (30, 40, 3), dtype=np.uint8), (160, 120))
-    darker = (sharp * 0.6).astype(np.uint8)
-    scores = [focus_score(cv2.GaussianBlur(sharp, (0, 0), sigma), small) for sigma in (0.3, 1.0, 2.0)]
-    assert scores == sorted(scores, reverse=True)
-    assert focus_score(darker, small) == pytest.approx(focus_score(sharp, small), rel=0.1)
-
-
 @given(
     speed=st.floats(10, 2000),
     scale=st.floats(0.1, 2),
@@ -158,32 +149,68 @@ def test_a_belt_that_stands_or_stutters_is_recognised_and_named() -> None:
 
 
 def arm(way: float, seed: int) -> Image:
-    """A dark arm that swings over a light ground, and the noise of a camera."""
-    picture = np.full((60, 80, 3), 150.0)
-    picture[:, 10 + round(40 * way) : 22 + round(40 * way)] = 40
+    """A dark arm that swings about a hinge over a light ground, and the noise of a camera."""
+    picture = np.full((120, 160, 3), 150, np.uint8)
+    angle = np.radians(60) * way
+    tip = (round((30 + 90 * np.cos(angle)) * 16), round((10 + 90 * np.sin(angle)) * 16))
+    cv2.line(picture, (30 * 16, 10 * 16), tip, (40, 40, 40), 9, cv2.LINE_AA, 4)
     return np.clip(picture + np.random.default_rng(seed).normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
 
 
-@settings(max_examples=10, deadline=None)
+def strokes(dead: float, moving: float, repeats: int) -> list[Shot]:
+    """What a camera of 30 frames a second sees of strokes that begin at different phases of it."""
+    period = 1000 / 30
+    start, end = (np.mean([arm(way, n).mean(axis=2) for n in range(8)], axis=0) for way in (0.0, 1.0))
+    shots = []
+    for stroke in range(repeats):
+        for n in range(12):
+            after = (stroke / repeats + n - 2) * period
+            way = float(np.clip((after - dead) / moving, 0, 1))
+            shots += take_shots(stroke, [(after, arm(way, 100 * stroke + n).mean(axis=2))], start, end)
+    return shots
+
+
+@settings(max_examples=8, deadline=None)
 @given(dead=st.floats(2, 30), moving=st.floats(20, 120))
 def test_a_strokes_time_is_found_to_two_milliseconds_by_a_slow_camera(dead: float, moving: float) -> None:
-    period = 1000 / 30
-    milliseconds, ways = [], []
-    for repeat in range(12):
-        phase = repeat * period / 12
-        instants = [phase + n * period - 2 * period for n in range(12)]
-        frames = [
-            Frame(arm(float(np.clip((t - dead) / moving, 0, 1)), repeat * 100 + n), round(t * 1e6), n)
-            for n, t in enumerate(instants)
-        ]
-        milliseconds.append(after_command_ms(frames, 0))
-        ways.append(np.round(progress(frames, Box(0, 0, 80, 60)), 6))
-    # The arm's picture is no straight line in picture space; what counts is when it is there.
-    ramp = fit_ramp(np.concatenate(milliseconds), np.concatenate(ways))
-    assert ramp.reached_ms == pytest.approx(dead + moving, abs=0.12 * moving + 2)
+    travel = fit_travel(strokes(dead, moving, 24))
+    assert travel.reached_ms == pytest.approx(dead + moving, abs=2)
+    assert travel.began_ms == pytest.approx(dead, abs=2)
+    assert travel.spread_ms < 1.5
+
+
+def test_an_actuator_that_is_seen_too_seldom_on_its_way_is_named() -> None:
+    with pytest.raises(CalibrationError, match="on its way"):
+        fit_travel(strokes(5, 12, 2))
 
 
 def test_an_actuator_that_is_unplugged_is_recognised_and_named() -> None:
-    frames = [Frame(arm(0.0, n), n * 33_000_000, n) for n in range(12)]
+    still = [arm(0.0, n) for n in range(6)]
     with pytest.raises(CalibrationError, match="check its plug"):
-        progress(frames, Box(0, 0, 80, 60))
+        find_moving(still[:3], still[3:])
+
+
+def test_the_moving_part_of_the_picture_is_found() -> None:
+    part = find_moving([arm(0.0, n) for n in range(3)], [arm(1.0, n) for n in range(3)])
+    assert part.x <= 34
+    assert 85 <= part.y + part.height <= 105
+
+
+def test_a_sharp_sheet_is_sharp_and_a_blurred_one_is_not() -> None:
+    picture = photograph(0.6, 0, noise=1.0)
+    softer = cv2.GaussianBlur(picture, (0, 0), 5)
+    assert sharpness(picture, VIEW) > 0.6
+    assert sharpness(softer, VIEW) < 0.4
+
+
+@given(exposure=st.integers(500, 20_000), factor=st.floats(0.05, 20), mains=st.sampled_from([50.0, 60.0]))
+def test_a_setting_changes_brightness_by_the_factor_as_far_as_it_can(
+    exposure: int, factor: float, mains: float
+) -> None:
+    before = Setting(exposure, 1.0)
+    after = before.times(factor, 20_000, 16.0, mains)
+    wanted = exposure * factor
+    if 100 <= wanted <= 20_000 * 16 * 0.49:
+        assert after.exposure_us * after.gain == pytest.approx(wanted, rel=0.02)
+    assert after.exposure_us <= 20_000
+    assert 1.0 <= after.gain <= 16.0

@@ -1,0 +1,115 @@
+"""The step `background`: how the empty place looks, and how well items stand out from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge.calibrate.bench import Bench
+from edge.calibrate.outcome import Outcome
+from edge.calibrate.person import Person, Wish
+from edge.calibrate.record import BackgroundStep
+from edge.clock import NS_PER_S
+from edge.errors import CalibrationError
+from edge.sensing import build_trigger
+from edge.sensing.view import build_view
+from edge.transport import build_belt
+from edge.types import Crop, Image, Item
+
+# Every so many frames one is kept for the statistics.
+KEEP_EVERY = 5
+ITEMS_WANTED = 5
+# Items that stand out by fewer standard deviations than this are missed or cut short now and then.
+LEAST_SEPARABILITY = 5.0
+
+
+def measure_background(
+    bench: Bench, person: Person, digest: str, seconds: float = 20.0, items_seconds: float = 30.0
+) -> Outcome:
+    """Watch the empty belt with the product's own eyes, then some items.
+
+    Raises:
+        CalibrationError: something lies there or moves although it should be empty, or no item came.
+    """
+    person.ask(Wish.EMPTY)
+    if bench.station.belt is not None:
+        person.warn("The belt will run.")
+        if not bench.has_relay:
+            person.ask(Wish.BELT_ON)
+        bench.run_belt(on=True)
+    trigger = build_trigger(bench.station, build_belt(bench.station))
+    view = build_view(bench.station, bench.size)
+    kept: list[Image] = []
+    false_items = 0
+    last = bench.frame()
+    with person.progress(f"Watching the empty place for {seconds:g} s") as progress:
+        first_at = last.captured_at
+        for n, frame in enumerate(bench.frames_for(seconds)):
+            false_items += len(trigger.observe(frame))
+            last = frame
+            if n % KEEP_EVERY == 0:
+                kept.append(view.shrink(frame.pixels))
+            progress(min(1.0, (frame.captured_at - first_at) / NS_PER_S / seconds))
+    deviation = float(np.median(np.std(np.array(kept, np.float32), axis=0)))
+
+    person.ask(Wish.ITEMS)
+    found: list[Item] = []
+    with person.progress("Watching some items") as progress:
+        for frame in bench.frames_for(items_seconds):
+            found += trigger.observe(frame)
+            progress(min(1.0, len(found) / ITEMS_WANTED))
+            if len(found) >= ITEMS_WANTED:
+                break
+    bench.run_belt(on=False)
+    crops = [item.crops[0] for item in found if item.crops]
+    if not crops:
+        raise CalibrationError(
+            f"no item was seen within {items_seconds:g} s: put items through the view, check that the belt runs, "
+            "or raise sensing.sensitivity"
+        )
+    separability = _separability(crops, last.pixels, max(deviation, 0.5))
+    step = BackgroundStep(
+        measured_at="", of=digest, seconds=seconds, separability=separability, false_items=false_items
+    )
+    lines = (
+        f"The empty place was watched for {seconds:g} s; {_count(false_items)} seen there.",
+        f"Items differ from it by {separability:.0f} times its own changes ({len(crops)} items looked at).",
+    )
+    return Outcome({"background": step}, lines, _warnings(step), {"background": last.pixels, "item": crops[-1].pixels})
+
+
+def _separability(crops: Sequence[Crop], empty: Image, deviation: float) -> float:
+    """Return the distance of the least distinct item from the background, in standard deviations."""
+    return min(_distance(crop, empty) for crop in crops) / deviation
+
+
+def _distance(crop: Crop, empty: Image) -> float:
+    """Return by how many grey levels the middle of an item differs from the empty place: the upper quartile."""
+    box = crop.box
+    inner = (
+        slice(box.y + box.height // 5, box.y + box.height - box.height // 5),
+        slice(box.x + box.width // 5, box.x + box.width - box.width // 5),
+    )
+    usual = np.median(empty[inner].reshape(-1, 3), axis=0)
+    off = np.abs(crop.pixels[inner].astype(np.float32) - usual).max(axis=2)
+    return float(np.percentile(off, 75))
+
+
+def _count(items: int) -> str:
+    return "nothing was" if items == 0 else "1 item was" if items == 1 else f"{items} items were"
+
+
+def _warnings(step: BackgroundStep) -> tuple[str, ...]:
+    found = []
+    if step.false_items:
+        found.append(
+            f"{_count(step.false_items).capitalize()} seen although it was empty: clean the belt, keep people and their "
+            "shadows out of the view, make the region smaller, or lower sensing.sensitivity."
+        )
+    if step.separability < LEAST_SEPARABILITY:
+        found.append(
+            f"Items hardly stand out ({step.separability:.1f} deviations, expected at least {LEAST_SEPARABILITY:g}): "
+            "use a belt of another colour, or more even light."
+        )
+    return tuple(found)

@@ -1,0 +1,143 @@
+"""One visit at a station: which steps are due, running them on what is known so far, and keeping the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from edge.calibrate.background import measure_background
+from edge.calibrate.belt import measure_belt
+from edge.calibrate.bench import Bench
+from edge.calibrate.camera import CameraWishes, measure_camera, usual_speed
+from edge.calibrate.diverters import measure_diverters
+from edge.calibrate.outcome import Outcome
+from edge.calibrate.person import Person
+from edge.calibrate.record import Calibration, apply_calibration, save_calibration, step_digest, without_stale
+from edge.calibrate.report import measurable, needed_steps, sensor_names, step_state
+from edge.calibrate.sensors import measure_sensors
+from edge.config import Station
+from edge.durable import write_atomically
+from edge.errors import CalibrationError
+from edge.types import Image
+
+PICTURES_FOLDER = "calibration-pictures"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person gave by option; see the functions that measure."""
+
+    camera: CameraWishes = field(default_factory=CameraWishes)
+    seconds: float = 20.0
+    passes: int = 5
+    repeats: int | None = None
+    only: tuple[str, ...] = ()  # actuators or sensors
+
+
+@dataclass
+class Session:
+    """Steps at one station; `calibration` is what is known so far, and nothing is written before `save`."""
+
+    written: Station
+    bench: Bench
+    person: Person
+    calibration: Calibration
+    wishes: Wishes = Wishes()
+    pictures: dict[str, Image] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, written: Station, bench: Bench, person: Person, old: Calibration | None, wishes: Wishes) -> Session:
+        """Take up what still holds of the old calibration."""
+        kept = Calibration(station=written.name) if old is None else without_stale(written, old)
+        if kept.camera is not None and kept.camera.identity != bench.identity:
+            # Another camera sees another picture: all that was measured in pictures is gone.
+            kept = kept.model_copy(update=dict.fromkeys(("camera", "background", "thresholds", "verify")))
+        return cls(written, bench, person, kept, wishes)
+
+    def all_steps(self) -> list[str]:
+        """Return the steps that the station needs."""
+        possible = self._steps()
+        return [step for step in needed_steps(self.written) if step in possible]
+
+    def due(self) -> list[str]:
+        """Return those of them that are missing, incomplete or were stale."""
+        return [step for step in self.all_steps() if step_state(self.written, self.calibration, step) != "done"]
+
+    def run(self, step: str, wall_time: float) -> Outcome:
+        """Measure one step on top of what is known; `wall_time` dates it.
+
+        Raises:
+            CalibrationError: what is wrong at the station, or in which order to go.
+        """
+        base = self.calibration.model_copy(update={"camera": None}) if step == "camera" else self.calibration
+        if step in ("background", "belt") and base.camera is None:
+            raise CalibrationError(f"the step {step} builds on the camera's: run `sorter calibrate camera` first")
+        self.bench.use(apply_calibration(self.written, base))
+        try:
+            outcome = self._steps()[step]()
+        finally:
+            self.bench.run_belt(on=False)
+        date = datetime.fromtimestamp(wall_time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        changes = {key: self._dated(key, value, date) for key, value in outcome.changes.items()}
+        # What was verified before was another station.
+        again = {} if step == "verify" else {"verify": None}
+        self.calibration = self.calibration.model_copy(update={**again, **changes})
+        self.pictures |= outcome.pictures
+        return outcome
+
+    def save(self, wall_time: float) -> tuple[Path, Path | None]:
+        """Write the calibration, and the pictures that belong to it; return where they are."""
+        folder = self.written.state_folder
+        stamp = datetime.fromtimestamp(wall_time, UTC).strftime("%Y%m%dT%H%M%SZ")
+        album = _save_pictures(folder / PICTURES_FOLDER / stamp, self.pictures) if self.pictures else None
+        return save_calibration(folder, self.calibration, stamp), album
+
+    def _steps(self) -> dict[str, Callable[[], Outcome]]:
+        bench, person, wishes, station = self.bench, self.person, self.wishes, self.written
+        return {
+            "camera": lambda: measure_camera(
+                bench, person, step_digest(station, "camera"), usual_speed(bench.station), wishes.camera
+            ),
+            "background": lambda: measure_background(
+                bench, person, step_digest(station, "background"), wishes.seconds, max(30.0, wishes.seconds)
+            ),
+            "belt": lambda: measure_belt(bench, person, step_digest(station, "belt"), wishes.passes),
+            "diverters": lambda: measure_diverters(
+                bench, person, self._parts("diverters", measurable(station)), wishes.repeats
+            ),
+            "sensors": lambda: measure_sensors(bench, person, self._parts("sensors", sensor_names(station))),
+        }
+
+    def _parts(self, step: str, names: list[str]) -> dict[str, str]:
+        """Return the digests of the parts that are to be measured."""
+        if unknown := set(self.wishes.only) - set(names):
+            raise CalibrationError(
+                f"no {step} of that name: {', '.join(sorted(unknown))}; there are: {', '.join(names)}"
+            )
+        return {name: step_digest(self.written, step, name) for name in self.wishes.only or names}
+
+    def _dated(self, key: str, value: Any, date: str) -> Any:
+        """Put the date in; parts that were not measured this time stay."""
+        if isinstance(value, dict):
+            before = getattr(self.calibration, key)
+            return before | {name: part.model_copy(update={"measured_at": date}) for name, part in value.items()}
+        return value.model_copy(update={"measured_at": date})
+
+
+def _save_pictures(folder: Path, pictures: dict[str, Image]) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, picture in pictures.items():
+            done, encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            if done:
+                write_atomically(folder / f"{name}.jpg", encoded.tobytes())
+    except OSError as error:
+        raise CalibrationError(
+            f"{folder}: pictures can't be written: {error.strerror}; the old calibration is unchanged"
+        ) from None
+    return folder
