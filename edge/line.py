@@ -32,6 +32,10 @@ class Transport(Protocol):
         """What one inference takes, nanoseconds, as a running mean."""
         ...
 
+    def relearn(self) -> None:
+        """Forget how long an inference took: what made it slow may be over."""
+        ...
+
     def invoked(self, duration_ns: int) -> None:
         """Learn how long one inference took, for later budgets."""
         ...

@@ -23,9 +23,10 @@ TRY_AGAIN_NS = 10 * NS_PER_S
 
 @dataclass
 class Overload:
-    """Follows what becomes of the items that the model should look at."""
+    """Follows what becomes of the items that the model should look at; `relearn` asks for its pace to be forgotten."""
 
     health: Health
+    relearn: bool = field(default=False, init=False)
     _least_ns: float = field(default=float("inf"), init=False)
     _means: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST), init=False)
     _missed: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW), init=False)
@@ -53,4 +54,5 @@ class Overload:
         """Let the station try again after a while."""
         if self._overloaded_at is not None and now - self._overloaded_at >= TRY_AGAIN_NS:
             self._overloaded_at = None
+            self.relearn = True
             self.health.clear_fault(FaultKind.OVERLOADED, now)

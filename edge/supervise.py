@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
 from edge.camera.watch import CameraWatch
@@ -66,6 +68,7 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         self.overload = Overload(self.health)
+        self._size: tuple[int, ...] | None = None
         if self.journal is not None:
             self.journal.on_event = self.note_event
 
@@ -120,7 +123,16 @@ class Supervisor:
 
     def take(self, line: Line, frame: Frame) -> Sequence[Outcome]:
         """Take one frame all the way through the line, into schedule, journal and page."""
+        if self._size is None:
+            self._size = frame.pixels.shape
+        if not is_usable(frame, self._size):
+            self.health.raise_fault(FaultKind.CAMERA_LOST, self.clock.now(), "frames of another size or form")
+            return ()
+        self.health.clear_fault(FaultKind.CAMERA_LOST, self.clock.now(), "frames of another size or form")
         self.note_frame(frame)
+        if self.overload.relearn:
+            self.overload.relearn = False
+            line.transport.relearn()
         outcomes = line.step(frame)
         for outcome in outcomes:
             if outcome.actuation is not None:
@@ -168,7 +180,7 @@ class Supervisor:
 
     def camera_works(self) -> None:
         """A frame came."""
-        self.health.clear_fault(FaultKind.CAMERA_LOST, self.clock.now())
+        self.health.clear_fault(FaultKind.CAMERA_LOST, self.clock.now(), "")
 
     def note_frame(self, frame: Frame) -> None:
         """Take note of a frame that came, before it is looked at."""
@@ -216,3 +228,11 @@ class Supervisor:
             self.live.publish_state(state, faults)
         self.notifier.status(f"{state}: {faults[0].text} {faults[0].nature.advice}" if faults else str(state))
         self.notifier.set_watchdog_span(self.health.watchdog_span())
+
+
+def is_usable(frame: Frame, size: tuple[int, ...]) -> bool:
+    """Say whether the frame is a picture of that size: (height, width, 3), at least 64 pixels a side, 8 bits."""
+    shape = frame.pixels.shape
+    return (
+        shape == size and len(shape) == 3 and shape[2] == 3 and min(shape[:2]) >= 64 and frame.pixels.dtype == np.uint8
+    )

@@ -111,6 +111,7 @@ class VirtualRun:
             self.rig.supervisor.health.clear_fault(kind, self.rig.clock.now())
         else:
             self._reopen_camera()
+            self._restart_classifier()
             self.rig.supervisor.retry_actuators()
 
     def _look_at_machine(self, now: int) -> None:

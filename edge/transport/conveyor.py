@@ -62,6 +62,10 @@ class Conveyor:
         """What one inference takes, as a running mean."""
         return self.pace.invoke_ns
 
+    def relearn(self) -> None:
+        """Forget how long an inference took: what made it slow may be over."""
+        self.pace.relearn()
+
     def invoked(self, duration_ns: int) -> None:
         """Learn how long one inference took."""
         self.pace.invoked(duration_ns)

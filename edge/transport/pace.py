@@ -9,6 +9,7 @@ from edge.clock import ms
 # Share of the gap between two items that inference may take; the rest is for finding, following and everything else.
 DUTY = 0.8
 LEARNING = 0.2
+ASSUMED_NS = float(ms(40))
 
 
 @dataclass
@@ -18,7 +19,7 @@ class Pace:
     `invoke_ns` starts at what a Pi 4 takes with an EfficientNet-Lite0-like model, and is learnt from each item.
     """
 
-    invoke_ns: float = float(ms(40))
+    invoke_ns: float = ASSUMED_NS
     interval_ns: float | None = None
     _last_crossed_at: int | None = None
 
@@ -26,6 +27,10 @@ class Pace:
         """Learn how long one inference took; a slower one counts at once, a faster one little by little."""
         slower = duration_ns > self.invoke_ns
         self.invoke_ns += (duration_ns - self.invoke_ns) * (0.5 if slower else LEARNING)
+
+    def relearn(self) -> None:
+        """Begin anew: a model that was given no time could never show that it is fast again."""
+        self.invoke_ns = ASSUMED_NS
 
     def item_crossed(self, at: int) -> None:
         """Learn how often items come."""

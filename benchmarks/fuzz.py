@@ -1,0 +1,255 @@
+"""Feeds the program damaged and hostile files, frames and requests; each has to end in one sentence or in nothing.
+
+    python benchmarks/fuzz.py [--cases 10000] [--seed 1]
+
+A finding is an exception that is no SorterError, or a case that takes longer than 10 s. The same seed gives
+the same cases.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import socket
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.bundle.archive import read_bundle
+from edge.calibrate.record import parse_calibration
+from edge.classify import shipped_bundle_path
+from edge.clock import SystemClock, VirtualClock, ms
+from edge.config import load_station
+from edge.config.station import JournalSettings
+from edge.errors import JournalError, SorterError
+from edge.journal import open_journal
+from edge.journal.reading import check_journal
+from edge.live import LiveView
+from edge.simulate.build import Conditions, build_virtual_run
+from edge.simulate.run import VirtualRun
+from edge.types import Event, Frame
+from edge.web import PageServer, build_app
+
+STATIONS = Path(__file__).resolve().parents[1] / "edge" / "stations"
+SLOW_S = 10.0
+WORDS = [
+    b"\x00",
+    b"\xff\xfe",
+    b"nan",
+    b"-1",
+    b"1e400",
+    b"99999999999999999999",
+    b'""',
+    b"[[",
+    b"]]",
+    b"{}",
+    b"\n\n",
+    b"../",
+]
+CALIBRATION = b"""format_version = 1
+station = "demo"
+[belt]
+of = "0123456789abcdef"
+at = "2026-11-01T10:00:00Z"
+speed_mm_per_s = 251.2
+"""
+REQUEST = b"GET /api/status?since=3 HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nContent-Length: 0\r\n\r\n"
+
+
+def mutate(content: bytes, chance: random.Random) -> bytes:
+    """Flip, cut, repeat, insert or swap; one to eight times."""
+    changed = bytearray(content)
+    for _ in range(chance.randint(1, 8)):
+        at = chance.randrange(len(changed) + 1)
+        length = chance.choice((1, 1, 2, 8, 64, 512))
+        match chance.randrange(6):
+            case 0 if changed:
+                changed[at % len(changed)] ^= 1 << chance.randrange(8)
+            case 1:
+                del changed[at : at + length]
+            case 2:
+                changed[at:at] = changed[at : at + length]
+            case 3:
+                changed[at:at] = chance.choice(WORDS)
+            case 4:
+                changed[at : at + length] = chance.randbytes(length)
+            case _:
+                del changed[at:]
+    return bytes(changed)
+
+
+@dataclass
+class Fuzzer:
+    """One target for each kind of thing that comes from outside."""
+
+    folder: Path
+    chance: random.Random
+    findings: list[str] = field(default_factory=list)
+    _run: VirtualRun | None = None
+    _journal: bytes = b""
+
+    def station(self) -> None:
+        path = self.folder / "station.toml"
+        source = self.chance.choice(sorted(STATIONS.glob("*.toml")))
+        path.write_bytes(mutate(source.read_bytes(), self.chance))
+        load_station(path)
+
+    def calibration(self) -> None:
+        parse_calibration(mutate(CALIBRATION, self.chance), Path("calibration.toml"))
+
+    def bundle(self) -> None:
+        read_bundle(mutate(BUNDLE, self.chance), "fuzzed")
+
+    def frame(self) -> None:
+        """A frame of any size and form in the middle of a run; nothing may be fired for it."""
+        if self._run is None:
+            self._run = build_virtual_run(load_station(STATIONS / "demo.toml"), Conditions())
+            self._run.run(0.2)
+        rig = self._run.rig
+        rig.clock.advance_to(rig.clock.now() + ms(33))
+        pixels = self._pixels()
+        rig.supervisor.take(rig.line, Frame(pixels, rig.clock.now() + self.chance.randint(-(10**12), 10**12), 7))
+        rig.schedule.run_due(rig.clock.now())
+        if pixels.shape != (480, 640, 3) and not rig.supervisor.health.held:
+            raise AssertionError("strokes are not held after a frame that is none")
+
+    def _pixels(self) -> Any:
+        chance = self.chance
+        sizes = (0, 1, 2, 63, 64, 480, 640, 4096)
+        match chance.randrange(6):
+            case 0:
+                shape: tuple[int, ...] = (chance.choice(sizes), chance.choice(sizes), 3)
+            case 1:
+                shape = (480, 640, chance.choice((0, 1, 2, 4)))
+            case 2:
+                shape = (480, 640)
+            case 3:  # a view, not contiguous
+                return np.zeros((960, 1280, 3), np.uint8)[::2, ::2]
+            case 4:
+                return np.full((480, 640, 3), chance.choice((0, 255)), chance.choice((np.uint8, np.float32, np.int64)))
+            case _:
+                return np.random.default_rng(chance.randrange(1000)).integers(0, 256, (480, 640, 3), np.uint8)
+        return np.zeros(shape, np.uint8)
+
+    def request(self) -> None:
+        """Send it to a page that is up; it has to go on answering."""
+        content = mutate(REQUEST, self.chance)
+        with socket.create_connection(("127.0.0.1", PAGE.port), timeout=SLOW_S) as visitor:
+            visitor.sendall(content)
+            visitor.shutdown(socket.SHUT_WR)
+            visitor.settimeout(SLOW_S)
+            while visitor.recv(65536):
+                pass
+
+    def journal(self) -> None:
+        """Damage the file; the next start goes on with it or sets it aside, and stores."""
+        folder = self.folder / "journal"
+        folder.mkdir(exist_ok=True)
+        for old in folder.iterdir():
+            if old.is_file():
+                old.unlink()
+        clock = VirtualClock()
+        if not self._journal:
+            self._store(folder, clock)
+            self._journal = (folder / "journal.db").read_bytes()
+        (folder / "journal.db").write_bytes(mutate(self._journal, self.chance))
+        with suppress(JournalError):
+            check_journal(folder / "journal.db")
+        self._store(folder, clock)
+
+    def _store(self, folder: Path, clock: VirtualClock) -> None:
+        journal = open_journal(folder, JournalSettings(), clock)
+        for n in range(50):
+            journal.record(Event("note", clock.now(), f"event {n}"))
+        journal.close()
+        journal.close()
+        if journal.counts.pending or journal.counts.lost:
+            raise AssertionError(f"not stored: {journal.counts}")
+
+
+BUNDLE = shipped_bundle_path().read_bytes()
+PAGE: PageServer
+
+
+def open_page(folder: Path) -> PageServer:
+    clock = SystemClock()
+    station = load_station(STATIONS / "demo.toml")
+    return PageServer(build_app(LiveView(clock), station, folder / "none.db", clock), "127.0.0.1", 0)
+
+
+def attempt(case: Callable[[], None], fuzzer: Fuzzer) -> str:
+    """Run one case; return how it ended."""
+    begun = time.monotonic()
+    try:
+        case()
+        ended = "taken"
+    except SorterError as error:
+        ended = "refused" if str(error).strip() else "refused without a word"
+    except OSError:
+        ended = "cut off"
+    except Exception:  # noqa: BLE001 - what nobody expects is what is looked for
+        fuzzer.findings.append(f"{case.__name__}:\n{traceback.format_exc()}")
+        ended = "FINDING"
+    if time.monotonic() - begun > SLOW_S:
+        fuzzer.findings.append(f"{case.__name__} took {time.monotonic() - begun:.1f} s")
+    return ended
+
+
+class Tracebacks(logging.Handler):
+    """Whatever a thread logs with a traceback is a finding too."""
+
+    def __init__(self, fuzzer: Fuzzer) -> None:
+        super().__init__(logging.ERROR)
+        self.fuzzer = fuzzer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self.fuzzer.findings.append(logging.Formatter().format(record))
+
+
+def fuzz(cases: int, seed: int, folder: Path) -> tuple[Counter[str], list[str]]:
+    """Run the cases, evenly over the targets; return how they ended, and the findings."""
+    global PAGE
+    fuzzer = Fuzzer(folder, random.Random(seed))
+    logging.getLogger().addHandler(Tracebacks(fuzzer))
+    logging.getLogger("edge").setLevel(logging.CRITICAL)
+    PAGE = open_page(folder)
+    threading.Thread(target=PAGE.run, daemon=True).start()
+    targets = [fuzzer.station, fuzzer.calibration, fuzzer.bundle, fuzzer.frame, fuzzer.request, fuzzer.journal]
+    ends: Counter[str] = Counter()
+    for n in range(cases):
+        target = targets[n % len(targets)]
+        ends[f"{target.__name__} {attempt(target, fuzzer)}"] += 1
+    PAGE.stop()
+    return ends, fuzzer.findings
+
+
+def main() -> None:
+    """Print how the cases ended."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        ends, findings = fuzz(options.cases, options.seed, Path(name))
+    for end, count in sorted(ends.items()):
+        print(f"{count:6} {end}")
+    print(*findings[:20], sep="\n")
+    print(f"{options.cases} cases in {time.monotonic() - begun:.0f} s, {len(findings)} findings")
+    sys.exit(bool(findings))
+
+
+if __name__ == "__main__":
+    main()

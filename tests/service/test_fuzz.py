@@ -1,0 +1,20 @@
+"""The short form of `python benchmarks/fuzz.py`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_damaged_and_hostile_input_ends_in_one_sentence() -> None:
+    command = [sys.executable, "benchmarks/fuzz.py", "--cases", "240"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ends = {line.split(maxsplit=1)[1]: int(line.split()[0]) for line in done.stdout.splitlines()[:-1] if line.strip()}
+    assert sum(ends.values()) == 240
+    assert ends["bundle refused"] == 40
+    assert ends["frame taken"] == 40
+    assert ends["journal taken"] == 40

@@ -1,0 +1,126 @@
+"""Every fault that has a name is raised by the simulator, holds or lets go as it should, and ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.clock import NS_PER_S
+from edge.config import Station
+from edge.faults import NATURES, FaultKind
+from edge.health import ENDED_BY_RESET
+from edge.simulate.build import Conditions, build_virtual_run
+from edge.simulate.disturbances import parse_disturbance
+from edge.simulate.run import VirtualRun
+
+SMALL: dict[str, Any] = {"type": "simulated", "width": 320, "height": 240, "frames_per_s": 15}
+
+
+def conveyor(**changes: Any) -> Station:
+    fields: dict[str, Any] = {
+        "name": "belt",
+        "kind": "conveyor",
+        "camera": SMALL,
+        "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 1.6, "run_pin": 21},
+        "actuators": [{"name": f"flap-{n}", "type": "digital", "pin": n, "lead_ms": 40} for n in (17, 27)],
+        "bins": [
+            {"name": "glass", "labels": ["glass", "metal"], "actuator": "flap-17", "distance_mm": 300, "full_pin": 16},
+            {"name": "paper", "labels": ["paper", "plastic"], "actuator": "flap-27", "distance_mm": 600},
+            {"name": "residual", "full_pin": 19},
+        ],
+        "safety": {"estop_pin": 5, "reset_pin": 6, "jam_pin": 13, "beacon_pin": 26},
+        "simulation": {"items_per_min": 90},
+    }
+    return Station.model_validate({**fields, **changes})
+
+
+CONVEYOR = conveyor()
+FAST = conveyor(belt={"speed_mm_per_s": 800, "mm_per_pixel": 1.6, "run_pin": 21})
+BIN = Station.model_validate({"name": "bin", "kind": "bin", "camera": SMALL, "bins": [{"name": "residual"}]})
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is done to which station, and for how long, seconds."""
+
+    faults: tuple[str, ...]
+    seconds: float = 30.0
+    station: Station = CONVEYOR
+    damaged_journal: bool = False
+
+
+def scenario_of(kind: FaultKind) -> Scenario:
+    """By default the disturbance of the same name, for 8 of 30 seconds."""
+    return SCENARIOS.get(kind, Scenario((f"{kind}@8+8",)))
+
+
+SCENARIOS = {
+    FaultKind.BIN_FULL: Scenario(("bin-full:glass@8+8",)),
+    FaultKind.RESIDUAL_FULL: Scenario(("bin-full:residual@8+8",)),
+    FaultKind.EMERGENCY_STOP: Scenario(("emergency-stop@8+4", "reset@15")),
+    FaultKind.JOURNAL_BLOCKED: Scenario(("journal-blocked@5+25",), 40.0),
+    FaultKind.JOURNAL_DAMAGED: Scenario(("reset@10",), damaged_journal=True),
+    FaultKind.CLASSIFIER_SLOW: Scenario(("classifier-slow@20+25",), 80.0),
+    FaultKind.OVERLOADED: Scenario(("overloaded@8+30",), 70.0, FAST),
+    FaultKind.CAMERA_MOVED: Scenario(("camera-moved@40+30",), 100.0, BIN),
+    FaultKind.BELT_SLIPPING: Scenario(("belt-slipping@8+20",), 60.0),
+    FaultKind.BELT_STOPPED: Scenario(("belt-stopped@8+10",), 50.0),
+    FaultKind.ACTUATOR_REFUSED: Scenario(("actuator-refused@8+8",), 60.0),
+}
+# Found when the program is put together, before anything runs: see test_health_at_start.py.
+AT_START = {FaultKind.MODEL_DAMAGED, FaultKind.CALIBRATION_DAMAGED}
+
+
+class Recorder:
+    """Looks on at every turn of the supervisor."""
+
+    def __init__(self, run: VirtualRun, kind: FaultKind) -> None:
+        self.run, self.kind = run, kind
+        self.was_there = False
+        self.turns_there = 0
+        self.wrong: list[int] = []
+        run.rig.supervisor.watchers.append(self.look)
+
+    @property
+    def is_there(self) -> bool:
+        return any(fault.kind is self.kind for fault in self.run.rig.supervisor.health.faults)
+
+    def look(self, now: int) -> None:
+        there = self.is_there
+        self.turns_there += there
+        if there and self.was_there and NATURES[self.kind].holds and not self.run.rig.schedule.held:
+            self.wrong.append(now)
+        self.was_there = there
+
+
+@pytest.mark.parametrize("kind", sorted(set(FaultKind) - AT_START))
+def test_the_simulator_raises_it_and_it_ends(kind: FaultKind, tmp_path: Path) -> None:
+    scenario = scenario_of(kind)
+    if scenario.damaged_journal:
+        (tmp_path / "journal.db").write_bytes(b"not a database at all" * 500)
+    disturbances = [parse_disturbance(text) for text in scenario.faults]
+    run = build_virtual_run(scenario.station, Conditions(disturbances=disturbances, journal_folder=tmp_path))
+    recorder = Recorder(run, kind)
+    run.run(scenario.seconds)
+    health = run.rig.supervisor.health
+    assert health.counts[kind] >= 1
+    assert recorder.turns_there >= 5, "gone as soon as it came"
+    assert recorder.wrong == [], "strokes were not held"
+    assert not recorder.is_there, [fault.text for fault in health.faults]
+    assert run.rig.journal is not None
+    assert run.rig.journal.counts.lost == 0
+
+
+def test_what_a_reset_ends_is_known() -> None:
+    assert FaultKind.EMERGENCY_STOP in ENDED_BY_RESET
+    assert AT_START < ENDED_BY_RESET
+
+
+def test_two_minutes_without_faults_have_none() -> None:
+    run = build_virtual_run(conveyor(), Conditions())
+    run.run(120.0)
+    assert dict(run.rig.supervisor.health.counts) == {}
+    assert run.rig.clock.now() >= 120 * NS_PER_S
