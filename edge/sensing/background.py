@@ -76,6 +76,11 @@ def _colour(picture: Planes) -> _Colour:
     return _Colour(*(_plane(cv2.transform(picture, m)) for m in (_LUMA, _RED_GREEN, _BLUE_YELLOW)))
 
 
+def _mask(array: Any) -> Mask:
+    result: Mask = array
+    return result
+
+
 def _plane(array: Any) -> Planes:
     """Name the type that OpenCV's stubs leave open."""
     result: Planes = array
@@ -97,6 +102,8 @@ class Background:
         self._luma_spread: Planes = np.ascontiguousarray(spread)
         self._chroma_spread: Planes = np.ascontiguousarray(spread * np.float32(0.5))
         self._free: NDArray[np.bool_] = np.ones(picture.shape[:2], dtype=bool)
+        places = np.arange(picture.shape[0] * picture.shape[1]).reshape(picture.shape[:2])
+        self._grid = places[GRID // 2 :: GRID, GRID // 2 :: GRID].ravel()
         self._seen_s = 0.0
         self._refresh()
 
@@ -136,13 +143,10 @@ class Background:
         self._refresh()
 
     def _follow_exposure(self, small: Image) -> None:
-        grid = slice(GRID // 2, None, GRID), slice(GRID // 2, None, GRID)
-        there, model = small[grid], self._mean[grid]
-        usable = self._free[grid] & (there.max(axis=2) < 250) & (model.min(axis=2) > 6)
-        if np.count_nonzero(usable) * 4 < usable.size:
+        if self._sample.size == 0:
             return
-        ratios = np.sort(there[usable] / model[usable], axis=0)
-        gain = ratios[len(ratios) // 2].astype(np.float32)
+        ratios = np.sort(small.reshape(-1, 3)[self._sample] * self._per_sample, axis=0)
+        gain = ratios[len(ratios) // 2]
         if np.abs(gain - 1.0).max() > SETTLED_GAIN:
             self._mean *= gain
             np.minimum(self._mean, 255.0, out=self._mean)
@@ -159,25 +163,32 @@ class Background:
         self._colours = _colour(self._mean)
         # Beyond the seeds' thresholds, which are twice as high, at least one channel is off by more than this.
         reach = cv2.merge([np.minimum(self._luma_low, self._chroma_low)] * 3)
+        self._luma_high = self._luma_low * np.float32(LUMA_HIGH / LUMA_LOW)
+        self._chroma_high = self._chroma_low * np.float32(CHROMA_HIGH / CHROMA_LOW)
         self._lowest = cv2.subtract(self._mean, reach, dtype=cv2.CV_8U)
         self._highest = cv2.add(self._mean, reach, dtype=cv2.CV_8U)
+        # Where the exposure is measured: spread over all that is free, neither black nor white; none if that is little.
+        model = self._mean.reshape(-1, 3)[self._grid]
+        usable = self._free.ravel()[self._grid] & (model.min(axis=1) > 6) & (model.max(axis=1) < 245)
+        self._sample = self._grid[usable] if 4 * np.count_nonzero(usable) >= usable.size else self._grid[:0]
+        self._per_sample = 1 / self._mean.reshape(-1, 3)[self._sample]
 
     def _judge(self, part: Image, where: Slices) -> Difference:
         luma, chroma, ratio = _offsets(_colour(part.astype(np.float32)), self._colours.part(where))
-        luma_low, chroma_low = self._luma_low[where], self._chroma_low[where]
         # What is darker with the same chroma may be a shadow: its brightness says nothing.
-        darker = (luma < 0) & (ratio > SHADOW)
-        offset = np.abs(luma)
-        offset[darker] = 0.0
-        extent = (offset > luma_low) | (chroma > chroma_low)
-        seeds = (offset > luma_low * np.float32(LUMA_HIGH / LUMA_LOW)) | (
-            chroma > chroma_low * np.float32(CHROMA_HIGH / CHROMA_LOW)
+        lit = cv2.bitwise_or(cv2.compare(luma, 0.0, cv2.CMP_GT), cv2.compare(ratio, SHADOW, cv2.CMP_LT))  # type: ignore[call-overload]
+        offset = cv2.absdiff(luma, 0.0)  # type: ignore[call-overload]
+        extent, seeds = (
+            _mask(
+                cv2.bitwise_or(
+                    cv2.bitwise_and(cv2.compare(offset, luma_limit[where], cv2.CMP_GT), lit),
+                    cv2.compare(chroma, chroma_limit[where], cv2.CMP_GT),
+                )
+            )
+            for luma_limit, chroma_limit in ((self._luma_low, self._chroma_low), (self._luma_high, self._chroma_high))
         )
         across, along = self._mean.shape[:2]
-        full = np.uint8(255)
-        return Difference(
-            extent.view(np.uint8) * full, seeds.view(np.uint8) * full, (along, across), where[1].start, where[0].start
-        )
+        return Difference(extent, seeds, (along, across), where[1].start, where[0].start)
 
 
 def _offsets(there: _Colour, model: _Colour) -> tuple[Planes, Planes, Planes]:

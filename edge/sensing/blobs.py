@@ -78,14 +78,16 @@ def find_blobs(difference: Difference, min_area: float, gap: float, *, apart: bo
     count, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(extent), connectivity=8)
     if count <= 1:
         return []
-    seeds = np.bincount(labels.ravel(), weights=difference.seeds.ravel(), minlength=count) / 255
     dx, dy = difference.left, difference.top
     blobs: list[Blob] = []
     for label in range(1, count):
         left, top, width, height, area = (int(value) for value in stats[label])
-        if area < min_area or seeds[label] < max(MIN_SEEDS, SEED_SHARE * area):
+        if area < min_area:
             continue
-        part = (labels[top : top + height, left : left + width] == label).astype(np.uint8)
+        here = slice(top, top + height), slice(left, left + width)
+        part = (labels[here] == label).view(np.uint8)
+        if cv2.countNonZero(cv2.bitwise_and(difference.seeds[here], part)) < max(MIN_SEEDS, SEED_SHARE * area):
+            continue
         blob = Blob(left + dx, top + dy, left + width + dx, top + height + dy, area)
         whole = blob.left > 0 and blob.right < difference.size[0]  # half a thing has waists that the whole has not
         blobs += take_apart(blob, part, min_area) if apart and whole else [blob]

@@ -149,9 +149,9 @@ class ConveyorTrigger:
             if t.frames > 2 and t.right < self._along - EDGE and self._has_moved(t)
         ]
         if not steps:
+            self._steps.clear()  # how far the belt goes while nothing is followed is not known: it would look stopped
             if self._at - self._moved_at > NS_PER_S:
                 self._flow = self._nominal()
-                self._steps.clear()
             return
         self._steps.append((self._at, (self._steps[-1][1] if self._steps else 0.0) + median(steps)))
         while self._at - self._steps[0][0] > FLOW_NS:

@@ -1,0 +1,172 @@
+"""How late strokes are fired while inference saturates two cores, with and without real-time priorities.
+
+    python benchmarks/actuation.py [--strokes N] [--bundle B] [--json]
+
+As in `sorter run`, one process: a vision thread takes 60 frames a second through the whole line (finding, following,
+inference) while the actuation thread carries out a Schedule whose strokes were planned before. Two more processes
+infer without a pause, one for each core. `late` is from the planned instant to the movement, in ms.
+SCHED_FIFO gives the threads the priorities of `edge/priority.py`, as the service does; the other processes have none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import threading
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edge.actuate.fake import FakeActuator
+from edge.actuate.schedule import Schedule
+from edge.bundle.archive import open_bundle
+from edge.bundle.preprocess import prepare_crop
+from edge.classify import BundleClassifier, shipped_bundle_path
+from edge.clock import NS_PER_S, SystemClock, ms
+from edge.config import Station
+from edge.decide import Policy
+from edge.line import Line
+from edge.priority import Priority, real_time
+from edge.runtime import SWITCH_INTERVAL_S
+from edge.sensing import build_trigger
+from edge.transport import build_belt, build_transport
+from edge.types import Actuation, Box, Frame, Stroke
+
+PULSE_MS = 6.0
+FRAMES_PER_S = 60
+AIM_MS = 0.5
+
+
+def build_line(classifier: BundleClassifier) -> Line:
+    """Return a line for a 640 x 480 conveyor."""
+    table = {
+        "name": "bench",
+        "kind": "conveyor",
+        "camera": {"type": "folder", "path": "."},
+        "belt": {"speed_mm_per_s": 500, "mm_per_pixel": 0.8},
+        "bins": [{"name": "residual"}],
+    }
+    station = Station.model_validate(table)
+    belt = build_belt(station)
+    policy = Policy(station, dict.fromkeys(classifier.labels, 0.5), 0.0)
+    return Line(SystemClock(), build_trigger(station, belt), classifier, policy, build_transport(station, belt))
+
+
+def pictures(count: int = 60) -> list[Any]:
+    """Return a loop of frames with three things in view, each of which crosses the line once in it."""
+    rng = np.random.default_rng(1)
+    ground = np.repeat(rng.normal(90, 4, (480, 640, 1)), 3, axis=2).clip(0, 255).astype(np.uint8)
+    frames = []
+    for number in range(count):
+        picture = np.roll(ground, number * 20, axis=1)
+        for thing in range(3):
+            x = (thing * 400 + number * 20) % 1200 - 100
+            cv2.ellipse(picture, (x, 240), (60, 40), 30 * thing, 0, 360, (200, 90, 50), -1)
+        frames.append(picture)
+    return frames
+
+
+def infer_forever(bundle_path: Path) -> None:
+    """Be one of the processes that saturate a core."""
+    bundle = open_bundle(bundle_path)
+    classifier = BundleClassifier(bundle, threads=1)
+    crop = prepare_crop(pictures(1)[0], Box(200, 150, 150, 150), bundle.manifest.geometry)
+    while os.getppid() != 1:
+        classifier._interpreter.run(crop)
+
+
+def see(bundle: Any, stop: threading.Event, counts: dict[str, int], real: bool) -> None:
+    """Be the vision thread: frame after frame through the whole line."""
+    frames = pictures()
+    line, clock = build_line(BundleClassifier(bundle, threads=1)), SystemClock()
+    due = clock.now()
+    with real_time(Priority.VISION) if real else nullcontext():
+        while not stop.is_set():
+            number = counts["frames"]
+            frame = Frame(frames[number % len(frames)], clock.now(), number)
+            counts["items"] += len(line.step(frame))
+            counts["frames"] = number + 1
+            due += NS_PER_S // FRAMES_PER_S
+            clock.sleep_until(due)
+
+
+def actuate(schedule: Schedule, clock: SystemClock, strokes: int, real: bool) -> list[Stroke]:
+    """Plan strokes 15 to 35 ms apart and carry them out in this thread; return what became of them."""
+    rng = np.random.default_rng(2)
+    at = clock.now() + ms(500)
+    for number in range(strokes):
+        schedule.plan(Actuation("valve", at, at + ms(PULSE_MS), (number,)))
+        at += ms(float(rng.uniform(15, 35)))
+    ended: list[Stroke] = []
+    never = threading.Event()
+    with real_time(Priority.ACTUATION) if real else nullcontext(True) as granted:
+        if not granted:
+            raise SystemExit("SCHED_FIFO was refused: run it as root or with CAP_SYS_NICE")
+        while len(ended) < strokes:
+            schedule.wait(clock, never)
+            ended += schedule.run_due(clock.now())
+    return ended
+
+
+def measure(bundle: Any, strokes: int, real: bool) -> dict[str, float]:
+    """Return percentiles of the delay in ms, the refused strokes, and how much work went on meanwhile."""
+    stop, counts = threading.Event(), {"frames": 0, "items": 0}
+    vision = threading.Thread(target=see, args=(bundle, stop, counts, real), daemon=True)
+    vision.start()
+    clock = SystemClock()
+    actuator = FakeActuator("valve", clock)  # it reads the clock at the very movement: that is what is measured
+    schedule = Schedule({"valve": actuator}, {"valve": ms(1000)}, tolerance_ns=ms(1000))
+    result: list[Stroke] = []
+    worker = threading.Thread(target=lambda: result.extend(actuate(schedule, clock, strokes, real)))
+    worker.start()
+    worker.join()
+    stop.set()
+    vision.join()
+    planned = sorted(stroke.actuation.fire_at for stroke in result if stroke.fired_at)
+    moved = [movement.at for movement in actuator.movements if movement.position is not None]
+    late = np.array([(fired - at) / 1e6 for at, fired in zip(planned, moved, strict=True)])
+    p50, p99, p999 = (float(np.percentile(late, q)) for q in (50, 99, 99.9))
+    refused = float(sum(stroke.outcome == "refused" for stroke in result))
+    return {"p50_ms": p50, "p99_ms": p99, "p99.9_ms": p999, "max_ms": float(late.max()), "refused": refused} | {
+        key: float(value) for key, value in counts.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--strokes", type=int, default=2000)
+    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--infer", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    path = options.bundle or shipped_bundle_path()
+    if options.infer:
+        infer_forever(path)
+        return
+    cv2.setNumThreads(1)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    bundle = open_bundle(path)
+    others = [subprocess.Popen([sys.executable, __file__, "--infer", "--bundle", str(path)]) for _ in range(2)]
+    try:
+        SystemClock().sleep_until(SystemClock().now() + ms(3000))
+        figures = {name: measure(bundle, options.strokes, name == "SCHED_FIFO") for name in ("plain", "SCHED_FIFO")}
+    finally:
+        for other in others:
+            other.kill()
+    if options.json:
+        print(json.dumps(figures, indent=2))
+        return
+    for name, row in figures.items():
+        print(f"{name:12s}" + "  ".join(f"{key} {value:.3f}" for key, value in row.items()))
+    reached = figures["SCHED_FIFO"]["p99.9_ms"]
+    print(f"aim: p99.9 <= {AIM_MS} ms with SCHED_FIFO: {'met' if reached <= AIM_MS else 'NOT met'}")
+
+
+if __name__ == "__main__":
+    main()
