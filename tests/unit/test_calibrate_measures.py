@@ -96,6 +96,7 @@ def test_flickering_drifting_and_covered_are_told_apart() -> None:
     assert (steady.is_covered, covered.is_covered) == (False, True)
 
 
+@settings(deadline=None)
 @given(
     speed=st.floats(10, 2000),
     scale=st.floats(0.1, 2),
@@ -203,6 +204,7 @@ def test_a_sharp_sheet_is_sharp_and_a_blurred_one_is_not() -> None:
     assert sharpness(softer, VIEW) < 0.4
 
 
+@settings(deadline=None)
 @given(exposure=st.integers(500, 20_000), factor=st.floats(0.05, 20), mains=st.sampled_from([50.0, 60.0]))
 def test_a_setting_changes_brightness_by_the_factor_as_far_as_it_can(
     exposure: int, factor: float, mains: float

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.calibrate.record import (
@@ -101,6 +101,7 @@ def test_older_calibrations_are_kept(station: Station, tmp_path: Path) -> None:
     assert parse_calibration(history(tmp_path)[0].read_bytes(), history(tmp_path)[0]) == old
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_file_ends_in_one_kind_of_error(data: st.DataObject) -> None:
     import tomli_w

@@ -1,0 +1,177 @@
+"""Calibrating against the simulated station: what is measured is what is true there, not what the station file says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.calibrate.background import measure_background
+from edge.calibrate.belt import measure_belt
+from edge.calibrate.bench import Bench, open_bench
+from edge.calibrate.camera import CameraWishes, measure_camera
+from edge.calibrate.diverters import measure_diverters
+from edge.calibrate.person import Onlooker, SimulatedPerson
+from edge.calibrate.sensors import live_states, measure_sensors
+from edge.clock import VirtualClock
+from edge.config import Station, load_station
+from edge.errors import CalibrationError
+from edge.simulate.disturbances import Disturbance
+from edge.simulate.world import World
+
+PRACTICE = Path(__file__).resolve().parents[2] / "edge" / "stations" / "practice.toml"
+SPEED, SCALE, LEADS = 231.7, 0.87, {"arm-1": (73.0, 96.0), "arm-2": (171.0, 118.0)}
+
+
+@pytest.fixture(scope="module")
+def written() -> Station:
+    return load_station(PRACTICE)
+
+
+@pytest.fixture(scope="module")
+def true(written: Station) -> Station:
+    """The station as it really is: nothing that is measured is as the file says."""
+    table: dict[str, Any] = written.model_dump()
+    table["belt"] |= {"speed_mm_per_s": SPEED, "mm_per_pixel": SCALE}
+    table["belt"]["encoder"]["ticks_per_mm"] = 1.87
+    table["simulation"] |= {"noise": 4.0}
+    for actuator in table["actuators"]:
+        actuator["lead_ms"], actuator["return_ms"] = LEADS[actuator["name"]]
+    return Station.model_validate(table)
+
+
+@pytest.fixture
+def bench(written: Station, true: Station):  # type: ignore[no-untyped-def]
+    clock = VirtualClock()
+    with open_bench(written, clock, World(true, clock)) as bench:
+        yield bench
+
+
+def technician(bench: Bench) -> SimulatedPerson:
+    assert bench.world is not None
+    return SimulatedPerson(bench.world, Onlooker())
+
+
+def surround(bench: Bench, **values: float) -> None:
+    assert bench.world is not None
+    for name, value in values.items():
+        setattr(bench.world.surroundings, name, value)
+
+
+CROOKED = {"roll_degrees": 4.0, "pitch_degrees": 5.0, "uneven": 0.4}
+
+
+@pytest.mark.parametrize("around", [{}, CROOKED], ids=["straight", "crooked-and-uneven"])
+def test_the_scale_is_right_to_one_percent_and_the_exposure_is_locked(bench: Bench, around: dict[str, float]) -> None:
+    surround(bench, **around)
+    step = measure_camera(bench, technician(bench), "x", SPEED, CameraWishes()).changes["camera"]
+    assert step.mm_per_pixel == pytest.approx(SCALE, rel=0.01)
+    assert step.exposure_us is not None
+    assert step.exposure_us * 1e-6 * SPEED / SCALE <= 1.01  # pixels of blur
+    assert step.brightness_spread < 1
+    assert (step.x, step.y, step.width, step.height) == (0, 0, 420, 480)
+
+
+def test_a_dim_workshop_is_warned_of(bench: Bench) -> None:
+    surround(bench, lamp=0.019)
+    outcome = measure_camera(bench, technician(bench), "x", SPEED, CameraWishes())
+    assert any("too weak for a belt at 232 mm/s" in warning for warning in outcome.warnings)
+
+
+@pytest.mark.parametrize("around", [{}, CROOKED], ids=["straight", "crooked-and-uneven"])
+def test_the_belts_speed_is_right_to_half_a_percent_and_the_encoder_too(bench: Bench, around: dict[str, float]) -> None:
+    surround(bench, **around)
+    bench.open_camera(exposure_us=1500, gain=1.0)
+    step = measure_belt(bench, technician(bench), "x", repeats=2).changes["belt"]
+    assert step.speed_mm_per_s == pytest.approx(SPEED, rel=0.005)
+    assert step.ticks_per_mm == pytest.approx(1.87, rel=0.005)
+    assert step.direction == "right"
+    assert step.stop_distance_mm == pytest.approx(0, abs=2)
+
+
+def test_the_time_of_every_diverter_is_right_to_two_milliseconds(bench: Bench) -> None:
+    bench.open_camera(exposure_us=1500, gain=1.0)
+    steps = measure_diverters(bench, technician(bench), dict.fromkeys(LEADS, "x")).changes["diverters"]
+    for name, (lead_ms, return_ms) in LEADS.items():
+        assert steps[name].lead_ms == pytest.approx(lead_ms, abs=2), name
+        assert steps[name].return_ms == pytest.approx(return_ms, abs=2), name
+        assert steps[name].lead_spread_ms < 2, name
+
+
+def test_the_empty_belt_is_empty_and_items_stand_out(bench: Bench) -> None:
+    bench.open_camera(exposure_us=1500, gain=1.0)
+    step = measure_background(bench, technician(bench), "x", seconds=4).changes["background"]
+    assert step.false_items == 0
+    assert step.separability > 5
+
+
+def test_sensors_are_learnt_by_one_action_each(bench: Bench) -> None:
+    names = ("estop", "full:metal", "exit:plastic")
+    steps = measure_sensors(bench, technician(bench), dict.fromkeys(names, "x")).changes["sensors"]
+    assert set(steps) == set(names)
+    assert all(step.active_low and 3 < step.debounce_ms < 10 for step in steps.values())
+    assert live_states(bench) == dict.fromkeys(live_states(bench), False)
+
+
+class Absent(Onlooker):
+    """Somebody who does not do what is asked for."""
+
+
+WRONG: list[tuple[str, Callable[[Bench], object], str]] = [
+    ("lens-covered", lambda b: b.world.disturb(Disturbance.CAMERA_BLACK), "take the cap off the lens"),  # type: ignore[union-attr]
+    ("lamps-flicker", lambda b: surround(b, flicker=0.3), "the lamps flicker"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "named"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
+def test_a_wrong_picture_is_recognised_and_named(bench: Bench, spoil: Callable[[Bench], object], named: str) -> None:
+    spoil(bench)
+    with pytest.raises(CalibrationError, match=named):
+        measure_camera(bench, technician(bench), "x", SPEED, CameraWishes())
+
+
+def test_a_missing_sheet_is_recognised_and_named(bench: Bench) -> None:
+    with pytest.raises(CalibrationError, match="the printed sheet is not in the picture"):
+        measure_camera(bench, Absent(), "x", SPEED, CameraWishes())
+
+
+def test_a_belt_that_stands_is_recognised_and_named(bench: Bench) -> None:
+    assert bench.world is not None
+    bench.world.disturb(Disturbance.BELT_STOPPED)
+    with pytest.raises(CalibrationError, match="the belt does not move"):
+        measure_belt(bench, technician(bench), "x", repeats=2)
+
+
+def test_a_diverter_without_its_plug_is_recognised_and_named(bench: Bench) -> None:
+    assert bench.world is not None
+    bench.world.disturb(Disturbance.DIVERTER_UNPLUGGED, "arm-2")
+    with pytest.raises(CalibrationError, match="arm-2 was fired, but nothing moved"):
+        measure_diverters(bench, technician(bench), {"arm-2": "x"})
+
+
+def test_a_sensor_that_says_nothing_is_recognised_and_named(bench: Bench) -> None:
+    with pytest.raises(CalibrationError, match=r"nothing came from full:metal \(GPIO 24\)"):
+        measure_sensors(bench, Absent(), {"full:metal": "x"})
+
+
+def test_the_emergency_stop_ends_it(bench: Bench) -> None:
+    assert bench.world is not None
+    bench.world.disturb(Disturbance.EMERGENCY_STOP)
+    with pytest.raises(CalibrationError, match="emergency stop is pressed"):
+        measure_diverters(bench, technician(bench), {"arm-1": "x"})
+
+
+def test_everything_is_released_on_the_way_out(bench: Bench) -> None:
+    assert bench.world is not None
+    with pytest.raises(KeyboardInterrupt), bench.fired("arm-1", ""):
+        bench.run_belt(on=True)
+        bench.wait(0.3)
+        assert bench.world.flaps["arm-1"].extension("", bench.clock.now()) == 1.0
+        raise KeyboardInterrupt
+    bench.close()
+    now = bench.clock.now()
+    bench.world.run_due(now)
+    assert bench.world.flaps["arm-1"].extension("", now + 200_000_000) == 0.0
+    assert bench.world.surface.speed == 0.0
