@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from edge.config import Station
+from edge.transport.arrivals import Arrival, Arrivals
 from edge.transport.belt import BeltModel
 from edge.transport.chute import Chute
 from edge.transport.conveyor import Conveyor
 from edge.transport.pace import Pace
 
-__all__ = ["BeltModel", "Chute", "Conveyor", "Pace", "build_belt", "build_transport"]
+__all__ = ["Arrival", "Arrivals", "BeltModel", "Chute", "Conveyor", "Pace", "build_belt", "build_transport"]
 
 
 def build_belt(station: Station) -> BeltModel | None:

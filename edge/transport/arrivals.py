@@ -1,0 +1,90 @@
+"""Exit sensors: what was sent into a bin has to come by, else it is stuck on the way."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+
+from edge.clock import ms
+from edge.config import RESIDUAL, Station
+from edge.types import Actuation, Decision
+
+# An item falls and slides from the diverter to the sensor for so long at most after its stroke has ended.
+FALL_NS = ms(1500)
+# So many in a row that did not come are a jam; a single one may have slipped past the sensor.
+JAM_AFTER = 3
+MOST_WAITING = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What became of one item that an exit sensor should have seen; `at` is 0 if it did not come."""
+
+    item_id: int
+    bin: str
+    at: int
+
+
+@dataclass
+class Arrivals:
+    """Holds the items sent into bins with an exit sensor against the edges of those sensors.
+
+    `passed` may be called from the pins' own thread.
+    """
+
+    station: Station
+    _expected: dict[str, deque[tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(deque))
+    _edges: deque[tuple[str, int]] = field(default_factory=lambda: deque(maxlen=MOST_WAITING))
+    _missing: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._watched = {where.name for where in self.station.bins if where.exit_pin is not None}
+
+    def expect(self, decision: Decision, actuation: Actuation | None) -> None:
+        """Wait for an item whose stroke was planned; residual items and bins without a sensor are not waited for."""
+        if actuation is None or decision.bin == RESIDUAL or decision.bin not in self._watched:
+            return
+        with self._lock:
+            waiting = self._expected[decision.bin]
+            waiting.append((decision.item_id, actuation.fire_at, actuation.release_at + FALL_NS))
+            if len(waiting) > MOST_WAITING:
+                waiting.popleft()
+
+    def give_up(self, item_ids: tuple[int, ...]) -> None:
+        """Expect items no longer, as their stroke was cancelled or refused."""
+        with self._lock:
+            for name, waiting in self._expected.items():
+                self._expected[name] = deque(entry for entry in waiting if entry[0] not in item_ids)
+
+    def passed(self, bin_name: str, at: int) -> None:
+        """Take notice that something fell into a bin."""
+        self._edges.append((bin_name, at))
+
+    def settle(self, now: int) -> list[Arrival]:
+        """Return what was confirmed since the last call, and what is overdue; each item once."""
+        settled: list[Arrival] = []
+        with self._lock:
+            while self._edges:
+                name, at = self._edges.popleft()
+                waiting = self._expected[name]
+                first = next((entry for entry in waiting if entry[1] <= at <= entry[2]), None)
+                if first is not None:
+                    waiting.remove(first)
+                    self._missing[name] = 0
+                    settled.append(Arrival(first[0], name, at))
+            for name, waiting in self._expected.items():
+                while waiting and waiting[0][2] < now:
+                    item_id, _, _ = waiting.popleft()
+                    self._missing[name] += 1
+                    settled.append(Arrival(item_id, name, 0))
+        return settled
+
+    def jammed(self) -> tuple[str, ...]:
+        """Return the bins into which nothing came several times in a row."""
+        return tuple(sorted(name for name, count in self._missing.items() if count >= JAM_AFTER))
+
+    def cleared(self, bin_name: str) -> None:
+        """Begin anew after somebody has cleared the way."""
+        self._missing[bin_name] = 0
