@@ -86,7 +86,7 @@ def _seed(device: Device) -> None:
         check_station(shipped, device.station)
         evidence = _measure(shipped, device, signer=None)
     except BundleError as error:
-        log.warning("the shipped model can't serve as the one to come back to: %s", error)
+        log.warning("the shipped model can't serve as the one to come back to: %s", str(error))
         return
     device.store.add(bundle_bytes(shipped), evidence)
     device.store.activate(shipped.digest, "shipped with edge-sorter", wall_instant(device.clock), probation=False)
