@@ -69,6 +69,7 @@ class Changeover:
         boot: the kernel's id of this boot.
         put_to_work: makes the line use another model from its next frame on; set by the runtime.
         tell: journals an event; what happens before it is set is told by the first `turn`.
+        fit: gives a bundle the thresholds of this station, if some were fitted for it.
     """
 
     store: ModelStore
@@ -78,6 +79,7 @@ class Changeover:
     limits: Limits = field(default_factory=Limits)
     put_to_work: Callable[[Serving], None] = lambda serving: None
     tell: Callable[[Event], None] | None = None
+    fit: Callable[[Bundle], Bundle] = lambda bundle: bundle
     _serving: Serving | None = None
     _probation: Probation | None = None
     _recent: Tally = field(default_factory=Tally)
@@ -181,7 +183,7 @@ class Changeover:
                     return self._load(before)
                 except BundleError as error:
                     self._say("model", f"the previous model can't be used either: {error}", "warning")
-        shipped = open_shipped_bundle()
+        shipped = self.fit(open_shipped_bundle())
         return Serving(shipped, self._classifier(shipped), None)
 
     def _follow_shadow(self) -> None:
@@ -204,7 +206,7 @@ class Changeover:
         self._say("model", f"{bundle.manifest.title} ({digest[:12]}) looks on")
 
     def _load(self, generation: Generation) -> Serving:
-        bundle = self.store.open(generation.current)
+        bundle = self.fit(self.store.open(generation.current))
         check_station(bundle, self.station)
         classifier = self._classifier(bundle)
         return Serving(bundle, classifier, generation)

@@ -17,6 +17,7 @@ from edge.belt_watch import BeltWatch
 from edge.bundle.archive import Bundle, open_bundle
 from edge.calibrate.record import Calibration, apply_calibration, check_camera
 from edge.calibrate.salvage import load_or_set_aside
+from edge.calibrate.thresholds import fitted
 from edge.camera import open_camera
 from edge.camera.watch import CameraWatch
 from edge.changeover import Changeover, Serving, build_changeover
@@ -103,8 +104,10 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
     journal = open_journal(station.state_folder, station.journal, clock)
     # After the journal: it makes sure that no other process works here, which would look like a crashed one.
     models = build_changeover(station, clock)
+    if models is not None:
+        models.fit = partial(_fit, calibration)
     try:
-        serving = _open_named(station, clock) if models is None else models.begin()
+        serving = _open_named(station, clock, calibration) if models is None else models.begin()
         check_labels(station, serving.bundle)
         runtime = _build(station, clock, calibration, journal, serving, models)
     except SorterError:
@@ -161,7 +164,9 @@ def _build(
             panel=panel,
             latch=latch,
             machine=Machine(clock),
-            open_classifier=partial(_open_named_classifier, station, clock) if models is None else models.reopen,
+            open_classifier=partial(_open_named_classifier, station, clock, calibration)
+            if models is None
+            else models.reopen,
             belt=belt,
             camera_watch=watch_camera(station),
             page=_first_page(open_page, health, notifier, clock) if station.page.enabled else None,
@@ -240,14 +245,28 @@ def open_world(station: Station, clock: Clock) -> tuple[Pins, World | None]:
     return RestingPins(), None
 
 
-def _open_named(station: Station, clock: Clock) -> Serving:
+def _fit(calibration: Calibration | None, bundle: Bundle) -> Bundle:
+    """Return the bundle with the thresholds that were fitted at this station, if any were fitted for it."""
+    if (
+        calibration is not None
+        and calibration.thresholds is not None
+        and calibration.thresholds.bundle != bundle.digest
+    ):
+        log.warning(
+            "the thresholds of this station were fitted for another model; the model's own are used: "
+            "run `sorter calibrate thresholds`"
+        )
+    return fitted(bundle, calibration)
+
+
+def _open_named(station: Station, clock: Clock, calibration: Calibration | None) -> Serving:
     """Open the bundle that the station file names, and let it look at an empty picture before it meets items."""
-    bundle = open_bundle(find_bundle(station))
+    bundle = _fit(calibration, open_bundle(find_bundle(station)))
     classifier = BundleClassifier(bundle, station.inference.threads, station.inference.runtime)
     geometry = bundle.manifest.geometry
     classifier.classify_photo(np.zeros((geometry.height, geometry.width, 3), np.uint8))
     return Serving(bundle, TimedClassifier(classifier, clock), None)
 
 
-def _open_named_classifier(station: Station, clock: Clock) -> Classifier:
-    return _open_named(station, clock).classifier
+def _open_named_classifier(station: Station, clock: Clock, calibration: Calibration | None) -> Classifier:
+    return _open_named(station, clock, calibration).classifier
