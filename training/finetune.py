@@ -121,8 +121,13 @@ class StopOnNan(keras.callbacks.Callback):  # type: ignore[misc]
 
 def fine_tune(
     model: keras.Model, pool: Pool, targets: np.ndarray, weights: np.ndarray, settings: FitSettings, folder: Path
-) -> keras.callbacks.History:
-    """Train in place; an interrupted run goes on at its last finished epoch, from `folder`."""
+) -> None:
+    """Train in place; an interrupted run goes on at its last finished epoch, a finished one is read, from `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = folder / "finished.weights.h5"
+    if done.is_file():
+        model.load_weights(done)
+        return
     keras.utils.set_random_seed(settings.seed)
     batches = PoolBatches(pool, targets, weights, settings)
     steps = len(batches) * settings.epochs
@@ -149,7 +154,8 @@ def fine_tune(
     ]
     if os.environ.get("SORTER_TENSORBOARD", "1") == "1" and keras.backend.backend() == "tensorflow":
         callbacks = [*callbacks, keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)]
-    return model.fit(batches, epochs=settings.epochs, callbacks=list(callbacks), verbose=2)
+    model.fit(batches, epochs=settings.epochs, callbacks=list(callbacks), verbose=2)
+    model.save_weights(done)
 
 
 def interpolate(before: list[np.ndarray], after: list[np.ndarray], alpha: float) -> list[np.ndarray]:

@@ -65,9 +65,13 @@ class Views(_Strict):
 
 
 class Fit(_Strict):
-    """Fine-tuning, see training/finetune.py; `alpha` lies between the probe (0) and the fine-tuned weights (1)."""
+    """Fine-tuning, see training/finetune.py.
 
-    epochs: int = Field(default=4, ge=1)
+    `cycles` are epochs, the learning rate falling to nothing in each (Loshchilov and Hutter, SGDR, 2017);
+    an alpha lies between the probe (0) and the fine-tuned weights (1).
+    """
+
+    cycles: tuple[Annotated[int, Field(ge=1)], ...] = (4, 3)
     batch: int = Field(default=64, ge=2)
     learning_rate: float = Field(default=4e-4, gt=0.0)
     weight_decay: float = Field(default=1e-4, ge=0.0)

@@ -21,7 +21,7 @@ list = "board/val.txt"
 size = 64
 frozen_blocks = 11
 [fit]
-epochs = 2
+cycles = [1, 1]
 batch = 8
 alphas = [1.0]
 """
