@@ -37,6 +37,7 @@ HELD_STATES = frozenset({State.ESTOP, State.STOPPED, State.FAULT, State.STARTING
 ENDED_BY_RESET = frozenset(
     {
         FaultKind.EMERGENCY_STOP,
+        FaultKind.JAM,  # a jam sensor that is still blocked raises it again
         FaultKind.MODEL_DAMAGED,
         FaultKind.CALIBRATION_DAMAGED,
         FaultKind.JOURNAL_DAMAGED,

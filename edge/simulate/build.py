@@ -16,6 +16,7 @@ from edge.health import Health, Limits
 from edge.interfaces import Classifier
 from edge.journal import Journal, open_journal
 from edge.panel import Panel
+from edge.sensor_watch import watch_sensors
 from edge.simulate.disturbances import Planned
 from edge.simulate.oracle import Oracle
 from edge.simulate.run import Rig, VirtualRun
@@ -71,6 +72,7 @@ def build_virtual_run(station: Station, conditions: Conditions) -> VirtualRun:
     belt = watch_belt(station, line, health, panel)
     supervisor = Supervisor(clock, health, schedule, line.policy, journal, panel=panel, belt=belt, actuators=actuators)
     supervisor.camera_watch = watch_camera(station)
+    supervisor.watchers.append(watch_sensors(line, health, panel).watch)
     panel.on_stop = supervisor.emergency_stop
     panel.open()
     run = VirtualRun(Rig(clock, world, line, schedule, supervisor, panel, journal), frame_ns=ms(conditions.frame_ms))

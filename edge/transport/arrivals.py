@@ -52,11 +52,12 @@ class Arrivals:
             if len(waiting) > MOST_WAITING:
                 waiting.popleft()
 
-    def give_up(self, item_ids: tuple[int, ...]) -> None:
-        """Expect items no longer, as their stroke was cancelled or refused."""
+    def give_up(self, item_ids: tuple[int, ...] | None = None) -> None:
+        """Expect these items no longer, as their stroke was cancelled or refused; without a list, none at all."""
         with self._lock:
             for name, waiting in self._expected.items():
-                self._expected[name] = deque(entry for entry in waiting if entry[0] not in item_ids)
+                kept = [] if item_ids is None else [entry for entry in waiting if entry[0] not in item_ids]
+                self._expected[name] = deque(kept)
 
     def passed(self, bin_name: str, at: int) -> None:
         """Take notice that something fell into a bin."""

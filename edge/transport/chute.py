@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from edge.clock import ms
 from edge.config import RESIDUAL, Station
+from edge.transport.arrivals import Arrivals
 from edge.transport.pace import Pace
 from edge.types import Actuation, Decision, Item, Reason
 
@@ -22,7 +23,11 @@ class Chute:
 
     station: Station
     pace: Pace
+    arrivals: Arrivals = field(init=False)
     _busy_until: int = 0
+
+    def __post_init__(self) -> None:
+        self.arrivals = Arrivals(self.station)
 
     def budget(self, item: Item, waiting: int, now: int) -> int:
         """Return how many crops may be looked at: nothing moves, so all that the settings allow."""
@@ -58,4 +63,5 @@ class Chute:
         release_at = fire_at + min(ms(actuator.lead_ms + where.dwell_ms), ms(actuator.max_on_ms))
         self._busy_until = release_at + ms(actuator.return_ms)
         stroke = Actuation(actuator.name, fire_at, max(release_at, fire_at + ms(1)), (item.item_id,), where.position)
+        self.arrivals.expect(decision, stroke)
         return decision, stroke

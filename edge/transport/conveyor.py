@@ -9,6 +9,7 @@ from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
 from edge.config.actuators import ActuatorSettings
 from edge.config.station import Bin
+from edge.transport.arrivals import Arrivals
 from edge.transport.belt import BeltModel
 from edge.transport.pace import Pace
 from edge.transport.passengers import Passenger, Passengers
@@ -50,12 +51,14 @@ class Conveyor:
     station: Station
     belt: BeltModel
     pace: Pace
+    arrivals: Arrivals = field(init=False)
     _passengers: Passengers = field(init=False)
     _planned: list[_Planned] = field(default_factory=list)
     _dropped: list[Actuation] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._passengers = Passengers(self.station, self.belt)
+        self.arrivals = Arrivals(self.station)
 
     @property
     def invoke_ns(self) -> float:
@@ -97,6 +100,7 @@ class Conveyor:
         if stroke is None:
             return decision, None
         self._planned.append(stroke)
+        self.arrivals.expect(decision, stroke.actuation)
         return decision, stroke.actuation
 
     def revise(self, now: int) -> list[tuple[Actuation, Actuation | None]]:
@@ -105,6 +109,8 @@ class Conveyor:
         A stopped belt never fires: what lies on it when it starts again runs to residual.
         """
         changes: list[tuple[Actuation, Actuation | None]] = [(dropped, None) for dropped in self._dropped]
+        for dropped in self._dropped:
+            self.arrivals.give_up(dropped.item_ids)
         self._dropped = []
         stopped = self.belt.speed(now) <= 0
         for planned in [p for p in self._planned if p.actuation.fire_at > now]:
@@ -113,10 +119,12 @@ class Conveyor:
             if after is before:
                 continue
             changes.append((before, after))
+            self.arrivals.give_up(before.item_ids)
             if after is None:
                 self._planned.remove(planned)
             else:
                 planned.actuation = after
+                self.arrivals.expect(Decision(after.item_ids[0], planned.bin, Reason.SORTED, now), after)
         return changes
 
     # -- one stroke --------------------------------------------------------------------------------------------
