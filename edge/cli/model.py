@@ -188,7 +188,6 @@ def _activate(device: Device, evidence: Evidence, probation: bool) -> None:
     back = "nothing" if generation.previous is None else _title(device, generation.previous)
     on_probation = ", on probation" if generation.probation else ""
     typer.echo(f"current is {evidence.title} ({evidence.digest[:12]}){on_probation}; previous is {back}")
-    _warn_if_unused(device)
 
 
 def _comparison_json(comparison: Comparison, digest: str, folder: Path) -> dict[str, object]:

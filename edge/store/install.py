@@ -49,7 +49,7 @@ def prove(bundle: Bundle, device: Device, allow_downgrade: bool = False) -> Evid
     signer = check_signer(bundle, device)
     check_station(bundle, device.station)
     if not allow_downgrade:
-        _check_version(bundle, device.store)
+        check_version(bundle.manifest.name, bundle.manifest.version, bundle.digest, device.store)
     if not device.store.holds(bundle.digest):
         check_room(device.store.folder, bundle.size, device.free_bytes)
     return _measure(bundle, device, signer)
@@ -72,6 +72,11 @@ def activate(device: Device, digest: str, why: str, probation: bool = True) -> G
     The first model that is ever activated gets the shipped one as its previous model, so that there is
     always one to come back to.
     """
+    if device.station.inference.bundle is not None:
+        raise StoreError(
+            f"the station file names {device.station.inference.bundle} (inference.bundle), so a model from the store "
+            "would never be used: remove that line, restart the service, and activate the model again"
+        )
     bundle = device.store.open(digest)
     check_signer(bundle, device)
     check_station(bundle, device.station)
@@ -168,19 +173,18 @@ def wall_instant(clock: Clock) -> str:
     return datetime.fromtimestamp(clock.wall_time(), UTC).isoformat(timespec="seconds")
 
 
-def _check_version(bundle: Bundle, store: ModelStore) -> None:
+def check_version(name: str, version: str, digest: str, store: ModelStore) -> None:
+    """Refuse a version older than the current one of the same name: an old signed model stays signed for ever."""
     try:
         generation = store.active()
     except StoreError:  # a damaged store is mended by activating a model, so it must not stand in the way
         return
-    if generation is None or generation.current == bundle.digest:
+    if generation is None or generation.current == digest:
         return
     current = next((model for model in store.models() if model.digest == generation.current), None)
-    manifest = bundle.manifest
-    if current is None or current.name != manifest.name:
+    if current is None or current.name != name or version_order(version) >= version_order(current.version):
         return
-    if version_order(manifest.version) < version_order(current.version):
-        raise BundleError(
-            f"{bundle.source}: expected version {current.version} of {current.name} or newer, got {manifest.version}: "
-            "come back to an older model with 'sorter model rollback', or allow it with --allow-downgrade"
-        )
+    raise BundleError(
+        f"{name}-{version}: expected version {current.version} of {name} or newer, got {version}: "
+        "come back to an older model with 'sorter model rollback', or allow it with --allow-downgrade"
+    )

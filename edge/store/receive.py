@@ -141,8 +141,10 @@ class _Session:
             self._finish(request, device, self._install(part, request, device), already=False)
 
     def _finish(self, request: Push, device: Device, installed: Evidence, already: bool) -> None:
-        from edge.store.install import activate
+        from edge.store.install import activate, check_version
 
+        if already and request.activate and not request.allow_downgrade:
+            check_version(installed.name, installed.version, installed.digest, device.store)
         generation = device.store.active()
         if request.activate:
             generation = activate(device, request.digest, "pushed", request.probation)
@@ -196,19 +198,18 @@ class _Session:
         from edge.bundle.archive import read_bundle
         from edge.store.install import prove
 
-        content = part.read_bytes()
         try:
-            bundle = read_bundle(content, f"{request.digest[:12]}.sorter")
+            bundle = read_bundle(part.read_bytes(), f"{request.digest[:12]}.sorter")
             if bundle.digest != request.digest:
                 raise BundleError(
                     f"expected the file {request.digest[:12]}, got {bundle.digest[:12]}: "
                     "it changed on the way or while it was sent; push again"
                 )
-            started_at = device.clock.now()
-            evidence = prove(bundle, device, request.allow_downgrade)
         except BundleError:
             part.unlink()  # it can't become right by sending more of it
             raise
+        started_at = device.clock.now()
+        evidence = prove(bundle, device, request.allow_downgrade)
         self.say(event="proven", milliseconds=(device.clock.now() - started_at) / NS_PER_MS)
         device.store.add(part, evidence)
         part.unlink()

@@ -206,8 +206,13 @@ def test_what_the_device_refuses_is_said_with_its_reason(
         assert result.state is State.FAILED
         assert said in result.error
         assert device.store.active().current == open_bundle(first).digest
-    (older,) = push(server, signed_bundle("1.9"), device, allow_downgrade=True)
-    assert older.state is State.DONE
+    old = signed_bundle("1.9")
+    assert push(server, old, device, allow_downgrade=True)[0].state is State.DONE
+    newest = signed_bundle("4.0")
+    assert push(server, newest, device)[0].state is State.DONE
+    (installed,) = push(server, old, device)
+    assert "or newer, got 1.9" in installed.error
+    assert device.store.active().current == open_bundle(newest).digest
 
 
 def test_a_disk_that_is_full_in_the_middle(server: SshServer, device: Device, signed_bundle: Bundles) -> None:

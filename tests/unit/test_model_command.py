@@ -85,6 +85,13 @@ def test_an_unsigned_bundle_needs_the_stations_leave(bench: Bench) -> None:
     assert bench.model("install", path).exit_code == 0
 
 
+def test_a_station_that_names_its_own_bundle_says_so(bench: Bench) -> None:
+    bench.model("install", bench.bundle("1.0"))
+    station = bench.folder / "station.toml"
+    station.write_text(station.read_text() + f"inference = {{bundle = '{bench.folder / 'tiny-1.0.sorter'}'}}\n")
+    assert "would never be used" in str(bench.model("activate", "1.0").exception)
+
+
 def test_an_older_version_has_to_be_asked_for(bench: Bench) -> None:
     bench.model("install", bench.bundle("1.10"), "--activate")
     result = bench.model("install", bench.bundle("1.9"), "--activate")
