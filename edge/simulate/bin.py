@@ -146,8 +146,11 @@ class BinScene:
             if not self._awaited:
                 self._await_visit(at)
 
-    def visit(self, kind: Visit, at: int) -> None:
-        """Let somebody come at an instant."""
+    def visit_at(self, kind: Visit, at: int) -> None:
+        """Let somebody come at an instant, or as soon after it as the plate is empty."""
+        self._agenda.at(at, lambda due: self._come(kind, due))
+
+    def _visit(self, kind: Visit, at: int) -> None:
         self.visits.append((at, kind))
         sizes = {Visit.TWO_ITEMS: 2, Visit.EMPTY_HAND: 0}.get(kind, 1)
         things = tuple(self._pick(kind) for _ in range(sizes))
@@ -168,7 +171,7 @@ class BinScene:
         longest = min(settings.largest_mm, VIEW_MM * 0.45)
         size = float(rng.uniform(min(settings.smallest_mm, longest), longest)) * per_mm
         if kind is Visit.LARGE_ITEM:
-            size = 1.15 * max(width, height)
+            size = 2.0 * max(width, height)  # a bottle covers most of the view, however it lies
         elif kind is Visit.TWO_ITEMS:
             size *= 0.8
         label = self._stock.labels[int(rng.integers(len(self._stock.labels)))]
@@ -189,10 +192,10 @@ class BinScene:
         if not self._feeding:
             self._awaited = False
             return
-        if self.lying or self._is_moving(at):
+        if self.lying or self._hand is not None or self._is_moving(at):
             self._agenda.at(at + NS_PER_S, lambda later: self._come(kind, later))  # people wait until it is their turn
         else:
-            self.visit(kind, at)
+            self._visit(kind, at)
 
     def _is_moving(self, at: int) -> bool:
         out = any(self._flaps[b.actuator].extension(b.position, at) > 0 for b in self._station.bins if b.actuator)

@@ -1,0 +1,73 @@
+"""The whole bin station on the virtual clock: hands, single items, two at once, too large ones, nothing for hours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge.clock import NS_PER_S
+from edge.config import RESIDUAL, Station, load_station
+from edge.simulate.bin import BinScene, Visit
+from edge.simulate.build import Conditions, build_virtual_run, run_and_score
+from edge.simulate.run import VirtualRun
+from edge.simulate.variant import Changes, simulated_variant
+
+STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
+
+
+def station(name: str, **changes: object) -> Station:
+    defaults: dict[str, object] = {"seed": 2, "items_per_min": 0.01, "frames_per_s": 15.0}
+    return simulated_variant(load_station(STATIONS / f"{name}.toml"), Changes.model_validate(defaults | changes))
+
+
+def run_with(settings: Station, visits: list[tuple[float, Visit]]) -> tuple[VirtualRun, BinScene]:
+    """Build a run to which exactly these people come, at seconds after the start."""
+    run = build_virtual_run(settings, Conditions())
+    scene = run.rig.world.scene
+    assert isinstance(scene, BinScene)
+    for seconds, kind in visits:
+        scene.visit_at(kind, run.rig.world.started_at + round(seconds * NS_PER_S))
+    return run, scene
+
+
+@pytest.mark.parametrize("name", ["bin-flap", "bin-carousel"])
+def test_single_items_land_in_their_own_bins(name: str) -> None:
+    settings = station(name)
+    run, scene = run_with(settings, [(4 + 12 * n, Visit.ONE_ITEM) for n in range(4)])
+    result = run_and_score(settings, run, 46)
+    assert result.items == len(scene.items) == 4
+    assert (result.missed, result.phantom) == (0, 0)
+    assert [item.landed_in for item in scene.items] == [settings.route(item.label).name for item in scene.items]
+
+
+def test_a_hand_and_what_it_takes_away_again_are_no_items() -> None:
+    settings = station("bin-flap")
+    run, scene = run_with(settings, [(4, Visit.EMPTY_HAND), (9, Visit.TAKEN_AWAY), (14, Visit.EMPTY_HAND)])
+    run_and_score(settings, run, 18)
+    assert scene.items == []
+    assert run.records == []
+
+
+def test_nothing_for_a_quarter_of_an_hour_is_nothing() -> None:
+    settings = station("bin-flap", frames_per_s=2.0)
+    run, _ = run_with(settings, [])
+    run.run(900)
+    assert run.records == []
+
+
+def test_an_item_without_a_bin_of_its_own_stays_until_someone_takes_it() -> None:
+    settings = station("bin-flap")
+    run, scene = run_with(settings, [(4, Visit.ONE_ITEM)])
+    run.rig.line.policy.min_scores = dict.fromkeys(run.rig.line.classifier.labels, 2.0)  # never sure enough
+    run_and_score(settings, run, 8)
+    assert [item.landed_in for item in scene.items] == [RESIDUAL]
+    assert {record.bin for record in run.records} == {RESIDUAL}
+
+
+def test_an_item_larger_than_the_view_is_not_sorted() -> None:
+    settings = station("bin-flap")
+    run, scene = run_with(settings, [(4, Visit.LARGE_ITEM)])
+    run_and_score(settings, run, 8)
+    assert [item.landed_in for item in scene.items] == [RESIDUAL]
+    assert {record.bin for record in run.records} <= {RESIDUAL}
