@@ -1,6 +1,8 @@
 # Two commands do all the set-up: `make run` and `make test`. Everything is installed into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+# The photo sets that `make model` and the tests read.
+DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench model tools clean
@@ -22,6 +24,10 @@ lint: .venv/.test ## ruff and mypy
 bench: .venv/.test ## print every figure of the README
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/actuation.py
+
+model: .venv/.test ## train, quantize and measure the shipped model anew from the photo sets in $(DATA)
+	$(BIN)/sorter train waste --data $(DATA) --run runs/waste
+	$(BIN)/sorter convert runs/waste --data $(DATA) --out edge/model
 
 tools: ## install the Debian packages that the tests drive (asks for root only when one is missing)
 	@tests/install-tools
