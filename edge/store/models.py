@@ -191,7 +191,6 @@ class ModelStore:
                 calls.replace(target, aside)
             calls.replace(staging, target)
             sync_folder(target.parent, calls)
-            sync_folder(staging.parent, calls)
             shutil.rmtree(staging.with_suffix(".damaged"), ignore_errors=True)
 
     def activate(self, digest: str, why: str, now: str, probation: bool = True) -> Generation:

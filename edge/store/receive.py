@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.clock import NS_PER_MS, NS_PER_S, ms
-from edge.durable import sync_folder
 from edge.errors import BundleError, SorterError, StoreError, TransferError
 from edge.store.quick import answer_if_current, check_room, make_shared_folder
 from edge.store.requests import Pull, Push, json_object, parse_request, whole_number
@@ -172,7 +171,6 @@ class _Session:
                     offset += len(chunk)
                 file.flush()
                 os.fsync(file.fileno())
-            sync_folder(part.parent)
         except BrokenPipeError:
             raise
         except OSError as error:
