@@ -29,11 +29,10 @@ ALIKE = 0.35
 LEAST_SHIFT = 2.0
 # What covers this share of the view's width or height reaches across it.
 SIDE_TO_SIDE = 0.75
-# A belt: this share of all movements goes its way, there are so many of them, and the middle half of the speeds
-# differs by no more than this share of their median. Hands come and go at any speed.
-BELT_SHARE, BELT_LEAST, BELT_SPREAD = 0.7, 4, 0.6
-# and they take place over this share of the view, from end to end.
-BELT_SPAN = 0.4
+# A belt: most movements go its way, there are some of them, the middle half of their speeds differs little, and they
+# take place all over the view or are very much alike. Hands come and go at any speed.
+BELT_SHARE, BELT_LEAST, BELT_SPREAD, BELT_SPAN = 0.65, 3, 0.6, 0.4
+ALIKE_SHARE, ALIKE_SPREAD = 0.9, 0.25
 MIN_AREA, GAP = 12.0, 3.0
 
 
@@ -55,7 +54,8 @@ class Motion:
     @property
     def is_belt(self) -> bool:
         one_way = self.share >= BELT_SHARE and self.movements >= BELT_LEAST
-        return one_way and self.spread <= BELT_SPREAD and self.span >= BELT_SPAN
+        all_alike = self.share >= ALIKE_SHARE and self.spread <= ALIKE_SPREAD
+        return one_way and self.spread <= BELT_SPREAD and (self.span >= BELT_SPAN or all_alike)
 
 
 def survey(frames: Iterable[Frame], region: Box) -> Motion | None:
