@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Sequence
-from statistics import median
 
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
@@ -14,6 +12,7 @@ from edge.interfaces import Sighting
 from edge.sensing.background import Background
 from edge.sensing.blobs import Blob, cover, find_blobs
 from edge.sensing.crops import keep_best, take_crop
+from edge.sensing.flow import Flow
 from edge.sensing.matching import PART, find_step, inside, match
 from edge.sensing.tracks import Track
 from edge.sensing.view import View, build_view
@@ -24,8 +23,6 @@ from edge.types import Frame, Image, Item, Reason
 EDGE = 1.0
 # The model of the belt learns this often.
 LEARN_NS = ms(80)
-# The belt's speed in the picture is taken over this time, and its stop noticed within the other.
-FLOW_NS, STOP_NS = ms(400), ms(200)
 # A thing that has not moved for so long is part of the scene: when other things move, and when nothing does.
 STUCK_NS, STUCK_ALONE_NS = ms(1000), ms(10_000)
 # A track that is out of sight for longer is given up, unless the belt carries it over the line before.
@@ -34,6 +31,8 @@ LOST_NS = ms(700)
 SLIP = 0.25
 # New views are taken this often while a thing crosses the picture.
 VIEWS_ACROSS = 16
+# So many times its usual speed is the most that a belt may do between two frames.
+FASTER = 2.2
 
 
 class ConveyorTrigger:
@@ -52,10 +51,6 @@ class ConveyorTrigger:
         self._next_item = 1
         self._at = 0
         self._learnt_at = 0
-        self._flow = 0.0
-        self._moved_at = 0
-        # Instants and how far the belt had come by then, small pixels.
-        self._steps: deque[tuple[int, float]] = deque()
 
     def observe(self, frame: Frame) -> Sequence[Item]:
         """Take the next frame in; return the items that crossed the decision line since the last one."""
@@ -100,18 +95,14 @@ class ConveyorTrigger:
         self._line = self._settings.decision_line * self._along
         self._min_area = max(6.0, self._station.sensing.min_item_mm2 / self._mm**2)
         self._gap = self._settings.merge_gap_mm / self._mm
-        self._flow = self._nominal()
-
-    def _nominal(self) -> float:
-        """The belt's speed where nothing was measured yet, small pixels per second."""
-        return (self._belt.measured_speed or self._belt.nominal_speed) / self._mm
+        self._flow = Flow(self._belt, self._mm)
 
     # -- following ---------------------------------------------------------------------------------------------
 
     def _follow(self, blobs: list[Blob], elapsed: int) -> None:
         seconds = elapsed / NS_PER_S
-        usual = self._nominal() * seconds
-        step = find_step(self._tracks, blobs, self._flow * seconds, 2.2 * max(usual, self._flow * seconds) + 2)
+        usual, expected = self._flow.usual * seconds, self._flow.speed * seconds
+        step = find_step(self._tracks, blobs, expected, FASTER * max(usual, expected) + 2)
         before = {track.track_id: track.right for track in self._tracks}
         for track in self._tracks:
             track.move(step)
@@ -124,14 +115,20 @@ class ConveyorTrigger:
             track.missed += 1
         self._tracks = [track for track in self._tracks if track not in found.parts]
         self._join_parts()
-        self._measure_flow([track for track, _ in found.alone], before, step)
+        moved = [
+            track.right - before[track.track_id]
+            for track, _ in found.alone
+            if track.frames > 2 and track.right < self._along - EDGE and self._has_moved(track)
+        ]
+        self._flow.note(moved, self._at)
         for blob in found.new:
             if any(inside(track, blob) >= PART for track in self._tracks if not track.missed):
                 continue  # a part of something that is followed already
-            self._begin(blob, step, first=elapsed == 0)
+            self._begin(blob, max(step, usual), first=elapsed == 0)
 
     def _begin(self, blob: Blob, step: float, *, first: bool) -> None:
-        unseen_before = not first and blob.right - max(step, self._nominal() / NS_PER_S) <= 3 * EDGE
+        # Beyond the line already, but only because frames are missing or the belt is fast: it was not in view before.
+        unseen_before = not first and blob.right - step <= 3 * EDGE
         track = Track(
             self._next_track, blob.left, blob.top, blob.right, blob.bottom, self._at,
             before_line=blob.centre < self._line or unseen_before,
@@ -140,30 +137,6 @@ class ConveyorTrigger:
         track.touching = int(blob.touching)
         self._next_track += 1
         self._tracks.append(track)
-
-    def _measure_flow(self, seen: list[Track], before: dict[int, float], step: float) -> None:
-        """Learn how fast the belt runs in the picture, and tell the belt model whether it runs at all."""
-        steps = [
-            t.right - before[t.track_id]
-            for t in seen
-            if t.frames > 2 and t.right < self._along - EDGE and self._has_moved(t)
-        ]
-        if not steps:
-            self._steps.clear()  # how far the belt goes while nothing is followed is not known: it would look stopped
-            if self._at - self._moved_at > NS_PER_S:
-                self._flow = self._nominal()
-            return
-        self._steps.append((self._at, (self._steps[-1][1] if self._steps else 0.0) + median(steps)))
-        while self._at - self._steps[0][0] > FLOW_NS:
-            self._steps.popleft()
-        if len(self._steps) >= 4:
-            (since, start), (until, end) = self._steps[0], self._steps[-1]
-            self._flow = (end - start) / (until - since) * NS_PER_S
-            recent = next(e for e in self._steps if self._at - e[0] <= STOP_NS)
-            if self._at - recent[0] >= STOP_NS // 2:
-                moving = (end - recent[1]) / (self._at - recent[0]) * NS_PER_S > 0.15 * self._nominal()
-                self._belt.seen_moving(self._at, moving=moving)
-                self._moved_at = self._at if moving else self._moved_at
 
     def _has_moved(self, track: Track) -> bool:
         """Whether a track goes along with the belt: a stain, a ghost or a hand does not."""
@@ -195,7 +168,7 @@ class ConveyorTrigger:
 
     def _is_stuck(self, track: Track) -> bool:
         age = self._at - track.born_at
-        others_move = self._at - self._moved_at < STUCK_NS
+        others_move = self._at - self._flow.moved_at < STUCK_NS
         return age > (STUCK_NS if others_move else STUCK_ALONE_NS)
 
     # -- items -------------------------------------------------------------------------------------------------
@@ -227,8 +200,7 @@ class ConveyorTrigger:
         elif track.centre(self._along, EDGE) < self._line:
             return None
         track.emitted = True
-        crossing = track.crossing(self._line)
-        at, speed = crossing if crossing is not None else (float(self._at), max(track.speed, self._flow))
+        at, speed = track.crossing(self._line) or self._guess_crossing(track)
         speed_mm = speed * self._mm
         concern = Reason.TOO_LARGE if too_large else self._concern(track, speed_mm)
         if concern is None:
@@ -246,6 +218,11 @@ class ConveyorTrigger:
         track.item_id = self._next_item
         self._next_item += 1
         return item
+
+    def _guess_crossing(self, track: Track) -> tuple[float, float]:
+        """Return instant and speed for a thing that was never seen whole twice."""
+        speed = max(track.speed, self._flow.speed, 0.1 * self._flow.usual)
+        return self._at - (track.centre(self._along, EDGE) - self._line) / speed * NS_PER_S, speed
 
     def _concern(self, track: Track, speed_mm: float) -> Reason | None:
         if track.touching * 2 > track.alone or track.shared > track.alone:
