@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
-import numpy as np
 import pydantic_core
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from edge.bundle.preprocess import InputGeometry
+from edge.bundle.geometry import InputGeometry
 from edge.errors import BundleError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FORMAT_VERSION: Final = 1
 
@@ -40,7 +42,7 @@ class Quantization(_Strict):
 
     def dequantize(self, codes: NDArray[np.uint8] | NDArray[np.int8]) -> NDArray[np.float64]:
         """Real values of raw codes, any shape."""
-        return (codes.astype(np.float64) - self.zero_point) * self.scale
+        return (codes.astype("float64") - self.zero_point) * self.scale
 
 
 class Output(Quantization):

@@ -4,28 +4,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from edge.bundle.geometry import InputGeometry
 from edge.types import Box, Image
 
-
-class InputGeometry(BaseModel):
-    """Size of the network's input in pixels, and how much of the surroundings a crop shows.
-
-    `margin` is the fraction of the box's larger side that is added on each of the four sides.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    height: int = Field(ge=16, le=1024)
-    width: int = Field(ge=16, le=1024)
-    margin: float = Field(ge=0.0, le=1.0)
-
-    @model_validator(mode="after")
-    def _is_square(self) -> InputGeometry:
-        if self.height != self.width:
-            raise ValueError(f"height and width must be equal, got {self.height} x {self.width}")
-        return self
+__all__ = ["InputGeometry", "prepare_crop"]
 
 
 def prepare_crop(pixels: Image, box: Box | None, geometry: InputGeometry) -> Image:

@@ -9,21 +9,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge.bundle.archive import Bundle, bundle_bytes
-from edge.bundle.golden import check_golden
-from edge.bundle.interpreter import open_interpreter
 from edge.bundle.signature import load_public_keys, verify_manifest
-from edge.classify import open_shipped_bundle
 from edge.clock import SystemClock
 from edge.config import RESIDUAL, Station, load_station
 from edge.errors import BundleError, StoreError
-from edge.interfaces import Clock
 from edge.store.models import ModelStore
 from edge.store.quick import check_room
 from edge.store.records import Evidence, Generation
+
+# Whoever only receives a model does not need NumPy yet.
+if TYPE_CHECKING:
+    from edge.interfaces import Clock
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +67,10 @@ def open_device(station_file: Path, keys: Path | None = None) -> Device:
     return Device(ModelStore(station.state_folder / "models"), station, trusted, SystemClock())
 
 
-def activate(device: Device, digest: str, why: str, probation: bool = True) -> Generation:
+def activate(device: Device, digest: str, why: str, probation: bool = True, bundle: Bundle | None = None) -> Generation:
     """Make an installed model current, after asking again whether it fits the station as it is now.
 
-    The first model that is ever activated gets the shipped one as its previous model, so that there is
+    `bundle` is the model where the caller has just proven it. The first model that is ever activated gets the shipped one as its previous model, so that there is
     always one to come back to.
     """
     if device.station.inference.bundle is not None:
@@ -77,15 +78,18 @@ def activate(device: Device, digest: str, why: str, probation: bool = True) -> G
             f"the station file names {device.station.inference.bundle} (inference.bundle), so a model from the store "
             "would never be used: remove that line, restart the service, and activate the model again"
         )
-    bundle = device.store.open(digest)
-    check_signer(bundle, device)
-    check_station(bundle, device.station)
+    if bundle is None:
+        bundle = device.store.open(digest)
+        check_signer(bundle, device)
+        check_station(bundle, device.station)
     if not device.store.history():
         _seed(device)
     return device.store.activate(digest, why, wall_instant(device.clock), probation)
 
 
 def _seed(device: Device) -> None:
+    from edge.classify import open_shipped_bundle
+
     try:
         shipped = open_shipped_bundle()
         check_station(shipped, device.station)
@@ -98,6 +102,9 @@ def _seed(device: Device) -> None:
 
 
 def _measure(bundle: Bundle, device: Device, signer: str | None) -> Evidence:
+    from edge.bundle.golden import check_golden
+    from edge.bundle.interpreter import open_interpreter
+
     inference = device.station.inference
     interpreter = open_interpreter(bundle, inference.threads, inference.runtime)
     result = check_golden(bundle, interpreter, device.clock.now)

@@ -31,6 +31,7 @@ from edge.store.requests import Pull, Push, json_object, parse_request, whole_nu
 # What proves and installs a model takes half a second to import. It is imported after the client was told
 # to send, so that both go on at once; a question whose answer is "it is at work already" never needs it.
 if TYPE_CHECKING:
+    from edge.bundle.archive import Bundle
     from edge.interfaces import Clock
     from edge.store.install import Device
     from edge.store.records import Evidence, Generation
@@ -132,22 +133,24 @@ class _Session:
             if (self._place.store / "models" / request.digest).exists():
                 device = self._place.open_device()
                 if device.store.is_whole(request.digest):
-                    self._finish(request, device, device.store.find(request.digest), already=True)
+                    self._finish(request, device, device.store.find(request.digest))
                     return
             part = incoming / f"{request.digest}.part"
             device = self._fetch(part, request)
             self.say(event="stored")
-            self._finish(request, device, self._install(part, request, device), already=False)
+            bundle, evidence = self._install(part, request, device)
+            self._finish(request, device, evidence, bundle)
 
-    def _finish(self, request: Push, device: Device, installed: Evidence, already: bool) -> None:
+    def _finish(self, request: Push, device: Device, installed: Evidence, proven: Bundle | None = None) -> None:
+        """Put an installed model to work if that is wanted; `proven` is its bundle if it has just come."""
         from edge.store.install import activate, check_version
 
-        if already and request.activate and not request.allow_downgrade:
+        if proven is None and request.activate and not request.allow_downgrade:
             check_version(installed.name, installed.version, installed.digest, device.store)
         generation = device.store.active()
         if request.activate:
-            generation = activate(device, request.digest, "pushed", request.probation)
-        self.say(event="done", already=already, **_result(installed, generation))
+            generation = activate(device, request.digest, "pushed", request.probation, proven)
+        self.say(event="done", already=proven is None, **_result(installed, generation))
 
     def _fetch(self, part: Path, request: Push) -> Device:
         """Take what is missing of the file; what came is kept when the connection is lost."""
@@ -192,7 +195,7 @@ class _Session:
         ready, _, _ = select.select([self._reader], [], [], _SILENCE_S)
         return (self._reader.read(most) or b"") if ready else b""
 
-    def _install(self, part: Path, request: Push, device: Device) -> Evidence:
+    def _install(self, part: Path, request: Push, device: Device) -> tuple[Bundle, Evidence]:
         from edge.bundle.archive import read_bundle
         from edge.store.install import prove
 
@@ -211,7 +214,7 @@ class _Session:
         self.say(event="proven", milliseconds=(device.clock.now() - started_at) / NS_PER_MS)
         device.store.add(part, evidence)
         part.unlink()
-        return evidence
+        return bundle, evidence
 
 
 def _unwritable(folder: Path, error: OSError) -> StoreError:

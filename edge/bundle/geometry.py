@@ -1,0 +1,24 @@
+"""Size and margin of the network's input; apart from the pixels, so that reading a manifest needs no OpenCV."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class InputGeometry(BaseModel):
+    """Size of the network's input in pixels, and how much of the surroundings a crop shows.
+
+    `margin` is the fraction of the box's larger side that is added on each of the four sides.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    height: int = Field(ge=16, le=1024)
+    width: int = Field(ge=16, le=1024)
+    margin: float = Field(ge=0.0, le=1.0)
+
+    @model_validator(mode="after")
+    def _is_square(self) -> InputGeometry:
+        if self.height != self.width:
+            raise ValueError(f"height and width must be equal, got {self.height} x {self.width}")
+        return self
