@@ -11,12 +11,13 @@ from edge.calibrate.light import FLICKER_LIMIT, Light, Setting, choose_exposure,
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person, Progress, Wish
 from edge.calibrate.record import CameraStep
+from edge.calibrate.region import find_region
 from edge.calibrate.scale import Scale, combine, find_scale, scale_from_ruler
 from edge.config import Station
 from edge.errors import CalibrationError
 from edge.types import Box, Frame, Image
 
-SHEET_FRAMES, SETTLE_FRAMES = 12, 8
+SHEET_FRAMES, SETTLE_FRAMES, FINDING_FRAMES = 12, 8, 30
 # Analogue gain beyond which a sensor of a Pi shows more noise than picture.
 MOST_GAIN = 16.0
 # Grey level of white paper: bright, and nothing of it burnt out.
@@ -34,12 +35,14 @@ class CameraWishes:
         ruler: a length in mm and how many pixels it takes up, instead of the sheet.
         mains_hz: frequency of the mains that the lamps hang on.
         frames: how many must stay the same.
+        find: find the belt's edges in the picture, from what moves.
     """
 
     region: Box | None = None
     ruler: tuple[float, float] | None = None
     mains_hz: float = 50.0
     frames: int = 100
+    find: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ def measure_camera(bench: Bench, person: Person, digest: str, speed_mm_per_s: fl
     """
     bench.open_camera(exposure_us=None, gain=None)
     region = _checked(wishes.region or bench.region, bench.size)
+    if wishes.find:
+        region = _found(bench, person, region)
     bench.run_belt(on=False)
     person.ask(Wish.SHEET_UNDER_CAMERA)
     with person.progress("Looking at the sheet") as progress:
@@ -83,6 +88,21 @@ def measure_camera(bench: Bench, person: Person, digest: str, speed_mm_per_s: fl
     )  # fmt: skip
     pictures = {"camera-before": before[-1].pixels, "camera-sheet": seen[-1].pixels, "camera-empty": empty[-1].pixels}
     return Outcome({"camera": step}, _lines(step), _warnings(step, chosen, speed_mm_per_s), pictures)
+
+
+def _found(bench: Bench, person: Person, region: Box) -> Box:
+    """Let the belt run empty and see where it is."""
+    belt = bench.station.belt
+    if belt is None:
+        raise CalibrationError("a bin station has no belt whose edges could be found: give the region with --region")
+    person.ask(Wish.EMPTY)
+    person.warn("The belt will run.")
+    if not bench.has_relay:
+        person.ask(Wish.BELT_ON)
+    bench.run_belt(on=True)
+    with person.progress("Finding the belt's edges") as progress:
+        frames = _frames(bench, FINDING_FRAMES, progress)
+    return find_region([f.pixels for f in frames], region, sideways=belt.direction in ("right", "left"))
 
 
 def usual_speed(station: Station) -> float:

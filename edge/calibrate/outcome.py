@@ -18,9 +18,11 @@ class Outcome:
         lines: what was measured, one plain sentence each.
         warnings: what works but could be better, and how.
         pictures: what it looked like, by file name without suffix.
+        files: reports, by file name.
     """
 
     changes: Mapping[str, Any]
     lines: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     pictures: Mapping[str, Image] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 
+from edge.bundle.archive import open_bundle
 from edge.calibrate.background import measure_background
 from edge.calibrate.belt import measure_belt
 from edge.calibrate.bench import Bench
@@ -20,10 +21,13 @@ from edge.calibrate.person import Person
 from edge.calibrate.record import Calibration, apply_calibration, save_calibration, step_digest, without_stale
 from edge.calibrate.report import measurable, needed_steps, sensor_names, step_state
 from edge.calibrate.sensors import measure_sensors
+from edge.calibrate.thresholds import fitted, measure_thresholds
+from edge.calibrate.verify import verify_simulated
 from edge.config import Station
 from edge.durable import write_atomically
 from edge.errors import CalibrationError
 from edge.types import Image
+from edge.wiring import find_bundle
 
 PICTURES_FOLDER = "calibration-pictures"
 
@@ -37,6 +41,9 @@ class Wishes:
     passes: int = 5
     repeats: int | None = None
     only: tuple[str, ...] = ()  # actuators or sensors
+    photos: Path | None = None
+    purity: float = 0.95
+    items: int = 40
 
 
 @dataclass
@@ -49,6 +56,7 @@ class Session:
     calibration: Calibration
     wishes: Wishes = Wishes()
     pictures: dict[str, Image] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, written: Station, bench: Bench, person: Person, old: Calibration | None, wishes: Wishes) -> Session:
@@ -61,8 +69,11 @@ class Session:
 
     def all_steps(self) -> list[str]:
         """Return the steps that the station needs."""
-        possible = self._steps()
-        return [step for step in needed_steps(self.written) if step in possible]
+        # Without photos of this station the model's own thresholds are the best there is.
+        left_out = {"thresholds"} if self.wishes.photos is None else set()
+        if self.bench.world is None:
+            left_out.add("verify")
+        return [step for step in needed_steps(self.written) if step not in left_out]
 
     def due(self) -> list[str]:
         """Return those of them that are missing, incomplete or were stale."""
@@ -88,14 +99,50 @@ class Session:
         again = {} if step == "verify" else {"verify": None}
         self.calibration = self.calibration.model_copy(update={**again, **changes})
         self.pictures |= outcome.pictures
+        self.files |= outcome.files
         return outcome
 
     def save(self, wall_time: float) -> tuple[Path, Path | None]:
         """Write the calibration, and the pictures that belong to it; return where they are."""
         folder = self.written.state_folder
         stamp = datetime.fromtimestamp(wall_time, UTC).strftime("%Y%m%dT%H%M%SZ")
-        album = _save_pictures(folder / PICTURES_FOLDER / stamp, self.pictures) if self.pictures else None
+        album = self._save_album(folder / PICTURES_FOLDER / stamp) if self.pictures or self.files else None
         return save_calibration(folder, self.calibration, stamp), album
+
+    def _save_album(self, folder: Path) -> Path:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, picture in self.pictures.items():
+                done, encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+                if done:
+                    write_atomically(folder / f"{name}.jpg", encoded.tobytes())
+            for name, text in self.files.items():
+                write_atomically(folder / name, text.encode())
+        except OSError as error:
+            raise CalibrationError(
+                f"{folder}: pictures can't be written: {error.strerror}; the old calibration is unchanged"
+            ) from None
+        return folder
+
+    def _thresholds(self) -> Outcome:
+        station = self.written
+        if self.wishes.photos is None:
+            raise CalibrationError(
+                "the thresholds need photos of this station: --photos FOLDER, one folder for each label"
+            )
+        bundle = open_bundle(find_bundle(station))
+        digest = step_digest(station, "thresholds")
+        return measure_thresholds(station, self.person, digest, bundle, self.wishes.photos, self.wishes.purity)
+
+    def _verify(self) -> Outcome:
+        if self.bench.world is None:
+            raise CalibrationError(
+                "verifying runs on simulated stations only. Here: `sorter run --verbose`, put known items through, and "
+                "compare with `sorter journal`"
+            )
+        bundle = fitted(open_bundle(find_bundle(self.written)), self.calibration)
+        digest = step_digest(self.written, "verify")
+        return verify_simulated(self.written, self.bench.station, bundle, self.person, digest, self.wishes.items)
 
     def _steps(self) -> dict[str, Callable[[], Outcome]]:
         bench, person, wishes, station = self.bench, self.person, self.wishes, self.written
@@ -111,6 +158,8 @@ class Session:
                 bench, person, self._parts("diverters", measurable(station)), wishes.repeats
             ),
             "sensors": lambda: measure_sensors(bench, person, self._parts("sensors", sensor_names(station))),
+            "thresholds": self._thresholds,
+            "verify": self._verify,
         }
 
     def _parts(self, step: str, names: list[str]) -> dict[str, str]:
@@ -127,17 +176,3 @@ class Session:
             before = getattr(self.calibration, key)
             return before | {name: part.model_copy(update={"measured_at": date}) for name, part in value.items()}
         return value.model_copy(update={"measured_at": date})
-
-
-def _save_pictures(folder: Path, pictures: dict[str, Image]) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, picture in pictures.items():
-            done, encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-            if done:
-                write_atomically(folder / f"{name}.jpg", encoded.tobytes())
-    except OSError as error:
-        raise CalibrationError(
-            f"{folder}: pictures can't be written: {error.strerror}; the old calibration is unchanged"
-        ) from None
-    return folder

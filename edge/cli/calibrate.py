@@ -209,6 +209,10 @@ def walk(
     seconds: SecondsOption = 20.0,
     passes: PassesOption = 5,
     repeats: RepeatsOption = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="Photos taken here, one folder for each label; without them no thresholds.")
+    ] = None,
+    items: Annotated[int, typer.Option(min=5, max=1000, help="Known items at the end.")] = 40,
 ) -> None:
     """Walk through the steps that the station needs and that are missing or stale; nothing is kept before the end."""
     if context.invoked_subcommand is not None:
@@ -216,7 +220,7 @@ def walk(
     from edge.calibrate.camera import CameraWishes
     from edge.calibrate.session import Wishes
 
-    wishes = Wishes(camera=CameraWishes(mains_hz=mains), seconds=seconds, passes=passes, repeats=repeats)
+    wishes = Wishes(CameraWishes(mains_hz=mains), seconds, passes, repeats, photos=photos, items=items)
     _measure(Visit(station, demo, state_folder, yes, as_json), None, wishes, everything=everything)
 
 
@@ -230,6 +234,9 @@ def camera(
     region: RegionOption = None,
     ruler: RulerOption = None,
     mains: MainsOption = 50.0,
+    find_region: Annotated[
+        bool, typer.Option("--find-region", help="Find the belt's edges in the picture while it runs.")
+    ] = False,
 ) -> None:
     """View, sharpness and scale; exposure and gain chosen against blur and flicker, then fixed."""
     from edge.calibrate.camera import CameraWishes
@@ -237,7 +244,7 @@ def camera(
     from edge.types import Box
 
     box = None if region is None else Box(*region)
-    wishes = Wishes(camera=CameraWishes(box, ruler, mains))
+    wishes = Wishes(camera=CameraWishes(box, ruler, mains, find=find_region))
     _measure(Visit(station, demo, state_folder, yes, as_json), "camera", wishes)
 
 
@@ -302,6 +309,39 @@ def sensors(
     from edge.calibrate.session import Wishes
 
     _measure(Visit(station, demo, state_folder, yes, as_json), "sensors", Wishes(only=tuple(names or ())))
+
+
+@app.command()
+def thresholds(
+    photos: Annotated[Path, typer.Option(help="Folder of photos taken here: one folder for each label.")],
+    purity: Annotated[
+        float, typer.Option(min=0.5, max=0.999, help="Share of right items in a bin that is wanted.")
+    ] = 0.95,
+    station: StationOption = DEFAULT_STATION,
+    demo: DemoOption = False,
+    state_folder: StateOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """How sure the model must be at this station for the purity that is wanted."""
+    from edge.calibrate.session import Wishes
+
+    _measure(Visit(station, demo, state_folder, yes, as_json), "thresholds", Wishes(photos=photos, purity=purity))
+
+
+@app.command()
+def verify(
+    items: Annotated[int, typer.Option(min=5, max=1000, help="How many known items.")] = 40,
+    station: StationOption = DEFAULT_STATION,
+    demo: DemoOption = False,
+    state_folder: StateOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run known items through a simulated station as calibrated; report where each landed, with pictures."""
+    from edge.calibrate.session import Wishes
+
+    _measure(Visit(station, demo, state_folder, yes, as_json), "verify", Wishes(items=items))
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class Conditions:
         invoke_ms: what one inference takes; given, not measured, so that the same seed gives the same run.
         frame_ms: what finding and following take for each frame.
         journal_folder: where a journal is kept; None: nowhere.
+        truth: what the world is like, where that is not what the station believes.
     """
 
     bundle: Bundle | None = None
@@ -46,6 +47,7 @@ class Conditions:
     frame_ms: float = 1.0
     disturbances: Sequence[Planned] = ()
     journal_folder: Path | None = None
+    truth: Station | None = None
 
 
 def build_virtual_run(station: Station, conditions: Conditions) -> VirtualRun:
@@ -55,7 +57,7 @@ def build_virtual_run(station: Station, conditions: Conditions) -> VirtualRun:
         SorterError: the station, its photos or its bundle are not usable.
     """
     clock = VirtualClock()
-    world = World(station, clock, conditions.disturbances)
+    world = World(conditions.truth or station, clock, conditions.disturbances)
     pins = WorldPins(world, clock)
     actuators = open_actuators(station, pins, clock)
     schedule = Schedule(actuators, {a.name: ms(a.max_on_ms) for a in station.actuators})

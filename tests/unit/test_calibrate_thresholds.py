@@ -1,0 +1,121 @@
+"""Thresholds fitted on site: true temperature, honest purity, and a refusal where the photos say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.bundle.archive import Bundle, open_bundle
+from edge.calibrate.person import Onlooker
+from edge.calibrate.record import Calibration, ThresholdStep
+from edge.calibrate.thresholds import fit_temperature, fit_thresholds, fitted, measure_thresholds
+from edge.config import Station
+from edge.errors import CalibrationError
+
+LABELS = ("paper", "glass", "metal")
+STATION = {
+    "name": "line",
+    "kind": "bin",
+    "camera": {"type": "simulated"},
+    "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
+    "bins": [{"name": "paper", "labels": ["paper"], "actuator": "flap"}, {"name": "residual"}],
+}
+
+
+def answers(count: int, temperature: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of a model that is `temperature` times too sure, and the true labels drawn from what it should say."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(0, 2, (count, 3))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    truth = np.array([random.choice(3, p=row) for row in shares])
+    return logits * temperature, truth
+
+
+@settings(max_examples=10, deadline=None)
+@given(temperature=st.floats(0.5, 4), seed=st.integers(0, 50))
+def test_the_temperature_is_found(temperature: float, seed: int) -> None:
+    assert fit_temperature(*answers(3000, temperature, seed)) == pytest.approx(temperature, rel=0.15)
+
+
+@pytest.mark.parametrize("purity", [0.8, 0.9])
+def test_new_photos_are_as_pure_as_was_asked_for(purity: float) -> None:
+    logits, truth = answers(3000, 2.0, 1)
+    fit = fit_thresholds(logits, truth, LABELS, purity)
+    logits, truth = answers(6000, 2.0, 2)
+    scaled = logits / fit.temperature
+    scores = np.exp(scaled) / np.exp(scaled).sum(axis=1, keepdims=True)
+    best = scores.argmax(axis=1)
+    for n, label in enumerate(LABELS):
+        chosen = (best == n) & (scores[:, n] >= fit.minimum_score[label])
+        assert chosen.sum() > 100
+        assert (truth[chosen] == n).mean() >= purity - 0.02
+
+
+def test_a_label_that_can_not_be_pure_enough_is_never_accepted() -> None:
+    logits, truth = answers(300, 1.0, 3)
+    shuffled = np.random.default_rng(0).permutation(truth)
+    fit = fit_thresholds(logits, shuffled, LABELS, 0.95)
+    assert set(fit.minimum_score.values()) == {1.0}
+
+
+@pytest.fixture
+def bundle(tiny_bundle: Callable[..., bytes], tmp_path: Path) -> Bundle:
+    path = tmp_path / "tiny.sorter"
+    path.write_bytes(tiny_bundle())
+    return open_bundle(path)
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Station:
+    return Station.model_validate({**STATION, "state_folder": tmp_path / "state"})
+
+
+def photograph(folder: Path, label: str, count: int) -> None:
+    """Photos of the label's own colour, some clearer than others: the tiny model tells red, green and blue."""
+    (folder / label).mkdir(parents=True)
+    for n in range(count):
+        picture = np.full((40, 40, 3), 60, np.uint8)
+        picture[..., 2 - LABELS.index(label)] = 110 + 3 * n  # OpenCV writes blue first
+        cv2.imwrite(str(folder / label / f"{n}.png"), picture)
+
+
+def test_photos_of_this_station_give_thresholds_and_are_kept(bundle: Bundle, station: Station, tmp_path: Path) -> None:
+    for label in LABELS:
+        photograph(tmp_path / "photos", label, 24)
+    step = measure_thresholds(station, Onlooker(), "x", bundle, tmp_path / "photos", 0.9).changes["thresholds"]
+    assert step.samples == 72
+    assert step.minimum_score["paper"] < 1
+    assert len(list((station.state_folder / "samples" / "paper").iterdir())) == 24
+
+
+def test_too_few_photos_are_refused_with_how_many_are_missing(bundle: Bundle, station: Station, tmp_path: Path) -> None:
+    photograph(tmp_path / "photos", "paper", 7)
+    photograph(tmp_path / "photos", "glass", 30)
+    with pytest.raises(CalibrationError, match="13 more of paper"):
+        measure_thresholds(station, Onlooker(), "x", bundle, tmp_path / "photos")
+
+
+def test_a_folder_that_is_no_label_is_named(bundle: Bundle, station: Station, tmp_path: Path) -> None:
+    photograph(tmp_path / "photos", "paper", 3)
+    (tmp_path / "photos" / "papper").mkdir()
+    with pytest.raises(CalibrationError, match="papper: no labels of the model"):
+        measure_thresholds(station, Onlooker(), "x", bundle, tmp_path / "photos")
+
+
+def test_thresholds_of_the_site_are_used_for_the_model_that_they_were_fitted_for_only(bundle: Bundle) -> None:
+    step = ThresholdStep(
+        measured_at="2026-01-01T00:00:00Z", of="x", bundle=bundle.digest, temperature=1.5,
+        minimum_score={"paper": 0.77}, purity=0.9, samples=60,
+    )  # fmt: skip
+    used = fitted(bundle, Calibration(station="line", thresholds=step))
+    assert used.manifest.thresholds.temperature == 1.5
+    assert used.manifest.thresholds.minimum_score == {"paper": 0.77, "glass": 0.5, "metal": 0.5}
+    other = step.model_copy(update={"bundle": "0" * 64})
+    assert fitted(bundle, Calibration(station="line", thresholds=other)) is bundle
+    assert fitted(bundle, None) is bundle
