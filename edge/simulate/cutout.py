@@ -20,7 +20,7 @@ def cut_out(pixels: Bytes) -> Bytes | None:
     scale = _SIDE / max(height, width)
     size = (max(16, round(width * scale)), max(16, round(height * scale)))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    lab = cv2.cvtColor(small.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
+    lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB), dtype=np.float32)
     fitted = _board(lab)
     if fitted is None:
         return None
@@ -30,7 +30,7 @@ def cut_out(pixels: Bytes) -> Bytes | None:
         return None
     model = np.zeros((2, 1, 65))
     cv2.setRNGSeed(7)
-    cv2.grabCut(small, labels, None, model[0], model[1], 3, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(small, labels, (0, 0, 1, 1), model[0], model[1], 3, cv2.GC_INIT_WITH_MASK)
     mask = _solid(np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8))
     mask = _without_shadow(mask, lab, difference)
     if not _certain(mask, lab):
@@ -73,7 +73,8 @@ def _board(lab: Floats) -> Floats | None:
 def _detail(lab: Floats) -> Floats:
     """Return local contrast: shadows on a board are smooth, objects are not."""
     lightness = np.ascontiguousarray(lab[..., 0])
-    gradient = cv2.magnitude(cv2.Scharr(lightness, cv2.CV_32F, 1, 0), cv2.Scharr(lightness, cv2.CV_32F, 0, 1)) / 16.0
+    slopes = cv2.Scharr(lightness, cv2.CV_32F, 1, 0), cv2.Scharr(lightness, cv2.CV_32F, 0, 1)
+    gradient = np.asarray(cv2.magnitude(*slopes), dtype=np.float32) / 16.0
     return np.asarray(cv2.GaussianBlur(gradient, (0, 0), 1.5), dtype=np.float32)
 
 
