@@ -60,7 +60,7 @@ class BeltMotion:
                 return None  # it stands still, short of the position
         first = self._segments[0]
         if first.speed <= 0:
-            return None
+            return first.at  # it has been past that place from the start
         return first.at + round((position - first.position) / first.speed * NS_PER_S)
 
     def _segment(self, at: int) -> Segment:

@@ -32,6 +32,7 @@ from edge.types import Image
 
 _SLIPPING: Final = 0.6  # of the drum's speed
 _EXIT_PULSE_NS: Final = ms(60)
+_FOLLOW_NS: Final = ms(10)  # in real time: what pins or faults have changed meanwhile is noticed after that
 
 
 class World:
@@ -56,12 +57,13 @@ class World:
         self._agenda = Agenda()
         speed = station.belt.speed_mm_per_s if station.belt is not None else 0.0
         self._nominal = speed
-        self.drum = BeltMotion(self.started_at, speed)
-        self.surface = BeltMotion(self.started_at, speed)
+        # A belt with a relay stands until the relay lets it run.
+        self._run_allowed = station.belt is None or station.belt.run_pin is None
+        self.drum = BeltMotion(self.started_at, speed if self._run_allowed else 0.0)
+        self.surface = BeltMotion(self.started_at, speed if self._run_allowed else 0.0)
         self.flaps = {a.name: build_flap(a, self.started_at) for a in station.actuators}
         self._drives = {a.name: build_drive(a, self.flaps[a.name]) for a in station.actuators}
         self._drive_of_pin = {pin: a.name for a in station.actuators for pin in a.pins().values()}
-        self._run_allowed = station.belt is None or station.belt.run_pin is None
         self.scene: Scene = build_scene(station, self.surface, self.flaps, self._agenda, self.started_at)
         self.scene.on_landing = self._landed
         self.inputs: dict[int, bool] = _resting_inputs(station)
@@ -78,9 +80,9 @@ class World:
     # -- time --------------------------------------------------------------------------------------------------
 
     def next_at(self) -> int | None:
-        """Return the instant of the next thing that happens by itself."""
+        """Return the instant of the next thing that happens; a pin's new level is still to be taken in."""
         with self._lock:
-            return self._agenda.next_at()
+            return self._reports[0][0] if self._reports else self._agenda.next_at()
 
     def run_due(self, now: int) -> None:
         """Let everything happen that is due by `now`, in order."""
@@ -93,6 +95,19 @@ class World:
         # Outside the lock: who listens to an input may take locks of its own, and write to pins under them.
         while self._edges:
             self.on_input(*self._edges.popleft())
+
+    def follow(self, stop: threading.Event) -> None:
+        """Let everything happen at its time until `stop` is set: the body of a thread in real time.
+
+        Without it things happen whenever a frame is taken, which is enough where the station has no sensors.
+        """
+        while not stop.is_set():
+            now = self._clock.now()
+            due = self.next_at()
+            if due is None or due > now:
+                limit = now + _FOLLOW_NS
+                self._clock.sleep_until(limit if due is None else min(due, limit), stop)
+            self.run_due(self._clock.now())
 
     @property
     def refusing_pins(self) -> frozenset[int]:

@@ -54,6 +54,15 @@ def test_a_stopped_belt_stays_where_it_is() -> None:
     assert motion.instant_at(150.0) == 20 * NS_PER_S + NS_PER_S // 2
 
 
+def test_a_belt_that_starts_later_is_past_the_places_before_its_start() -> None:
+    motion = BeltMotion(NS_PER_S, 0.0)
+    assert motion.instant_at(-60.0) == NS_PER_S
+    assert motion.instant_at(1.0) is None
+    motion.set_speed(2 * NS_PER_S, 100.0)
+    assert motion.instant_at(-60.0) == NS_PER_S
+    assert motion.instant_at(100.0) == 3 * NS_PER_S
+
+
 def test_a_change_in_the_past_is_refused() -> None:
     motion = BeltMotion(0, 100.0)
     motion.set_speed(NS_PER_S, 50.0)
