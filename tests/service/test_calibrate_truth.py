@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 from edge.calibrate.background import measure_background
@@ -14,6 +15,7 @@ from edge.calibrate.bench import Bench, open_bench
 from edge.calibrate.camera import CameraWishes, measure_camera
 from edge.calibrate.diverters import measure_diverters
 from edge.calibrate.person import Onlooker, SimulatedPerson
+from edge.calibrate.region import find_region
 from edge.calibrate.sensors import live_states, measure_sensors
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
@@ -72,6 +74,25 @@ def test_the_scale_is_right_to_one_percent_and_the_exposure_is_locked(bench: Ben
     assert step.exposure_us * 1e-6 * SPEED / SCALE <= 1.01  # pixels of blur
     assert step.brightness_spread < 1
     assert (step.x, step.y, step.width, step.height) == (0, 0, 420, 480)
+
+
+def test_the_belts_edges_are_found(bench: Bench) -> None:
+    surround(bench, rails_px=44, uneven=0.3)
+    bench.open_camera(exposure_us=1500, gain=1.0)
+    bench.run_belt(on=True)
+    assert bench.world is not None
+    bench.world.stop_feeding()
+    found = find_region([f.pixels for f in bench.frames(30)], bench.region, sideways=True)
+    assert (found.x, found.width) == (0, 420)
+    assert found.y == pytest.approx(44, abs=8)
+    assert found.y + found.height == pytest.approx(480 - 44, abs=8)
+
+
+def test_no_edges_are_found_where_nothing_moves(bench: Bench) -> None:
+    bench.open_camera(exposure_us=1500, gain=1.0)
+    pictures = [cv2.blur(f.pixels, (15, 15)) for f in bench.frames(10)]
+    with pytest.raises(CalibrationError, match="is the belt running"):
+        find_region(pictures, bench.region, sideways=True)
 
 
 def test_a_dim_workshop_is_warned_of(bench: Bench) -> None:
@@ -165,13 +186,19 @@ def test_the_emergency_stop_ends_it(bench: Bench) -> None:
 
 def test_everything_is_released_on_the_way_out(bench: Bench) -> None:
     assert bench.world is not None
-    with pytest.raises(KeyboardInterrupt), bench.fired("arm-1", ""):
-        bench.run_belt(on=True)
-        bench.wait(0.3)
-        assert bench.world.flaps["arm-1"].extension("", bench.clock.now()) == 1.0
-        raise KeyboardInterrupt
+    arm = bench.world.flaps["arm-1"]
+
+    def interrupted() -> None:
+        with bench.fired("arm-1", ""):
+            bench.run_belt(on=True)
+            bench.wait(0.3)
+            assert arm.extension("", bench.clock.now()) == 1.0
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     bench.close()
     now = bench.clock.now()
     bench.world.run_due(now)
-    assert bench.world.flaps["arm-1"].extension("", now + 200_000_000) == 0.0
+    assert arm.extension("", now + 200_000_000) == 0.0
     assert bench.world.surface.speed == 0.0

@@ -57,9 +57,8 @@ def test_the_walk_leaves_a_whole_calibration_with_pictures(walked: Path) -> None
     assert table["station"] == "practice"
     assert table["belt"]["speed_mm_per_s"] == pytest.approx(200, rel=0.005)
     assert table["camera"]["mm_per_pixel"] == pytest.approx(0.8, rel=0.01)
-    assert {
-        name: round(d["lead_ms"] - lead) for (name, d), lead in zip(table["diverters"].items(), (60, 140), strict=True)
-    }
+    assert table["diverters"]["arm-1"]["lead_ms"] == pytest.approx(60, abs=2)
+    assert table["diverters"]["arm-2"]["lead_ms"] == pytest.approx(140, abs=2)
     album = next((walked / "calibration-pictures").iterdir())
     assert {"camera-before.jpg", "camera-sheet.jpg", "arm-1-end.jpg", "verify.html"} <= {
         p.name for p in album.iterdir()
@@ -98,8 +97,8 @@ def test_stopping_half_way_keeps_the_old_calibration(walked: Path) -> None:
 
 
 def test_without_a_terminal_and_without_yes_it_says_so(tmp_path: Path) -> None:
-    command = [*SORTER, "sensors", "--demo", "--state-folder", str(tmp_path)]
-    done = subprocess.run([*SORTER, "camera", *command[4:]], input="", capture_output=True, text=True, check=False)
+    command = [*SORTER, "camera", "--demo", "--state-folder", str(tmp_path)]
+    done = subprocess.run(command, input="", capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 3
     assert "--yes" in done.stderr
     assert not (tmp_path / "calibration.toml").exists()
