@@ -24,6 +24,8 @@ lint: .venv/.test ## ruff and mypy
 bench: .venv/.test ## print every figure of the README
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/actuation.py
+	$(BIN)/python benchmarks/changeover.py
+	$(BIN)/python benchmarks/push.py
 
 model: .venv/.test ## train, quantize and measure the shipped model anew from the photo sets in $(DATA)
 	$(BIN)/sorter train waste --data $(DATA) --run runs/waste
