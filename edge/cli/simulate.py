@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from edge.bundle.archive import Bundle
     from edge.config import Station
     from edge.simulate.build import Conditions
     from edge.simulate.score import Score
@@ -86,7 +87,7 @@ def command(
         _print_tables(settings, outcome)
 
 
-def _open_bundle(station: Station, path: Path | None):  # type: ignore[no-untyped-def]
+def _open_bundle(station: Station, path: Path | None) -> Bundle:
     from edge.bundle.archive import open_bundle
     from edge.wiring import check_labels, find_bundle
 
