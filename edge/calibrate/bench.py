@@ -50,10 +50,7 @@ class Bench:
         """Release everything; may be called twice."""
         with suppress(SorterError):
             self.run_belt(on=False)
-        for actuator in (self._actuators or {}).values():
-            with suppress(SorterError):  # the others must be released all the same
-                actuator.close()
-        self._actuators = None
+        self.close_actuators()
         if self.camera is not None:
             self.camera.close()
             self.camera = None
@@ -174,6 +171,13 @@ class Bench:
         if self._actuators is None:
             self._actuators = open_actuators(self.station, self.pins, self.clock)
         return self._actuators[name]
+
+    def close_actuators(self) -> None:
+        """Send all of them back; the next that is asked for opens them again, with the station's settings of then."""
+        for actuator in (self._actuators or {}).values():
+            with suppress(SorterError):  # the others must be released all the same
+                actuator.close()
+        self._actuators = None
 
     @contextmanager
     def fired(self, name: str, position: str) -> Iterator[int]:

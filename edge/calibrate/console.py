@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
@@ -42,6 +44,14 @@ class ConsolePerson:
                 bars.update(task, completed=share)
 
             yield move
+
+    def say(self, text: str) -> None:
+        self._console.print(f"  {text}", soft_wrap=True)
+
+    def key(self) -> str:
+        if self._hurry or not sys.stdin.isatty():
+            raise CalibrationError("nobody is there to press a key: run it at a terminal, without --yes and --json")
+        return str(click.getchar())
 
     def _wait(self, prompt: str) -> None:
         if self._hurry:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.calibrate.bench import Bench
+from edge.calibrate.jog import Jog, find_positions
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person, Progress, Wish
 from edge.calibrate.record import DiverterStep
@@ -35,7 +36,9 @@ class _View:
     end: Image
 
 
-def measure_diverters(bench: Bench, person: Person, digests: Mapping[str, str], repeats: int | None = None) -> Outcome:
+def measure_diverters(
+    bench: Bench, person: Person, digests: Mapping[str, str], repeats: int | None = None, *, jog: bool = False
+) -> Outcome:
     """Measure the actuators that `digests` names; the belt stands, and nothing may lie in their way.
 
     Raises:
@@ -47,6 +50,8 @@ def measure_diverters(bench: Bench, person: Person, digests: Mapping[str, str], 
             bench.run_belt(on=False)
         else:
             person.ask(Wish.BELT_OFF)
+    if jog:
+        _set_positions(bench, person, digests)
     steps: dict[str, DiverterStep] = {}
     lines: list[str] = []
     warnings: list[str] = []
@@ -59,6 +64,8 @@ def measure_diverters(bench: Bench, person: Person, digests: Mapping[str, str], 
         steps[name] = DiverterStep(
             measured_at="", of=digest, lead_ms=round(out.reached_ms, 2), lead_spread_ms=round(out.spread_ms, 2),
             return_ms=round(back.reached_ms, 2), repeats=count,
+            positions_us=settings.positions_us if settings.type == "servo" else {},
+            safe_us=settings.safe_us if settings.type == "servo" else None,
         )  # fmt: skip
         lines.append(
             f"{name}: {out.reached_ms:.1f} ms from command to position (spread {out.spread_ms:.1f}, "
@@ -70,6 +77,30 @@ def measure_diverters(bench: Bench, person: Person, digests: Mapping[str, str], 
             )
         pictures |= {f"{name}-start": view.start, f"{name}-end": view.end}
     return Outcome({"diverters": steps}, tuple(lines), tuple(warnings), pictures)
+
+
+def _set_positions(bench: Bench, person: Person, names: Iterable[str]) -> None:
+    """Let a person move the servos among these with the arrow keys; the station goes on with their positions."""
+    bench.close_actuators()
+    for settings in [bench.station.actuator(name) for name in names]:
+        if settings.type != "servo":
+            continue
+        person.warn(f"{settings.name} will move. Hands off!")
+        jog = Jog(settings, bench.pins)
+        try:
+            safe_us, positions = find_positions(jog, person.key, person.say)
+            jog.go(safe_us)
+        except BaseException:
+            jog.go(settings.safe_us)
+            raise
+        finally:
+            try:
+                bench.wait(REST_MS / 1000)
+            finally:
+                jog.close()
+        changed = settings.model_copy(update={"safe_us": safe_us, "positions_us": positions})
+        others = [changed if a.name == settings.name else a for a in bench.station.actuators]
+        bench.station = bench.station.model_copy(update={"actuators": tuple(others)})
 
 
 def first_position(settings: ActuatorSettings) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from edge.config import Station
+from edge.errors import CalibrationError
 from edge.simulate.disturbances import Disturbance
 from edge.simulate.world import World
 
@@ -62,6 +63,18 @@ class Person(Protocol):
         """Show how far a measurement has come."""
         ...
 
+    def say(self, text: str) -> None:
+        """Tell something."""
+        ...
+
+    def key(self) -> str:
+        """Wait for one key and return what it sends.
+
+        Raises:
+            CalibrationError: nobody is there.
+        """
+        ...
+
 
 class Onlooker:
     """Agrees to everything and sees nothing: for unattended runs, where all is prepared, and for tests."""
@@ -75,6 +88,12 @@ class Onlooker:
     @contextmanager
     def progress(self, title: str) -> Iterator[Progress]:
         yield lambda share: None
+
+    def say(self, text: str) -> None:
+        """Nobody listens."""
+
+    def key(self) -> str:
+        raise CalibrationError("nobody is there to press a key: run it at a terminal, without --yes and --json")
 
 
 class SimulatedPerson:
@@ -110,6 +129,12 @@ class SimulatedPerson:
 
     def progress(self, title: str) -> AbstractContextManager[Progress]:
         return self._shown.progress(title)
+
+    def say(self, text: str) -> None:
+        self._shown.say(text)
+
+    def key(self) -> str:
+        return self._shown.key()
 
 
 def _middle(station: Station) -> tuple[float, float]:

@@ -41,6 +41,7 @@ class Wishes:
     passes: int = 5
     repeats: int | None = None
     only: tuple[str, ...] = ()  # actuators or sensors
+    jog: bool = False
     photos: Path | None = None
     purity: float = 0.95
     items: int = 40
@@ -155,7 +156,7 @@ class Session:
             ),
             "belt": lambda: measure_belt(bench, person, step_digest(station, "belt"), wishes.passes),
             "diverters": lambda: measure_diverters(
-                bench, person, self._parts("diverters", measurable(station)), wishes.repeats
+                bench, person, self._parts("diverters", measurable(station)), wishes.repeats, jog=wishes.jog
             ),
             "sensors": lambda: measure_sensors(bench, person, self._parts("sensors", sensor_names(station))),
             "thresholds": self._thresholds,

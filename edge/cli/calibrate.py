@@ -287,13 +287,13 @@ def diverters(
     yes: YesOption = False,
     as_json: JsonOption = False,
     repeats: RepeatsOption = None,
+    jog: Annotated[bool, typer.Option("--jog", help="First set the positions of servos with the arrow keys.")] = False,
 ) -> None:
     """Fire each diverter and see how long it takes to its position and back. Things move!"""
     from edge.calibrate.session import Wishes
 
-    _measure(
-        Visit(station, demo, state_folder, yes, as_json), "diverters", Wishes(repeats=repeats, only=tuple(names or ()))
-    )
+    wishes = Wishes(repeats=repeats, only=tuple(names or ()), jog=jog)
+    _measure(Visit(station, demo, state_folder, yes, as_json), "diverters", wishes)
 
 
 @app.command()

@@ -84,6 +84,23 @@ def test_show_diff_and_restore_walk_through_what_was_kept(walked: Path) -> None:
     assert json.loads(run(walked, "show", "--json").stdout)["steps"]["verify"] == "done"
 
 
+def test_a_servos_position_is_set_with_the_arrow_keys_and_measured(walked: Path) -> None:
+    terminal = begin(walked, "diverters", "arm-2", "--jog")
+    press_enter_until(terminal, "position safe: 1100")
+    terminal.send("\r")
+    terminal.expect("position out: 1800")
+    terminal.send("\x1b[C")
+    terminal.expect("position out: 1805")
+    terminal.send("\r")
+    press_enter_until(terminal, "values are new in")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    arm = tomllib.loads((walked / "calibration.toml").read_text())["diverters"]["arm-2"]
+    assert arm["positions_us"] == {"out": 1805}
+    assert arm["lead_ms"] == pytest.approx(140, abs=2)
+    assert run(walked, "restore").returncode == 0
+
+
 def test_stopping_half_way_keeps_the_old_calibration(walked: Path) -> None:
     before = (walked / "calibration.toml").read_bytes()
     terminal = begin(walked, "--all")
