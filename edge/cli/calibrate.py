@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
+from edge.cli.calibrate_steps import Visit, load, measure
 from edge.cli.safe import DEFAULT_STATION
-from edge.errors import SorterError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from edge.calibrate.record import Calibration
-    from edge.calibrate.session import Session, Wishes
     from edge.config import Station
 
-PRACTICE_STATION = Path(__file__).resolve().parents[1] / "stations" / "practice.toml"
 COLOURS = {"done": "green", "missing": "red", "partly": "yellow", "stale": "yellow"}
 
 StationOption = Annotated[Path, typer.Option(help="The station file.")]
@@ -39,14 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measure a station on site and keep the result; run it again at any time.",
 )
-
-
-def load(station: Path, demo: bool, state_folder: Path | None) -> Station:
-    """Read the station whose calibration is wanted."""
-    from edge.config import load_station
-
-    settings = load_station(PRACTICE_STATION if demo else station)
-    return settings if state_folder is None else settings.model_copy(update={"state_folder": state_folder.resolve()})
 
 
 def stamp(seconds: float) -> str:
@@ -221,7 +204,7 @@ def walk(
     from edge.calibrate.session import Wishes
 
     wishes = Wishes(CameraWishes(mains_hz=mains), seconds, passes, repeats, photos=photos, items=items)
-    _measure(Visit(station, demo, state_folder, yes, as_json), None, wishes, everything=everything)
+    measure(Visit(station, demo, state_folder, yes, as_json), None, wishes, everything=everything)
 
 
 @app.command()
@@ -245,7 +228,7 @@ def camera(
 
     box = None if region is None else Box(*region)
     wishes = Wishes(camera=CameraWishes(box, ruler, mains, find=find_region))
-    _measure(Visit(station, demo, state_folder, yes, as_json), "camera", wishes)
+    measure(Visit(station, demo, state_folder, yes, as_json), "camera", wishes)
 
 
 @app.command()
@@ -260,7 +243,7 @@ def background(
     """The empty place: whether it stays empty in the station's eyes, and how well items stand out."""
     from edge.calibrate.session import Wishes
 
-    _measure(Visit(station, demo, state_folder, yes, as_json), "background", Wishes(seconds=seconds))
+    measure(Visit(station, demo, state_folder, yes, as_json), "background", Wishes(seconds=seconds))
 
 
 @app.command()
@@ -275,7 +258,7 @@ def belt(
     """Speed and direction from the sheet riding through; the encoder; how far the belt runs on."""
     from edge.calibrate.session import Wishes
 
-    _measure(Visit(station, demo, state_folder, yes, as_json), "belt", Wishes(passes=passes))
+    measure(Visit(station, demo, state_folder, yes, as_json), "belt", Wishes(passes=passes))
 
 
 @app.command()
@@ -293,7 +276,7 @@ def diverters(
     from edge.calibrate.session import Wishes
 
     wishes = Wishes(repeats=repeats, only=tuple(names or ()), jog=jog)
-    _measure(Visit(station, demo, state_folder, yes, as_json), "diverters", wishes)
+    measure(Visit(station, demo, state_folder, yes, as_json), "diverters", wishes)
 
 
 @app.command()
@@ -308,7 +291,7 @@ def sensors(
     """Activate each sensor once: does it work, the right way round, and how long does it bounce?"""
     from edge.calibrate.session import Wishes
 
-    _measure(Visit(station, demo, state_folder, yes, as_json), "sensors", Wishes(only=tuple(names or ())))
+    measure(Visit(station, demo, state_folder, yes, as_json), "sensors", Wishes(only=tuple(names or ())))
 
 
 @app.command()
@@ -326,7 +309,7 @@ def thresholds(
     """How sure the model must be at this station for the purity that is wanted."""
     from edge.calibrate.session import Wishes
 
-    _measure(Visit(station, demo, state_folder, yes, as_json), "thresholds", Wishes(photos=photos, purity=purity))
+    measure(Visit(station, demo, state_folder, yes, as_json), "thresholds", Wishes(photos=photos, purity=purity))
 
 
 @app.command()
@@ -341,113 +324,4 @@ def verify(
     """Run known items through a simulated station as calibrated; report where each landed, with pictures."""
     from edge.calibrate.session import Wishes
 
-    _measure(Visit(station, demo, state_folder, yes, as_json), "verify", Wishes(items=items))
-
-
-@dataclass(frozen=True)
-class Visit:
-    """At which station, and how much is asked."""
-
-    station: Path
-    demo: bool
-    state_folder: Path | None
-    yes: bool
-    as_json: bool
-
-
-def _measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool = False) -> None:
-    """Run one step, or those that are due, and keep the result; every way out leaves the hardware safe and given back."""
-    import logging
-
-    from rich.console import Console
-
-    from edge.calibrate.hold import folder_claimed, service_held
-    from edge.calibrate.record import load_calibration
-    from edge.service.commands import SystemRunner
-    from edge.wiring import LIVE_CAMERAS
-
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    # With --json the answer alone goes to stdout.
-    console = Console(stderr=visit.as_json, quiet=visit.as_json, highlight=False)
-    written = load(visit.station, visit.demo, visit.state_folder)
-    live = written.camera.type in LIVE_CAMERAS
-    with ExitStack() as stack:
-        stack.enter_context(_ending_signals())
-        if live:
-            stack.enter_context(service_held(SystemRunner(), lambda text: console.print(text)))
-        stack.enter_context(folder_claimed(written.state_folder))
-        old = load_calibration(written.state_folder)
-        session = stack.enter_context(_session(written, old, wishes, console, hurry=visit.yes or visit.as_json))
-        steps = session.due() if step is None and not everything else session.all_steps() if step is None else [step]
-        _run_steps(session, steps, old, console, visit)
-
-
-def _run_steps(session: Session, steps: list[str], old: Calibration | None, console: Console, visit: Visit) -> None:
-    from edge.calibrate.report import differences
-    from edge.clock import SystemClock
-
-    clock = SystemClock()
-    answer: dict[str, Any] = {"station": session.written.name, "steps": {}}
-    if not steps:
-        console.print(
-            "[green]Everything is measured and still holds.[/] `sorter calibrate show` shows it; --all measures again."
-        )
-    for number, name in enumerate(steps, start=1):
-        console.print(f"\n[bold cyan]{name}[/] ({number} of {len(steps)})")
-        try:
-            outcome = session.run(name, clock.wall_time())
-        except (SorterError, KeyboardInterrupt) as error:
-            console.print(f"[red]{name}: stopped.[/] Nothing was kept; the calibration from before is unchanged.")
-            if visit.as_json and isinstance(error, SorterError):
-                answer |= {"ok": False, "failed": name, "problem": str(error)}
-                typer.echo(json.dumps(answer, indent=2))
-            raise
-        for line in outcome.lines:
-            console.print(f"  [green]measured[/] {escape(line)}", soft_wrap=True)
-        for line in outcome.warnings:
-            console.print(f"  [yellow]warning[/]  {escape(line)}", soft_wrap=True)
-        answer["steps"][name] = {"measured": list(outcome.lines), "warnings": list(outcome.warnings)}
-    if steps:
-        path, album = session.save(clock.wall_time())
-        changed = differences(old, session.calibration)
-        console.print(f"\n{len(changed)} values are new in {path}", soft_wrap=True)
-        if album is not None:
-            console.print(f"pictures: {album}", soft_wrap=True)
-        answer |= {"file": str(path), "pictures": None if album is None else str(album)}
-    if visit.as_json:
-        calibration = session.calibration.model_dump(mode="json", exclude_none=True)
-        typer.echo(json.dumps({**answer, "ok": True, "calibration": calibration}, indent=2))
-
-
-@contextmanager
-def _session(
-    written: Station, old: Calibration | None, wishes: Wishes, console: Console, *, hurry: bool
-) -> Iterator[Session]:
-    from edge.calibrate.bench import open_bench
-    from edge.calibrate.console import ConsolePerson
-    from edge.calibrate.person import Person, SimulatedPerson
-    from edge.calibrate.session import Session
-    from edge.clock import SystemClock, VirtualClock
-
-    simulated = written.camera.type == "simulated"
-    with open_bench(written, VirtualClock() if simulated else SystemClock()) as bench:
-        person: Person = ConsolePerson(console, hurry=hurry)
-        if bench.world is not None:
-            console.print("[dim]A simulated station: what is asked for is done by itself, once you press Enter.[/]")
-            person = SimulatedPerson(bench.world, person)
-        yield Session.begin(written, bench, person, old, wishes)
-
-
-@contextmanager
-def _ending_signals() -> Iterator[None]:
-    """Let a lost SSH connection or `kill` end it as Ctrl-C does: everything released, nothing kept."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    measure(Visit(station, demo, state_folder, yes, as_json), "verify", Wishes(items=items))
