@@ -56,6 +56,13 @@ def _text(canvas: Image, words: str, x: float, y: float, pen: Pen) -> None:
     cv2.putText(canvas, words, at, cv2.FONT_HERSHEY_SIMPLEX, pen.size, pen.colour, pen.bold, cv2.LINE_AA)
 
 
+def _words(decision: Decision) -> str:
+    if not decision.label:
+        return str(decision.reason)
+    unsorted = decision.reason not in (Reason.SORTED, Reason.RESIDUAL_LABEL)
+    return f"{decision.label} {decision.score:.0%}" + (f" ({decision.reason})" if unsorted else "")
+
+
 def _blank() -> Image:
     canvas = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     canvas[:] = BACK
@@ -95,6 +102,8 @@ class Clip:
         scene = self.run.rig.world.scene
         if isinstance(scene, BeltScene):
             self._draw_line(canvas, scene, frame.captured_at)
+        else:
+            self._draw_decisions(canvas)
         return canvas
 
     def colour_of(self, bin_name: str) -> Colour:
@@ -144,14 +153,18 @@ class Clip:
         cv2.rectangle(picture, (corners[0], corners[1]), (corners[2], corners[3]), colour, 2, cv2.LINE_AA)
         if decision is None:
             return
-        words = f"{decision.label} {decision.score:.0%}" if decision.label else str(decision.reason)
-        if decision.bin == RESIDUAL and decision.label and decision.reason is not Reason.RESIDUAL_LABEL:
-            words += f" ({decision.reason})"
+        words = _words(decision)
         (length, height), _ = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, 0.48, 1)
         left = min(max(0, corners[0]), picture.shape[1] - length - 8)
         top = max(0, corners[1] - height - 9)
         cv2.rectangle(picture, (left, top), (left + length + 8, top + height + 8), colour, -1)
         _text(picture, words, left + 4, top + height + 3, Pen((14, 16, 20), 0.48))
+
+    def _draw_decisions(self, canvas: Image) -> None:
+        """The latest decisions of a bin station, the newest on top."""
+        for n, decision in enumerate(reversed(list(self.decided.values())[-5:])):
+            words = f"{decision.item_id}: {_words(decision)} -> {decision.bin}"
+            _text(canvas, words, 24, _LINE_Y + 26 * n, Pen(self.colour_of(decision.bin), 0.55))
 
     def _draw_bins(self, canvas: Image) -> None:
         now = self.run.rig.clock.now()
