@@ -107,20 +107,22 @@ def fit(
         fine_tune(model, pools.train, targets, weights, settings, folder / f"cycle{number}")
     after = back.get_weights()
     table = _sweep(back, before, after, recipe.fit.alphas, pools)
-    best = choose(table, len(pools.checks["plain"][1]))
+    best = choose(table, len(pools.checks["plain"][1]), tuple(pools.checks))
     back.set_weights(interpolate(before, after, best["alpha"]))
     return network, table, best
 
 
-def choose(table: list[dict[str, float]], photos: int) -> dict[str, float]:
+def choose(table: list[dict[str, float]], photos: int, checks: tuple[str, ...]) -> dict[str, float]:
     """The point nearest to the probe that is within one standard error of the best.
 
     Points that validation can't tell apart differ elsewhere: the less of ImageNet's weights is given up, the
     better a network does on other cameras (Wortsman et al., 2022).
     """
-    best = max(row["mean"] for row in table)
-    error = float(np.sqrt(best * (1 - best) / max(photos, 1)))
-    return min((row for row in table if row["mean"] >= best - error), key=lambda row: row["alpha"])
+    best = max(table, key=lambda row: row["mean"])
+    # All views of a photo stand or fall together: each check has as many independent answers as photos.
+    variance = sum(best[name] * (1 - best[name]) / max(photos, 1) for name in checks)
+    error = float(np.sqrt(variance)) / len(checks)
+    return min((row for row in table if row["mean"] >= best["mean"] - error), key=lambda row: row["alpha"])
 
 
 def _old_head(recipe: Recipe, data: Path) -> tuple[np.ndarray, np.ndarray]:
