@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,10 +30,10 @@ def command(
 ) -> None:
     """Sort: take frames, decide, fire, keep the journal and show the page, until Ctrl-C or SIGTERM."""
     from edge.config import load_station
+    from edge.service.logs import configure_logs
     from edge.wiring import build_runtime
 
-    # journald adds date and unit; by hand, the bare message reads best.
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    configure_logs(verbose)
     settings = _with_options(load_station(DEMO_STATION if demo else station), host, port, state_folder)
     runtime = build_runtime(settings)
     if runtime.parts.page is not None:

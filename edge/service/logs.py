@@ -1,0 +1,38 @@
+"""Log lines for whoever reads them: a person at a terminal, or journald, which wants to know how grave each is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+
+# syslog's numbers, which journald reads from the front of a line: `journalctl -p err` finds what matters
+_GRAVITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+
+
+class _JournaldFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f"<{_GRAVITY.get(record.levelno, 6)}>"
+        return "\n".join(prefix + line for line in super().format(record).splitlines())
+
+
+def is_journald(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Say whether the stream goes to journald: systemd names its device and inode in JOURNAL_STREAM."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def configure_logs(verbose: bool, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ) -> None:
+    """Send the log to stderr; only a command does this, never an import."""
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    if is_journald(stream, environment):
+        handler.setFormatter(_JournaldFormatter("%(name)s: %(message)s"))
+    else:
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
