@@ -27,12 +27,17 @@ def is_journald(stream: TextIO, environment: Mapping[str, str]) -> bool:
     return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
-def configure_logs(verbose: bool, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ) -> None:
-    """Send the log to stderr; only a command does this, never an import."""
-    stream = stream or sys.stderr
+def log_handler(stream: TextIO, environment: Mapping[str, str]) -> logging.Handler:
+    """Return what writes to the stream as its reader wants it."""
     handler = logging.StreamHandler(stream)
     if is_journald(stream, environment):
         handler.setFormatter(_JournaldFormatter("%(name)s: %(message)s"))
     else:
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
+    return handler
+
+
+def configure_logs(verbose: bool) -> None:
+    """Send the log to stderr; only a command does this, never an import."""
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(level=level, handlers=[log_handler(sys.stderr, os.environ)])

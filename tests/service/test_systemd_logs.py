@@ -5,21 +5,11 @@ from __future__ import annotations
 import io
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from edge.service.logs import configure_logs, is_journald
-
-
-@pytest.fixture(autouse=True)
-def root_logger() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    root.handlers = []
-    yield
-    root.handlers, root.level = handlers, level
+from edge.service.logs import is_journald, log_handler
 
 
 @pytest.mark.parametrize("journald", [True, False])
@@ -28,10 +18,9 @@ def test_each_line_says_how_grave_it_is(tmp_path: Path, journald: bool) -> None:
         status = os.fstat(stream.fileno())
         environment = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"} if journald else {}
         assert is_journald(stream, environment) is journald
-        configure_logs(False, stream, environment)
-        logging.getLogger("edge.x").error("two\nlines")
-        logging.getLogger("edge.x").info("one")
-        logging.getLogger("edge.x").debug("none")
+        handler = log_handler(stream, environment)
+        for level, text in ((logging.ERROR, "two\nlines"), (logging.INFO, "one")):
+            handler.emit(logging.LogRecord("edge.x", level, "", 0, text, None, None))
     lines = (tmp_path / "log").read_text().splitlines()
     assert lines == (
         ["<3>edge.x: two", "<3>lines", "<6>edge.x: one"]
