@@ -17,8 +17,9 @@ from edge.types import Actuation, Decision, Item, Reason
 
 # From planning a stroke to the actuation thread taking it up.
 NOTICE_NS = ms(2)
-# A diverter stands ready at least this long before its item and after it, even between close neighbours.
-GUARD_MS = 4.0
+# A diverter stands ready at least this long before its item and after it, even between close neighbours, and at
+# least for the way by which the end of an item may lie elsewhere than it was seen.
+GUARD_MS, GUARD_MM = 4.0, 4.0
 # Where the belt's speed is measured anew, strokes that would be off by more than this are planned again.
 RETIME_NS = ms(2)
 
@@ -141,7 +142,7 @@ class Conveyor:
         me = self._passengers.board(item, where.name)
         window = self._window(me, item.gap_behind_mm, where, actuator, speed)
         if window is None and self._outbids(decision, me, actuator, speed):
-            guard = GUARD_MS * speed / 1000
+            guard = max(GUARD_MS * speed / 1000, GUARD_MM)
             window = me.front + me.reach - guard, me.back + me.reach + guard
         if window is None or self._is_struck(me, speed):
             return Reason.TOO_CLOSE
@@ -160,7 +161,8 @@ class Conveyor:
     ) -> tuple[float, float] | None:
         """Between which positions of the belt the diverter must stand ready, as wide as neighbours allow; None: too close."""
         per_ms = speed / 1000
-        wide, guard = where.dwell_ms / 2 * per_ms, min(where.dwell_ms / 2, GUARD_MS) * per_ms
+        guard = max(GUARD_MS * per_ms, GUARD_MM)
+        wide = max(guard, where.dwell_ms / 2 * per_ms)
         lead, back = actuator.lead_ms * per_ms, actuator.return_ms * per_ms
         gap = self.station.deciding.min_gap_mm
         others = self._passengers.passing(me.reach, where.name)
