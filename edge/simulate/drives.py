@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge.clock import ms
+from edge.config import Station
 from edge.config.actuators import ActuatorSettings, Digital, Servo, Stepper
 from edge.simulate.flap import Flap
 
@@ -116,3 +117,14 @@ def build_flap(settings: ActuatorSettings, start: int) -> Flap:
         return Flap(start, settings.positions_steps, 0, 0)
     positions = list(settings.positions_us) if isinstance(settings, Servo) else [""]
     return Flap(start, positions, ms(settings.lead_ms), ms(settings.return_ms))
+
+
+def resting_inputs(station: Station) -> dict[int, bool]:
+    """Every input is high while nothing is there: sensors pull low, and the emergency stop's chain is closed."""
+    pins = [station.safety.estop_pin, station.safety.reset_pin, station.safety.jam_pin, station.sensing.beam_pin]
+    pins += [pin for where in station.bins for pin in (where.full_pin, where.exit_pin)]
+    pins += [a.pins().get("home_pin") for a in station.actuators]
+    levels = {pin: True for pin in pins if pin is not None}
+    if station.belt is not None and station.belt.encoder is not None:
+        levels |= {station.belt.encoder.pin_a: False, station.belt.encoder.pin_b: False}
+    return levels

@@ -11,9 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import cv2
-import numpy as np
-
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
 from edge.errors import ConfigError
@@ -22,10 +19,11 @@ from edge.simulate.agenda import Agenda
 from edge.simulate.belt import BeltScene
 from edge.simulate.bin import VIEW_MM
 from edge.simulate.disturbances import Disturbance, Planned
-from edge.simulate.drives import PinState, StepperDrive, build_drive, build_flap
+from edge.simulate.drives import PinState, StepperDrive, build_drive, build_flap, resting_inputs
 from edge.simulate.motion import BeltMotion
 from edge.simulate.scene import Scene, build_scene
 from edge.simulate.sensor import Optics, Sensor
+from edge.simulate.spoiling import gain_of, spoil
 from edge.simulate.surroundings import Paper, Shutter, Surroundings
 from edge.simulate.truth import TrueItem
 from edge.types import Image
@@ -66,7 +64,7 @@ class World:
         self._drive_of_pin = {pin: a.name for a in station.actuators for pin in a.pins().values()}
         self.scene: Scene = build_scene(station, self.surface, self.flaps, self._agenda, self.started_at)
         self.scene.on_landing = self._landed
-        self.inputs: dict[int, bool] = _resting_inputs(station)
+        self.inputs: dict[int, bool] = resting_inputs(station)
         simulation = station.simulation
         self._sensor = Sensor(
             (station.camera.width, station.camera.height), Optics(noise=simulation.noise), simulation.seed
@@ -305,12 +303,11 @@ class World:
         with self._lock:
             picture = self.scene.picture(at)
             picture = self._surround(picture, at)
-        if self.is_active(Disturbance.CAMERA_MOVED):
-            picture = _moved(picture)
-        if self.is_active(Disturbance.SHADOW):
-            _shade(picture, (at - self.started_at) / NS_PER_S)
+        picture = spoil(picture, (at - self.started_at) / NS_PER_S, self.is_active)
         lamp = self.surroundings.lamp_at(at, self._shutter.open_s)
-        self._sensor.expose(picture, at, self._gain() * lamp * self._shutter.brightness(self.surroundings.lamp))
+        self._sensor.expose(
+            picture, at, gain_of(self.is_active) * lamp * self._shutter.brightness(self.surroundings.lamp)
+        )
         return picture
 
     def _surround(self, picture: Image, at: int) -> Image:
@@ -323,39 +320,3 @@ class World:
         if around.rails_px:
             around.add_rails(picture, self.station.belt is None or self.station.belt.direction in ("right", "left"))
         return around.look(picture)
-
-    def _gain(self) -> float:
-        if self.is_active(Disturbance.CAMERA_BLACK):
-            return 0.0
-        if self.is_active(Disturbance.CAMERA_OVEREXPOSED):
-            return 6.0
-        return 0.72 if self.is_active(Disturbance.LAMP_STEP) else 1.0
-
-
-def _resting_inputs(station: Station) -> dict[int, bool]:
-    """Every input is high while nothing is there: sensors pull low, and the emergency stop's chain is closed."""
-    pins = [station.safety.estop_pin, station.safety.reset_pin, station.safety.jam_pin, station.sensing.beam_pin]
-    pins += [pin for where in station.bins for pin in (where.full_pin, where.exit_pin)]
-    pins += [a.pins().get("home_pin") for a in station.actuators]
-    levels = {pin: True for pin in pins if pin is not None}
-    if station.belt is not None and station.belt.encoder is not None:
-        levels |= {station.belt.encoder.pin_a: False, station.belt.encoder.pin_b: False}
-    return levels
-
-
-def _moved(picture: Image) -> Image:
-    """Somebody knocked the camera: shifted by 5 % and turned by 4 degrees."""
-    height, width = picture.shape[:2]
-    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 4.0, 1.0)
-    turn[:, 2] += (0.05 * width, 0.04 * height)
-    return np.asarray(cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
-
-
-def _shade(picture: Image, seconds: float) -> None:
-    """A soft shadow, a third of the picture wide, that moves to and fro."""
-    width = picture.shape[1]
-    middle = width * (0.5 + 0.6 * np.sin(seconds * 0.9))
-    reach = np.clip(1.3 - np.abs(np.arange(width) - middle) / (width / 6), 0, 1)
-    light = np.rint(255 - 95 * reach).astype(np.uint8)
-    whole = np.ascontiguousarray(np.broadcast_to(light[None, :, None], picture.shape))
-    cv2.multiply(picture, whole, dst=picture, scale=1 / 255)
