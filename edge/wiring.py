@@ -35,6 +35,7 @@ from edge.live import LiveView
 from edge.panel import Panel
 from edge.runtime import Parts, Runtime
 from edge.sensing import build_trigger
+from edge.sensor_watch import watch_sensors
 from edge.service.latch import EstopLatch
 from edge.service.machine import Machine
 from edge.service.notify import Notifier
@@ -175,6 +176,8 @@ def _build(
             is_live=station.camera.type in LIVE_CAMERAS,
         )
     )
+
+    runtime.supervisor.watchers.append(watch_sensors(line, health, panel).watch)
 
     def put_to_work(another: Serving) -> None:
         """Everything that belongs to a model changes in one go: thresholds, the journal's digest, the page."""
