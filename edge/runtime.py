@@ -298,6 +298,8 @@ class Runtime:
         for actuator in parts.actuators.values():
             self._guarded(actuator.close)
         self._guarded(parts.panel.close)
+        if self._failure is None:
+            parts.health.stop(parts.clock.now())
         self._guarded(lambda: self.supervisor.tell(parts.clock.now()))
         writer_stop.set()
         for thread in [thread for thread in self._background if thread.name == "journal"]:
