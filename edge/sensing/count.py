@@ -79,7 +79,7 @@ def describe_clip(
     table["sensing"] = {"min_item_mm2": MIN_ITEM * view.region.width * view.region.height}
     motion = None if kind == "bin" else survey(_frames(still), view.region)
     moves = motion is not None and motion.is_belt
-    if kind == "bin" or (kind is None and not moves):
+    if kind == "bin" or (kind is None and direction is None and not moves):
         return Station.model_validate(table)
     way = direction or (motion.direction if motion is not None else "right")
     along = view.region.width if way in ("right", "left") else view.region.height
