@@ -14,14 +14,16 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# This folder's training.py would be found before the package of that name.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import keras
-import numpy as np
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
 
-from converter.quantize import check_operators, quantize_static
-from edge.bundle.archive import open_bundle
-from edge.bundle.interpreter import Interpreter
-from training.frozen import compile_float
+from converter.quantize import check_operators, quantize_static  # noqa: E402
+from edge.bundle.archive import open_bundle  # noqa: E402
+from edge.bundle.interpreter import Interpreter  # noqa: E402
+from training.frozen import compile_float  # noqa: E402
 
 LARGEST_RATIO = 1.25
 

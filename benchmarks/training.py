@@ -11,19 +11,22 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# This folder's training.py would be found before the package of that name.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import keras
-import numpy as np
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
 
-from training.efficientnet_lite import FEATURES, build_back
-from training.finetune import FitSettings, PoolBatches, old_knowledge_loss, soft_targets, with_old_head
-from training.pool import Pool
+from training.efficientnet_lite import FEATURES, build_back  # noqa: E402
+from training.finetune import FitSettings, PoolBatches, old_knowledge_loss, soft_targets, with_old_head  # noqa: E402
+from training.pool import Pool  # noqa: E402
 
 CLASSES, OLD, SHAPE, BLOCKS = 7, 1000, (14, 14, 112), 11
 
