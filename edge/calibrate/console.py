@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
@@ -51,7 +51,7 @@ class ConsolePerson:
     def key(self) -> str:
         if self._hurry or not sys.stdin.isatty():
             raise CalibrationError("nobody is there to press a key: run it at a terminal, without --yes and --json")
-        return str(click.getchar())
+        return str(typer.getchar())
 
     def _wait(self, prompt: str) -> None:
         if self._hurry:

@@ -256,7 +256,8 @@ def apply_calibration(station: Station, calibration: Calibration | None) -> Stat
         raise CalibrationError(
             f"the calibration belongs to station {calibration.station!r}, this one is {station.name!r}: run `sorter calibrate`"
         )
-    if stale := stale_steps(station, calibration):
+    # What was verified is no setting: it is out of date, and nothing that runs depends on it.
+    if stale := [step for step in stale_steps(station, calibration) if step != "verify"]:
         raise CalibrationError(
             "settings were changed since they were measured; run again: "
             + ", ".join(f"`sorter calibrate {step}`" for step in stale)

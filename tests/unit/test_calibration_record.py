@@ -14,6 +14,7 @@ from edge.calibrate.record import (
     Calibration,
     CameraStep,
     DiverterStep,
+    VerifyStep,
     apply_calibration,
     check_camera,
     history,
@@ -22,6 +23,7 @@ from edge.calibrate.record import (
     save_calibration,
     stale_steps,
     step_digest,
+    without_stale,
 )
 from edge.config import Station, load_station
 from edge.errors import CalibrationError
@@ -83,6 +85,19 @@ def test_a_changed_setting_makes_stale_what_hangs_on_it_and_nothing_else(station
     assert stale_steps(moved, calibrated(station)) == ["diverters"]
     with pytest.raises(CalibrationError, match="sorter calibrate diverters"):
         apply_calibration(moved, calibrated(station))
+
+
+def test_an_outdated_verification_keeps_nothing_from_running(station: Station) -> None:
+    verified = VerifyStep(
+        measured_at="2026-01-02T03:04:05Z", of=step_digest(station, "verify"), items=40, right=38, least_margin_ms=90.0,
+        verdict="good",
+    )  # fmt: skip
+    calibration = calibrated(station).model_copy(update={"verify": verified})
+    surer = station.model_copy(update={"deciding": station.deciding.model_copy(update={"min_score": 0.8})})
+    assert stale_steps(surer, calibration) == ["verify"]
+    assert apply_calibration(surer, calibration).deciding.min_score == 0.8
+    assert without_stale(surer, calibration).verify is None
+    assert without_stale(surer, calibration).belt == calibration.belt
 
 
 def test_the_calibration_of_another_station_or_camera_is_refused(station: Station) -> None:
