@@ -236,7 +236,9 @@ def _check_calibration(report: Report, station: Station) -> Calibration | None:
             )
         return None
     for step in stale_steps(station, calibration):
-        severity = "warning" if step == "verify" else "error"  # what was verified is no setting
+        severity: Literal["error", "warning"] = (
+            "warning" if step == "verify" else "error"
+        )  # what was verified is no setting
         report.problems.append(
             Problem(severity, "calibration", f"{step}: settings were changed since; run `sorter calibrate {step}`")
         )
