@@ -22,7 +22,7 @@ DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"
 
 
 def station(**changes: object) -> Station:
-    defaults: dict[str, object] = {"seed": 3, "items_per_min": 110.0}
+    defaults: dict[str, object] = {"seed": 3, "items_per_min": 110.0, "frames_per_s": 20.0}
     return simulated_variant(load_station(DEMO), Changes.model_validate(defaults | changes))
 
 
@@ -105,12 +105,12 @@ def test_a_decision_that_comes_too_late_is_a_residual_and_never_the_next_items_b
     assert result.dropped_frames > 0
 
 
-def test_items_that_touch_never_spoil_a_bin() -> None:
+def test_items_that_touch_go_to_residual_rather_than_spoil_a_bin() -> None:
     settings = station(items_per_min=165.0, min_gap_mm=0.0)
     result = run_and_score(settings, build_virtual_run(settings, Conditions()), 15)
     assert result.reasons.get("touching", 0) + result.reasons.get("too-close", 0) > 0
-    assert result.diverted.purity is not None
-    assert result.diverted.purity > 0.9
+    # Of 45 items without any gap, one pair may grow together so well that nobody can tell.
+    assert result.diverted.landed - result.diverted.right <= 1
 
 
 def test_the_belts_way_through_the_picture_does_not_matter() -> None:
