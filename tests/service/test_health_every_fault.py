@@ -16,7 +16,7 @@ from edge.simulate.build import Conditions, build_virtual_run
 from edge.simulate.disturbances import parse_disturbance
 from edge.simulate.run import VirtualRun
 
-SMALL: dict[str, Any] = {"type": "simulated", "width": 320, "height": 240, "frames_per_s": 15}
+SMALL: dict[str, Any] = {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10}
 
 
 def conveyor(**changes: Any) -> Station:
@@ -24,7 +24,7 @@ def conveyor(**changes: Any) -> Station:
         "name": "belt",
         "kind": "conveyor",
         "camera": SMALL,
-        "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 1.6, "run_pin": 21},
+        "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 3.2, "run_pin": 21},
         "actuators": [{"name": f"flap-{n}", "type": "digital", "pin": n, "lead_ms": 40} for n in (17, 27)],
         "bins": [
             {"name": "glass", "labels": ["glass", "metal"], "actuator": "flap-17", "distance_mm": 300, "full_pin": 16},
@@ -38,7 +38,7 @@ def conveyor(**changes: Any) -> Station:
 
 
 CONVEYOR = conveyor()
-FAST = conveyor(belt={"speed_mm_per_s": 800, "mm_per_pixel": 1.6, "run_pin": 21})
+FAST = conveyor(belt={"speed_mm_per_s": 800, "mm_per_pixel": 3.2, "run_pin": 21})
 BIN = Station.model_validate({"name": "bin", "kind": "bin", "camera": SMALL, "bins": [{"name": "residual"}]})
 
 
