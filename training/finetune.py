@@ -154,7 +154,9 @@ def fine_tune(
     ]
     if os.environ.get("SORTER_TENSORBOARD", "1") == "1" and keras.backend.backend() == "tensorflow":
         callbacks = [*callbacks, keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)]
-    model.fit(batches, epochs=settings.epochs, callbacks=list(callbacks), verbose=2)
+    # Built now: a backup is restored before the first step, and would leave out the state of an optimizer that has none.
+    model.optimizer.build(model.trainable_variables)
+    model.fit(batches, epochs=settings.epochs, callbacks=list(callbacks), shuffle=False, verbose=2)
     model.save_weights(done)
 
 
