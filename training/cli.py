@@ -53,12 +53,9 @@ def train(
     data: Data,
     run: Annotated[Path, typer.Option("--run", help="Run folder; an interrupted run goes on where it was.")],
     processes: Annotated[int, typer.Option(min=1, help="Processes that render views.")] = os.cpu_count() or 1,
-    strategy: Annotated[
-        str, typer.Option(help="none, mirrored (all GPUs here), or workers (several machines, from TF_CONFIG).")
-    ] = "none",
 ) -> None:
     """Train a network from labelled photos: views on other backgrounds, transfer learning, a run folder."""
-    module, recipes, distribute = load("training.train"), load("training.recipe"), load("training.distribute")
+    module, recipes = load("training.train"), load("training.recipe")
     loaded = recipes.load_recipe(recipe)
     with _bars() as bars:
         tasks: dict[str, Any] = {}
@@ -68,7 +65,7 @@ def train(
                 tasks[what] = bars.add_task(f"views: {what}", total=count)
             bars.update(tasks[what], completed=done)
 
-        with distribute.scope(strategy), disk_full_is_said(run):
+        with disk_full_is_said(run):
             written = module.train(loaded, data, module.Run(run), processes, show)
     chosen = written["chosen"]
     shifted = f", on other backgrounds {100 * chosen['shifted']:.1f} %" if "shifted" in chosen else ""

@@ -18,6 +18,7 @@ list = "board/train.txt"
 [[validation]]
 list = "board/val.txt"
 [network]
+weights = "weights.npz"
 size = 64
 frozen_blocks = 11
 [fit]
@@ -45,7 +46,7 @@ def write_photo(path: Path, pixels: np.ndarray) -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_data(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
     """board/LABEL/*.jpg with train.txt (16) and val.txt (8)."""
     root = tmp_path_factory.mktemp("tiny")
     for part, seeds in (("train", range(8)), ("val", range(8, 12))):
@@ -55,6 +56,8 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 root / "board" / name, draw_photo(name.split("/")[0], int(name[:-4].split("e")[-1].split("c")[-1]))
             )
         (root / "board" / f"{part}.txt").write_text("\n".join(names) + "\n")
+    # Drawn weights quantize to nothing but zeros: the real ones are needed.
+    (root / "weights.npz").symlink_to(data_dir / "weights" / "efficientnet_lite0_imagenet.npz")
     (root / "tiny.toml").write_text(RECIPE)
     return root
 
