@@ -222,7 +222,9 @@ def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     shutil.copytree(
-        ROOT, source, ignore=lambda _, names: [n for n in names if n.startswith((".", "tests", "build")) or n == "shared"]
+        ROOT,
+        source,
+        ignore=lambda _, names: [n for n in names if n.startswith((".", "tests", "build")) or n == "shared"],
     )
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "wheel", "--no-deps", "-w", str(folder), str(source)], check=True, capture_output=True)
