@@ -6,6 +6,7 @@ it prunes nothing behind our back.
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ def open_study(folder: Path, seed: int) -> optuna.Study:
     """Open or make the study of a run folder; every process that opens it works on the same trials."""
     folder.mkdir(parents=True, exist_ok=True)
     storage = JournalStorage(JournalFileBackend(str(folder / "trials.log")))
-    sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-    return optuna.create_study(
-        study_name="fit", storage=storage, sampler=sampler, direction="maximize", load_if_exists=True
-    )
+    study = optuna.create_study(study_name="fit", storage=storage, direction="maximize", load_if_exists=True)
+    # Each process and each start draws on: with one seed for all, a study opened again would repeat its first trials.
+    drawn = seed + 1000 * len(study.trials) + os.getpid()
+    study.sampler = optuna.samplers.TPESampler(seed=drawn, constant_liar=True)
+    return study
 
 
 def suggest(trial: optuna.Trial, recipe: Recipe) -> Recipe:
