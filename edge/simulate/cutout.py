@@ -19,7 +19,7 @@ def cut_out(pixels: Bytes) -> Bytes | None:
     height, width = pixels.shape[:2]
     scale = _SIDE / max(height, width)
     size = (max(16, round(width * scale)), max(16, round(height * scale)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB), dtype=np.float32)
     fitted = _board(lab)
     if fitted is None:
@@ -75,7 +75,7 @@ def _detail(lab: Floats) -> Floats:
     lightness = np.ascontiguousarray(lab[..., 0])
     slopes = cv2.Scharr(lightness, cv2.CV_32F, 1, 0), cv2.Scharr(lightness, cv2.CV_32F, 0, 1)
     gradient = np.asarray(cv2.magnitude(*slopes), dtype=np.float32) / 16.0
-    return np.asarray(cv2.GaussianBlur(gradient, (0, 0), 1.5), dtype=np.float32)
+    return np.asarray(cv2.GaussianBlur(np.asarray(gradient, np.float32), (0, 0), 1.5), dtype=np.float32)
 
 
 def _seeds(lab: Floats, difference: Floats) -> Bytes | None:
