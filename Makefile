@@ -21,7 +21,7 @@ lint: .venv/.test ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/.test ## print every figure of the README
+bench: .venv/.test ## run the benchmarks
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/actuation.py
 	$(BIN)/python benchmarks/changeover.py
