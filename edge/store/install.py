@@ -177,7 +177,7 @@ def version_order(version: str) -> tuple[tuple[int, str], ...]:
 
 def wall_instant(clock: Clock) -> str:
     """The wall clock's date and time, ISO 8601, UTC: for people only, since it may be wrong by years."""
-    return datetime.fromtimestamp(clock.wall_time(), UTC).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(clock.wall_time(), UTC).isoformat(timespec="milliseconds")
 
 
 def check_version(name: str, version: str, digest: str, store: ModelStore) -> None:
