@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from edge.bundle.archive import read_bundle
-from edge.calibrate.record import parse_calibration
+from edge.calibrate.files import parse_calibration
 from edge.classify import shipped_bundle_path
 from edge.clock import SystemClock, VirtualClock, ms
 from edge.config import load_station

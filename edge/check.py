@@ -10,7 +10,9 @@ from typing import Literal
 from edge.bundle.archive import Bundle, open_bundle
 from edge.bundle.golden import check_golden
 from edge.bundle.interpreter import open_interpreter
-from edge.calibrate.record import Calibration, apply_calibration, load_calibration, stale_steps
+from edge.calibrate.apply import apply_calibration, stale_steps
+from edge.calibrate.files import load_calibration
+from edge.calibrate.record import Calibration
 from edge.classify import shipped_bundle_path
 from edge.config import Station, load_station
 from edge.config.station import Bin

@@ -1,7 +1,8 @@
 """Inputs of the station: debounced edges with their instants, and the belt's encoder.
 
 gpiozero's pins call back from their own thread, so nothing here starts one. All inputs but the emergency stop
-are low while active and pulled up; the emergency stop is pulled down, so that a cut wire means stopped.
+are pulled up, and low while active unless the station says otherwise; the emergency stop is pulled down, so that
+a cut wire means stopped.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ from dataclasses import dataclass
 from edge.actuate.pins import Pin, Pins, refusing
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
+from edge.config.inputs import ESTOP, Input
 from edge.interfaces import Clock
 
-DEBOUNCE_MS = 5.0
-ESTOP = "estop"
 # A kernel stamp that lies farther from now is on another clock (kernels before 5.7 used the date).
 OLDEST_STAMP_NS = NS_PER_S
 # Edges that wait to be fetched; more than that and the oldest go.
@@ -118,8 +118,8 @@ class Inputs:
         self._debouncers: dict[str, Debouncer] = {}
         self._pins: list[Pin] = []
         self._callbacks: list[Callable[[float, bool], None]] = []  # gpiozero holds them weakly
-        for name, number in input_pins(station).items():
-            self._watch(name, number, pins)
+        for name, number in station.input_pins().items():
+            self._watch(name, number, station.input(name), pins)
         self._quadrature: Quadrature | None = None
         if station.belt is not None and station.belt.encoder is not None:
             self._watch_encoder(station.belt.encoder.pin_a, station.belt.encoder.pin_b, pins)
@@ -158,15 +158,15 @@ class Inputs:
         self._pins.clear()
         self._callbacks.clear()
 
-    def _watch(self, name: str, number: int, pins: Pins) -> None:
+    def _watch(self, name: str, number: int, settings: Input, pins: Pins) -> None:
         stop = name == ESTOP
         pin = self._open(name, number, pins, "down" if stop else "up")
-        # High is the closed chain of the emergency stop, and the resting level of every other input: active is low.
-        self._debouncers[name] = Debouncer(not pin.state, ms(DEBOUNCE_MS), eager=stop)
+        high_at_rest = settings.active_low
+        self._debouncers[name] = Debouncer(bool(pin.state) != high_at_rest, ms(settings.debounce_ms), eager=stop)
 
         def changed(ticks: float, level: bool) -> None:
             with self._lock:
-                change = self._debouncers[name].edge(not level, self._instant(ticks))
+                change = self._debouncers[name].edge(bool(level) != high_at_rest, self._instant(ticks))
             if change is not None:
                 self._on_change(Edge(name, *change))
 
@@ -207,19 +207,6 @@ class Inputs:
         """The kernel's stamp of an edge (seconds) where it is on our clock, else now."""
         now, stamp = self._clock.now(), round(ticks * NS_PER_S)
         return stamp if 0 <= now - stamp <= OLDEST_STAMP_NS else now
-
-
-def input_pins(station: Station) -> dict[str, int]:
-    """Return the pin of every input, encoder apart."""
-    wanted = {
-        ESTOP: station.safety.estop_pin,
-        "reset": station.safety.reset_pin,
-        "jam": station.safety.jam_pin,
-        "beam": station.sensing.beam_pin,
-        **{f"full:{where.name}": where.full_pin for where in station.bins},
-        **{f"exit:{where.name}": where.exit_pin for where in station.bins},
-    }
-    return {name: number for name, number in wanted.items() if number is not None}
 
 
 class EdgeQueue:

@@ -15,7 +15,8 @@ from edge.actuate.pins import Pins, open_pins
 from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
 from edge.bundle.archive import Bundle, open_bundle
-from edge.calibrate.record import Calibration, apply_calibration, check_camera
+from edge.calibrate.apply import apply_calibration, check_camera
+from edge.calibrate.record import Calibration
 from edge.calibrate.salvage import load_or_set_aside
 from edge.calibrate.thresholds import fitted
 from edge.camera import open_camera

@@ -1,17 +1,20 @@
-"""The person at the terminal: prompts, warnings and progress bars."""
+"""The person at the terminal: prompts, warnings, progress bars and levels that change in place."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import typer
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.prompt import IntPrompt
+from rich.text import Text
 
-from edge.calibrate.person import WISH_TEXT, Progress, Wish
+from edge.calibrate.person import NOBODY, WISH_TEXT, Progress, Show, Wish
 from edge.errors import CalibrationError
 
 # The inputs themselves say when these are done.
@@ -45,13 +48,39 @@ class ConsolePerson:
 
             yield move
 
+    @contextmanager
+    def watching(self, title: str) -> Iterator[Show]:
+        with Live(console=self._console, transient=True, auto_refresh=False) as live:
+            shown: dict[str, bool] = {}
+
+            def show(levels: Mapping[str, bool]) -> None:
+                if levels != shown:
+                    shown.update(levels)
+                    live.update(_levels(title, levels), refresh=True)
+
+            yield show
+
     def say(self, text: str) -> None:
-        self._console.print(f"  {text}", soft_wrap=True)
+        self._console.print(f"  {text}", soft_wrap=True, markup=False)
 
     def key(self) -> str:
-        if self._hurry or not sys.stdin.isatty():
-            raise CalibrationError("nobody is there to press a key: run it at a terminal, without --yes and --json")
+        self._need_somebody()
         return str(typer.getchar())
+
+    def choose(self, question: str, answers: Sequence[str]) -> str:
+        self._need_somebody()
+        self._console.print(f"  [bold]{question}[/]", soft_wrap=True)
+        for number, answer in enumerate(answers, start=1):
+            self._console.print(f"    [cyan]{number}[/] {answer}", soft_wrap=True)
+        numbers = [str(number) for number in range(1, len(answers) + 1)]
+        try:
+            return answers[IntPrompt.ask("  Number", console=self._console, choices=numbers) - 1]
+        except EOFError:
+            raise CalibrationError(NOBODY) from None
+
+    def _need_somebody(self) -> None:
+        if self._hurry or not sys.stdin.isatty():
+            raise CalibrationError(NOBODY)
 
     def _wait(self, prompt: str) -> None:
         if self._hurry:
@@ -62,3 +91,11 @@ class ConsolePerson:
             raise CalibrationError(
                 "nobody is there to answer: run it at a terminal, or with --yes when all is prepared"
             ) from None
+
+
+def _levels(title: str, levels: Mapping[str, bool]) -> Text:
+    line = Text(f"  {title}: ", style="dim")
+    for name, high in levels.items():
+        line.append(f" {name} ")
+        line.append("high" if high else "low", style="green" if high else "yellow")
+    return line

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from typing import Final, Protocol
@@ -38,10 +38,19 @@ WISH_TEXT: Final[dict[Wish, str]] = {
 }
 
 
+NOBODY: Final = "nobody is there to answer: run it at a terminal, without --yes and --json"
+
+
 class Progress(Protocol):
     """A bar from 0 to 1."""
 
     def __call__(self, share: float) -> None: ...
+
+
+class Show(Protocol):
+    """A line of levels that changes in place."""
+
+    def __call__(self, levels: Mapping[str, bool]) -> None: ...
 
 
 class Person(Protocol):
@@ -63,12 +72,24 @@ class Person(Protocol):
         """Show how far a measurement has come."""
         ...
 
+    def watching(self, title: str) -> AbstractContextManager[Show]:
+        """Show levels as they change; what is asked meanwhile stands above them."""
+        ...
+
     def say(self, text: str) -> None:
         """Tell something."""
         ...
 
     def key(self) -> str:
         """Wait for one key and return what it sends.
+
+        Raises:
+            CalibrationError: nobody is there.
+        """
+        ...
+
+    def choose(self, question: str, answers: Sequence[str]) -> str:
+        """Ask for one of several answers.
 
         Raises:
             CalibrationError: nobody is there.
@@ -89,11 +110,18 @@ class Onlooker:
     def progress(self, title: str) -> Iterator[Progress]:
         yield lambda share: None
 
+    @contextmanager
+    def watching(self, title: str) -> Iterator[Show]:
+        yield lambda levels: None
+
     def say(self, text: str) -> None:
         """Nobody listens."""
 
     def key(self) -> str:
-        raise CalibrationError("nobody is there to press a key: run it at a terminal, without --yes and --json")
+        raise CalibrationError(NOBODY)
+
+    def choose(self, question: str, answers: Sequence[str]) -> str:
+        raise CalibrationError(NOBODY)
 
 
 class SimulatedPerson:
@@ -122,7 +150,7 @@ class SimulatedPerson:
         elif wish in (Wish.BELT_ON, Wish.BELT_OFF):
             world.disturb(Disturbance.BELT_STOPPED, active=wish is Wish.BELT_OFF)
         else:
-            world.touch(_pin(world.station, subject), active=wish is Wish.ACTIVATE)
+            world.touch(world.station.input_pins()[subject], active=wish is Wish.ACTIVATE)
 
     def warn(self, text: str) -> None:
         self._shown.warn(text)
@@ -130,11 +158,17 @@ class SimulatedPerson:
     def progress(self, title: str) -> AbstractContextManager[Progress]:
         return self._shown.progress(title)
 
+    def watching(self, title: str) -> AbstractContextManager[Show]:
+        return self._shown.watching(title)
+
     def say(self, text: str) -> None:
         self._shown.say(text)
 
     def key(self) -> str:
         return self._shown.key()
+
+    def choose(self, question: str, answers: Sequence[str]) -> str:
+        return self._shown.choose(question, answers)
 
 
 def _middle(station: Station) -> tuple[float, float]:
@@ -150,11 +184,4 @@ def _upstream(station: Station) -> tuple[float, float]:
     return {"right": (0.0, y), "left": (1.0, y), "down": (x, 0.0), "up": (x, 1.0)}[direction]
 
 
-def _pin(station: Station, sensor: str) -> int:
-    """Return the pin of an input, as `edge/inputs.py` names it."""
-    from edge.inputs import input_pins
-
-    return input_pins(station)[sensor]
-
-
-__all__ = ["WISH_TEXT", "Onlooker", "Person", "Progress", "SimulatedPerson", "Wish"]
+__all__ = ["NOBODY", "WISH_TEXT", "Onlooker", "Person", "Progress", "Show", "SimulatedPerson", "Wish"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from edge.calibrate.record import Calibration, stale_steps
+from edge.calibrate.apply import stale_steps
+from edge.calibrate.record import Calibration
 from edge.config import Station
 
 # In the order in which they build on each other.

@@ -7,7 +7,8 @@ import tomllib
 from contextlib import suppress
 from pathlib import Path
 
-from edge.calibrate.record import FILE_NAME, FORMAT_VERSION, Calibration, load_calibration
+from edge.calibrate.files import FILE_NAME, load_calibration
+from edge.calibrate.record import FORMAT_VERSION, Calibration
 from edge.errors import CalibrationError
 
 log = logging.getLogger(__name__)

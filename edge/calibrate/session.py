@@ -11,14 +11,16 @@ from typing import Any
 import cv2
 
 from edge.bundle.archive import open_bundle
+from edge.calibrate.apply import apply_calibration, step_digest, without_stale
 from edge.calibrate.background import measure_background
 from edge.calibrate.belt import measure_belt
 from edge.calibrate.bench import Bench
 from edge.calibrate.camera import CameraWishes, measure_camera, usual_speed
 from edge.calibrate.diverters import measure_diverters
+from edge.calibrate.files import save_calibration
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person
-from edge.calibrate.record import Calibration, apply_calibration, save_calibration, step_digest, without_stale
+from edge.calibrate.record import Calibration
 from edge.calibrate.report import measurable, needed_steps, sensor_names, step_state
 from edge.calibrate.sensors import measure_sensors
 from edge.calibrate.thresholds import fitted, measure_thresholds

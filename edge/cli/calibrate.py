@@ -56,7 +56,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show what was measured, when, and what is missing or stale."""
-    from edge.calibrate.record import history, load_calibration
+    from edge.calibrate.files import history, load_calibration
     from edge.calibrate.report import flat, needed_steps, step_state
 
     settings = load(station, demo, state_folder)
@@ -115,7 +115,7 @@ def diff(
     from rich.console import Console
     from rich.table import Table
 
-    from edge.calibrate.record import load_calibration
+    from edge.calibrate.files import load_calibration
     from edge.calibrate.report import differences
 
     folder = load(station, demo, state_folder).state_folder
@@ -141,7 +141,7 @@ def restore(
     state_folder: StateOption = None,
 ) -> None:
     """Put an older calibration in the place of the one in use, which is kept as well."""
-    from edge.calibrate.record import save_calibration
+    from edge.calibrate.files import save_calibration
     from edge.clock import SystemClock
 
     settings = load(station, demo, state_folder)
@@ -151,7 +151,7 @@ def restore(
 
 
 def _older(folder: Path, number: int) -> tuple[Path, Calibration]:
-    from edge.calibrate.record import history, parse_calibration
+    from edge.calibrate.files import history, parse_calibration
     from edge.errors import CalibrationError
 
     paths = history(folder)

@@ -51,8 +51,8 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
 
     from rich.console import Console
 
+    from edge.calibrate.files import load_calibration
     from edge.calibrate.hold import folder_claimed, service_held
-    from edge.calibrate.record import load_calibration
     from edge.service.commands import SystemRunner
     from edge.wiring import LIVE_CAMERAS
 

@@ -41,7 +41,8 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[Row]:
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
         models = list(_models(field.annotation))
-        brackets = "[]" if get_origin(field.annotation) is tuple else ""
+        origin = get_origin(field.annotation)
+        brackets = "[]" if origin is tuple else ".NAME" if origin is dict else ""
         if not models:
             yield Row(key, _type_name(field.annotation, field.metadata), _default(field), field.description or "")
         elif len(models) == 1:

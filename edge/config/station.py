@@ -10,7 +10,10 @@ from pydantic import Field, model_validator
 
 from edge.config.actuators import ActuatorSettings
 from edge.config.base import Ms, Name, Pin, Settings
+from edge.config.belt import Belt
 from edge.config.cameras import CameraSettings
+from edge.config.inputs import ESTOP, Input
+from edge.config.simulation import Simulation
 
 RESIDUAL = "residual"
 
@@ -22,31 +25,6 @@ class Region(Settings):
     y: int = Field(default=0, ge=0, description="top edge, pixels")
     width: int | None = Field(default=None, ge=32, description="width, pixels; unset: to the right edge")
     height: int | None = Field(default=None, ge=32, description="height, pixels; unset: to the bottom edge")
-
-
-class Encoder(Settings):
-    """A quadrature encoder on the belt."""
-
-    pin_a: Pin = Field(description="GPIO (BCM) number of channel A")
-    pin_b: Pin = Field(description="GPIO (BCM) number of channel B")
-    ticks_per_mm: float = Field(gt=0, le=1000, description="edges counted per millimetre of belt")
-
-
-class Belt(Settings):
-    """A conveyor under the camera."""
-
-    speed_mm_per_s: float = Field(gt=0, le=5000, description="belt speed, mm/s")
-    mm_per_pixel: float = Field(gt=0, le=10, description="scale at the belt's surface, mm per pixel")
-    direction: Literal["right", "left", "down", "up"] = Field(
-        default="right", description="where items go in the picture"
-    )
-    decision_line: float = Field(
-        default=0.6, ge=0.1, le=0.95, description="where an item is decided, fraction of the view along the belt"
-    )
-    lanes: int = Field(default=1, ge=1, le=8, description="lanes across the belt")
-    merge_gap_mm: float = Field(default=8.0, ge=0, le=200, description="parts closer than this are one item, mm")
-    encoder: Encoder | None = Field(default=None, description="encoder on the belt, if fitted")
-    run_pin: Pin | None = Field(default=None, description="output that lets the belt run; off on a fault")
 
 
 class Bin(Settings):
@@ -154,25 +132,6 @@ class Safety(Settings):
     )
 
 
-class Simulation(Settings):
-    """The simulated station behind camera type `simulated`."""
-
-    seed: int = Field(default=1, ge=0, description="same seed, same run")
-    photos: Path | None = Field(
-        default=None, description="folder with one folder of photos per label; unset: the shipped ones"
-    )
-    items_per_min: float = Field(default=60.0, gt=0, le=6000, description="mean rate, items per minute")
-    min_gap_mm: float = Field(default=40.0, ge=0, le=1000, description="least gap between items, mm")
-    smallest_mm: float = Field(default=55.0, ge=5, le=1000, description="longer side of the smallest items, mm")
-    largest_mm: float = Field(default=95.0, ge=5, le=1000, description="longer side of the largest items, mm")
-    exposure_ms: float = Field(default=1.5, ge=0, le=100, description="how long the shutter is open, ms")
-    noise: float = Field(default=2.0, ge=0, le=50, description="standard deviation of the sensor's noise, grey levels")
-    frame_age_ms: Ms = Field(default=15.0, le=500, description="how old a frame is when the program sees it, ms")
-    texture: str = Field(
-        default="rubber", description="belt surface: rubber, blue, seams, dirty, wood, or a picture's path"
-    )
-
-
 class Station(Settings):
     """One sorter, as its people describe it."""
 
@@ -192,6 +151,9 @@ class Station(Settings):
     bins: tuple[Bin, ...] = Field(min_length=1)
     actuators: tuple[ActuatorSettings, ...] = ()
     safety: Safety = Safety()
+    inputs: dict[str, Input] = Field(
+        default={}, description="inputs.NAME.active_low and inputs.NAME.debounce_ms (5); calibration learns them"
+    )
     journal: JournalSettings = JournalSettings()
     page: Page = Page()
     simulation: Simulation = Simulation()
@@ -225,6 +187,7 @@ class Station(Settings):
             problems.append('a bin station has no [belt]; remove the table or set kind = "conveyor"')
         for where in self.bins:
             problems += self._check_bin(where)
+        problems += self._check_inputs()
         problems += [
             f"pin {pin} is used by {' and '.join(users)}" for pin, users in self.pin_users().items() if len(users) > 1
         ]
@@ -262,6 +225,34 @@ class Station(Settings):
                 f"bin {where.name!r}: dwell_ms {where.dwell_ms:g} is longer than max_on_ms {actuator.max_on_ms:g} of {actuator.name!r}"
             )
         return problems
+
+    def _check_inputs(self) -> list[str]:
+        fitted = self.input_pins()
+        known = ", ".join(fitted) or "none"
+        problems = [
+            f"inputs.{name}: no such input is fitted (there are: {known})" for name in self.inputs if name not in fitted
+        ]
+        if ESTOP in self.inputs and not self.inputs[ESTOP].active_low:
+            problems.append(
+                f"inputs.{ESTOP}.active_low: a cut wire must mean stopped, so it is always low while pressed"
+            )
+        return problems
+
+    def input_pins(self) -> dict[str, int]:
+        """Return the pin of every input, encoder apart, under the name that the station calls it by."""
+        wanted = {
+            ESTOP: self.safety.estop_pin,
+            "reset": self.safety.reset_pin,
+            "jam": self.safety.jam_pin,
+            "beam": self.sensing.beam_pin,
+            **{f"full:{where.name}": where.full_pin for where in self.bins},
+            **{f"exit:{where.name}": where.exit_pin for where in self.bins},
+        }
+        return {name: number for name, number in wanted.items() if number is not None}
+
+    def input(self, name: str) -> Input:
+        """Return how an input behaves."""
+        return self.inputs.get(name, Input())
 
     def pin_users(self) -> dict[int, list[str]]:
         """Return every GPIO number in use with the keys that use it."""

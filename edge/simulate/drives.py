@@ -120,11 +120,12 @@ def build_flap(settings: ActuatorSettings, start: int) -> Flap:
 
 
 def resting_inputs(station: Station) -> dict[int, bool]:
-    """Every input is high while nothing is there: sensors pull low, and the emergency stop's chain is closed."""
+    """Every input is high while nothing is there, unless the station says otherwise; the emergency stop's chain is closed."""
     pins = [station.safety.estop_pin, station.safety.reset_pin, station.safety.jam_pin, station.sensing.beam_pin]
     pins += [pin for where in station.bins for pin in (where.full_pin, where.exit_pin)]
     pins += [a.pins().get("home_pin") for a in station.actuators]
     levels = {pin: True for pin in pins if pin is not None}
+    levels |= {pin: station.input(name).active_low for name, pin in station.input_pins().items()}
     if station.belt is not None and station.belt.encoder is not None:
         levels |= {station.belt.encoder.pin_a: False, station.belt.encoder.pin_b: False}
     return levels

@@ -65,6 +65,8 @@ class World:
         self.scene: Scene = build_scene(station, self.surface, self.flaps, self._agenda, self.started_at)
         self.scene.on_landing = self._landed
         self.inputs: dict[int, bool] = resting_inputs(station)
+        fitted = station.input_pins()
+        self._high_while_active = {pin for name, pin in fitted.items() if not station.input(name).active_low}
         simulation = station.simulation
         self._sensor = Sensor(
             (station.camera.width, station.camera.height), Optics(noise=simulation.noise), simulation.seed
@@ -132,6 +134,8 @@ class World:
             self._move_belt(at)
 
     def _set_input(self, pin: int | None, level: bool) -> None:
+        """Set an input as if it were low while active."""
+        level = level != (pin in self._high_while_active)
         if pin is not None and self.inputs.get(pin) != level:
             self.inputs[pin] = level
             self._edges.append((pin, level))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.bundle.archive import read_bundle
-from edge.calibrate.record import FILE_NAME
+from edge.calibrate.files import FILE_NAME
 from edge.calibrate.salvage import load_or_set_aside
 from edge.changeover import Changeover
 from edge.clock import VirtualClock

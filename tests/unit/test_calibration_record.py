@@ -9,23 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.calibrate.record import (
-    BeltStep,
-    Calibration,
-    CameraStep,
-    DiverterStep,
-    VerifyStep,
-    apply_calibration,
-    check_camera,
-    history,
-    load_calibration,
-    parse_calibration,
-    save_calibration,
-    stale_steps,
-    step_digest,
-    without_stale,
-)
+from edge.calibrate.apply import apply_calibration, check_camera, stale_steps, step_digest, without_stale
+from edge.calibrate.files import history, load_calibration, parse_calibration, save_calibration
+from edge.calibrate.record import BeltStep, Calibration, CameraStep, DiverterStep, SensorStep, VerifyStep
 from edge.config import Station, load_station
+from edge.config.inputs import Input
 from edge.errors import CalibrationError
 
 DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"
@@ -77,6 +65,18 @@ def test_measured_values_take_the_place_of_written_ones_and_nothing_else_changes
     assert applied.actuator("flap-2") == station.actuator("flap-2")
     assert applied.bins == station.bins
     assert applied.belt.decision_line == station.belt.decision_line
+
+
+def test_what_sensors_were_learnt_to_do_is_used_and_hangs_on_their_pins() -> None:
+    station = load_station(DEMO.with_name("practice.toml"))
+    learnt = SensorStep(
+        measured_at="2026-01-02T03:04:05Z", of=step_digest(station, "sensors", "full:metal"), active_low=False,
+        debounce_ms=12.5,
+    )  # fmt: skip
+    calibration = Calibration(station=station.name, sensors={"full:metal": learnt})
+    assert apply_calibration(station, calibration).input("full:metal") == Input(active_low=False, debounce_ms=12.5)
+    bins = [b.model_copy(update={"full_pin": 25}) if b.name == "metal" else b for b in station.bins]
+    assert stale_steps(station.model_copy(update={"bins": tuple(bins)}), calibration) == ["sensors"]
 
 
 def test_a_changed_setting_makes_stale_what_hangs_on_it_and_nothing_else(station: Station) -> None:

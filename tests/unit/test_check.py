@@ -11,7 +11,9 @@ import pytest
 import tomli_w
 from typer.testing import CliRunner
 
-from edge.calibrate.record import Calibration, CameraStep, save_calibration, step_digest
+from edge.calibrate.apply import step_digest
+from edge.calibrate.files import save_calibration
+from edge.calibrate.record import Calibration, CameraStep
 from edge.check import Problem, Report, check_station, pin_problems, stroke_problems, view_problems
 from edge.cli import root
 from edge.clock import SystemClock

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from edge.actuate.mock_pins import MockPins
 from edge.clock import VirtualClock, ms
 from edge.config import load_station
-from edge.inputs import DEBOUNCE_MS, Debouncer, Edge, EdgeQueue, Inputs, Quadrature
+from edge.config.inputs import Input
+from edge.inputs import Debouncer, Edge, EdgeQueue, Inputs, Quadrature
 
 STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
 SETTLE = ms(5)
@@ -82,9 +83,9 @@ def test_an_encoder_that_skips_a_state_counts_the_loss() -> None:
 class Bench:
     """The conveyor station's inputs on mock pins."""
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: dict[str, Input] | None = None) -> None:
         self.pins, self.clock, self.edges, self.ticks = MockPins(), VirtualClock(), EdgeQueue(), 0
-        station = load_station(STATIONS / "conveyor.toml")
+        station = load_station(STATIONS / "conveyor.toml").model_copy(update={"inputs": inputs or {}})
         self.inputs = Inputs(station, self.pins, self.clock, self.edges.put, self._count)
 
     def _count(self, at: int, step: int) -> None:
@@ -127,10 +128,21 @@ def test_a_sensor_is_told_once_it_has_settled_with_its_first_instant() -> None:
     contact = bench.clock.now()
     bench.set(23, False)
     assert bench.edges.drain() == []
-    assert bench.inputs.next_at() == contact + ms(DEBOUNCE_MS)
+    assert bench.inputs.next_at() == contact + SETTLE
     assert bench.run(6) == [Edge("exit:plastic", True, contact)]
     assert bench.run(100) == []
     assert bench.inputs.is_active("exit:plastic")
+
+
+def test_what_was_learnt_of_a_sensor_is_used() -> None:
+    bench = Bench({"exit:plastic": Input(active_low=False, debounce_ms=20)})
+    assert bench.inputs.is_active("exit:plastic")  # mock pins follow the pull-up
+    bench.set(23, False)
+    bench.run(100)
+    contact = bench.clock.now()
+    bench.set(23, True)
+    assert bench.run(19) == []
+    assert bench.run(2) == [Edge("exit:plastic", True, contact)]
 
 
 def test_the_encoder_s_edges_are_ticks() -> None:

@@ -1,0 +1,81 @@
+"""The calibration's file: read whole, written whole and atomically, older ones kept."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import tomli_w
+from pydantic import ValidationError
+
+from edge.calibrate.record import FORMAT_VERSION, Calibration
+from edge.config import explain_problems
+from edge.durable import write_atomically
+from edge.errors import CalibrationError
+
+FILE_NAME = "calibration.toml"
+HISTORY_FOLDER = "calibrations"
+HISTORY_KEPT = 20
+
+
+def load_calibration(folder: Path) -> Calibration | None:
+    """Read the calibration in a state folder; None when the station was never calibrated.
+
+    Raises:
+        CalibrationError: the file is damaged, or newer than this program.
+    """
+    path = folder / FILE_NAME
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CalibrationError(f"{path}: can't be read: {error.strerror}") from None
+    return parse_calibration(content, path)
+
+
+def parse_calibration(content: bytes, path: Path) -> Calibration:
+    """Read a calibration's text; `path` names it in the error.
+
+    Raises:
+        CalibrationError: it is damaged, or newer than this program.
+    """
+    mend = "restore an older one with `sorter calibrate restore`, or measure again with `sorter calibrate`"
+    try:
+        table = tomllib.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise CalibrationError(f"{path}: damaged ({error}); {mend}") from None
+    version = table.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise CalibrationError(
+            f"{path}: written by a newer edge-sorter (format {version}, this one reads {FORMAT_VERSION}); update, or {mend}"
+        )
+    try:
+        return Calibration.model_validate(table)
+    except ValidationError as error:
+        problems = "\n".join(f"  {line}" for line in explain_problems(error, Calibration, table))
+        raise CalibrationError(f"{path}: not a calibration; {mend}\n{problems}") from None
+
+
+def save_calibration(folder: Path, calibration: Calibration, stamp: str) -> Path:
+    """Write the calibration whole, keeping the one before in the history folder under `stamp`."""
+    path = folder / FILE_NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            history = folder / HISTORY_FOLDER
+            history.mkdir(exist_ok=True)
+            write_atomically(history / f"{stamp}.toml", path.read_bytes())
+            for old in sorted(history.glob("*.toml"))[:-HISTORY_KEPT]:
+                old.unlink()
+        write_atomically(path, tomli_w.dumps(calibration.model_dump(exclude_none=True)).encode())
+    except OSError as error:
+        raise CalibrationError(
+            f"{path}: can't be written: {error.strerror}; the old calibration is unchanged"
+        ) from None
+    return path
+
+
+def history(folder: Path) -> list[Path]:
+    """Return the older calibrations that are kept, newest first."""
+    return sorted((folder / HISTORY_FOLDER).glob("*.toml"), reverse=True)
