@@ -1,0 +1,50 @@
+"""Everything that one station consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edge.actuate.schedule import Schedule
+from edge.belt_watch import BeltWatch
+from edge.camera.watch import CameraWatch
+from edge.changeover import Changeover
+from edge.health import Health
+from edge.interfaces import Actuator, Camera, Classifier, Clock
+from edge.journal import Journal
+from edge.line import Line
+from edge.live import LiveView
+from edge.panel import Panel
+from edge.service.latch import EstopLatch
+from edge.service.machine import Machine
+from edge.service.notify import Notifier
+from edge.web import PageServer
+
+
+@dataclass
+class Parts:
+    """A station, built but not running."""
+
+    clock: Clock
+    line: Line
+    open_camera: Callable[[], Camera]
+    actuators: dict[str, Actuator]
+    schedule: Schedule
+    journal: Journal
+    live: LiveView
+    health: Health
+    notifier: Notifier
+    panel: Panel
+    latch: EstopLatch
+    machine: Machine
+    # Opens the active model anew and tries it; takes seconds.
+    open_classifier: Callable[[], Classifier]
+    belt: BeltWatch | None = None
+    camera_watch: CameraWatch | None = None
+    page: PageServer | None = None
+    open_page: Callable[[], PageServer] | None = None
+    models: Changeover | None = None
+    # Real camera, real pins: not a simulated or replayed station on somebody's desk.
+    is_live: bool = False
+    # Called once a turn by the supervisor: inputs, probation. Must return at once.
+    watchers: list[Callable[[int], None]] = field(default_factory=list)
