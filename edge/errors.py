@@ -41,6 +41,10 @@ class CameraClockError(CameraError):
     """The camera's frames are not stamped with the station's clock, so nothing can be timed by them."""
 
 
+class CameraControlError(CameraError):
+    """The camera has no such control, or does not let it be set."""
+
+
 class ActuatorError(SorterError):
     """A pin or an actuator can't be opened or driven."""
 

@@ -58,6 +58,28 @@ class Camera(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Controls:
+    """What a camera says that it took its newest picture with; None: it does not say, or has no such thing."""
+
+    exposure_us: float | None = None
+    gain: float | None = None
+    digital_gain: float | None = None
+    red_gain: float | None = None
+    blue_gain: float | None = None
+    white_balance_k: float | None = None
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A camera that says how it is set."""
+
+    @property
+    def controls(self) -> Controls:
+        """Return what the newest picture was taken with."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """Something that is being followed in the newest frame, for the page and for pictures.
 

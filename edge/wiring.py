@@ -14,19 +14,21 @@ from edge.actuate import open_actuators
 from edge.actuate.pins import Pins, open_pins
 from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
+from edge.bin_levels import BinLevels, counted_bins
 from edge.bundle.archive import Bundle, open_bundle
 from edge.calibrate.apply import apply_calibration, check_camera
 from edge.calibrate.record import Calibration
 from edge.calibrate.salvage import load_or_set_aside
+from edge.calibrate.still import unpack_view
 from edge.calibrate.thresholds import fitted
 from edge.camera import open_camera
-from edge.camera.watch import CameraWatch
+from edge.camera.watch import CameraWatch, StillView
 from edge.changeover import Changeover, Serving, build_changeover
 from edge.classify import BundleClassifier, shipped_bundle_path
 from edge.clock import SystemClock, ms
 from edge.config import Station
 from edge.decide import Policy
-from edge.errors import BundleError, ConfigError, SorterError
+from edge.errors import BundleError, CalibrationError, ConfigError, SorterError
 from edge.faults import FaultKind
 from edge.health import Health, Limits
 from edge.interfaces import Camera, Classifier, Clock
@@ -34,7 +36,8 @@ from edge.journal import Journal, open_journal
 from edge.line import Line
 from edge.live import LiveView
 from edge.panel import Panel
-from edge.runtime import Parts, Runtime
+from edge.parts import Parts
+from edge.runtime import Runtime
 from edge.sensing import build_trigger
 from edge.sensor_watch import watch_sensors
 from edge.service.latch import EstopLatch
@@ -42,7 +45,7 @@ from edge.service.machine import Machine
 from edge.service.notify import Notifier
 from edge.store.models import ModelStore
 from edge.store.timed import TimedClassifier
-from edge.transport import build_belt, build_transport
+from edge.transport import Chute, build_belt, build_transport
 from edge.transport.conveyor import Conveyor
 from edge.web import PageServer, build_app
 
@@ -60,7 +63,13 @@ def build_line(station: Station, classifier: Classifier, min_scores: Mapping[str
     belt = build_belt(station)
     min_scores = _thresholds(station, min_scores)
     policy = Policy(station=station, min_scores=min_scores, min_margin=station.deciding.min_margin)
-    return Line(clock, build_trigger(station, belt), classifier, policy, build_transport(station, belt))
+    transport = build_transport(station, belt)
+    trigger = (
+        build_trigger(station, belt, transport.is_moving)
+        if isinstance(transport, Chute)
+        else build_trigger(station, belt)
+    )
+    return Line(clock, trigger, classifier, policy, transport)
 
 
 def _thresholds(station: Station, models_own: Mapping[str, float]) -> Mapping[str, float]:
@@ -145,6 +154,7 @@ def _build(
 
     line = build_line(station, serving.classifier, serving.bundle.manifest.thresholds.minimum_score, clock)
     panel = Panel(station, pins, clock, health)
+    panel.levels = BinLevels(counted_bins(station), station.state_folder)
     belt = watch_belt(station, line, health, panel)
 
     def open_checked() -> Camera:
@@ -170,7 +180,7 @@ def _build(
             if models is None
             else models.reopen,
             belt=belt,
-            camera_watch=watch_camera(station),
+            camera_watch=watch_camera(station, calibration),
             page=_first_page(open_page, health, notifier, clock) if station.page.enabled else None,
             open_page=open_page,
             models=models,
@@ -178,7 +188,7 @@ def _build(
         )
     )
 
-    runtime.supervisor.watchers.append(watch_sensors(line, health, panel).watch)
+    runtime.supervisor.watchers.append(watch_sensors(line, health, panel, journal).watch)
 
     def put_to_work(another: Serving) -> None:
         """Everything that belongs to a model changes in one go: thresholds, the journal's digest, the page."""
@@ -198,11 +208,25 @@ def _introduce(station: Station, line: Line, journal: Journal, live: LiveView, s
     live.publish_model(manifest.name, manifest.version)
 
 
-def watch_camera(station: Station) -> CameraWatch:
-    """Have the camera's pictures watched; only those of a sensor, with its noise, can be told to be frozen."""
+def watch_camera(station: Station, calibration: Calibration | None = None) -> CameraWatch:
+    """Have the camera's pictures watched, against what stood still when it was calibrated.
+
+    Only the pictures of a sensor, with its noise, can be told to be frozen.
+    """
     camera = station.camera.type
     has_noise = camera in LIVE_CAMERAS or (camera == "simulated" and station.simulation.noise > 0)
-    return CameraWatch(can_freeze=has_noise)
+    return CameraWatch(_calibrated_view(calibration), can_freeze=has_noise)
+
+
+def _calibrated_view(calibration: Calibration | None) -> StillView | None:
+    step = None if calibration is None else calibration.background
+    if step is None or step.view is None:
+        return None
+    try:
+        return unpack_view(step.view)
+    except CalibrationError as error:
+        log.warning("%s; what stands still is learnt anew: run `sorter calibrate background`", error)
+        return None
 
 
 def _first_page(

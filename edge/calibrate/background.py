@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.calibrate.bench import Bench
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person, Wish
 from edge.calibrate.record import BackgroundStep
+from edge.calibrate.still import pack_view
+from edge.camera.watch import StillView, learn_view, small_grey
 from edge.clock import NS_PER_S
 from edge.errors import CalibrationError
+from edge.interfaces import Trigger
 from edge.sensing import build_trigger
 from edge.sensing.view import build_view
 from edge.transport import build_belt
@@ -19,9 +24,27 @@ from edge.types import Crop, Image, Item
 
 # Every so many frames one is kept for the statistics.
 KEEP_EVERY = 5
+VIEW_EVERY = 2
 ITEMS_WANTED = 5
 # Items that stand out by fewer standard deviations than this are missed or cut short now and then.
 LEAST_SEPARABILITY = 5.0
+
+
+@dataclass(frozen=True)
+class _Empty:
+    """The empty place over some seconds.
+
+    Attributes:
+        last: the newest picture.
+        deviation: standard deviation of a pixel over time, median over the view, grey levels.
+        false_items: items seen although there were none.
+        still: what stands still before the camera; None: too few pictures to tell.
+    """
+
+    last: Image
+    deviation: float
+    false_items: int
+    still: StillView | None
 
 
 def measure_background(
@@ -33,14 +56,47 @@ def measure_background(
         CalibrationError: something lies there or moves although it should be empty, or no item came.
     """
     person.ask(Wish.EMPTY)
-    if bench.station.belt is not None:
-        person.warn("The belt will run.")
-        if not bench.has_relay:
-            person.ask(Wish.BELT_ON)
-        bench.run_belt(on=True)
+    start_belt(bench, person)
     trigger = build_trigger(bench.station, build_belt(bench.station))
+    empty = _watch_empty(bench, person, trigger, seconds)
+    person.ask(Wish.ITEMS)
+    found = _watch_items(bench, person, trigger, items_seconds)
+    bench.run_belt(on=False)
+    crops = [item.crops[0] for item in found if item.crops]
+    if not crops:
+        raise CalibrationError(
+            f"no item was seen within {items_seconds:g} s: put items through the view, check that the belt runs, "
+            "or raise sensing.sensitivity"
+        )
+    separability = _separability(crops, empty.last, max(empty.deviation, 0.5))
+    step = BackgroundStep(
+        measured_at="", of=digest, seconds=seconds, separability=separability, false_items=empty.false_items,
+        view=None if empty.still is None else pack_view(empty.still),
+    )  # fmt: skip
+    lines = [
+        f"The empty place was watched for {seconds:g} s; {_count(step.false_items)} seen there.",
+        f"Items differ from it by {separability:.0f} times its own changes ({len(crops)} items looked at).",
+    ]
+    if empty.still is not None and empty.still.is_telling:
+        lines.append("What stands still around it was learnt: a camera that is moved will be noticed.")
+    warnings = _warnings(step, empty.still)
+    return Outcome({"background": step}, tuple(lines), warnings, {"background": empty.last, "item": crops[-1].pixels})
+
+
+def start_belt(bench: Bench, person: Person) -> None:
+    """Let the belt run, after a warning; nothing where there is none."""
+    if bench.station.belt is None:
+        return
+    person.warn("The belt will run.")
+    if not bench.has_relay:
+        person.ask(Wish.BELT_ON)
+    bench.run_belt(on=True)
+
+
+def _watch_empty(bench: Bench, person: Person, trigger: Trigger, seconds: float) -> _Empty:
     view = build_view(bench.station, bench.size)
     kept: list[Image] = []
+    small: list[NDArray[np.float32]] = []
     false_items = 0
     last = bench.frame()
     with person.progress(f"Watching the empty place for {seconds:g} s") as progress:
@@ -50,33 +106,22 @@ def measure_background(
             last = frame
             if n % KEEP_EVERY == 0:
                 kept.append(view.shrink(frame.pixels))
+            if n % VIEW_EVERY == 0:
+                small.append(small_grey(frame.pixels))
             progress(min(1.0, (frame.captured_at - first_at) / NS_PER_S / seconds))
     deviation = float(np.median(np.std(np.array(kept, np.float32), axis=0)))
+    return _Empty(last.pixels, deviation, false_items, learn_view(small))
 
-    person.ask(Wish.ITEMS)
+
+def _watch_items(bench: Bench, person: Person, trigger: Trigger, seconds: float) -> list[Item]:
     found: list[Item] = []
     with person.progress("Watching some items") as progress:
-        for frame in bench.frames_for(items_seconds):
+        for frame in bench.frames_for(seconds):
             found += trigger.observe(frame)
             progress(min(1.0, len(found) / ITEMS_WANTED))
             if len(found) >= ITEMS_WANTED:
                 break
-    bench.run_belt(on=False)
-    crops = [item.crops[0] for item in found if item.crops]
-    if not crops:
-        raise CalibrationError(
-            f"no item was seen within {items_seconds:g} s: put items through the view, check that the belt runs, "
-            "or raise sensing.sensitivity"
-        )
-    separability = _separability(crops, last.pixels, max(deviation, 0.5))
-    step = BackgroundStep(
-        measured_at="", of=digest, seconds=seconds, separability=separability, false_items=false_items
-    )
-    lines = (
-        f"The empty place was watched for {seconds:g} s; {_count(false_items)} seen there.",
-        f"Items differ from it by {separability:.0f} times its own changes ({len(crops)} items looked at).",
-    )
-    return Outcome({"background": step}, lines, _warnings(step), {"background": last.pixels, "item": crops[-1].pixels})
+    return found
 
 
 def _separability(crops: Sequence[Crop], empty: Image, deviation: float) -> float:
@@ -100,8 +145,18 @@ def _count(items: int) -> str:
     return "nothing was" if items == 0 else "1 item was" if items == 1 else f"{items} items were"
 
 
-def _warnings(step: BackgroundStep) -> tuple[str, ...]:
+def _warnings(step: BackgroundStep, still: StillView | None) -> tuple[str, ...]:
     found = []
+    if still is None:
+        found.append(
+            "It was watched too briefly to learn what stands still around it; that is learnt at each start instead: "
+            "--seconds 20 keeps it."
+        )
+    elif not still.is_telling:
+        found.append(
+            "Nothing with a pattern stands still in the picture (rails, screws, an edge): a camera that is moved can't be "
+            "noticed. Let it see a little of the machine beside the belt."
+        )
     if step.false_items:
         found.append(
             f"{_count(step.false_items).capitalize()} seen although it was empty: clean the belt, keep people and their "

@@ -14,7 +14,7 @@ from edge.clock import NS_PER_S, ms
 from edge.config import Station
 from edge.config.cameras import CameraSettings
 from edge.errors import CalibrationError, SorterError
-from edge.interfaces import Actuator, Camera, Clock, Paced
+from edge.interfaces import Actuator, Camera, Clock, Controls, Metered, Paced
 from edge.simulate.world import World
 from edge.types import Box, Frame
 
@@ -85,6 +85,11 @@ class Bench:
     def has_control(self, name: str) -> bool:
         """Whether this kind of camera has a setting of that name."""
         return name in type(self.station.camera).model_fields
+
+    @property
+    def controls(self) -> Controls:
+        """What the camera says that the newest picture was taken with."""
+        return self.camera.controls if isinstance(self.camera, Metered) else Controls()
 
     def frame(self) -> Frame:
         """Wait for the next frame; everything else that is due meanwhile is done at its instant.

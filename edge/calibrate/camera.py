@@ -7,7 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.calibrate.bench import Bench
-from edge.calibrate.light import FLICKER_LIMIT, Light, Setting, choose_exposure, measure_light, sharpness
+from edge.calibrate.exposure import (
+    AUTOMATIC,
+    PAPER_TOLERANCE,
+    SETTLE_FRAMES,
+    TINT_LIMIT,
+    WORDS,
+    Chosen,
+    choose_controls,
+    refuse_wandering,
+)
+from edge.calibrate.light import FLICKER_LIMIT, LOCK_LIMIT, Light, measure_light, sharpness
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person, Progress, Wish
 from edge.calibrate.record import CameraStep
@@ -15,13 +25,10 @@ from edge.calibrate.region import find_region
 from edge.calibrate.scale import Scale, combine, find_scale, scale_from_ruler
 from edge.config import Station
 from edge.errors import CalibrationError
+from edge.interfaces import Controls
 from edge.types import Box, Frame, Image
 
-SHEET_FRAMES, SETTLE_FRAMES, FINDING_FRAMES = 12, 8, 30
-# Analogue gain beyond which a sensor of a Pi shows more noise than picture.
-MOST_GAIN = 16.0
-# Grey level of white paper: bright, and nothing of it burnt out.
-PAPER_AIM, PAPER_TOLERANCE, BURNT = 205.0, 0.06, 248.0
+SHEET_FRAMES, FINDING_FRAMES = 12, 30
 # Sharpness (see `sharpness`) of the sheet below which items lose their edges.
 LEAST_SHARPNESS = 0.45
 
@@ -45,49 +52,56 @@ class CameraWishes:
     find: bool = False
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    exposure_us: int | None
-    gain: float | None
-    needs_light: float  # factor by which the light is too weak; 1: enough
-    flicker_free: bool
-
-
 def measure_camera(bench: Bench, person: Person, digest: str, speed_mm_per_s: float, wishes: CameraWishes) -> Outcome:
-    """Choose and lock the exposure, measure the scale and the empty view; `digest` is the step's.
+    """Choose and lock exposure and colour, measure the scale and the empty view; `digest` is the step's.
 
     Raises:
         CalibrationError: the lens is covered, there is no sheet, the lamps flicker, or nothing stays as it is.
     """
-    bench.open_camera(exposure_us=None, gain=None)
+    bench.open_camera(**AUTOMATIC)
     region = _checked(wishes.region or bench.region, bench.size)
     if wishes.find:
         region = _found(bench, person, region)
     bench.run_belt(on=False)
-    person.ask(Wish.SHEET_UNDER_CAMERA)
+    person.ask(Wish.SHEET_UNDER_CAMERA if wishes.ruler is None else Wish.PAPER)
     with person.progress("Looking at the sheet") as progress:
         before = _frames(bench, SHEET_FRAMES, progress)
     _refuse_covered(measure_light([f.pixels for f in before], region))
     scale = _scale(before, region, wishes)
-    chosen = _choose_exposure(bench, region, scale.mm_per_pixel, speed_mm_per_s, wishes.mains_hz)
+    person.say("Choosing exposure, gain and white balance ...")
+    chosen = choose_controls(bench, region, scale.mm_per_pixel, speed_mm_per_s, wishes.mains_hz)
     seen = bench.frames(SHEET_FRAMES)
     scale = _scale(seen, region, wishes)
     sharp = sharpness(_mean(seen), region)
 
     person.ask(Wish.EMPTY)
-    bench.frames(SETTLE_FRAMES)
-    with person.progress(f"Watching {wishes.frames} pictures") as progress:
-        empty = _frames(bench, wishes.frames, progress)
-    light = measure_light([f.pixels for f in empty], region)
-    _refuse_unsteady(light, chosen, wishes.mains_hz)
+    empty, light = _watch_empty(bench, person, region, chosen, wishes)
     step = CameraStep(
         measured_at="", of=digest, identity=bench.identity,
-        x=region.x, y=region.y, width=region.width, height=region.height, focus=sharp,
-        exposure_us=chosen.exposure_us, gain=chosen.gain, brightness=light.mean, brightness_spread=light.spread,
+        x=region.x, y=region.y, width=region.width, height=region.height, focus=sharp, **chosen.controls,
+        tint=chosen.tint, brightness=light.mean, brightness_spread=light.spread,
         mm_per_pixel=scale.mm_per_pixel, mm_per_pixel_spread=scale.spread, tilt_degrees=scale.tilt_degrees,
     )  # fmt: skip
-    pictures = {"camera-before": before[-1].pixels, "camera-sheet": seen[-1].pixels, "camera-empty": empty[-1].pixels}
+    pictures = {"camera-before": before[-1].pixels, "camera-sheet": seen[-1].pixels, "camera-empty": empty.pixels}
     return Outcome({"camera": step}, _lines(step), _warnings(step, chosen, speed_mm_per_s), pictures)
+
+
+def _watch_empty(
+    bench: Bench, person: Person, region: Box, chosen: Chosen, wishes: CameraWishes
+) -> tuple[Frame, Light]:
+    """See whether brightness, colour and every control stay as they are over many pictures."""
+    bench.frames(SETTLE_FRAMES)
+    frames: list[Frame] = []
+    controls: list[Controls] = []
+    with person.progress(f"Watching {wishes.frames} pictures") as progress:
+        for n in range(wishes.frames):
+            frames.append(bench.frame())
+            controls.append(bench.controls)
+            progress((n + 1) / wishes.frames)
+    light = measure_light([f.pixels for f in frames], region)
+    refuse_wandering(controls, chosen)
+    _refuse_unsteady(light, chosen, wishes.mains_hz)
+    return frames[-1], light
 
 
 def _found(bench: Bench, person: Person, region: Box) -> Box:
@@ -144,31 +158,6 @@ def _scale(frames: list[Frame], region: Box, wishes: CameraWishes) -> Scale:
     return combine([find_scale(frame.pixels, region) for frame in frames[-6:]])
 
 
-def _choose_exposure(bench: Bench, region: Box, mm_per_pixel: float, speed: float, mains_hz: float) -> _Chosen:
-    """Set exposure by blur and flicker, then gain by how bright the white paper is."""
-    if not bench.has_control("exposure_us"):
-        return _Chosen(None, None, 1.0, flicker_free=True)
-    limit = choose_exposure(speed, mm_per_pixel, mains_hz)
-    setting, factor = Setting(limit.exposure_us, 1.0), 1.0
-    for _ in range(8):
-        bench.open_camera(exposure_us=setting.exposure_us, gain=setting.gain)
-        paper = _paper(bench.frames(SETTLE_FRAMES)[-4:], region)
-        # What is burnt out says nothing of how much too bright it is.
-        factor = 0.4 if paper > BURNT else PAPER_AIM / max(paper, 1.0)
-        wanted = setting.times(factor, limit.exposure_us, MOST_GAIN, mains_hz)
-        if abs(factor - 1) <= PAPER_TOLERANCE or wanted == setting:
-            break
-        setting = wanted
-    flicker_free = setting.exposure_us >= round(5e5 / mains_hz)
-    return _Chosen(setting.exposure_us, setting.gain, max(1.0, factor), flicker_free)
-
-
-def _paper(frames: list[Frame], region: Box) -> float:
-    """Return the grey level of the brightest twentieth of the region: the sheet's paper."""
-    cut = [f.pixels[region.y : region.y + region.height, region.x : region.x + region.width] for f in frames]
-    return float(np.median([np.percentile(part.mean(axis=2), 95) for part in cut]))
-
-
 def _refuse_covered(light: Light) -> None:
     if light.is_covered:
         raise CalibrationError(
@@ -176,7 +165,7 @@ def _refuse_covered(light: Light) -> None:
         )
 
 
-def _refuse_unsteady(light: Light, chosen: _Chosen, mains_hz: float) -> None:
+def _refuse_unsteady(light: Light, chosen: Chosen, mains_hz: float) -> None:
     if light.flicker > FLICKER_LIMIT:
         other = 60 if mains_hz == 50 else 50
         mend = (
@@ -193,6 +182,11 @@ def _refuse_unsteady(light: Light, chosen: _Chosen, mains_hz: float) -> None:
             f"the brightness drifts by {abs(light.drift):.1%} although exposure and gain are fixed: shield the view "
             "from daylight, and let lamps warm up"
         )
+    if light.colour_drift > LOCK_LIMIT:
+        raise CalibrationError(
+            f"the colours drift by {light.colour_drift:.1%} although the white balance is fixed: shield the view from "
+            "daylight, and let lamps warm up"
+        )
 
 
 def _lines(step: CameraStep) -> tuple[str, ...]:
@@ -200,14 +194,21 @@ def _lines(step: CameraStep) -> tuple[str, ...]:
     if step.mm_per_pixel is not None:
         lines.append(f"One pixel is {step.mm_per_pixel:.4f} mm (spread {step.mm_per_pixel_spread or 0:.4f}).")
     if step.exposure_us is not None:
-        lines.append(f"Exposure {step.exposure_us / 1000:.3g} ms, gain {step.gain:.3g}: fixed from now on.")
+        gain = "" if step.gain is None else f", gain {step.gain:.3g}"
+        lines.append(f"Exposure {step.exposure_us / 1000:.3g} ms{gain}: fixed from now on.")
+    if step.red_gain is not None:
+        lines.append(
+            f"White balance: red {step.red_gain:.2f}, blue {step.blue_gain:.2f}, fixed; paper is white to {step.tint:.1%}."
+        )
+    elif step.white_balance_k is not None:
+        lines.append(f"White balance {step.white_balance_k} K, fixed; paper is white to {step.tint:.1%}.")
     lines.append(
         f"Sharpness {step.focus:.2f}; brightness {step.brightness:.0f}, steady to {step.brightness_spread:.1f}."
     )
     return tuple(lines)
 
 
-def _warnings(step: CameraStep, chosen: _Chosen, speed: float) -> tuple[str, ...]:
+def _warnings(step: CameraStep, chosen: Chosen, speed: float) -> tuple[str, ...]:
     found = []
     if chosen.needs_light > 1 + 2 * PAPER_TOLERANCE:
         found.append(
@@ -218,6 +219,15 @@ def _warnings(step: CameraStep, chosen: _Chosen, speed: float) -> tuple[str, ...
         found.append(
             f"The picture is not sharp ({step.focus:.2f}, expected at least {LEAST_SHARPNESS}): turn the lens until "
             "the sheet is sharp, wipe it, then run this step again."
+        )
+    found += [
+        f"This camera does not let its {WORDS[name]} be set: it stays automatic, and pictures will change with the light. "
+        "Another camera is better."
+        for name in chosen.refused
+    ]
+    if step.tint > TINT_LIMIT:
+        found.append(
+            f"White paper is not white in the picture (off by {step.tint:.0%}): use lamps of one kind, and paper that is white."
         )
     if abs(step.tilt_degrees or 0) > 10:
         found.append(f"The sheet lay askew by {step.tilt_degrees:.0f} degrees: fine for the scale.")

@@ -31,6 +31,7 @@ class Light:
         flicker: peak to peak of the pictures' means over their mean.
         drift: change from the first tenth to the last tenth of the pictures, over the mean.
         clipped: share of pixels at 250 and above.
+        colour_drift: change of red and blue against green from the first tenth to the last tenth.
     """
 
     mean: float
@@ -38,6 +39,7 @@ class Light:
     flicker: float
     drift: float
     clipped: float
+    colour_drift: float
 
     @property
     def is_covered(self) -> bool:
@@ -46,7 +48,7 @@ class Light:
 
     @property
     def is_locked(self) -> bool:
-        """Whether exposure, gain and white balance hold still."""
+        """Whether exposure and gain hold still."""
         return abs(self.drift) <= LOCK_LIMIT
 
 
@@ -55,6 +57,8 @@ def measure_light(pictures: Sequence[Image], region: Box) -> Light:
     if len(pictures) < 10:
         raise ValueError(f"expected at least 10 pictures, got {len(pictures)}")
     greys = [cv2.cvtColor(_cut(picture, region), cv2.COLOR_RGB2GRAY) for picture in pictures]
+    colours = np.array([cv2.mean(_cut(picture, region))[:3] for picture in pictures])
+    ratios = colours[:, (0, 2)] / np.maximum(colours[:, 1:2], 1.0)
     means = np.array([grey.mean() for grey in greys])
     tenth = max(1, len(means) // 10)
     mean = float(means.mean())
@@ -65,6 +69,7 @@ def measure_light(pictures: Sequence[Image], region: Box) -> Light:
         flicker=float(np.ptp(means)) / floor,
         drift=float(means[-tenth:].mean() - means[:tenth].mean()) / floor,
         clipped=float(np.mean([(grey >= 250).mean() for grey in greys])),
+        colour_drift=float(np.abs(ratios[-tenth:].mean(axis=0) - ratios[:tenth].mean(axis=0)).max()),
     )
 
 

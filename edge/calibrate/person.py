@@ -18,6 +18,7 @@ class Wish(StrEnum):
 
     EMPTY = "empty"
     SHEET_UNDER_CAMERA = "sheet-under-camera"
+    PAPER = "paper"
     SHEET_RIDES = "sheet-rides"
     ITEMS = "items"
     BELT_ON = "belt-on"
@@ -29,6 +30,7 @@ class Wish(StrEnum):
 WISH_TEXT: Final[dict[Wish, str]] = {
     Wish.EMPTY: "Take everything off: nothing may lie under the camera, no item and no sheet.",
     Wish.SHEET_UNDER_CAMERA: "Lay the printed sheet flat under the middle of the camera, face up. The belt stands still.",
+    Wish.PAPER: "Lay white paper flat under the middle of the camera: what is white shall look white.",
     Wish.SHEET_RIDES: "Lay the printed sheet flat on the belt where it comes into view, and let the belt carry it through.",
     Wish.ITEMS: "Put some items through, one after the other, as in daily work.",
     Wish.BELT_ON: "Switch the belt on.",
@@ -136,7 +138,7 @@ class SimulatedPerson:
         if wish is Wish.EMPTY:
             world.stop_feeding()
             world.clear()
-        elif wish is Wish.SHEET_UNDER_CAMERA:
+        elif wish in (Wish.SHEET_UNDER_CAMERA, Wish.PAPER):
             world.stop_feeding()
             world.clear()
             world.lay_paper(_middle(world.station), rides=False, turn_degrees=2.0)

@@ -72,7 +72,7 @@ def differences(before: Calibration | None, after: Calibration | None) -> list[t
 
 
 def flat(calibration: Calibration | None) -> dict[str, Any]:
-    """Return every measured value under its dotted key, without digests."""
+    """Return every measured value under its dotted key; digests and the stored view tell nobody anything."""
     if calibration is None:
         return {}
     values: dict[str, Any] = {}
@@ -81,7 +81,7 @@ def flat(calibration: Calibration | None) -> dict[str, Any]:
         for key, value in table.items():
             if isinstance(value, dict):
                 collect(value, f"{prefix}{key}.")
-            elif key not in ("of", "format_version"):
+            elif key not in ("of", "format_version", "view"):
                 values[f"{prefix}{key}"] = value
 
     collect(calibration.model_dump(mode="json", exclude_none=True), "")

@@ -98,12 +98,19 @@ class Session:
             self.bench.run_belt(on=False)
         date = datetime.fromtimestamp(wall_time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         changes = {key: self._dated(key, value, date) for key, value in outcome.changes.items()}
-        # What was verified before was another station.
-        again = {} if step == "verify" else {"verify": None}
-        self.calibration = self.calibration.model_copy(update={**again, **changes})
+        self.calibration = self.calibration.model_copy(update={**self._outdated_by(step), **changes})
         self.pictures |= outcome.pictures
         self.files |= outcome.files
         return outcome
+
+    def _outdated_by(self, step: str) -> dict[str, None]:
+        """Return what a new measurement makes worthless."""
+        outdated = [] if step == "verify" else ["verify"]  # what was verified before was another station
+        if step == "camera":  # it may hang elsewhere now
+            outdated.append("background")
+            belt = self.calibration.belt
+            outdated += ["belt"] if belt is not None and belt.measured_from == "items" else []
+        return dict.fromkeys(outdated)
 
     def save(self, wall_time: float) -> tuple[Path, Path | None]:
         """Write the calibration, and the pictures that belong to it; return where they are."""

@@ -11,7 +11,7 @@ import numpy as np
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config.cameras import Picamera2Camera
 from edge.errors import CameraClockError, CameraError, CameraStalledError, SetupError
-from edge.interfaces import Clock
+from edge.interfaces import Clock, Controls
 from edge.types import Frame, Image
 
 # A frame is seen 60 to 150 ms after its exposure; what claims to be older, or from the future, is on another clock.
@@ -51,6 +51,7 @@ class PiCamera:
         self._device: Any = None
         self._sequence = 0
         self._last_at = -1
+        self._controls = Controls()
         try:
             self._device = library.Picamera2(settings.index)
             self._device.configure(self._configuration())
@@ -71,6 +72,11 @@ class PiCamera:
     @property
     def size(self) -> tuple[int, int]:
         return self._settings.width, self._settings.height
+
+    @property
+    def controls(self) -> Controls:
+        """What the sensor and the ISP report of the newest frame."""
+        return self._controls
 
     def read(self) -> Frame | None:
         for _ in range(BUFFERS + 1):
@@ -165,7 +171,19 @@ class PiCamera:
             raise CameraClockError(
                 f"{self._name()}: frames carry no SensorTimestamp, so nothing could be timed by them"
             )
+        self._controls = _controls(metadata)
         return np.ascontiguousarray(pixels[:, :, :3], dtype=np.uint8), int(stamp)
 
     def _name(self) -> str:
         return f"Pi camera {self._settings.index}"
+
+
+def _controls(metadata: dict[str, Any]) -> Controls:
+    red, blue = metadata.get("ColourGains") or (None, None)
+    return Controls(
+        exposure_us=metadata.get("ExposureTime"),
+        gain=metadata.get("AnalogueGain"),
+        digital_gain=metadata.get("DigitalGain"),
+        red_gain=red,
+        blue_gain=blue,
+    )

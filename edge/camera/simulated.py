@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge.clock import NS_PER_S, ms
 from edge.config.cameras import SimulatedCamera as Settings
 from edge.errors import CameraError, CameraStalledError
-from edge.interfaces import Clock
+from edge.interfaces import Clock, Controls
 from edge.simulate.disturbances import Disturbance
 from edge.simulate.world import World
 from edge.types import Frame, Image
@@ -21,7 +21,6 @@ class SimulatedCamera:
 
     def __init__(self, world: World, clock: Clock, settings: Settings | None = None) -> None:
         settings = settings or _settings(world)
-        settings = settings or _settings(world)
         self.dropped = 0
         self._world = world
         self._clock = clock
@@ -30,7 +29,9 @@ class SimulatedCamera:
         self._age = ms(world.station.simulation.frame_age_ms)
         self._number = self._newest(clock.now()) + 1
         self._last: Image | None = None
+        self._settings = settings
         world.set_shutter(settings.exposure_us, settings.gain)
+        world.set_colour_gains(settings.red_gain, settings.blue_gain)
         self._check_there()
 
     @property
@@ -40,6 +41,11 @@ class SimulatedCamera:
     @property
     def size(self) -> tuple[int, int]:
         return self._size
+
+    @property
+    def controls(self) -> Controls:
+        settings = self._settings
+        return Controls(settings.exposure_us, settings.gain, red_gain=settings.red_gain, blue_gain=settings.blue_gain)
 
     @property
     def next_at(self) -> int:

@@ -11,8 +11,8 @@ import cv2
 
 from edge.clock import NS_PER_MS, NS_PER_S, ms
 from edge.config.cameras import V4l2Camera
-from edge.errors import CameraError, CameraStalledError
-from edge.interfaces import Clock
+from edge.errors import CameraControlError, CameraError, CameraStalledError
+from edge.interfaces import Clock, Controls
 from edge.types import Frame
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,23 @@ class UsbCamera:
     def size(self) -> tuple[int, int]:
         return self._settings.width, self._settings.height
 
+    @property
+    def controls(self) -> Controls:
+        """What the driver reports now, of what is set by hand; an automatic's own values are not to be had."""
+        settings = self._settings
+        if self._capture is None:
+            return Controls()
+
+        def current(wanted: float | None, control: int, unit: float = 1.0) -> float | None:
+            value = float(self._capture.get(control)) if wanted is not None else -1.0
+            return value * unit if value >= 0 else None  # OpenCV says -1 for a control that is not there
+
+        return Controls(
+            exposure_us=current(settings.exposure_us, cv2.CAP_PROP_EXPOSURE, 100.0),
+            gain=current(settings.gain, cv2.CAP_PROP_GAIN),
+            white_balance_k=current(settings.white_balance_k, cv2.CAP_PROP_WB_TEMPERATURE),
+        )
+
     def read(self) -> Frame | None:
         if self._capture is None:
             raise CameraError(f"{self._settings.device}: the camera is closed")
@@ -111,8 +128,10 @@ class UsbCamera:
             )
         self._fix("exposure_us", settings.exposure_us, cv2.CAP_PROP_AUTO_EXPOSURE, cv2.CAP_PROP_EXPOSURE)
         self._fix("white_balance_k", settings.white_balance_k, cv2.CAP_PROP_AUTO_WB, cv2.CAP_PROP_WB_TEMPERATURE)
+        if settings.exposure_us is not None:
+            put(cv2.CAP_PROP_AUTOFOCUS, 0)  # a lens that hunts changes the scale; many have none, and say so
         if settings.gain is not None and not put(cv2.CAP_PROP_GAIN, settings.gain):
-            raise CameraError(f"{settings.device}: has no gain control; remove camera.gain")
+            raise CameraControlError(f"{settings.device}: has no gain control; remove camera.gain")
 
     def _fix(self, key: str, value: int | None, automatic: int, control: int) -> None:
         """Set a control by hand, or leave it to the camera's automatic where no value is given."""
@@ -123,7 +142,7 @@ class UsbCamera:
         self._capture.set(automatic, MANUAL_EXPOSURE if is_exposure else 0)
         # V4L2 counts exposure in 100 microseconds.
         if not self._capture.set(control, max(1, round(value / 100)) if is_exposure else value):
-            raise CameraError(f"{self._settings.device}: does not let {key} be set; remove camera.{key}")
+            raise CameraControlError(f"{self._settings.device}: does not let {key} be set; remove camera.{key}")
 
     def _await_frame(self, first: bool = False) -> None:
         """Wait until the driver has a frame and take it out.

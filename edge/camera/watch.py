@@ -10,6 +10,7 @@ can't tell, and says so in `can_see_movement`.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -182,8 +183,7 @@ class CameraWatch:
         return displaced or covered
 
     def _sample(self, pixels: Image) -> None:
-        small = cv2.resize(pixels, GRID, interpolation=cv2.INTER_AREA)
-        grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
+        grey = small_grey(pixels)
         # A plain mean at first, then one that forgets.
         self._samples += 1
         share = np.float32(1 / min(self._samples, SAMPLES))
@@ -196,8 +196,27 @@ class CameraWatch:
         if self._first is None:
             self._first, self._mean, self._samples = pattern, None, 0
             return
-        anchors = (_correlations(self._first, pattern) >= SAME) & (_contrasts(self._first) >= LEAST_CONTRAST)
-        self.view = StillView(pattern, anchors)
+        self.view = _still_view(self._first, pattern)
+
+
+def small_grey(pixels: Image) -> Pattern:
+    """Return a picture, (height, width, 3), as small as still things are looked for, (60, 80)."""
+    small = cv2.resize(pixels, GRID, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+def learn_view(pictures: Sequence[Pattern]) -> StillView | None:
+    """Return what stands still in some small pictures, in the order of time; None if there are too few of them."""
+    half = len(pictures) // 2
+    if half < SAMPLES:
+        return None
+    first, second = (np.asarray(np.mean(part, axis=0), np.float32) for part in (pictures[:half], pictures[half:]))
+    return _still_view(_still_pattern(first), _still_pattern(second))
+
+
+def _still_view(first: Pattern, second: Pattern) -> StillView:
+    """Keep what is the same in two patterns that were made of other pictures."""
+    return StillView(second, (_correlations(first, second) >= SAME) & (_contrasts(first) >= LEAST_CONTRAST))
 
 
 def _dots(pixels: Image, offset: int) -> Image:

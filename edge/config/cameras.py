@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,21 @@ class ExposedCamera(CameraBase):
     gain: float | None = Field(default=None, ge=0, le=64, description="analogue gain; unset: automatic")
 
 
+class ColourCamera(ExposedCamera):
+    """Colour gains, as sensors without a processor of their own have them."""
+
+    red_gain: float | None = Field(default=None, gt=0, le=32, description="colour gain; unset: automatic white balance")
+    blue_gain: float | None = Field(
+        default=None, gt=0, le=32, description="colour gain; unset: automatic white balance"
+    )
+
+    @model_validator(mode="after")
+    def _both_gains(self) -> Self:
+        if (self.red_gain is None) != (self.blue_gain is None):
+            raise ValueError("red_gain and blue_gain belong together: set both or neither")
+        return self
+
+
 class DeviceCamera(ExposedCamera):
     """A camera on a cable."""
 
@@ -35,21 +50,11 @@ class DeviceCamera(ExposedCamera):
     )
 
 
-class Picamera2Camera(DeviceCamera):
+class Picamera2Camera(ColourCamera, DeviceCamera):
     """A Raspberry Pi camera through libcamera."""
 
     type: Literal["picamera2"] = Field(description="which kind of camera")
     index: int = Field(default=0, ge=0, le=7, description="which camera, as `rpicam-hello --list-cameras` numbers them")
-    red_gain: float | None = Field(default=None, gt=0, le=32, description="colour gain; unset: automatic white balance")
-    blue_gain: float | None = Field(
-        default=None, gt=0, le=32, description="colour gain; unset: automatic white balance"
-    )
-
-    @model_validator(mode="after")
-    def _both_gains(self) -> Picamera2Camera:
-        if (self.red_gain is None) != (self.blue_gain is None):
-            raise ValueError("red_gain and blue_gain belong together: set both or neither")
-        return self
 
 
 class V4l2Camera(DeviceCamera):
@@ -78,7 +83,7 @@ class FolderCamera(CameraBase):
     loop: bool = Field(default=False, description="start again at the end")
 
 
-class SimulatedCamera(ExposedCamera):
+class SimulatedCamera(ColourCamera):
     """A camera over the simulated station; needs the [simulation] table's settings, which have defaults."""
 
     type: Literal["simulated"] = Field(description="which kind of camera")

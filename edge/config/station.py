@@ -40,7 +40,9 @@ class Bin(Settings):
     dwell_ms: Ms = Field(
         default=120.0, le=10_000, description="how long the actuator stays, on top of the item's own length, ms"
     )
-    capacity: int | None = Field(default=None, ge=1, description="items until it counts as full; unset: never")
+    capacity: int | None = Field(
+        default=None, ge=1, description="items until it counts as full, where no full_pin says so; unset: never"
+    )
     full_pin: Pin | None = Field(default=None, description="input that is low when the bin is full")
     exit_pin: Pin | None = Field(default=None, description="input that is low while an item falls into the bin")
     enabled: bool = Field(default=True, description="false: its items go to residual")

@@ -28,6 +28,7 @@ class Surroundings:
         uneven: share of the light that is missing on the picture's right side.
         roll_degrees: how the camera is turned about its own axis.
         pitch_degrees: how it leans.
+        tint: red and blue of the lamps' light, where its green is 1.
         rails_px: width of the machine's rails on both sides of the belt, in the picture.
         paper: the printed sheet, if it lies on the belt or on the plate.
     """
@@ -38,6 +39,7 @@ class Surroundings:
     uneven: float = 0.0
     roll_degrees: float = 0.0
     pitch_degrees: float = 0.0
+    tint: tuple[float, float] = (1.0, 1.0)
     rails_px: int = 0
     paper: Paper | None = None
 
@@ -62,6 +64,11 @@ class Surroundings:
             whole = np.ascontiguousarray(np.broadcast_to(light[None, :, None], picture.shape))
             picture = np.asarray(cv2.multiply(picture, whole, scale=1 / 255), np.uint8)
         return picture
+
+    def colour(self, picture: Image, gains: tuple[float, float] | None) -> None:
+        """Give a picture the colour of the lamps, seen through a camera's colour gains; in place."""
+        if gains is not None and (factors := [t * g for t, g in zip(self.tint, gains, strict=True)]) != [1.0, 1.0]:
+            cv2.multiply(picture, np.array([factors[0], 1.0, factors[1], 1.0]), dst=picture)
 
     def add_rails(self, picture: Image, sideways: bool) -> None:
         """Paint the rails over the picture's edges that run along the belt."""

@@ -73,6 +73,7 @@ class World:
         )
         self.surroundings = Surroundings()
         self._shutter = Shutter(simulation.exposure_ms / 1000)
+        self._colour_gains: tuple[float, float] | None = None
         self._wire_sensors()
         for planned in disturbances:
             self.plan(planned)
@@ -285,6 +286,11 @@ class World:
             if isinstance(self.scene, BeltScene):
                 self.scene.set_exposure(self._shutter.open_s)
 
+    def set_colour_gains(self, red: float | None, blue: float | None) -> None:
+        """Set the camera's white balance; None: automatic, which knows the colour of the lamps."""
+        with self._lock:
+            self._colour_gains = None if red is None or blue is None else (red, blue)
+
     def lay_paper(self, middle: tuple[float, float] | None, rides: bool, turn_degrees: float = 0.0) -> None:
         """Lay the printed sheet down with its middle at a share of the picture's width and height; None: take it away."""
         with self._lock:
@@ -307,6 +313,7 @@ class World:
         with self._lock:
             picture = self.scene.picture(at)
             picture = self._surround(picture, at)
+        self.surroundings.colour(picture, self._colour_gains)
         picture = spoil(picture, (at - self.started_at) / NS_PER_S, self.is_active)
         lamp = self.surroundings.lamp_at(at, self._shutter.open_s)
         self._sensor.expose(

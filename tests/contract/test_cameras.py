@@ -20,7 +20,7 @@ from edge.clock import NS_PER_MS, NS_PER_S, VirtualClock, ms
 from edge.config import load_station
 from edge.config.cameras import FolderCamera, Picamera2Camera, V4l2Camera, VideoCamera
 from edge.errors import CameraError, CameraStalledError, SetupError
-from edge.interfaces import Camera
+from edge.interfaces import Camera, Controls
 from edge.types import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +50,9 @@ class FakeRequest:
 
     def get_metadata(self) -> dict[str, Any]:
         stamp = {"SensorTimestamp": self._taken_at + self._device.offset_ns}
-        return {"FrameDuration": 33333, **(stamp if self._device.stamped else {})}
+        wanted = self._device.config["controls"]
+        said = {"DigitalGain": 1.0, **{key: wanted[key] for key in ("ExposureTime", "ColourGains") if key in wanted}}
+        return {"FrameDuration": 33333, **said, **(stamp if self._device.stamped else {})}
 
     def release(self) -> None:
         self._device.held -= 1
@@ -440,6 +442,21 @@ def test_fixed_exposure_and_colour_are_in_the_configuration_before_the_start(clo
 def test_automatic_exposure_is_left_alone(clock: VirtualClock) -> None:
     controls = _newest_pi(PiCamera(PI, clock, fake_picamera2(clock))).config["controls"]
     assert set(controls) == {"FrameDurationLimits"}
+
+
+def test_a_camera_says_what_its_newest_picture_was_taken_with(tmp_path: Path, clock: VirtualClock) -> None:
+    colours = {"exposure_us": 2000, "red_gain": 1.9, "blue_gain": 1.6}
+    pi = PiCamera(PI.model_copy(update=colours), clock, fake_picamera2(clock))
+    pi.read()
+    assert pi.controls == Controls(exposure_us=2000, digital_gain=1.0, red_gain=1.9, blue_gain=1.6)
+    plugged = UsbCamera(usb(tmp_path, exposure_us=3200, white_balance_k=4400), clock, fake_cv2(clock), tmp_path)
+    plugged.read()
+    assert plugged.controls == Controls(exposure_us=3200, white_balance_k=4400)  # its automatic gain is not to be had
+
+
+def test_a_lens_that_hunts_is_held_where_exposure_is_fixed(tmp_path: Path, clock: VirtualClock) -> None:
+    UsbCamera(usb(tmp_path, exposure_us=3200), clock, fake_cv2(clock), tmp_path)
+    assert FakeCapture.newest.values[cv2.CAP_PROP_AUTOFOCUS] == 0
 
 
 def test_its_identity_is_model_and_place(clock: VirtualClock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,19 @@ from edge.calibrate.belt import measure_belt
 from edge.calibrate.bench import Bench, open_bench
 from edge.calibrate.camera import CameraWishes, measure_camera
 from edge.calibrate.diverters import measure_diverters
-from edge.calibrate.person import Onlooker, SimulatedPerson
+from edge.calibrate.exposure import Chosen, refuse_wandering
+from edge.calibrate.person import Onlooker, SimulatedPerson, Wish
 from edge.calibrate.region import find_region
 from edge.calibrate.sensors import live_levels, measure_sensors
+from edge.calibrate.still import unpack_view
+from edge.camera.simulated import SimulatedCamera
+from edge.camera.watch import CameraWatch
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.config.inputs import Input
 from edge.errors import CalibrationError
+from edge.faults import FaultKind
+from edge.interfaces import Controls
 from edge.simulate.disturbances import Disturbance
 from edge.simulate.world import World
 
@@ -57,17 +64,17 @@ def technician(bench: Bench) -> SimulatedPerson:
     return SimulatedPerson(bench.world, Onlooker())
 
 
-def surround(bench: Bench, **values: float) -> None:
+def surround(bench: Bench, **values: object) -> None:
     assert bench.world is not None
     for name, value in values.items():
         setattr(bench.world.surroundings, name, value)
 
 
-CROOKED = {"roll_degrees": 4.0, "pitch_degrees": 5.0, "uneven": 0.4}
+CROOKED: dict[str, object] = {"roll_degrees": 4.0, "pitch_degrees": 5.0, "uneven": 0.4}
 
 
 @pytest.mark.parametrize("around", [{}, CROOKED], ids=["straight", "crooked-and-uneven"])
-def test_the_scale_is_right_to_one_percent_and_the_exposure_is_locked(bench: Bench, around: dict[str, float]) -> None:
+def test_the_scale_is_right_to_one_percent_and_the_exposure_is_locked(bench: Bench, around: dict[str, object]) -> None:
     surround(bench, **around)
     step = measure_camera(bench, technician(bench), "x", SPEED, CameraWishes()).changes["camera"]
     assert step.mm_per_pixel == pytest.approx(SCALE, rel=0.01)
@@ -75,6 +82,33 @@ def test_the_scale_is_right_to_one_percent_and_the_exposure_is_locked(bench: Ben
     assert step.exposure_us * 1e-6 * SPEED / SCALE <= 1.01  # pixels of blur
     assert step.brightness_spread < 1
     assert (step.x, step.y, step.width, step.height) == (0, 0, 420, 480)
+
+
+def test_white_paper_is_white_whatever_the_lamps(bench: Bench) -> None:
+    surround(bench, tint=(1.31, 0.64))
+    step = measure_camera(bench, technician(bench), "x", SPEED, CameraWishes(frames=20)).changes["camera"]
+    assert step.red_gain == pytest.approx(1 / 1.31, rel=0.02)
+    assert step.blue_gain == pytest.approx(1 / 0.64, rel=0.02)
+    assert step.tint < 0.02
+
+
+class Wandering(SimulatedCamera):
+    """A camera whose driver turns the gain up a little with every picture."""
+
+    @property
+    def controls(self) -> Controls:
+        self.steps = getattr(self, "steps", 0) + 1
+        return replace(super().controls, digital_gain=1 + self.steps / 100)
+
+
+def test_a_camera_that_does_not_stay_as_it_was_set_is_named(bench: Bench) -> None:
+    assert bench.world is not None
+    camera = Wandering(bench.world, bench.clock)
+    seen = [camera.controls for _ in range(5)]
+    with pytest.raises(CalibrationError, match="changes its digital gain by itself"):
+        refuse_wandering(seen, Chosen())
+    with pytest.raises(CalibrationError, match="exposure of 8000 instead of 2000"):
+        refuse_wandering([Controls(exposure_us=8000)], Chosen(exposure_us=2000))
 
 
 def test_the_belts_edges_are_found(bench: Bench) -> None:
@@ -103,7 +137,9 @@ def test_a_dim_workshop_is_warned_of(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("around", [{}, CROOKED], ids=["straight", "crooked-and-uneven"])
-def test_the_belts_speed_is_right_to_half_a_percent_and_the_encoder_too(bench: Bench, around: dict[str, float]) -> None:
+def test_the_belts_speed_is_right_to_half_a_percent_and_the_encoder_too(
+    bench: Bench, around: dict[str, object]
+) -> None:
     surround(bench, **around)
     bench.open_camera(exposure_us=1500, gain=1.0)
     step = measure_belt(bench, technician(bench), "x", repeats=2).changes["belt"]
@@ -127,6 +163,21 @@ def test_the_empty_belt_is_empty_and_items_stand_out(bench: Bench) -> None:
     step = measure_background(bench, technician(bench), "x", seconds=4).changes["background"]
     assert step.false_items == 0
     assert step.separability > 5
+
+
+def test_a_camera_that_is_moved_after_calibrating_is_noticed(bench: Bench) -> None:
+    bench.open_camera(exposure_us=1500, gain=1.0)
+    step = measure_background(bench, technician(bench), "x", seconds=4).changes["background"]
+    watch = CameraWatch(unpack_view(step.view))
+    assert watch.can_see_movement
+    person = technician(bench)
+    bench.run_belt(on=True)
+    person.ask(Wish.EMPTY)
+    found = [watch.observe(frame) for frame in bench.frames_for(12)]
+    assert set().union(*found) == set()
+    surround(bench, roll_degrees=8.0)
+    found = [watch.observe(frame) for frame in bench.frames_for(30)]
+    assert FaultKind.CAMERA_MOVED in set().union(*found)
 
 
 def test_sensors_are_learnt_by_one_action_each(bench: Bench) -> None:
