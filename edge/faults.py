@@ -100,6 +100,9 @@ def _note(sentence: str, advice: str, remedy: Step | None = None) -> Nature:
     return Nature(Severity.DEGRADED, sentence, advice, remedy)
 
 
+_THEN_RESET = "; without a sensor that sees it empty, press reset then"
+
+
 NATURES: Mapping[FaultKind, Nature] = MappingProxyType(
     {
         FaultKind.CAMERA_STALLED: _camera("The camera sends no more pictures.", "Check the camera's cable and power."),
@@ -176,8 +179,8 @@ NATURES: Mapping[FaultKind, Nature] = MappingProxyType(
         FaultKind.ACTUATOR_HUNG: _restart(
             "An actuator did not go back in time.", "Check that it moves freely; the service restarts by itself."
         ),
-        FaultKind.BIN_FULL: _note("A bin is full: its items go to residual.", "Empty the bin."),
-        FaultKind.RESIDUAL_FULL: _hold("The residual bin is full.", "Empty the residual bin."),
+        FaultKind.BIN_FULL: _note("A bin is full: its items go to residual.", f"Empty the bin{_THEN_RESET}."),
+        FaultKind.RESIDUAL_FULL: _hold("The residual bin is full.", f"Empty the residual bin{_THEN_RESET}."),
         FaultKind.JAM: _hold("Items are jammed.", "Press the emergency stop, clear the way, then reset."),
         FaultKind.BELT_STOPPED: _hold("The belt does not move.", "Check the belt's motor, switch and encoder."),
         FaultKind.BELT_SLIPPING: _note(

@@ -71,7 +71,8 @@ class Latency:
 class Snapshot:
     """All that is known at `taken_at`; `items` are newest first.
 
-    `pictured` holds the items that have a thumbnail. `counts` is by (bin, reason), `strokes` by (actuator, outcome). `picture_age_ns` is the age of the
+    `pictured` holds the items that have a thumbnail. `counts` is by (bin, reason), `strokes` by (actuator, outcome), `levels` the items since a
+    bin was emptied, of bins that are counted. `picture_age_ns` is the age of the
     newest frame now, None before the first one.
     """
 
@@ -91,6 +92,7 @@ class Snapshot:
     spare: Latency
     picture_age_ns: int | None
     machine: MachineState
+    levels: Mapping[str, int]
     revision: int
 
     @property
@@ -147,6 +149,7 @@ class LiveView:
         self._started_at = clock.now()
         self._model = model
         self._machine = MachineState()
+        self._levels: Mapping[str, int] = {}
         self._newest: Newest | None = None
         self._condition: tuple[State, tuple[Fault, ...]] = (State.STARTING, ())
         self._settled: deque[_Settled] = deque(maxlen=MAX_WAITING)
@@ -193,6 +196,10 @@ class LiveView:
         """Show these readings of the machine."""
         self._machine = machine
 
+    def publish_levels(self, levels: Mapping[str, int]) -> None:
+        """Show these counts of items in bins; the mapping must not change any more."""
+        self._levels = levels
+
     # -- readers -----------------------------------------------------------------------------------------------
 
     def newest(self) -> Newest | None:
@@ -233,6 +240,7 @@ class LiveView:
                 spare=self._spare.latency(),
                 picture_age_ns=None if newest is None else now - newest.frame.captured_at,
                 machine=self._machine,
+                levels=self._levels,
                 revision=self._revision,
             )
 

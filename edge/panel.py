@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge.actuate.pins import Pin, Pins, open_output
+from edge.bin_levels import BinLevels, counted_bins
 from edge.clock import ms
 from edge.config import RESIDUAL, Station
 from edge.config.inputs import ESTOP
@@ -46,6 +47,7 @@ class Panel:
             everything safe at once and wait for nobody.
         on_edge: called with every other edge, such as of beam and exit sensors; must return at once.
         on_tick: called with every edge of the belt's encoder; see `Inputs`.
+        levels: how full the bins are whose items are counted.
     """
 
     station: Station
@@ -55,12 +57,16 @@ class Panel:
     on_stop: Callable[[], None] = lambda: None
     on_edge: Callable[[Edge], None] = lambda edge: None
     on_tick: Callable[[int, int], None] = lambda at, step: None
+    levels: BinLevels = field(init=False)
     inputs: Inputs | None = field(default=None, init=False)
     _lasting: dict[tuple[FaultKind, str], _Lasting] = field(default_factory=dict, init=False)
     _closed_since: int | None = field(default=None, init=False)
     _reset_pressed: bool = field(default=False, init=False)
     _belt: Pin | None = field(default=None, init=False)
     _beacon: Pin | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.levels = BinLevels(counted_bins(self.station))
 
     def open(self) -> None:
         """Take the pins: the belt stands still, the beacon is off.
@@ -79,8 +85,7 @@ class Panel:
                 self._lasting[FaultKind.JAM, ""] = _Lasting(name, JAM_NS)
             elif name.startswith("full:"):
                 where = name.removeprefix("full:")
-                kind = FaultKind.RESIDUAL_FULL if where == RESIDUAL else FaultKind.BIN_FULL
-                self._lasting[kind, where] = _Lasting(name, FULL_NS)
+                self._lasting[_full_kind(where), where] = _Lasting(name, FULL_NS)
         if self._chain_is_open(self.inputs):
             self.on_stop()
 
@@ -99,10 +104,19 @@ class Panel:
                 self.health.raise_fault(kind, now, detail)
             else:
                 self.health.clear_fault(kind, now, detail)
+        for where in self.levels.full:
+            self.health.raise_fault(_full_kind(where), now, where)
         self._watch_chain(self.inputs, now)
         if self._reset_pressed:
             self._reset_pressed = False
-            self.health.reset(now)
+            self.reset(now)
+
+    def reset(self, now: int) -> None:
+        """Take a person's reset: it ends an emergency stop, or says that the bins that were counted full are empty."""
+        stopped = self.health.state is State.ESTOP
+        if self.health.reset(now) and not stopped:
+            for where in self.levels.empty_full():
+                self.health.clear_fault(_full_kind(where), now, where)
 
     def show(self, state: State, held: bool) -> None:
         """Let the belt run unless everything is held, and the beacon shine while someone is needed."""
@@ -143,3 +157,7 @@ class Panel:
             self._reset_pressed = self._reset_pressed or edge.active
         elif edge.name != "jam" and not edge.name.startswith("full:"):
             self.on_edge(edge)
+
+
+def _full_kind(where: str) -> FaultKind:
+    return FaultKind.RESIDUAL_FULL if where == RESIDUAL else FaultKind.BIN_FULL

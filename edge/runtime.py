@@ -221,6 +221,7 @@ class Runtime:
         count = 0
         while not self._stop.is_set():
             parts.latch.keep(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in parts.health.faults))
+            parts.panel.levels.keep(parts.clock.now())
             if count % LOOK_EVERY == 0:
                 machine = parts.machine.look()
                 parts.live.publish_machine(machine)
@@ -228,6 +229,7 @@ class Runtime:
             count += 1
             self._pause(CHORES_MS)
         parts.latch.keep(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in parts.health.faults))
+        parts.panel.levels.keep(parts.clock.now(), at_once=True)
 
     def _follow_models(self) -> None:
         """Look after the model: a changeover reads disks and loads for a second, so no other thread can do it."""
@@ -246,7 +248,7 @@ class Runtime:
                 return
             if self._reset_wanted.is_set():
                 self._reset_wanted.clear()
-                parts.health.reset(now)
+                parts.panel.reset(now)
             self.supervisor.turn(now)
             self._pause(SUPERVISE_MS)
 

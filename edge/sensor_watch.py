@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from edge.faults import FaultKind
 from edge.health import Health
 from edge.inputs import Edge
+from edge.journal import Journal, Landing
 from edge.line import Line
 from edge.panel import Panel
 from edge.sensing import BeamTrigger
@@ -19,6 +20,7 @@ class SensorWatch:
 
     line: Line
     health: Health
+    journal: Journal | None = None
 
     def on_edge(self, edge: Edge) -> None:
         """Take an edge in; called from the pins' own thread."""
@@ -36,14 +38,16 @@ class SensorWatch:
         if self.health.held:
             transport.arrivals.give_up()  # what lies on the way may have been cleared by hand
             return
-        transport.arrivals.settle(now)
+        for arrival in transport.arrivals.settle(now):
+            if arrival.at and self.journal is not None:
+                self.journal.record(Landing(arrival.item_id, arrival.bin, arrival.at))
         for name in transport.arrivals.jammed():
             self.health.raise_fault(FaultKind.JAM, now, name)
             transport.arrivals.cleared(name)
 
 
-def watch_sensors(line: Line, health: Health, panel: Panel) -> SensorWatch:
+def watch_sensors(line: Line, health: Health, panel: Panel, journal: Journal | None = None) -> SensorWatch:
     """Have the panel hand the edges of beam and exit sensors on; `watch` of what is returned is to be called."""
-    sensors = SensorWatch(line, health)
+    sensors = SensorWatch(line, health, journal)
     panel.on_edge = sensors.on_edge
     return sensors

@@ -195,6 +195,8 @@ class Supervisor:
         """Take note of a decided item; `invoke_ns` is what an inference takes, as a running mean."""
         now = self.clock.now()
         self.health.item_seen(now)
+        if self.panel is not None:
+            self.panel.levels.note(outcome.decision.bin)
         if all(fault.kind is not FaultKind.CLASSIFIER_FAILED for fault in self.health.faults):
             self.overload.note(outcome, invoke_ns, now)
         if self.belt is not None:
@@ -226,6 +228,8 @@ class Supervisor:
         state, faults = self.health.state, self.health.faults
         if self.live is not None:
             self.live.publish_state(state, faults)
+            if self.panel is not None:
+                self.live.publish_levels(self.panel.levels.counts)
         self.notifier.status(f"{state}: {faults[0].text} {faults[0].nature.advice}" if faults else str(state))
         self.notifier.set_watchdog_span(self.health.watchdog_span())
 

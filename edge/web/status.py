@@ -110,7 +110,14 @@ def _describe_bins(snapshot: Snapshot, station: Station) -> list[dict[str, Any]]
     for (name, _), count in snapshot.counts.items():
         counts[name] += count
     return [
-        {"name": where.name, "labels": list(where.labels), "count": counts[where.name], "enabled": where.enabled}
+        {
+            "name": where.name,
+            "labels": list(where.labels),
+            "count": counts[where.name],
+            "enabled": where.enabled,
+            "level": snapshot.levels.get(where.name),
+            "capacity": where.capacity,
+        }
         for where in station.bins
     ]
 

@@ -83,7 +83,7 @@ function showBins(bins) {
     const row = make("div", "row");
     const name = make("span", "name", bin.name);
     const others = bin.labels.filter((label) => label !== bin.name).join(", ");
-    const note = [others, bin.enabled ? "" : "switched off"].filter(Boolean).join("; ");
+    const note = [others, bin.enabled ? "" : "switched off", bin.level == null ? "" : `${bin.level} of ${bin.capacity}`].filter(Boolean).join("; ");
     if (note) name.append(" ", make("small", "", note));
     row.append(name, make("span", "count", String(bin.count)));
     const bar = make("div", "bar");

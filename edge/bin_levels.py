@@ -1,0 +1,103 @@
+"""How full the bins are by count, where no sensor says so; kept over restarts."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.clock import NS_PER_S
+from edge.config import Station
+from edge.durable import write_atomically
+
+log = logging.getLogger(__name__)
+
+# A power cut forgets the items of this span at most; more often would wear the card.
+KEEP_EVERY_NS = 60 * NS_PER_S
+
+
+def counted_bins(station: Station) -> dict[str, int]:
+    """Return the capacity of each bin that is counted: a sensor knows better."""
+    return {
+        where.name: where.capacity for where in station.bins if where.capacity is not None and where.full_pin is None
+    }
+
+
+@dataclass
+class BinLevels:
+    """Items in each counted bin since it was emptied; any thread may call any method.
+
+    `folder` is where they are kept; None: nowhere.
+    """
+
+    capacities: Mapping[str, int]
+    folder: Path | None = None
+    _counts: dict[str, int] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _kept: dict[str, int] = field(default_factory=dict, init=False)
+    _kept_at: int | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._counts = dict.fromkeys(self.capacities, 0) | self._load()
+        self._kept = dict(self._counts)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Items by bin; only bins that are counted."""
+        with self._lock:
+            return dict(self._counts)
+
+    @property
+    def full(self) -> Sequence[str]:
+        """The bins that hold as many items as they may."""
+        return [name for name, count in self.counts.items() if count >= self.capacities[name]]
+
+    def note(self, bin_name: str) -> None:
+        """Count an item that was sent there."""
+        with self._lock:
+            if bin_name in self._counts:
+                self._counts[bin_name] += 1
+
+    def empty_full(self) -> Sequence[str]:
+        """Count the full bins as emptied, as a person says; return which these were."""
+        emptied = self.full
+        with self._lock:
+            self._counts.update(dict.fromkeys(emptied, 0))
+        return emptied
+
+    def keep(self, now: int, *, at_once: bool = False) -> None:
+        """Store the counts, not more often than each minute unless asked to; waits for the disk."""
+        counts = dict(self.counts)
+        due = at_once or self._kept_at is None or now - self._kept_at >= KEEP_EVERY_NS
+        emptied = any(count < self._kept[name] for name, count in counts.items())
+        if self.folder is None or counts == self._kept or not (due or emptied):
+            return
+        self._kept_at = now
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._path(self.folder), json.dumps(counts).encode())
+        except OSError as error:
+            log.warning("%s could not be stored (%s); tried again", self._path(self.folder), error.strerror)
+        else:
+            self._kept = counts
+
+    def _load(self) -> dict[str, int]:
+        """Return what an earlier run left of the bins that are counted; nothing where its file can't be read."""
+        if self.folder is None:
+            return {}
+        path = self._path(self.folder)
+        try:
+            found = json.loads(path.read_bytes())
+            return {name: max(0, int(found[name])) for name in self.capacities if name in found}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            log.warning("%s can't be read (%s): the bins count as empty", path, error)
+            return {}
+
+    @staticmethod
+    def _path(folder: Path) -> Path:
+        return folder / "bin-levels.json"

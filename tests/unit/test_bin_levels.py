@@ -1,0 +1,118 @@
+"""Bins that are counted full, and items that an exit sensor saw, in whole simulated runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.journal import items_in
+
+from edge.bin_levels import BinLevels, counted_bins
+from edge.clock import NS_PER_S
+from edge.config import Station
+from edge.faults import FaultKind
+from edge.simulate.build import Conditions, build_virtual_run
+from edge.simulate.run import VirtualRun
+from edge.types import Reason
+
+GLASS: dict[str, Any] = {"name": "glass", "labels": ["glass", "metal"], "actuator": "flap", "distance_mm": 300}
+
+
+def belt(**glass: Any) -> Station:
+    return Station.model_validate(
+        {
+            "name": "belt",
+            "kind": "conveyor",
+            "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
+            "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 3.2},
+            "actuators": [{"name": "flap", "type": "digital", "pin": 17, "lead_ms": 40}],
+            "bins": [{**GLASS, **glass}, {"name": "residual", "labels": ["paper"]}],
+            "simulation": {"items_per_min": 90},
+        }
+    )
+
+
+def into(run: VirtualRun, bin_name: str) -> int:
+    return sum(record.bin == bin_name for record in run.records)
+
+
+def test_a_bin_that_was_counted_full_takes_no_more_until_a_person_says_that_it_is_empty() -> None:
+    run = build_virtual_run(belt(capacity=3), Conditions())
+    run.run(40.0)
+    panel, health = run.rig.panel, run.rig.supervisor.health
+    assert into(run, "glass") == 3
+    assert sum(record.reason is Reason.BIN_FULL for record in run.records) > 3
+    assert [(fault.kind, fault.detail) for fault in health.faults] == [(FaultKind.BIN_FULL, "glass")]
+    panel.reset(run.rig.clock.now())
+    run.rig.supervisor.turn(run.rig.clock.now())
+    assert health.faults == []
+    assert panel.levels.counts == {"glass": 0}
+
+
+def test_the_reset_that_ends_an_emergency_stop_empties_no_bin() -> None:
+    run = build_virtual_run(belt(capacity=2), Conditions())
+    run.run(30.0)
+    panel, health, now = run.rig.panel, run.rig.supervisor.health, run.rig.clock.now()
+    health.estop(now)
+    health.chain_closed(now)
+    panel.reset(now)
+    assert [fault.kind for fault in health.faults] == [FaultKind.BIN_FULL]
+    assert panel.levels.full == ["glass"]
+    panel.reset(now)
+    assert health.faults == []
+
+
+def test_a_sensor_knows_better_than_a_count() -> None:
+    assert counted_bins(belt(capacity=3, full_pin=16)) == {}
+    assert counted_bins(belt(capacity=3)) == {"glass": 3}
+
+
+def test_counts_outlive_the_program(tmp_path: Path) -> None:
+    levels = BinLevels({"glass": 5}, tmp_path)
+    for _ in range(4):
+        levels.note("glass")
+    levels.note("residual")
+    levels.keep(NS_PER_S)
+    assert BinLevels({"glass": 5, "paper": 9}, tmp_path).counts == {"glass": 4, "paper": 0}
+
+
+def test_counts_are_stored_once_a_minute_and_an_emptied_bin_at_once(tmp_path: Path) -> None:
+    levels = BinLevels({"glass": 2}, tmp_path)
+    levels.note("glass")
+    levels.keep(1 * NS_PER_S)
+    levels.note("glass")
+    levels.keep(60 * NS_PER_S)
+    assert BinLevels({"glass": 2}, tmp_path).counts == {"glass": 1}
+    levels.keep(61 * NS_PER_S)
+    assert BinLevels({"glass": 2}, tmp_path).full == ["glass"]
+    assert levels.empty_full() == ["glass"]
+    levels.keep(62 * NS_PER_S)
+    assert BinLevels({"glass": 2}, tmp_path).full == []
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"glass": "many"}', b"\xff\xfe", b'{"glass": -3}', b"[" * 100_000])
+def test_a_damaged_file_counts_as_empty(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bin-levels.json").write_bytes(content)
+    assert BinLevels({"glass": 5}, tmp_path).counts == {"glass": 0}
+
+
+def test_a_disk_that_refuses_is_tried_again(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.write_bytes(b"a file where the folder should be")
+    levels = BinLevels({"glass": 5}, folder)
+    levels.note("glass")
+    levels.keep(NS_PER_S)
+    folder.unlink()
+    levels.keep(2 * NS_PER_S, at_once=True)
+    assert BinLevels({"glass": 5}, folder).counts == {"glass": 1}
+
+
+def test_what_an_exit_sensor_saw_is_journalled(tmp_path: Path) -> None:
+    run = build_virtual_run(belt(exit_pin=23), Conditions(journal_folder=tmp_path))
+    run.run(30.0, drain_s=5.0)
+    rows = items_in(tmp_path)
+    landed = [row for row in rows if row.landed_at is not None]
+    assert len(landed) == into(run, "glass") > 3
+    assert all(row.landed_in == row.bin == "glass" for row in landed)
+    assert all(row.crossed_at < row.landed_at < row.crossed_at + 5 * NS_PER_S for row in landed)
