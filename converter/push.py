@@ -174,14 +174,13 @@ class _Job:
             match event["event"]:
                 case "send":
                     await self._send(talk, int(event["offset"]))
-                case "proven":
-                    self.update(proving_ms=float(event["milliseconds"]))
                 case "done":
                     self.update(
                         state=State.DONE,
                         already=bool(event["already"]),
                         active=bool(event["active"]),
                         milliseconds=float(event["milliseconds"]),
+                        proving_ms=float(event.get("proving_ms", 0.0)),
                     )
                     return
 

@@ -122,6 +122,8 @@ def _write_configuration(folder: Path, port: int) -> None:
         f"ListenAddress 127.0.0.1:{port}\nHostKey {folder / 'host_key'}\nPidFile none\nUsePAM no\nStrictModes no\n"
         f"AuthorizedKeysFile {folder / 'authorized_keys'}\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n"
         "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 300\n"
+        # As the account of a station, that of the tests has no start-up file of a shell: it may take longer than a push.
+        f"SetEnv HOME={folder}\n"
     )
     (folder / "ssh_config").write_text(
         f"UserKnownHostsFile {folder / 'known_hosts'}\nIdentitiesOnly yes\nIdentityAgent none\n"
