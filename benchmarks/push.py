@@ -8,12 +8,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -58,40 +62,73 @@ def start_of_receiver(device: Device, bundle: Bundle) -> None:
     subprocess.run(command, input=json.dumps(request).encode() + b"\n", check=True, capture_output=True)
 
 
-def versions(server: SshServer, count: int) -> list[Path]:
-    """The shipped model under one new version each, signed: files that differ in nothing but that."""
+def whole_command(server: SshServer, bundle: Path, device: Device) -> None:
+    """`sorter push` as a person types it; its own start is longer than many a push."""
+    command = [sys.executable, "-m", "edge", "push", bundle, device.alias, "--ssh-config", server.ssh_config]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+
+
+def versions(server: SshServer, first: int, count: int, report_bytes: int = 0) -> list[Path]:
+    """The shipped model under one new version each, signed; a report of random bytes makes the file larger."""
     shipped = open_shipped_bundle()
     members = {name: content for name, content in shipped.members.items() if name not in ("manifest.json", "signature")}
+    if report_bytes:
+        members["report.html"] = os.urandom(report_bytes)
     paths = []
-    for number in range(count):
+    for number in range(first, first + count):
         manifest = shipped.manifest.model_copy(update={"version": f"99.{number}"})
         paths.append(server.folder / f"{manifest.name}-99.{number}.sorter")
         paths[-1].write_bytes(pack_bundle(manifest, members, server.maker))
     return paths
 
 
-def one_device(server: SshServer, labels: tuple[str, ...], repeat: int) -> None:
-    device = server.add_device("dev-one", labels=labels)
-    server.add_plain_account("lab-plain")
+def one_device(server: SshServer, device: Device, bundles: list[Path]) -> None:
+    """The same files by scp and by push, in turn; every one is new to the device once."""
     target = server.folder / "copied"
-    names = ("scp", "push, whole", "push, without the self-test", "push, already at work", "receiver alone")
-    times: dict[str, list[float]] = {name: [] for name in names}
-    first, *bundles = versions(server, repeat + 1)
-    push(server, first, device)  # the very first push also installs the shipped model to come back to
-    for bundle in bundles:
+    times: dict[str, list[float]] = defaultdict(list)
+    for bundle, next_one in batched(bundles):
         target.unlink(missing_ok=True)
         times["scp"].append(seconds(partial(scp, server, bundle, target)))
         whole = push(server, bundle, device)
         times["push, whole"].append(whole.seconds)
-        times["push, without the self-test"].append(whole.seconds - (whole.proving_ms or 0.0) / 1000)
-        times["push, already at work"].append(push(server, bundle, device).seconds)
-        times["receiver alone"].append(seconds(partial(start_of_receiver, device, open_bundle(bundle))))
+        times["  of it the self-test"].append((whole.proving_ms or 0.0) / 1000)
+        times["  without the self-test"].append(whole.seconds - (whole.proving_ms or 0.0) / 1000)
+        times["push, at work already"].append(push(server, bundle, device).seconds)
+        times["  of it the receiver"].append(seconds(partial(start_of_receiver, device, open_bundle(bundle))))
+        times["`sorter push`, new"].append(seconds(partial(whole_command, server, next_one, device)))
+        times["`sorter push`, at work already"].append(seconds(partial(whole_command, server, next_one, device)))
     scp_s = statistics.median(times["scp"])
-    print(f"one device, {first.stat().st_size / 1e6:.1f} MB, median of {repeat}:")
+    print(f"one device, {bundles[0].stat().st_size / 1e6:.1f} MB, median of {len(times['scp'])}:")
     for name, values in times.items():
         middle = statistics.median(values)
-        print(f"  {name:28} {middle:7.3f} s   {middle / scp_s:5.2f} x scp")
-    print("  a model that is at work already: 1 question, 1 answer (one round trip), 0 bytes of it sent")
+        print(f"  {name:32} {middle:7.3f} s   {middle / scp_s:5.2f} x scp")
+
+
+def batched(paths: list[Path]) -> Iterator[tuple[Path, Path]]:
+    return zip(paths[::2], paths[1::2], strict=True)
+
+
+@contextmanager
+def least_free_memory() -> Iterator[list[int]]:
+    """How many MB the machine had free at first, and at the worst of ten looks a second."""
+    free, done = [available_mb()], threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.1):
+            free.append(available_mb())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield free
+    finally:
+        done.set()
+        looking.join()
+
+
+def available_mb() -> int:
+    fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    return int(fields["MemAvailable"].split()[0]) // 1024
 
 
 def many_devices(server: SshServer, bundle: Path, labels: tuple[str, ...], count: int, at_once: int) -> None:
@@ -99,13 +136,17 @@ def many_devices(server: SshServer, bundle: Path, labels: tuple[str, ...], count
     opened = open_bundle(bundle)
     hosts = [parse_host(device.alias) for device in devices]
     options = PushOptions(ssh_config=server.ssh_config, attempts=2, at_once=at_once)
-    for what in ("new", "already there"):
+    for what in ("new", "at work already"):
         started = perf_counter()
-        results = asyncio.run(push_to_all(bundle.read_bytes(), opened.digest, [hosts], options, lambda _: None))
+        with least_free_memory() as free:
+            results = asyncio.run(push_to_all(bundle.read_bytes(), opened.digest, [hosts], options, lambda _: None))
         elapsed = perf_counter() - started
         done = sum(result.state is State.DONE and result.active for result in results)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{count} devices, {what}: {done} done in {elapsed:.1f} s, {at_once} at once; peak here {peak:.0f} MB")
+        print(
+            f"{count} devices, {what}: {done} done in {elapsed:.1f} s, {at_once} at once, {os.cpu_count()} cores for all; "
+            f"peak of the workstation's end {peak:.0f} MB, of all together {free[0] - min(free)} MB"
+        )
         for result in results:
             if result.state is not State.DONE:
                 print(f"  {result.host.text}: {result.error}")
@@ -119,9 +160,15 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, running_sshd(Path(folder)) as server:
         labels = open_shipped_bundle().labels
-        one_device(server, labels, arguments.repeat)
+        if arguments.repeat:
+            device = server.add_device("dev-one", labels=labels)
+            server.add_plain_account("lab-plain")
+            first, *small = versions(server, 0, 1 + 2 * arguments.repeat)
+            push(server, first, device)  # the very first push also installs the shipped model to come back to
+            one_device(server, device, small)
+            one_device(server, device, versions(server, 1000, 2 * arguments.repeat, report_bytes=10 << 20))
         if arguments.devices:
-            (bundle,) = versions(server, 1)
+            (bundle,) = versions(server, 2000, 1)
             many_devices(server, bundle, labels, arguments.devices, arguments.at_once)
 
 
