@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ from edge.config import Station
 from edge.decide import Policy
 from edge.errors import BundleError, CalibrationError, ConfigError, SorterError
 from edge.faults import FaultKind
-from edge.health import Health, Limits
+from edge.health import Health
 from edge.interfaces import Camera, Classifier, Clock
 from edge.journal import Journal, open_journal
 from edge.line import Line
@@ -43,6 +44,7 @@ from edge.sensor_watch import watch_sensors
 from edge.service.latch import EstopLatch
 from edge.service.machine import Machine
 from edge.service.notify import Notifier
+from edge.signs import Limits
 from edge.store.models import ModelStore
 from edge.store.timed import TimedClassifier
 from edge.transport import Chute, build_belt, build_transport
@@ -120,7 +122,7 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
     try:
         serving = _open_named(station, clock, calibration) if models is None else models.begin()
         check_labels(station, serving.bundle)
-        runtime = _build(station, clock, calibration, journal, serving, models)
+        runtime = _build(station, Ground(clock, *open_world(station, clock), calibration), journal, serving, models)
     except SorterError:
         if models is not None:
             models.end()  # a camera or a pin that is missing is not the model's fault
@@ -130,65 +132,35 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
     return runtime
 
 
-def _build(
-    station: Station,
-    clock: Clock,
-    calibration: Calibration | None,
-    journal: Journal,
-    serving: Serving,
-    models: Changeover | None,
-) -> Runtime:
-    pins, world = open_world(station, clock)
-    camera = partial(open_camera, station.camera, clock, world)
-    actuators = open_actuators(station, pins, clock)
-    live = LiveView(clock)
+@dataclass(frozen=True)
+class Ground:
+    """What a station stands on; `world` is the simulated one behind its pins and its camera, None on a real one."""
 
-    def open_page() -> PageServer:
-        app = build_app(live, station, station.state_folder / "journal.db", clock)
-        return PageServer(app, station.page.host, station.page.port)
+    clock: Clock
+    pins: Pins
+    world: World | None
+    calibration: Calibration | None
 
-    notifier = Notifier.from_environment()
-    latch = EstopLatch(station.state_folder)
-    limits = Limits.of(station.safety.stall_ms, station.journal.batch_ms)
-    health = Health(clock.now(), limits, estopped=latch.is_set)
 
-    line = build_line(station, serving.classifier, serving.bundle.manifest.thresholds.minimum_score, clock)
-    panel = Panel(station, pins, clock, health)
-    panel.levels = BinLevels(counted_bins(station), station.state_folder)
-    belt = watch_belt(station, line, health, panel)
+def build_trial(station: Station, ground: Ground, bundle: Bundle, folder: Path) -> Runtime:
+    """Return a station that sorts as it would after `calibration` was kept, with its journal in a folder of its own.
 
-    def open_checked() -> Camera:
-        opened = camera()
-        check_camera(calibration, opened.identity)
-        return opened
+    Raises:
+        SorterError: something is missing or does not fit; what was opened is safe and closed.
+    """
+    check_labels(station, bundle)
+    serving = _open_bundle(fitted(bundle, ground.calibration), station, ground.clock)
+    closed = station.model_copy(update={"page": station.page.model_copy(update={"enabled": False})})
+    return _build(closed, ground, open_journal(folder, station.journal, ground.clock), serving, None)
 
-    runtime = Runtime(
-        Parts(
-            clock=clock,
-            line=line,
-            open_camera=open_checked,
-            actuators=actuators,
-            schedule=Schedule(actuators, {a.name: ms(a.max_on_ms) for a in station.actuators}),
-            journal=journal,
-            live=live,
-            health=health,
-            notifier=notifier,
-            panel=panel,
-            latch=latch,
-            machine=Machine(clock),
-            open_classifier=partial(_open_named_classifier, station, clock, calibration)
-            if models is None
-            else models.reopen,
-            belt=belt,
-            camera_watch=watch_camera(station, calibration),
-            page=_first_page(open_page, health, notifier, clock) if station.page.enabled else None,
-            open_page=open_page,
-            models=models,
-            is_live=station.camera.type in LIVE_CAMERAS,
-        )
-    )
 
-    runtime.supervisor.watchers.append(watch_sensors(line, health, panel, journal).watch)
+def _build(station: Station, ground: Ground, journal: Journal, serving: Serving, models: Changeover | None) -> Runtime:
+    parts = _open_parts(station, ground, journal, serving)
+    if models is not None:
+        parts.models, parts.open_classifier = models, models.reopen
+    runtime = Runtime(parts)
+    line, live = parts.line, parts.live
+    runtime.supervisor.watchers.append(watch_sensors(line, parts.health, parts.panel, journal).watch)
 
     def put_to_work(another: Serving) -> None:
         """Everything that belongs to a model changes in one go: thresholds, the journal's digest, the page."""
@@ -199,6 +171,48 @@ def _build(
     if models is not None:
         models.tell, models.put_to_work = runtime.supervisor.record_event, put_to_work
     return runtime
+
+
+def _open_parts(station: Station, ground: Ground, journal: Journal, serving: Serving) -> Parts:
+    clock, calibration = ground.clock, ground.calibration
+    actuators = open_actuators(station, ground.pins, clock)
+    live = LiveView(clock)
+    notifier = Notifier.from_environment()
+    latch = EstopLatch(station.state_folder)
+    health = Health(clock.now(), Limits.of(station.safety.stall_ms, station.journal.batch_ms), estopped=latch.is_set)
+    line = build_line(station, serving.classifier, serving.bundle.manifest.thresholds.minimum_score, clock)
+    panel = Panel(station, ground.pins, clock, health)
+    panel.levels = BinLevels(counted_bins(station), station.state_folder)
+
+    def open_page() -> PageServer:
+        app = build_app(live, station, station.state_folder / "journal.db", clock)
+        return PageServer(app, station.page.host, station.page.port)
+
+    def open_checked() -> Camera:
+        opened = open_camera(station.camera, clock, ground.world)
+        check_camera(calibration, opened.identity)
+        return opened
+
+    return Parts(
+        clock=clock,
+        line=line,
+        open_camera=open_checked,
+        actuators=actuators,
+        schedule=Schedule(actuators, {a.name: ms(a.max_on_ms) for a in station.actuators}),
+        journal=journal,
+        live=live,
+        health=health,
+        notifier=notifier,
+        panel=panel,
+        latch=latch,
+        machine=Machine(clock),
+        open_classifier=partial(_open_named_classifier, station, clock, calibration),
+        belt=watch_belt(station, line, health, panel),
+        camera_watch=watch_camera(station, calibration),
+        page=_first_page(open_page, health, notifier, clock) if station.page.enabled else None,
+        open_page=open_page,
+        is_live=station.camera.type in LIVE_CAMERAS,
+    )
 
 
 def _introduce(station: Station, line: Line, journal: Journal, live: LiveView, serving: Serving) -> None:
@@ -288,8 +302,12 @@ def _fit(calibration: Calibration | None, bundle: Bundle) -> Bundle:
 
 
 def _open_named(station: Station, clock: Clock, calibration: Calibration | None) -> Serving:
-    """Open the bundle that the station file names, and let it look at an empty picture before it meets items."""
-    bundle = _fit(calibration, open_bundle(find_bundle(station)))
+    """Open the bundle that the station file names."""
+    return _open_bundle(_fit(calibration, open_bundle(find_bundle(station))), station, clock)
+
+
+def _open_bundle(bundle: Bundle, station: Station, clock: Clock) -> Serving:
+    """Open a bundle, and let it look at an empty picture before it meets items."""
     classifier = BundleClassifier(bundle, station.inference.threads, station.inference.runtime)
     geometry = bundle.manifest.geometry
     classifier.classify_photo(np.zeros((geometry.height, geometry.width, 3), np.uint8))

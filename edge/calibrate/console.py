@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import termios
+import tty
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import typer
@@ -17,8 +21,8 @@ from rich.text import Text
 from edge.calibrate.person import NOBODY, WISH_TEXT, Progress, Show, Wish
 from edge.errors import CalibrationError
 
-# The inputs themselves say when these are done.
-_NO_KEY = (Wish.ACTIVATE, Wish.CLEAR)
+# The station itself sees when these are done.
+_NO_KEY = (Wish.ACTIVATE, Wish.CLEAR, Wish.KNOWN_ITEM)
 
 
 class ConsolePerson:
@@ -26,6 +30,10 @@ class ConsolePerson:
 
     def __init__(self, console: Console, *, hurry: bool) -> None:
         self._console, self._hurry = console, hurry
+
+    @property
+    def is_there(self) -> bool:
+        return not self._hurry and sys.stdin.isatty()
 
     def ask(self, wish: Wish, subject: str = "") -> None:
         text = WISH_TEXT[wish] + (f" ({subject})" if subject else "")
@@ -67,6 +75,24 @@ class ConsolePerson:
         self._need_somebody()
         return str(typer.getchar())
 
+    @contextmanager
+    def keys(self) -> Iterator[Callable[[], str]]:
+        if not self.is_there:
+            yield lambda: ""
+            return
+        descriptor = sys.stdin.fileno()
+        before = termios.tcgetattr(descriptor)
+        tty.setcbreak(descriptor)  # Ctrl-C still is one
+
+        def poll() -> str:
+            ready, _, _ = select.select([descriptor], [], [], 0)
+            return os.read(descriptor, 1).decode("ascii", "ignore") if ready else ""
+
+        try:
+            yield poll
+        finally:
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
     def choose(self, question: str, answers: Sequence[str]) -> str:
         self._need_somebody()
         self._console.print(f"  [bold]{question}[/]", soft_wrap=True)
@@ -79,7 +105,7 @@ class ConsolePerson:
             raise CalibrationError(NOBODY) from None
 
     def _need_somebody(self) -> None:
-        if self._hurry or not sys.stdin.isatty():
+        if not self.is_there:
             raise CalibrationError(NOBODY)
 
     def _wait(self, prompt: str) -> None:

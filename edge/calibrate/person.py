@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from typing import Final, Protocol
@@ -25,6 +25,7 @@ class Wish(StrEnum):
     BELT_OFF = "belt-off"
     ACTIVATE = "activate"
     CLEAR = "clear"
+    KNOWN_ITEM = "known-item"
 
 
 WISH_TEXT: Final[dict[Wish, str]] = {
@@ -37,6 +38,7 @@ WISH_TEXT: Final[dict[Wish, str]] = {
     Wish.BELT_OFF: "Switch the belt off.",
     Wish.ACTIVATE: "Activate the sensor now, and keep it so",
     Wish.CLEAR: "Let go of the sensor again",
+    Wish.KNOWN_ITEM: "Put in one item",
 }
 
 
@@ -57,6 +59,11 @@ class Show(Protocol):
 
 class Person(Protocol):
     """Who stands at the station."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether somebody can answer."""
+        ...
 
     def ask(self, wish: Wish, subject: str = "") -> None:
         """Ask for something and return when it is done."""
@@ -90,6 +97,10 @@ class Person(Protocol):
         """
         ...
 
+    def keys(self) -> AbstractContextManager[Callable[[], str]]:
+        """Give what returns the key that was pressed since its last call, "" if none was; it waits for none."""
+        ...
+
     def choose(self, question: str, answers: Sequence[str]) -> str:
         """Ask for one of several answers.
 
@@ -101,6 +112,10 @@ class Person(Protocol):
 
 class Onlooker:
     """Agrees to everything and sees nothing: for unattended runs, where all is prepared, and for tests."""
+
+    @property
+    def is_there(self) -> bool:
+        return False
 
     def ask(self, wish: Wish, subject: str = "") -> None:
         """Everything is prepared."""
@@ -122,6 +137,10 @@ class Onlooker:
     def key(self) -> str:
         raise CalibrationError(NOBODY)
 
+    @contextmanager
+    def keys(self) -> Iterator[Callable[[], str]]:
+        yield lambda: ""
+
     def choose(self, question: str, answers: Sequence[str]) -> str:
         raise CalibrationError(NOBODY)
 
@@ -131,6 +150,10 @@ class SimulatedPerson:
 
     def __init__(self, world: World, shown: Person) -> None:
         self._world, self._shown = world, shown
+
+    @property
+    def is_there(self) -> bool:
+        return self._shown.is_there
 
     def ask(self, wish: Wish, subject: str = "") -> None:
         self._shown.ask(wish, subject)
@@ -149,6 +172,8 @@ class SimulatedPerson:
         elif wish is Wish.ITEMS:
             world.lay_paper(None, rides=False)
             world.resume_feeding()
+        elif wish is Wish.KNOWN_ITEM:
+            world.put(subject.partition(",")[0])
         elif wish in (Wish.BELT_ON, Wish.BELT_OFF):
             world.disturb(Disturbance.BELT_STOPPED, active=wish is Wish.BELT_OFF)
         else:
@@ -168,6 +193,9 @@ class SimulatedPerson:
 
     def key(self) -> str:
         return self._shown.key()
+
+    def keys(self) -> AbstractContextManager[Callable[[], str]]:
+        return self._shown.keys()
 
     def choose(self, question: str, answers: Sequence[str]) -> str:
         return self._shown.choose(question, answers)

@@ -2,59 +2,35 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
-from html import escape
-from typing import TYPE_CHECKING, Literal
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import cv2
 
 from edge.bundle.archive import Bundle
+from edge.calibrate.bench import Bench
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person
-from edge.calibrate.record import VerifyStep
+from edge.calibrate.record import Calibration
+from edge.calibrate.trial import QUIT, SKIP, Stage, Trial
+from edge.calibrate.verdict import THUMBNAIL, Checked, judge
 from edge.clock import NS_PER_MS
-from edge.config import RESIDUAL, Station
+from edge.config import Station
 from edge.errors import CalibrationError
+from edge.inputs import Edge
 from edge.types import REASON_TEXT, Frame, Image
 
 if TYPE_CHECKING:
     from edge.line import Outcome as Settled
 
-GOOD = 0.9
-# Of the items that landed in a bin of their own, at most this share may be wrong.
-MOST_WRONG = 0.05
-LEAST_MARGIN_MS = 20.0
-_THUMBNAIL = 96
-
-
-@dataclass(frozen=True)
-class Checked:
-    """One known item and what became of it; `margin_ms` is the time left between decision and stroke, if one was needed."""
-
-    label: str
-    expected: str
-    landed: str
-    reason: str
-    taken_for: str
-    margin_ms: float | None
-    picture: Image | None = None
-
-    @property
-    def right(self) -> bool:
-        return self.landed == self.expected
-
-    @property
-    def wrong(self) -> bool:
-        """In a bin that it does not belong in, or on the floor; in the residual bin it does no harm."""
-        return not self.right and self.landed != RESIDUAL
-
 
 def verify_simulated(
     written: Station, station: Station, bundle: Bundle, person: Person, digest: str, items: int
 ) -> Outcome:
-    """Run a station as calibrated in the world as written, on the virtual clock, until that many items have landed.
+    """Run a simulated station as calibrated in the world as written, on the virtual clock, until that many items have landed.
 
     Raises:
         CalibrationError: hardly any item came through.
@@ -90,89 +66,61 @@ def verify_simulated(
     return judge(station, checked, score.missed + score.phantom, digest)
 
 
-def judge(station: Station, checked: Sequence[Checked], miscounted: int, digest: str) -> Outcome:
-    """Return the verdict on known items; `miscounted` were not seen, or seen where there was nothing.
+def verify_real(
+    bench: Bench, person: Person, calibration: Calibration, bundle: Bundle, digest: str, labels: Sequence[str]
+) -> Outcome:
+    """Let the station sort as `sorter run` would with what was measured, and ask for one known item after the other.
+
+    Where an item lands is seen by the exit sensor of its bin, or asked for.
 
     Raises:
-        CalibrationError: no item came through.
+        CalibrationError: the station does not get ready, or no item came.
     """
-    if not checked:
-        raise CalibrationError("no item came through: check that the belt runs and that items are put on it")
-    right = sum(one.right for one in checked)
-    wrong = sum(one.wrong for one in checked)
-    diverted = sum(one.landed != RESIDUAL for one in checked)
-    margins = [one.margin_ms for one in checked if one.margin_ms is not None]
-    least = min(margins, default=0.0)
-    verdict = _verdict(right / len(checked), wrong / max(1, diverted), least if margins else None, miscounted)
-    step = VerifyStep(
-        measured_at="", of=digest, items=len(checked), right=right, least_margin_ms=round(least, 1), verdict=verdict
+    from edge.wiring import Ground, build_trial
+
+    station = bench.station
+    person.warn("The station will sort as in daily work: the belt runs and the diverters move.")
+    person.say(
+        f"{len(labels)} items, one at a time, each when it is asked for. {SKIP}: it went by unseen; {QUIT}: that is enough."
     )
-    lines = [
-        f"{len(checked)} items: {right} landed where they belong, {len(checked) - right - wrong} more in {RESIDUAL}, "
-        f"{wrong} in a wrong place; {miscounted} miscounted.",
-        f"Every stroke was decided at least {least:.0f} ms before it was due." if margins else "No stroke was needed.",
-        f"Verdict: {verdict}.",
-    ]
-    warnings = [
-        f"{one.label} landed in {one.landed} instead of {one.expected} ({one.reason})." for one in checked if one.wrong
-    ]
-    return Outcome(
-        {"verify": step}, tuple(lines), tuple(warnings), files={"verify.html": report(station, checked, step, lines)}
-    )
+    bench.close()  # camera and actuators are the running station's now
+    with TemporaryDirectory(prefix="sorter-verify-") as folder, person.keys() as poll:
+        ground = Ground(bench.clock, bench.pins, bench.world, calibration)
+        runtime = build_trial(station, ground, bundle, Path(folder))
+        trial = Trial(station, person, labels, runtime.parts.live, poll, runtime.stop)
+        to_line = runtime.parts.panel.on_edge
+
+        def both(edge: Edge) -> None:
+            to_line(edge)
+            trial.edge(edge)
+
+        runtime.parts.panel.on_edge = both
+        runtime.supervisor.watchers.append(trial.watch)
+        runtime.run()
+    if trial.stage is not Stage.DONE:
+        raise KeyboardInterrupt  # Ctrl-C ended the run
+    return judge(station, trial.checked, trial.miscounted, digest)
 
 
-def _verdict(right: float, wrong: float, margin_ms: float | None, miscounted: int) -> Literal["good", "usable", "bad"]:
-    if wrong > MOST_WRONG or (margin_ms is not None and margin_ms <= 0):
-        return "bad"
-    tight = margin_ms is not None and margin_ms < LEAST_MARGIN_MS
-    return "usable" if right < GOOD or tight or miscounted else "good"
+def known_labels(station: Station, chosen: Sequence[str], items: int) -> list[str]:
+    """Return which items are asked for: the chosen labels, else all that a bin names, in turn.
 
-
-def report(station: Station, checked: Sequence[Checked], step: VerifyStep, lines: Sequence[str]) -> str:
-    """Return the report as one HTML page with its pictures inside."""
-    rows = "\n".join(_row(n, one) for n, one in enumerate(checked, start=1))
-    said = "".join(f"<p>{escape(line)}</p>" for line in lines)
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{escape(station.name)}: verification</title>
-<style>
-body {{ font: 16px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }}
-table {{ border-collapse: collapse; width: 100%; }}
-td, th {{ border-bottom: 1px solid #ccc; padding: .3rem .6rem; text-align: left; }}
-.good {{ color: #176b2c; }} .usable {{ color: #8a5a00; }} .bad {{ color: #a3121f; }}
-</style></head><body>
-<h1>{escape(station.name)}: <span class="{step.verdict}">{step.verdict}</span></h1>
-{said}
-<table><tr><th>item</th><th>picture</th><th>is</th><th>taken for</th><th>belongs in</th><th>landed in</th><th>why</th>
-<th>time left</th></tr>
-{rows}
-</table></body></html>
-"""
-
-
-def _row(number: int, one: Checked) -> str:
-    colour = "good" if one.right else "bad" if one.wrong else "usable"
-    margin = "" if one.margin_ms is None else f"{one.margin_ms:.0f} ms"
-    cells = (one.label, one.taken_for, one.expected)
-    shown = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return (
-        f"<tr><td>{number}</td><td>{_image(one.picture)}</td>{shown}"
-        f'<td class="{colour}">{escape(one.landed)}</td><td>{escape(one.reason)}</td><td>{margin}</td></tr>'
-    )
-
-
-def _image(picture: Image | None) -> str:
-    if picture is None:
-        return ""
-    done, encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    text = base64.b64encode(encoded.tobytes()).decode() if done else ""
-    return f'<img alt="the item" width="{_THUMBNAIL}" src="data:image/jpeg;base64,{text}">'
+    Raises:
+        CalibrationError: no bin names one of them.
+    """
+    known = [label for where in station.bins for label in where.labels]
+    if unknown := [label for label in chosen if label not in known]:
+        raise CalibrationError(f"no bin takes {', '.join(unknown)}; the bins' labels are {', '.join(known)}")
+    if not known:
+        raise CalibrationError("no bin has labels: give each bin its labels in the station file")
+    return list(islice(cycle(chosen or known), items))
 
 
 def _thumbnail(outcome: Settled) -> Image:
     crop = outcome.item.crops[0]
     box = crop.box
     part = crop.pixels[box.y : box.y + box.height, box.x : box.x + box.width]
-    scale = _THUMBNAIL / max(part.shape[:2])
+    scale = THUMBNAIL / max(part.shape[:2])
     size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
     small: Image = cv2.resize(part, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     return small

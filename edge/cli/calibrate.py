@@ -195,7 +195,9 @@ def walk(
     photos: Annotated[
         Path | None, typer.Option(help="Photos taken here, one folder for each label; without them no thresholds.")
     ] = None,
-    items: Annotated[int, typer.Option(min=5, max=1000, help="Known items at the end.")] = 40,
+    items: Annotated[
+        int | None, typer.Option(min=5, max=1000, help="Known items at the end: 12, on a simulated station 40.")
+    ] = None,
 ) -> None:
     """Walk through the steps that the station needs and that are missing or stale; nothing is kept before the end."""
     if context.invoked_subcommand is not None:
@@ -314,14 +316,19 @@ def thresholds(
 
 @app.command()
 def verify(
-    items: Annotated[int, typer.Option(min=5, max=1000, help="How many known items.")] = 40,
+    items: Annotated[
+        int | None, typer.Option(min=5, max=1000, help="How many known items: 12, on a simulated station 40.")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Ask for items of this label; may be given several times.")
+    ] = None,
     station: StationOption = DEFAULT_STATION,
     demo: DemoOption = False,
     state_folder: StateOption = None,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run known items through a simulated station as calibrated; report where each landed, with pictures."""
+    """Run known items through the station as calibrated; report where each landed, with pictures. Things move!"""
     from edge.calibrate.session import Wishes
 
-    measure(Visit(station, demo, state_folder, yes, as_json), "verify", Wishes(items=items))
+    measure(Visit(station, demo, state_folder, yes, as_json), "verify", Wishes(items=items, labels=tuple(label or ())))

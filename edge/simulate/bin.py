@@ -146,14 +146,18 @@ class BinScene:
             if not self._awaited:
                 self._await_visit(at)
 
+    def put(self, label: str, at: int) -> None:
+        """Let somebody come with an item of a label."""
+        self._agenda.at(at, lambda due: self._visit(Visit.ONE_ITEM, due, label))
+
     def visit_at(self, kind: Visit, at: int) -> None:
         """Let somebody come at an instant, or as soon after it as the plate is empty."""
         self._agenda.at(at, lambda due: self._come(kind, due))
 
-    def _visit(self, kind: Visit, at: int) -> None:
+    def _visit(self, kind: Visit, at: int, label: str | None = None) -> None:
         self.visits.append((at, kind))
         sizes = {Visit.TWO_ITEMS: 2, Visit.EMPTY_HAND: 0}.get(kind, 1)
-        things = tuple(self._pick(kind) for _ in range(sizes))
+        things = tuple(self._pick(kind, label) for _ in range(sizes))
         if len(things) == 2:
             things[1].x = things[0].x + (things[0].sprite.length + things[1].sprite.length) * 0.62
         width, height = self._size
@@ -164,7 +168,7 @@ class BinScene:
             self._agenda.at(self._hand.touch, lambda touched_at: self._put_down(things, touched_at))
         self._agenda.at(self._hand.end, self._gone)
 
-    def _pick(self, kind: Visit) -> Lying:
+    def _pick(self, kind: Visit, label: str | None = None) -> Lying:
         rng, settings = self._rng, self._station.simulation
         width, height = self._size
         per_mm = max(width, height) / VIEW_MM
@@ -174,7 +178,7 @@ class BinScene:
             size = 2.0 * max(width, height)  # a bottle covers most of the view, however it lies
         elif kind is Visit.TWO_ITEMS:
             size *= 0.8
-        label = self._stock.labels[int(rng.integers(len(self._stock.labels)))]
+        label = label or self._stock.labels[int(rng.integers(len(self._stock.labels)))]
         cut_out = self._stock.pick(label, rng)
         sprite = Sprite(cut_out, Pose(size, float(rng.uniform(0, 360)), float(rng.uniform(0.85, 1.1))))
         x = width * float(rng.uniform(0.42, 0.58)) - (0.14 * width if kind is Visit.TWO_ITEMS else 0.0)

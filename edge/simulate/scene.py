@@ -42,6 +42,10 @@ class Scene(Protocol):
         """Let things come again."""
         ...
 
+    def put(self, label: str, at: int) -> None:
+        """Let one item of a label come now."""
+        ...
+
     def clear(self) -> None:
         """Take away everything that lies there."""
         ...

@@ -78,12 +78,16 @@ class Traffic:
         self._waiting[self._waiting.index(first)] = self._place(first.lane, behind)
         return first
 
+    def one(self, label: str, front_mm: float) -> Arrival:
+        """Return an item of a label that comes out of turn, in the middle lane."""
+        return self._place(self._view.lanes // 2, front_mm, label)
+
     def _gap(self) -> float:
         return float(self._rng.exponential(self._spare_mm)) if self._spare_mm > 0 else 0.0
 
-    def _place(self, lane: int, front_mm: float) -> Arrival:
+    def _place(self, lane: int, front_mm: float, label: str | None = None) -> Arrival:
         rng, view = self._rng, self._view
-        label = self._stock.labels[int(rng.integers(len(self._stock.labels)))]
+        label = label or self._stock.labels[int(rng.integers(len(self._stock.labels)))]
         size = float(rng.uniform(self._load.smallest_mm, self._load.largest_mm)) / view.mm_per_pixel
         pose = Pose(size, float(rng.uniform(0, 360)), float(rng.uniform(0.85, 1.1)))
         cut_out = self._stock.pick(label, rng)

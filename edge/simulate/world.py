@@ -263,6 +263,11 @@ class World:
         with self._lock:
             self.scene.resume_feeding(self._clock.now())
 
+    def put(self, label: str) -> None:
+        """Let one item of a label come now."""
+        with self._lock:
+            self.scene.put(label, self._clock.now())
+
     def clear(self) -> None:
         """Take away whatever lies under the camera."""
         with self._lock:
