@@ -17,6 +17,8 @@ START_UP_NS = 3 * NS_PER_S
 # Held, the relay is off and the belt can't show that it would run: it is let go on to see.
 TRY_AGAIN_NS = 10 * NS_PER_S
 ITEMS = 7
+# Speeds of items that were in view while the program was not let run are guesses: so long an item is in view.
+IN_VIEW_NS = 5 * NS_PER_S
 CAMERA_FAULTS = frozenset(kind for kind in FaultKind if kind.startswith("camera-"))
 SLIPPING, FAST_ENOUGH = 0.10, 0.05  # shares of the speed; begins and ends
 
@@ -33,14 +35,22 @@ class BeltWatch:
     health: Health
     is_driven: bool
     expected_speed: Callable[[int], float] | None = None
+    _disturbed_at: int | None = field(default=None, init=False)
     _still_since: int | None = field(default=None, init=False)
     _stopped_at: int | None = field(default=None, init=False)
     _speeds: deque[float] = field(default_factory=lambda: deque(maxlen=ITEMS), init=False)
+
+    def disturbed(self, now: int) -> None:
+        """Take note that pictures were missed because the machine was too busy: they say nothing of the belt."""
+        self._disturbed_at = now
+        self._still_since = None
 
     def item_passed(self, speed_mm_per_s: float, now: int) -> None:
         """Take note of an item's own speed; 0 is unknown."""
         expected = self.belt.nominal_speed if self.expected_speed is None else self.expected_speed(now)
         if speed_mm_per_s <= 0 or expected <= 0:
+            return
+        if self._disturbed_at is not None and now - self._disturbed_at < IN_VIEW_NS:
             return
         self._speeds.append(speed_mm_per_s / expected)
         if len(self._speeds) == ITEMS:

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from edge.clock import NS_PER_S, ms
 from edge.faults import NATURES, FaultKind, Nature, Severity, Step
 from edge.recovery import Backoff, Record
+from edge.signs import Limits, Sign, Signs
 from edge.types import Event
 
 
@@ -43,39 +43,6 @@ ENDED_BY_RESET = frozenset(
         FaultKind.JOURNAL_DAMAGED,
     }
 )
-
-
-class Sign(StrEnum):
-    """Signs of life, each given by the thread that it stands for."""
-
-    FRAME = "frame"  # the camera gave a frame
-    BEAT = "beat"  # a frame went all the way through
-    ACTUATION = "actuation"  # the actuation thread turned once
-    JOURNAL = "journal"  # the journal's writer turned once
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Spans in nanoseconds."""
-
-    stall: int = 3 * NS_PER_S
-    actuation: int = 1 * NS_PER_S
-    journal_slow: int = 2 * NS_PER_S
-    journal_blocked: int = 20 * NS_PER_S  # SD cards have been seen to stall for 7 s and go on
-    startup: int = 15 * NS_PER_S  # cameras take seconds to open: until the first frame got through, instead of stall
-    starved: int = 600 * NS_PER_S
-    watchdog: int = 30 * NS_PER_S
-    watchdog_recovering: int = 420 * NS_PER_S  # all tries to reopen a camera take 303 s
-
-    @classmethod
-    def of(cls, stall_ms: float, batch_ms: float) -> Limits:
-        """Return the limits of a station: a journal that stores rarely is not slow."""
-        usual, batch = cls(), ms(batch_ms)
-        return cls(
-            stall=ms(stall_ms),
-            journal_slow=usual.journal_slow + batch,
-            journal_blocked=max(usual.journal_blocked, usual.journal_slow + 2 * batch),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +84,13 @@ class Health:
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
-        self._signs = dict.fromkeys(Sign, self.started_at)
+        self._signs = Signs(self.started_at, self.limits, self.watched)
         self._faults: dict[_Key, Fault] = {}
         self._leaving: dict[_Key, int] = {}
         self._records: dict[_Key, Record] = {}
         self._events: list[Event] = []
         self._counts: Counter[FaultKind] = Counter()
         self._steps: Counter[Step] = Counter()
-        self._begun = False
         self._stopped = False
         self._chain_open = False
         self._at = self._item_at = self.started_at
@@ -137,14 +103,18 @@ class Health:
     def sign(self, sign: Sign, at: int) -> None:
         """Take note of a sign of life."""
         with self._lock:
-            self._signs[sign] = max(at, self._signs[sign])
+            self._signs.give(sign, at)
 
     def beat(self, at: int) -> None:
         """A frame went all the way through."""
         with self._lock:
-            self._begun = True
             self.sign(Sign.FRAME, at)
             self.sign(Sign.BEAT, at)
+
+    def excuse(self, span: int, at: int) -> None:
+        """Count the last `span` nanoseconds as not passed: the machine did not let this program run."""
+        with self._lock:
+            self._signs.excuse(span, at)
 
     def item_seen(self, at: int) -> None:
         """An item came, whatever became of it."""
@@ -221,7 +191,7 @@ class Health:
                 State.ESTOP: any(kind is FaultKind.EMERGENCY_STOP for kind, _ in self._faults),
                 State.STOPPED: self._stopped,
                 State.FAULT: Severity.FAULT in severities,
-                State.STARTING: not self._begun,
+                State.STARTING: not self._signs.begun,
                 State.DEGRADED: Severity.DEGRADED in severities,
                 State.STARVED: self._at - self._item_at >= self.limits.starved,
             }
@@ -253,16 +223,8 @@ class Health:
 
     def watchdog_due(self, at: int) -> bool:
         """Say whether systemd's watchdog may be fed: a frame got through lately and every watched thread lives."""
-        limits = {
-            Sign.BEAT: self.limits.stall,
-            Sign.ACTUATION: self.limits.actuation,
-            Sign.JOURNAL: self.limits.journal_blocked,
-        }
         with self._lock:
-            watched = self.watched | {Sign.BEAT}
-            return self._begun and all(
-                at - self._signs[sign] <= span for sign, span in limits.items() if sign in watched
-            )
+            return self._signs.are_fresh(at)
 
     def watchdog_span(self) -> int:
         """Return how long systemd shall wait for the watchdog, nanoseconds: longer while a camera is being reopened.
@@ -301,23 +263,10 @@ class Health:
         return due
 
     def _look(self, at: int) -> None:
-        signs, limits = self._signs, self.limits
-        stall = limits.stall if self._begun else limits.startup
-        frame_age, beat_age = at - signs[Sign.FRAME], at - signs[Sign.BEAT]
-        unanswered = signs[Sign.FRAME] > signs[Sign.BEAT]
-        explained = any(kind is FaultKind.CAMERA_LOST for kind, _ in self._faults)
-        self._set(FaultKind.CLASSIFIER_STUCK, at, unanswered and beat_age > stall)
-        silent = frame_age > stall and not unanswered and not explained
         known = self._faults.get((FaultKind.CAMERA_STALLED, ""))
-        if silent or known is None or signs[Sign.FRAME] > known.raised_at:  # the camera itself may have said so earlier
-            self._set(FaultKind.CAMERA_STALLED, at, silent)
-        if Sign.ACTUATION in self.watched:
-            silent = at - signs[Sign.ACTUATION] > limits.actuation
-            self._set(FaultKind.ACTUATOR_HUNG, at, silent, "no sign of the actuation thread")
-        if Sign.JOURNAL in self.watched:
-            silence = at - signs[Sign.JOURNAL]
-            self._set(FaultKind.JOURNAL_BLOCKED, at, silence > limits.journal_blocked)
-            self._set(FaultKind.JOURNAL_SLOW, at, limits.journal_slow < silence <= limits.journal_blocked)
+        lost = any(kind is FaultKind.CAMERA_LOST for kind, _ in self._faults)
+        for kind, there, detail in self._signs.judge(at, None if known is None else known.raised_at, lost):
+            self._set(kind, at, there, detail)
 
     def _set(self, kind: FaultKind, at: int, there: bool, detail: str = "") -> None:
         with self._lock:

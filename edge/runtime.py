@@ -22,13 +22,13 @@ from contextlib import AbstractContextManager, nullcontext
 from edge.clock import ms
 from edge.errors import CameraError, ClassifierError, RestartError, SorterError
 from edge.faults import FaultKind, Step
-from edge.health import Sign
 from edge.interfaces import Camera, Classifier
 from edge.journal import run_writer
 from edge.parts import Parts
 from edge.priority import Priority, lock_memory, real_time, settled_memory
 from edge.service.machine import MACHINE_FAULTS
 from edge.service.signals import taking_signals
+from edge.signs import Sign
 from edge.supervise import Supervisor
 from edge.types import Crop, Frame, Prediction
 

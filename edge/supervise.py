@@ -19,7 +19,7 @@ from edge.clock import ms
 from edge.decide import Policy
 from edge.errors import ActuatorError, CameraClockError, CameraError, CameraStalledError, ClassifierError
 from edge.faults import FaultKind, Step
-from edge.health import Health, Sign
+from edge.health import Health
 from edge.interfaces import Actuator, Clock
 from edge.journal import Journal
 from edge.line import Line, Outcome
@@ -27,6 +27,7 @@ from edge.live import LiveView
 from edge.overload import Overload
 from edge.panel import Panel
 from edge.service.notify import Notifier
+from edge.signs import Sign
 from edge.types import Event, Frame, Reason, Stroke
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ CLOCK_FAULTS = frozenset({FaultKind.CAMERA_CLOCK})
 FUTURE_NS = ms(5)
 OLDEST_NS = ms(10_000)  # a starved machine may be seconds late; another clock is off by far more
 CAMERA_FAULTS = {CameraStalledError: FaultKind.CAMERA_STALLED, CameraClockError: FaultKind.CAMERA_CLOCK}
+# Turns come every 100 ms. What is missing beyond this, every thread of a starved machine may have missed.
+LATE_TURN_NS = ms(300)
 LEVELS = {"note": logging.INFO, "warning": logging.WARNING, "fault": logging.ERROR}
 
 
@@ -69,11 +72,13 @@ class Supervisor:
     def __post_init__(self) -> None:
         self.overload = Overload(self.health)
         self._size: tuple[int, ...] | None = None
+        self._turned_at: int | None = None
         if self.journal is not None:
             self.journal.on_event = self.note_event
 
     def turn(self, now: int) -> None:
         """Look at everything once and do what has to be done."""
+        self._excuse_lost_time(now)
         if self.journal is not None:
             self.health.sign(Sign.JOURNAL, self.journal.turned_at)
             error = self.journal.counts.error.fault
@@ -92,6 +97,16 @@ class Supervisor:
                 self.actions[step](kind)
         if self.health.watchdog_due(now):
             self.notifier.feed_watchdog(now)
+
+    def _excuse_lost_time(self, now: int) -> None:
+        """Blame neither camera nor model nor belt for time in which this program itself was not let run."""
+        lost = 0 if self._turned_at is None else now - self._turned_at - LATE_TURN_NS
+        self._turned_at = now
+        if lost > 0:
+            log.debug("the machine was too busy for %d ms", lost / ms(1))
+            self.health.excuse(lost, now)
+            if self.belt is not None:
+                self.belt.disturbed(now)
 
     def emergency_stop(self) -> None:
         """Make everything safe at once; called by the thread that saw the chain open."""

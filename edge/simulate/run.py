@@ -10,11 +10,11 @@ from edge.camera.simulated import SimulatedCamera
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.errors import CameraError
 from edge.faults import FaultKind, Step
-from edge.health import Sign
 from edge.journal import Journal
 from edge.line import Line, Outcome
 from edge.panel import Panel
 from edge.service.machine import MACHINE_FAULTS, Machine
+from edge.signs import Sign
 from edge.simulate.disturbances import Disturbance
 from edge.simulate.score import Record
 from edge.simulate.troubles import SimulatedBugError, machine_state

@@ -8,7 +8,8 @@ import pytest
 
 from edge.clock import NS_PER_S
 from edge.faults import NATURES, FaultKind, Severity, Step
-from edge.health import Health, Sign, State
+from edge.health import Health, State
+from edge.signs import Sign
 
 T0 = 10 * NS_PER_S
 S = NS_PER_S

@@ -8,7 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.faults import NATURES, FaultKind, Step
-from edge.health import HELD_STATES, Health, Sign, State
+from edge.health import HELD_STATES, Health, State
+from edge.signs import Sign
 
 FAULTS = st.sampled_from([kind for kind in FaultKind if kind is not FaultKind.EMERGENCY_STOP])
 DETAILS = st.sampled_from(["", "glass", "paper"])

@@ -13,9 +13,10 @@ from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config import Station
 from edge.decide import Policy
 from edge.faults import FaultKind
-from edge.health import Health, Sign, State
+from edge.health import Health, State
 from edge.inputs import Edge
 from edge.panel import CLOSED_NS, FULL_NS, JAM_NS, Panel
+from edge.signs import Sign
 from edge.supervise import Supervisor
 from edge.types import Actuation, Reason, Stroke
 

@@ -1,0 +1,91 @@
+"""A machine that is too busy to let the program run is not taken for a stuck model, a slipping or a stopped belt."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.belt_watch import IN_VIEW_NS, BeltWatch
+from edge.clock import NS_PER_S, VirtualClock, ms
+from edge.config import Station
+from edge.faults import FaultKind
+from edge.health import Health
+from edge.signs import Sign
+from edge.simulate.build import Conditions, build_virtual_run
+from edge.supervise import Supervisor
+from edge.transport.belt import BeltModel
+
+TURN = ms(100)
+
+
+def supervisor_at(start: int) -> Supervisor:
+    run = build_virtual_run(
+        Station.model_validate(
+            {
+                "name": "bin",
+                "kind": "bin",
+                "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
+                "bins": [{"name": "residual"}],
+            }
+        ),
+        Conditions(),
+    )
+    supervisor = run.rig.supervisor
+    supervisor.health = Health(start, watched=frozenset({Sign.ACTUATION}))
+    supervisor.health.beat(start)
+    return supervisor
+
+
+def kinds(health: Health) -> set[FaultKind]:
+    return {fault.kind for fault in health.faults}
+
+
+def test_a_model_that_answers_late_because_nothing_ran_is_not_stuck() -> None:
+    at = NS_PER_S
+    supervisor = supervisor_at(at)
+    for _ in range(5):
+        at += TURN
+        supervisor.health.sign(Sign.ACTUATION, at)
+        supervisor.turn(at)
+    supervisor.health.sign(Sign.FRAME, at)
+    at += 8 * NS_PER_S
+    supervisor.turn(at)
+    assert kinds(supervisor.health) == set()
+    supervisor.health.beat(at + ms(50))
+    supervisor.health.sign(Sign.ACTUATION, at + ms(50))
+    supervisor.turn(at + TURN)
+    assert kinds(supervisor.health) == set()
+
+
+def test_a_model_that_answers_not_at_all_is_stuck_all_the_same() -> None:
+    at = NS_PER_S
+    supervisor = supervisor_at(at)
+    supervisor.turn(at)
+    supervisor.health.sign(Sign.FRAME, at + ms(1))
+    at += 8 * NS_PER_S
+    for _ in range(35):
+        at += TURN
+        supervisor.health.sign(Sign.ACTUATION, at)
+        supervisor.turn(at)
+    assert kinds(supervisor.health) == {FaultKind.CLASSIFIER_STUCK}
+
+
+@pytest.mark.parametrize(("disturbed", "blamed"), [(True, False), (False, True)])
+def test_speeds_from_missed_pictures_are_not_the_belts(disturbed: bool, blamed: bool) -> None:
+    clock = VirtualClock()
+    health = Health(clock.now())
+    watch = BeltWatch(BeltModel(250.0), health, is_driven=False)
+    if disturbed:
+        watch.disturbed(clock.now())
+    for n in range(10):
+        watch.item_passed(180.0, clock.now() + n * IN_VIEW_NS // 11)
+    assert (FaultKind.BELT_SLIPPING in kinds(health)) is blamed
+
+
+def test_a_belt_that_slips_is_found_out_after_the_disturbance() -> None:
+    clock = VirtualClock()
+    health = Health(clock.now())
+    watch = BeltWatch(BeltModel(250.0), health, is_driven=False)
+    watch.disturbed(clock.now())
+    for n in range(10):
+        watch.item_passed(180.0, clock.now() + IN_VIEW_NS + n)
+    assert kinds(health) == {FaultKind.BELT_SLIPPING}
