@@ -12,11 +12,12 @@ from edge.bundle.archive import Bundle
 from edge.classify import BundleClassifier
 from edge.clock import VirtualClock, ms
 from edge.config import Station
-from edge.health import Health, Limits
+from edge.health import Health
 from edge.interfaces import Classifier
 from edge.journal import Journal, open_journal
 from edge.panel import Panel
 from edge.sensor_watch import watch_sensors
+from edge.signs import Limits
 from edge.simulate.disturbances import Planned
 from edge.simulate.oracle import Oracle
 from edge.simulate.run import Rig, VirtualRun
