@@ -87,13 +87,17 @@ class Runtime:
         """Ask for the end; safe to call from a signal and from any thread."""
         self._stop.set()
 
-    def swap_classifier(self, classifier: Classifier) -> None:
-        """Put another model to work between two frames, so that no item is seen by both."""
-        self.between_frames(lambda: setattr(self.parts.line, "classifier", _Watched(classifier)))
+    def swap_classifier(self, classifier: Classifier, introduce: Callable[[], object] = lambda: None) -> None:
+        """Put another model to work between two frames, so that no item is seen by both.
 
-    def between_frames(self, work: Callable[[], object]) -> None:
-        """Have the vision thread do something short before it looks at its next frame; from any thread."""
-        self._between_frames.append(work)
+        `introduce` changes with it all else that belongs to the model, before the next frame.
+        """
+
+        def swap() -> None:
+            self.parts.line.classifier = _Watched(classifier)
+            introduce()
+
+        self._between_frames.append(swap)
 
     def run(self, seconds: float | None = None) -> None:
         """Run until stopped, or for some seconds.

@@ -164,8 +164,7 @@ def _build(station: Station, ground: Ground, journal: Journal, serving: Serving,
 
     def put_to_work(another: Serving) -> None:
         """Everything that belongs to a model changes in one go: thresholds, the journal's digest, the page."""
-        runtime.swap_classifier(another.classifier)
-        runtime.between_frames(lambda: _introduce(station, line, journal, live, another))
+        runtime.swap_classifier(another.classifier, lambda: _introduce(station, line, journal, live, another))
 
     _introduce(station, line, journal, live, serving)
     if models is not None:
