@@ -23,21 +23,11 @@ from edge.interfaces import Clock
 from edge.line import Outcome
 from edge.store.install import check_station, wall_instant
 from edge.store.models import ModelStore
-from edge.store.probation import (
-    Limits,
-    Probation,
-    Tally,
-    Verdict,
-    began,
-    counted,
-    ended,
-    judged,
-    keep_probation,
-    load_probation,
-)
+from edge.store.probation import Probation, Tally, Verdict
 from edge.store.records import Generation
 from edge.store.shadow import Shadow, shadow_folder
 from edge.store.timed import TimedClassifier
+from edge.store.watch import Watch
 from edge.types import Event, Reason
 
 log = logging.getLogger(__name__)
@@ -45,11 +35,7 @@ log = logging.getLogger(__name__)
 # To residual for want of an answer that was good enough and in time; other reasons are not the model's.
 MODELS_OWN = frozenset({Reason.UNSURE, Reason.NOT_CLASSIFIED, Reason.LATE})
 JUDGED = MODELS_OWN | {Reason.SORTED, Reason.RESIDUAL_LABEL}
-# An SD card wears out: what is counted on probation is written down so often, a verdict at once.
-KEEP_NS = 10 * NS_PER_S
-_MEMORY_ITEMS = 2000
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_NS_PER_MIN = 60 * NS_PER_S
 
 
 @dataclass(frozen=True)
@@ -76,19 +62,17 @@ class Changeover:
     station: Station
     clock: Clock
     boot: str
-    limits: Limits = field(default_factory=Limits)
     put_to_work: Callable[[Serving], None] = lambda serving: None
     tell: Callable[[Event], None] | None = None
     fit: Callable[[Bundle], Bundle] = lambda bundle: bundle
     _serving: Serving | None = None
-    _probation: Probation | None = None
-    _recent: Tally = field(default_factory=Tally)
     _shadow: Shadow | None = None
     _shadow_digest: str | None = None
     _refused: int = 0
-    _turned_at: int = 0
-    _kept_at: int = 0
     _waiting: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._watch = Watch(self.store, self.station, self.clock, self.boot)
 
     def begin(self) -> Serving:
         """The model to start with: the active one, its predecessor if it has to go, or the shipped one.
@@ -97,14 +81,11 @@ class Changeover:
             BundleError: there is no model that can be used.
         """
         generation = self._active()
-        if generation is not None and generation.probation:
-            self._probation = judged(began(load_probation(self.store.folder, generation), self.boot), self.limits)
-            self._keep()
-            if self._probation.verdict is Verdict.ROLL_BACK:
-                generation = self._come_back(generation, self._probation.why) or generation
+        probation = None if generation is None else self._watch.resume(generation)
+        if generation is not None and probation is not None and probation.verdict is Verdict.ROLL_BACK:
+            generation = self._come_back(generation, probation.why) or generation
         self._serving = self._first_usable(generation)
-        self._watch(self._serving.generation)
-        self._turned_at = self._kept_at = self.clock.now()
+        self._watch.follow(self._serving.generation, another_model=True)
         return self._serving
 
     def note(self, outcome: Outcome) -> None:
@@ -152,10 +133,9 @@ class Changeover:
 
     def end(self) -> None:
         """The program ends as it should; not called when it ends because of a failure."""
-        if self._probation is not None and self._probation.verdict is Verdict.GO_ON:
-            self._count()
-            self._probation = ended(self._probation)
-            self._keep()
+        if self._serving is not None:
+            self._watch.count(self._serving.classifier.drain())
+        self._watch.end()
 
     # -- inside ------------------------------------------------------------------------------------------------
 
@@ -222,7 +202,7 @@ class Changeover:
     def _change(self, generation: Generation) -> None:
         if self._serving is not None and self._serving.bundle.digest == generation.current:
             self._serving = replace(self._serving, generation=generation)
-            self._watch(generation, self._recent)
+            self._watch.follow(generation, another_model=False)
             return
         try:
             serving = self._load(generation)
@@ -231,44 +211,19 @@ class Changeover:
             if self._come_back(generation, f"it can't be used: {error}") is None:
                 self._say("model", f"the active model can't be used, the old one goes on: {error}", "warning")
             return
-        self._count()
-        baseline = self._recent
-        self._serving, self._recent = serving, Tally()
-        self._watch(generation, baseline)
+        if self._serving is not None:
+            self._watch.count(self._serving.classifier.drain())
+        self._serving = serving
+        self._watch.follow(generation, another_model=True)
         self.put_to_work(serving)
         self._say("model", f"{serving.bundle.manifest.title} ({generation.current[:12]}) at work: {generation.why}")
 
-    def _watch(self, generation: Generation | None, baseline: Tally | None = None) -> None:
-        """Begin or go on with the probation of a generation."""
-        self._probation = None
-        if generation is None or not generation.probation:
-            return
-        probation = load_probation(self.store.folder, generation)
-        if not probation.running_boot:
-            probation = began(probation, self.boot)
-        if probation.baseline is None and baseline is not None:
-            probation = probation.model_copy(update={"baseline": baseline})
-        self._probation = probation
-        self._keep()
-
     def _count(self) -> None:
-        now = self.clock.now()
-        minutes = (now - self._turned_at) / _NS_PER_MIN
-        self._turned_at = now
         if self._serving is None:
             return
-        tally = self._serving.classifier.drain()
-        self._recent += tally
-        if self._recent.items > _MEMORY_ITEMS:
-            self._recent = self._recent.halved()
-        if self._probation is None or self._probation.verdict is not Verdict.GO_ON:
-            return
-        self._probation = judged(counted(self._probation, tally, minutes), self.limits)
-        decided = self._probation.verdict is not Verdict.GO_ON
-        if decided or now - self._kept_at >= KEEP_NS:
-            self._keep()
-        if decided:
-            self._carry_out(self._probation)
+        decided = self._watch.count(self._serving.classifier.drain())
+        if decided is not None:
+            self._carry_out(decided)
 
     def _carry_out(self, probation: Probation) -> None:
         serving = self._serving
@@ -291,15 +246,6 @@ class Changeover:
         self._say("model", f"rolled back from {generation.current[:12]} to {before.current[:12]}: {why}", "warning")
         return before
 
-    def _keep(self) -> None:
-        self._kept_at = self.clock.now()
-        if self._probation is None:
-            return
-        try:
-            keep_probation(self.store.folder, self._probation)
-        except OSError as error:
-            log.error("%s: the probation can't be written down: %s", self.store.folder, error.strerror)
-
     def _say(self, kind: str, text: str, severity: str = "note") -> None:
         event = Event(kind, self.clock.now(), text, severity, kind)
         log.log(logging.WARNING if severity == "warning" else logging.INFO, "%s", text)
@@ -313,6 +259,5 @@ def build_changeover(station: Station, clock: Clock) -> Changeover | None:
     """The changeover of a station; None where its file names one bundle for good."""
     if station.inference.bundle is not None:
         return None
-    limits = replace(Limits(), budget_ms=station.inference.max_invoke_ms)
     boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-    return Changeover(ModelStore(station.state_folder / "models"), station, clock, boot, limits)
+    return Changeover(ModelStore(station.state_folder / "models"), station, clock, boot)

@@ -13,6 +13,7 @@ from edge.config.base import Ms, Name, Pin, Settings
 from edge.config.belt import Belt
 from edge.config.cameras import CameraSettings
 from edge.config.inputs import ESTOP, Input
+from edge.config.probation import ProbationSettings
 from edge.config.simulation import Simulation
 
 RESIDUAL = "residual"
@@ -149,6 +150,7 @@ class Station(Settings):
     belt: Belt | None = None
     sensing: Sensing = Sensing()
     inference: Inference = Inference()
+    probation: ProbationSettings = ProbationSettings()
     deciding: Deciding = Deciding()
     bins: tuple[Bin, ...] = Field(min_length=1)
     actuators: tuple[ActuatorSettings, ...] = ()

@@ -6,42 +6,16 @@ Pure but for `load_probation` and `keep_probation`; every function returns a new
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from edge.config.probation import ProbationSettings
 from edge.durable import write_atomically
 from edge.store.records import Generation
 
 _Z = 2.33  # one-sided 99 %: a model is sent back on evidence, not on a run of bad luck
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How a model on probation is judged.
-
-    Attributes:
-        items: so many items without a reason to go, and it stays.
-        minutes: so many minutes of sorting and at least `least_items`, and it stays as well.
-        least_items: no share is judged on fewer.
-        residual_rise: how much larger its residual share may be than the previous model's.
-        failures: share of items that the model may fail on (an exception, no answer).
-        slower: how many times the previous model's mean inference it may take; `budget_ms` holds in any case.
-        crashes: unclean ends of the program within one boot.
-        power_cuts: unclean ends with a reboot in between; one may be somebody's foot on the cable.
-    """
-
-    items: int = 500
-    minutes: float = 30.0
-    least_items: int = 30
-    residual_rise: float = 0.15
-    failures: float = 0.02
-    slower: float = 1.5
-    budget_ms: float | None = None
-    crashes: int = 0
-    power_cuts: int = 1
 
 
 class Tally(BaseModel):
@@ -139,11 +113,11 @@ def counted(probation: Probation, tally: Tally, minutes: float) -> Probation:
     return probation.model_copy(update={"tally": probation.tally + tally, "minutes": probation.minutes + minutes})
 
 
-def judged(probation: Probation, limits: Limits) -> Probation:
-    """With its verdict; a verdict once given stays."""
+def judged(probation: Probation, limits: ProbationSettings, budget_ms: float | None = None) -> Probation:
+    """With its verdict; a verdict once given stays. No mean inference may take longer than `budget_ms`."""
     if probation.verdict is not Verdict.GO_ON:
         return probation
-    problem = _problem(probation, limits)
+    problem = _problem(probation, limits, budget_ms)
     if problem:
         return probation.model_copy(update={"verdict": Verdict.ROLL_BACK, "why": problem})
     tally = probation.tally
@@ -153,29 +127,29 @@ def judged(probation: Probation, limits: Limits) -> Probation:
     return probation
 
 
-def _problem(probation: Probation, limits: Limits) -> str:
+def _problem(probation: Probation, limits: ProbationSettings, budget_ms: float | None) -> str:
     """Why the model has to go; empty if it need not."""
     tally, before = probation.tally, probation.baseline
-    if probation.crashes > limits.crashes:
+    if probation.crashes > limits.max_crashes:
         return f"the program ended {probation.crashes} times without being asked to"
-    if probation.power_cuts > limits.power_cuts:
+    if probation.power_cuts > limits.max_power_cuts:
         return f"the machine went down {probation.power_cuts} times"
     # Failures need no large number of items: a model that fails at once shall not go on failing.
-    if tally.failures >= 3 and _surely_above(tally.failures, tally.items, limits.failures):
+    if tally.failures >= 3 and _surely_above(tally.failures, tally.items, limits.max_failure_share):
         return f"it failed on {tally.failures} of {tally.items} items"
     if tally.items < limits.least_items:
         return ""
     if before is not None and before.items >= limits.least_items:
-        allowed = before.residual_share + limits.residual_rise
+        allowed = before.residual_share + limits.max_residual_rise
         if _surely_above(tally.residual, tally.items, allowed):
             return (
                 f"{tally.residual_share:.0%} of its {tally.items} items went to residual, "
                 f"{before.residual_share:.0%} with the previous model"
             )
-        if before.mean_ms and tally.mean_ms > before.mean_ms * limits.slower:
+        if before.mean_ms and tally.mean_ms > before.mean_ms * limits.max_slowdown:
             return f"{tally.mean_ms:.1f} ms an inference, {before.mean_ms:.1f} ms with the previous model"
-    if limits.budget_ms is not None and tally.mean_ms > limits.budget_ms:
-        return f"{tally.mean_ms:.1f} ms an inference, {limits.budget_ms:g} ms are allowed"
+    if budget_ms is not None and tally.mean_ms > budget_ms:
+        return f"{tally.mean_ms:.1f} ms an inference, {budget_ms:g} ms are allowed"
     return ""
 
 

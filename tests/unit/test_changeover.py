@@ -16,7 +16,6 @@ from edge.config import load_station
 from edge.line import Outcome
 from edge.store.install import Device, activate, prove
 from edge.store.models import ModelStore
-from edge.store.probation import Limits
 from edge.types import Box, Crop, Decision, Event, Item, Prediction, Reason
 
 STATION = """
@@ -29,8 +28,8 @@ bins = [
   {name = "residual", labels = ["glass", "metal"]},
 ]
 inference = {allow_unsigned = true}
+probation = {items = 100, least_items = 20}
 """
-LIMITS = Limits(items=100, least_items=20)
 
 
 @dataclass
@@ -57,7 +56,7 @@ class Bench:
 
     def start(self, boot: str = "boot-1") -> Changeover:
         """A new process."""
-        changeover = Changeover(self.store, self.station, self.clock, boot, LIMITS)
+        changeover = Changeover(self.store, self.station, self.clock, boot)
         self.serving = changeover.begin()
         changeover.tell = self.events.append
         changeover.put_to_work = self._put_to_work
@@ -137,6 +136,28 @@ def test_a_model_that_sends_too_much_to_residual_goes_by_itself(bench: Bench) ->
     assert [event.severity for event in bench.events if "rolled back" in event.text] == ["warning"]
     bench.sort(changeover, 30)
     assert bench.at_work() == "1.0"
+
+
+def test_a_model_activated_while_nothing_ran_is_held_against_the_probation_of_the_one_before(bench: Bench) -> None:
+    bench.install("1.1")
+    first = bench.start()
+    bench.sort(first, 50)
+    first.end()
+    bench.install("1.2")
+    bench.sort(bench.start(), 40, Reason.UNSURE)
+    assert bench.current() == "1.1"
+
+
+def test_the_limits_are_the_stations_own(bench: Bench) -> None:
+    patient = bench.station.probation.model_copy(update={"max_residual_rise": 1.0, "items": 60})
+    bench.station = bench.station.model_copy(update={"probation": patient})
+    changeover = bench.start()
+    bench.sort(changeover, 50)
+    bench.install("1.1")
+    changeover.turn()
+    bench.sort(changeover, 70, Reason.UNSURE)
+    assert bench.current() == "1.1"
+    assert bench.events[-1].text.startswith("tiny-1.1 passed its probation: 60 items")
 
 
 def test_reasons_that_are_not_the_models_do_not_count(bench: Bench) -> None:

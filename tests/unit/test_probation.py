@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.config.probation import ProbationSettings
 from edge.store.probation import (
-    Limits,
     Probation,
     Tally,
     Verdict,
@@ -32,7 +32,7 @@ def probation(**changes: object) -> Probation:
 
 def after(items: int, residual: int = 0, failures: int = 0, ms: float = 5.0, minutes: float = 1.0) -> Probation:
     tally = Tally(items=items, residual=residual, failures=failures, inferences=items, milliseconds=ms * items)
-    return judged(counted(probation(), tally, minutes), Limits())
+    return judged(counted(probation(), tally, minutes), ProbationSettings())
 
 
 def test_enough_items_without_a_problem_and_it_stays() -> None:
@@ -61,8 +61,8 @@ def test_a_model_that_does_worse_goes(changed: Probation, why: str) -> None:
 def test_an_absolute_budget_needs_no_predecessor() -> None:
     tally = Tally(items=30, inferences=30, milliseconds=30 * 25.0)
     alone = counted(Probation(generation=1, digest="a" * 64), tally, 1.0)
-    assert judged(alone, Limits()).verdict is Verdict.GO_ON
-    assert judged(alone, Limits(budget_ms=20.0)).why == "25.0 ms an inference, 20 ms are allowed"
+    assert judged(alone, ProbationSettings()).verdict is Verdict.GO_ON
+    assert judged(alone, ProbationSettings(), budget_ms=20.0).why == "25.0 ms an inference, 20 ms are allowed"
 
 
 def test_bad_luck_alone_does_not_send_a_good_model_back() -> None:
@@ -71,7 +71,7 @@ def test_bad_luck_alone_does_not_send_a_good_model_back() -> None:
         luck, now = random.Random(seed), probation()
         while now.verdict is Verdict.GO_ON:
             unlucky = luck.random() < BEFORE.residual_share + 0.05
-            now = judged(counted(now, Tally(items=1, residual=unlucky), 0.01), Limits())
+            now = judged(counted(now, Tally(items=1, residual=unlucky), 0.01), ProbationSettings())
         sent_back += now.verdict is Verdict.ROLL_BACK
     assert sent_back <= 2
 
@@ -80,36 +80,36 @@ def test_a_model_that_sends_half_to_residual_is_found_out_within_60_items() -> N
     for seed in range(50):
         luck, now = random.Random(seed), probation()
         while now.verdict is Verdict.GO_ON:
-            now = judged(counted(now, Tally(items=1, residual=luck.random() < 0.6), 0.01), Limits())
+            now = judged(counted(now, Tally(items=1, residual=luck.random() < 0.6), 0.01), ProbationSettings())
         assert now.verdict is Verdict.ROLL_BACK
         assert now.tally.items <= 100
 
 
 def test_a_crash_sends_it_back_at_the_next_start() -> None:
     running = began(probation(), "boot-1")
-    assert judged(running, Limits()).verdict is Verdict.GO_ON
-    again = judged(began(running, "boot-1"), Limits())
+    assert judged(running, ProbationSettings()).verdict is Verdict.GO_ON
+    again = judged(began(running, "boot-1"), ProbationSettings())
     assert again.verdict is Verdict.ROLL_BACK
     assert "without being asked" in again.why
 
 
 def test_one_power_cut_is_forgiven_a_second_is_not() -> None:
     now = began(probation(), "boot-1")
-    now = judged(began(now, "boot-2"), Limits())
+    now = judged(began(now, "boot-2"), ProbationSettings())
     assert (now.verdict, now.power_cuts, now.crashes) == (Verdict.GO_ON, 1, 0)
-    assert judged(began(now, "boot-3"), Limits()).verdict is Verdict.ROLL_BACK
+    assert judged(began(now, "boot-3"), ProbationSettings()).verdict is Verdict.ROLL_BACK
 
 
 def test_clean_restarts_and_reboots_are_no_reason() -> None:
     now = probation()
     for boot in ("1", "1", "2", "2", "3"):
-        now = judged(ended(began(now, f"boot-{boot}")), Limits())
+        now = judged(ended(began(now, f"boot-{boot}")), ProbationSettings())
     assert (now.verdict, now.crashes, now.power_cuts) == (Verdict.GO_ON, 0, 0)
 
 
 def test_a_verdict_stays() -> None:
     gone = after(60, residual=50)
-    assert judged(counted(gone, Tally(items=1000), 60.0), Limits()) == counted(gone, Tally(items=1000), 60.0)
+    assert judged(counted(gone, Tally(items=1000), 60.0), ProbationSettings()) == counted(gone, Tally(items=1000), 60.0)
 
 
 def test_it_is_kept_on_disk(tmp_path: Path) -> None:
