@@ -9,6 +9,8 @@ the same cases.
 from __future__ import annotations
 
 import argparse
+import copy
+import json
 import logging
 import random
 import socket
@@ -16,21 +18,25 @@ import sys
 import tempfile
 import threading
 import time
+import tomllib
 import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 
-from edge.bundle.archive import read_bundle
+from edge.actuate.safe import read_safe_outputs
+from edge.bundle.archive import bundle_bytes, read_bundle
+from edge.calibrate.apply import apply_calibration, step_digest
 from edge.calibrate.files import parse_calibration
 from edge.classify import shipped_bundle_path
 from edge.clock import SystemClock, VirtualClock, ms
-from edge.config import load_station
+from edge.config import Station, load_station
 from edge.config.station import JournalSettings
 from edge.errors import JournalError, SorterError
 from edge.journal import open_journal
@@ -57,13 +63,10 @@ WORDS = [
     b"\n\n",
     b"../",
 ]
-CALIBRATION = b"""format_version = 1
-station = "demo"
-[belt]
-of = "0123456789abcdef"
-at = "2026-11-01T10:00:00Z"
-speed_mm_per_s = 251.2
-"""
+VALUES: list[Any] = [
+    "", "x" * 70_000, "../../etc/passwd", "\x00", [], {}, [[]], {"": {}}, True, -1, 0, 1, 5, 10**30, -0.0, 1e308,
+    float("nan"), float("inf"),
+]  # fmt: skip
 REQUEST = b"GET /api/status?since=3 HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -89,6 +92,49 @@ def mutate(content: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
+def mutate_value(table: Any, chance: random.Random) -> None:
+    """Put something else in the place of one to three values of a parsed file, or drop them."""
+    for _ in range(chance.randint(1, 3)):
+        at = table
+        while True:
+            keys = list(at) if isinstance(at, dict) else list(range(len(at)))
+            if not keys:
+                break
+            key = chance.choice(keys)
+            if isinstance(at[key], dict | list) and at[key] and chance.random() < 0.9:
+                at = at[key]
+                continue
+            if chance.random() < 0.2:
+                del at[key]
+            else:
+                at[key] = chance.choice(VALUES)
+            break
+
+
+def example_calibration(station: Station) -> dict[str, Any]:
+    """Every step of a calibration that holds for the station."""
+
+    def step(name: str, part: str = "") -> dict[str, str]:
+        return {"measured_at": "2026-11-01T10:00:00Z", "of": step_digest(station, name, part)}
+
+    region = {"identity": "camera", "x": 0, "y": 0, "width": 640, "height": 480}
+    light = {"focus": 0.4, "brightness": 90.0, "brightness_spread": 1.0, "mm_per_pixel": 0.8}
+    speed = {"speed_mm_per_s": 251.2, "speed_spread": 0.5, "direction": "right", "repeats": 3}
+    stroke = {"lead_ms": 38.0, "lead_spread_ms": 1.0, "return_ms": 41.0, "repeats": 5}
+    limits = {"bundle": "0" * 64, "temperature": 1.2, "minimum_score": {"glass": 0.6}, "purity": 0.95, "samples": 90}
+    table = {
+        "format_version": 1,
+        "station": station.name,
+        "camera": {**step("camera"), **region, **light},
+        "background": {**step("background"), "seconds": 8.0, "separability": 5.0, "false_items": 0},
+        "belt": {**step("belt"), **speed},
+        "diverters": {a.name: {**step("diverters", a.name), **stroke} for a in station.actuators},
+        "thresholds": {**step("thresholds"), **limits},
+    }
+    apply_calibration(station, parse_calibration(tomli_w.dumps(table).encode(), Path("example")))
+    return table
+
+
 @dataclass
 class Fuzzer:
     """One target for each kind of thing that comes from outside."""
@@ -98,18 +144,44 @@ class Fuzzer:
     findings: list[str] = field(default_factory=list)
     _run: VirtualRun | None = None
     _journal: bytes = b""
+    _calibration: dict[str, Any] = field(default_factory=dict)
 
     def station(self) -> None:
         path = self.folder / "station.toml"
         source = self.chance.choice(sorted(STATIONS.glob("*.toml")))
-        path.write_bytes(mutate(source.read_bytes(), self.chance))
+        content = source.read_bytes()
+        if self.chance.random() < 0.5:
+            content = mutate(content, self.chance)
+        else:
+            table = tomllib.loads(content.decode())
+            mutate_value(table, self.chance)
+            content = tomli_w.dumps(table).encode()
+        path.write_bytes(content)
+        read_safe_outputs(path)  # what drives the pins after a crash understands what it can of any file
         load_station(path)
 
     def calibration(self) -> None:
-        parse_calibration(mutate(CALIBRATION, self.chance), Path("calibration.toml"))
+        if not self._calibration:
+            self._calibration = example_calibration(load_station(STATIONS / "demo.toml"))
+        table = copy.deepcopy(self._calibration)
+        content = tomli_w.dumps(table).encode()
+        if self.chance.random() < 0.3:
+            content = mutate(content, self.chance)
+        else:
+            mutate_value(table, self.chance)
+            content = tomli_w.dumps(table).encode()
+        calibration = parse_calibration(content, Path("calibration.toml"))
+        apply_calibration(load_station(STATIONS / "demo.toml"), calibration)
 
     def bundle(self) -> None:
-        read_bundle(mutate(BUNDLE, self.chance), "fuzzed")
+        if self.chance.random() < 0.5:
+            read_bundle(mutate(BUNDLE, self.chance), "fuzzed")
+            return
+        whole = read_bundle(BUNDLE, "whole")
+        manifest = json.loads(whole.manifest_bytes)
+        mutate_value(manifest, self.chance)
+        members = {**whole.members, "manifest.json": json.dumps(manifest).encode()}
+        read_bundle(bundle_bytes(replace(whole, members=members)), "fuzzed")
 
     def frame(self) -> None:
         """A frame of any size and form in the middle of a run; nothing may be fired for it."""

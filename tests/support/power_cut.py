@@ -11,6 +11,18 @@ from support.disk import Create, Delete, Operation, Rename, Sync, SyncFolder, Tr
 
 SECTOR = 512  # bytes; what a medium writes whole
 
+
+@dataclass(frozen=True, slots=True)
+class MakeFolder:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolicLink:
+    name: str
+    target: str
+
+
 Survives = Callable[[], bool]
 """Asked for every un-synced sector, size and name: did it reach the medium?"""
 
@@ -97,6 +109,60 @@ class Medium:
         folder.mkdir()
         for name, node in left.items():
             (folder / name).write_bytes(node.apply(survives))
+
+
+class TreeMedium:
+    """As `Medium`, with folders and symbolic links: names are paths."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, _Node | MakeFolder | SymbolicLink] = {}
+        self._synced: dict[str, _Node | MakeFolder | SymbolicLink] = {}
+        self._unsynced: list[dict[str, _Node | MakeFolder | SymbolicLink]] = []
+
+    def take(self, operation: Operation | MakeFolder | SymbolicLink) -> None:
+        """Do the next operation."""
+        match operation:
+            case Write() | Truncate() | Sync():
+                node = self._names[operation.name]
+                assert isinstance(node, _Node)
+                if isinstance(operation, Sync):
+                    node.sync()
+                else:
+                    node.since.append(operation)
+            case SyncFolder():
+                self._synced, self._unsynced = dict(self._names), []
+            case _:
+                self._take_name(operation)
+                self._unsynced.append(dict(self._names))
+
+    def _take_name(self, operation: Create | Delete | Rename | MakeFolder | SymbolicLink) -> None:
+        match operation:
+            case Create():
+                self._names[operation.name] = _Node()
+            case MakeFolder() | SymbolicLink():
+                self._names[operation.name] = operation
+            case Delete():
+                del self._names[operation.name]
+            case Rename():
+                inside = operation.name + "/"
+                for name in [name for name in self._names if name == operation.name or name.startswith(inside)]:
+                    self._names[operation.target + name.removeprefix(operation.name)] = self._names.pop(name)
+
+    def write_into(self, folder: Path, survives: Survives) -> None:
+        """Create the folder with what is left."""
+        left = self._synced
+        for later in self._unsynced:
+            if not survives():
+                break
+            left = later
+        folder.mkdir()
+        for name, entry in sorted(left.items()):
+            if isinstance(entry, MakeFolder):
+                (folder / name).mkdir()
+            elif isinstance(entry, SymbolicLink):
+                (folder / name).symlink_to(entry.target)
+            else:
+                (folder / name).write_bytes(entry.apply(survives))
 
 
 def nothing_more() -> Survives:
