@@ -80,6 +80,11 @@ class StepperActuator:
             )
         self._go(self._settings.positions_steps[position])
 
+    def turn_to(self, steps: int) -> None:
+        """Start moving to a place that has no name, steps from home; returns at once."""
+        if not self._closed and not self._lost:
+            self._go(steps)
+
     def release(self) -> None:
         if not self._closed and not self._lost:
             self._go(0)

@@ -1,4 +1,4 @@
-"""The step `belt`: speed and direction from the sheet riding through the view, encoder ticks, and how far it runs on."""
+"""The step `belt`: speed and direction from what rides through the view, encoder ticks, and how far it runs on."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.calibrate.bench import Bench
+from edge.calibrate.eyes import Eye, Source, open_eye
 from edge.calibrate.motion import MIN_SIGHTS, Motion, Sight, measure_motion
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person, Progress, Wish
 from edge.calibrate.record import BeltStep
-from edge.calibrate.scale import Scale, find_scale, shows_sheet
 from edge.clock import NS_PER_S
 from edge.errors import CalibrationError
 from edge.inputs import Quadrature
@@ -26,8 +27,8 @@ ENOUGH_SIGHTS = 120
 STOPPED_MM_PER_S = 1.0
 # Seconds without a change of more than so many grey levels: it stands.
 STILL_S, STILL_LEVELS = 1.0, 12
-# Places farther outside of the markers than this are a guess.
-BEYOND_MM = 10.0
+# A belt that runs on for longer than this has no brake, and its relay may not open.
+STOPPING_S = 2.0
 # The passes' spread above this share of the speed means that it does not run at one speed.
 SPREAD_LIMIT = 0.01
 TURN_LIMIT = 8.0
@@ -40,11 +41,11 @@ class _Pass:
     picture: Image
 
 
-def measure_belt(bench: Bench, person: Person, digest: str, repeats: int = 5) -> Outcome:
-    """Measure several passes of the sheet; the camera must be set as the camera step left it.
+def measure_belt(bench: Bench, person: Person, digest: str, repeats: int = 5, source: Source = "sheet") -> Outcome:
+    """Measure several passes of the sheet, or of items; the camera must be set as the camera step left it.
 
     Raises:
-        CalibrationError: no sheet came, the belt stands still or does not run evenly, or the encoder does not count.
+        CalibrationError: nothing came, the belt stands still or does not run evenly, or the encoder does not count.
     """
     if bench.station.belt is None:
         raise CalibrationError("this is a bin station: it has no belt to measure")
@@ -53,71 +54,63 @@ def measure_belt(bench: Bench, person: Person, digest: str, repeats: int = 5) ->
         person.ask(Wish.BELT_ON)
     passes = []
     for number in range(repeats):
+        eye = open_eye(bench, source)
         bench.run_belt(on=False)
-        person.ask(Wish.SHEET_RIDES, f"{number + 1} of {repeats}")
+        person.ask(eye.wish, f"{number + 1} of {repeats}")
         bench.run_belt(on=True)
-        with person.progress(f"Following the sheet, {number + 1} of {repeats}") as progress:
-            passes.append(_one_pass(bench, progress))
+        with person.progress(f"Following it, {number + 1} of {repeats}") as progress:
+            passes.append(_one_pass(bench, eye, progress))
     motion = measure_motion([one.sights for one in passes])
-    stop_mm = _stop_distance(bench, person) if bench.has_relay else None
+    stop_mm = _stop_distance(bench, person, source) if bench.has_relay else None
     bench.run_belt(on=False)
     ticks = [one.ticks_per_mm for one in passes if one.ticks_per_mm is not None]
     step = BeltStep(
         measured_at="", of=digest, speed_mm_per_s=motion.speed_mm_per_s, speed_spread=motion.spread,
-        direction=motion.direction, repeats=motion.passes, stop_distance_mm=stop_mm,
+        direction=motion.direction, repeats=motion.passes, measured_from=source, stop_distance_mm=stop_mm,
         ticks_per_mm=float(np.median(ticks)) if ticks else None,
     )  # fmt: skip
-    return Outcome({"belt": step}, _lines(step), _warnings(bench, step, motion), {"belt-sheet": passes[-1].picture})
+    return Outcome({"belt": step}, _lines(step), _warnings(bench, step, motion), {"belt": passes[-1].picture})
 
 
-def _one_pass(bench: Bench, progress: Progress) -> _Pass:
+def _one_pass(bench: Bench, eye: Eye, progress: Progress) -> _Pass:
     belt = bench.station.belt
     pins = {} if belt is None or belt.encoder is None else {"a": belt.encoder.pin_a, "b": belt.encoder.pin_b}
-    scales: list[tuple[int, Scale]] = []
+    seen: list[int] = []
     picture: Image | None = None
     levels = {name: bench.level(pin) for name, pin in pins.items()}
     with bench.listening(pins) as edges:
         first: Frame | None = None
         for frame in bench.frames_for(PATIENCE_S):
             first = first or frame
-            if not scales and frame.captured_at - first.captured_at > STILL_S * NS_PER_S:
-                _refuse_still(first, frame, bench)
+            if not seen and frame.captured_at - first.captured_at > STILL_S * NS_PER_S:
+                _refuse_still(first, frame, eye)
                 first = frame
-            if _look(scales, frame, bench):
-                picture = frame.pixels if len(scales) == MIN_SIGHTS else picture
-                progress(min(1.0, len(scales) / ENOUGH_SIGHTS))
-            elif scales and frame.captured_at - scales[-1][0] > GONE_S * NS_PER_S:
+            if eye.look(frame):
+                seen.append(frame.captured_at)
+                picture = frame.pixels if len(seen) == MIN_SIGHTS else picture
+                progress(min(1.0, len(seen) / ENOUGH_SIGHTS))
+            elif seen and frame.captured_at - seen[-1] > GONE_S * NS_PER_S:
                 break
-            if len(scales) >= ENOUGH_SIGHTS:
+            if len(seen) >= ENOUGH_SIGHTS:
                 break
     progress(1.0)
     if picture is None:
         raise CalibrationError(
-            f"the sheet did not come through the view within {PATIENCE_S:g} s: is the belt running, the sheet on it face up, "
-            "and the emergency stop released?"
+            f"nothing came all the way through the view within {PATIENCE_S:g} s: is the belt running, the sheet on it face "
+            "up (or the item on it whole in view), and the emergency stop released?"
         )
-    sights = _sights(scales)
+    sights = eye.sights()
     return _Pass(sights, _ticks_per_mm(edges, levels, sights) if pins else None, picture)
 
 
-def _refuse_still(before: Frame, now: Frame, bench: Bench) -> None:
-    """Refuse a belt that stands: the sheet is in view, and nothing in the picture has changed."""
+def _refuse_still(before: Frame, now: Frame, eye: Eye) -> None:
+    """Refuse a belt that stands: what is followed is in view, and nothing in the picture has changed."""
     old, new = (cv2.blur(frame.pixels, (9, 9)) for frame in (before, now))
-    if int(cv2.absdiff(old, new).max()) < STILL_LEVELS and shows_sheet(now.pixels):
+    if int(cv2.absdiff(old, new).max()) < STILL_LEVELS and eye.is_in(now.pixels):
         raise CalibrationError(
             "the belt does not move: the sheet lies in view and stays where it is. Switch the belt on, release the "
             "emergency stop, check belt.run_pin and its relay"
         )
-
-
-def _sights(scales: Sequence[tuple[int, Scale]]) -> list[Sight]:
-    """Turn places on the sheet into places in the picture: the sheet passes the middle of the view."""
-    turns = np.median([scale.turn for _, scale in scales], axis=0).reshape(2, 2)
-    sights = []
-    for at, scale in scales:
-        x, y = -turns @ np.array(scale.origin_mm)
-        sights.append(Sight(at, float(x), float(y)))
-    return sights
 
 
 def _ticks_per_mm(edges: list[tuple[str, int, bool]], levels: dict[str, bool], sights: list[Sight]) -> float:
@@ -150,34 +143,42 @@ def _ticks_per_mm(edges: list[tuple[str, int, bool]], levels: dict[str, bool], s
     return ticks / way
 
 
-def _stop_distance(bench: Bench, person: Person) -> float:
-    """Return how far the sheet goes on after the relay has opened, mm."""
+def _stop_distance(bench: Bench, person: Person, source: Source) -> float:
+    """Return how far the belt goes on after its relay has opened, mm."""
+    eye = open_eye(bench, source)
     bench.run_belt(on=False)
-    person.ask(Wish.SHEET_RIDES, "to see how far it runs on")
+    person.ask(eye.wish, "to see how far it runs on")
     bench.run_belt(on=True)
-    before: list[tuple[int, Scale]] = []
     with person.progress("Stopping the belt") as progress:
         for frame in bench.frames_for(PATIENCE_S):
-            _look(before, frame, bench)
-            if len(before) >= 2 * MIN_SIGHTS:
+            eye.look(frame)
+            if len(eye.sights()) >= 2 * MIN_SIGHTS:
                 break
         stopped_at = bench.clock.now()
         bench.run_belt(on=False)
-        after: list[tuple[int, Scale]] = []
-        for frame in bench.frames_for(2.0):
-            _look(after, frame, bench)
+        for frame in bench.frames_for(STOPPING_S):
+            eye.look(frame)
         progress(1.0)
-    if len(before) < MIN_SIGHTS or not after:
+    sights = eye.sights()
+    before = [sight for sight in sights if sight.captured_at <= stopped_at]
+    after = [sight for sight in sights if sight.captured_at > stopped_at]
+    last_at = after[-1].captured_at if after else 0
+    if len(before) < MIN_SIGHTS or last_at < stopped_at + (STOPPING_S - GONE_S) * NS_PER_S:
         raise CalibrationError(
-            "the sheet was out of view before the belt stood: lay it nearer to the start of the view"
+            "it was out of view before the belt stood: lay it nearer to the start of the view, or the belt runs on too far "
+            "to be seen"
         )
-    seconds = np.array([(at - stopped_at) / NS_PER_S for at, _ in before])
-    places = np.array([scale.origin_mm for _, scale in before])
-    slope, offset = np.polyfit(seconds, places, 1)
+    return _run_on(before, after, stopped_at)
+
+
+def _run_on(before: Sequence[Sight], after: Sequence[Sight], stopped_at: int) -> float:
+    """Return how far it went from where it was at an instant to where it lies in the end, mm."""
+    seconds = np.array([(sight.captured_at - stopped_at) / NS_PER_S for sight in before])
+    slope, offset = np.polyfit(seconds, _places(before), 1)
     if float(np.hypot(*slope)) < STOPPED_MM_PER_S:
         raise CalibrationError("the belt does not move: switch it on, then try again")
-    end = np.median([scale.origin_mm for _, scale in after[-5:]], axis=0)
-    still = np.median([scale.origin_mm for _, scale in after[-12:-5] or after[-1:]], axis=0)
+    end = np.median(_places(after[-5:]), axis=0)
+    still = np.median(_places(after[-12:-5] or after[-1:]), axis=0)
     if float(np.hypot(*(end - still))) > 2.0:
         raise CalibrationError(
             "the belt still runs 2 s after belt.run_pin was switched off: check the relay and its wiring to the motor"
@@ -185,25 +186,16 @@ def _stop_distance(bench: Bench, person: Person) -> float:
     return max(0.0, float(np.dot(end - offset, slope) / np.hypot(*slope)))
 
 
-def _look(seen: list[tuple[int, Scale]], frame: Frame, bench: Bench) -> bool:
-    """Add where the sheet is, if it is in the picture and reaches the middle of the view; say whether it does."""
-    try:
-        scale = find_scale(frame.pixels, bench.region)
-    except CalibrationError:
-        return False
-    if scale.beyond_mm > BEYOND_MM:
-        return False
-    seen.append((frame.captured_at, scale))
-    return True
+def _places(sights: Sequence[Sight]) -> NDArray[np.float64]:
+    return np.array([(sight.x_mm, sight.y_mm) for sight in sights])
 
 
 def _lines(step: BeltStep) -> tuple[str, ...]:
+    way = f"to the {step.direction}" if step.direction in ("left", "right") else step.direction
+    what = "passes of the sheet" if step.measured_from == "sheet" else "items"
     lines = [
-        f"Speed {step.speed_mm_per_s:.1f} mm/s (spread {step.speed_spread:.2f} over {step.repeats} passes), "
-        f"to the {step.direction} in the picture."
-        if step.direction in ("left", "right")
-        else f"Speed {step.speed_mm_per_s:.1f} mm/s (spread {step.speed_spread:.2f} over {step.repeats} passes), "
-        f"{step.direction} in the picture."
+        f"Speed {step.speed_mm_per_s:.1f} mm/s (spread {step.speed_spread:.2f} over {step.repeats} {what}), {way} in the "
+        "picture."
     ]
     if step.ticks_per_mm is not None:
         lines.append(f"The encoder counts {step.ticks_per_mm:.4f} edges a millimetre.")

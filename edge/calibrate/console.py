@@ -86,7 +86,7 @@ class ConsolePerson:
 
         def poll() -> str:
             ready, _, _ = select.select([descriptor], [], [], 0)
-            return os.read(descriptor, 1).decode("ascii", "ignore") if ready else ""
+            return os.read(descriptor, 8).decode("ascii", "ignore") if ready else ""
 
         try:
             yield poll

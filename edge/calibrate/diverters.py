@@ -1,4 +1,4 @@
-"""The step `diverters`: how long each takes from command to position and back, seen by the camera."""
+"""The step `diverters`: how long each takes from command to position and back, and where its ends are."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.calibrate.bench import Bench
-from edge.calibrate.jog import Jog, find_positions
+from edge.calibrate.exits import exit_of, measure_exits
+from edge.calibrate.jog import jog_all
+from edge.calibrate.limits import Limits, find_limits
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person, Progress, Wish
 from edge.calibrate.record import DiverterStep
-from edge.calibrate.stroke import Floats, Shot, Travel, after_command_ms, find_moving, fit_travel, part_of, take_shots
+from edge.calibrate.steps import measure_steps
+from edge.calibrate.stroke import Floats, Shot, after_command_ms, find_moving, fit_travel, part_of, take_shots
+from edge.calibrate.travel import Measured
 from edge.clock import NS_PER_MS, ms
 from edge.config.actuators import ActuatorSettings
 from edge.errors import CalibrationError
@@ -41,6 +45,8 @@ def measure_diverters(
 ) -> Outcome:
     """Measure the actuators that `digests` names; the belt stands, and nothing may lie in their way.
 
+    A stepper is timed by its steps, what the camera sees by pictures, the rest by the exit sensor of its bin.
+
     Raises:
         CalibrationError: one of them did not move, or can't be seen well enough.
     """
@@ -51,56 +57,104 @@ def measure_diverters(
         else:
             person.ask(Wish.BELT_OFF)
     if jog:
-        _set_positions(bench, person, digests)
+        jog_all(bench, person, digests)
     steps: dict[str, DiverterStep] = {}
     lines: list[str] = []
     warnings: list[str] = []
     pictures: dict[str, Image] = {}
     for name, digest in digests.items():
-        settings = bench.station.actuator(name)
         person.warn(f"{name} will move. Hands off!")
-        with person.progress(f"Firing {name}") as progress:
-            out, back, view, count = _measure(bench, settings, repeats, progress)
-        steps[name] = DiverterStep(
-            measured_at="", of=digest, lead_ms=round(out.reached_ms, 2), lead_spread_ms=round(out.spread_ms, 2),
-            return_ms=round(back.reached_ms, 2), repeats=count,
-            positions_us=settings.positions_us if settings.type == "servo" else {},
-            safe_us=settings.safe_us if settings.type == "servo" else None,
-        )  # fmt: skip
-        lines.append(
-            f"{name}: {out.reached_ms:.1f} ms from command to position (spread {out.spread_ms:.1f}, "
-            f"known to {out.within_ms:.1f}), {back.reached_ms:.1f} ms back; {count} strokes."
-        )
-        if out.spread_ms > SPREAD_LIMIT_MS:
+        limits, said = _keep_off_stops(bench, person, name)
+        found = _measure(bench, person, name, repeats)
+        settings = bench.station.actuator(name)
+        steps[name] = _step(settings, digest, found, limits)
+        lines += [_line(name, found, steps[name]), *said]
+        warnings += found.warnings
+        if found.spread_ms > SPREAD_LIMIT_MS and found.measured_with == "camera":
             warnings.append(
-                f"{name}: its strokes differ by {out.spread_ms:.1f} ms: check its supply (voltage drop) and its hinge."
+                f"{name}: its strokes differ by {found.spread_ms:.1f} ms: check its supply (voltage drop) and its hinge."
             )
-        pictures |= {f"{name}-start": view.start, f"{name}-end": view.end}
+        pictures |= found.pictures
     return Outcome({"diverters": steps}, tuple(lines), tuple(warnings), pictures)
 
 
-def _set_positions(bench: Bench, person: Person, names: Iterable[str]) -> None:
-    """Let a person move the servos among these with the arrow keys; the station goes on with their positions."""
+def _step(settings: ActuatorSettings, digest: str, found: Measured, limits: Limits | None) -> DiverterStep:
+    servo = settings if settings.type == "servo" else None
+    return DiverterStep(
+        measured_at="", of=digest, measured_with=found.measured_with, repeats=found.repeats,
+        lead_ms=round(found.lead_ms, 2), lead_spread_ms=round(found.spread_ms, 2),
+        # What could not be measured stays as it was written.
+        return_ms=round(settings.return_ms if found.return_ms is None else found.return_ms, 2),
+        positions_us={} if servo is None else servo.positions_us,
+        safe_us=None if servo is None else servo.safe_us,
+        min_us=None if limits is None else limits.min_us,
+        max_us=None if limits is None else limits.max_us,
+        positions_steps=settings.positions_steps if settings.type == "stepper" else {},
+    )  # fmt: skip
+
+
+def _line(name: str, found: Measured, step: DiverterStep) -> str:
+    means = {"camera": "seen by the camera", "exit-sensor": "by the exit sensor", "steps": "by its steps"}
+    back = "not measured (the station file's is kept)" if found.return_ms is None else f"{found.return_ms:.1f} ms back"
+    return (
+        f"{name}: {step.lead_ms:.1f} ms from command to position (spread {found.spread_ms:.1f}, known to "
+        f"{found.known_to_ms:.1f}), {back}; {found.repeats} strokes, {means[found.measured_with]}."
+    )
+
+
+def _keep_off_stops(bench: Bench, person: Person, name: str) -> tuple[Limits | None, list[str]]:
+    """Find a servo's end stops, and take back what was set beyond them; what is said of it."""
+    settings = bench.station.actuator(name)
+    if settings.type != "servo":
+        return None, []
+    with person.progress(f"Looking for the end stops of {name}") as progress:
+        limits = find_limits(bench, settings, progress)
+    if limits is None:
+        return None, []
+    said = [f"{name} moves between {limits.min_us} and {limits.max_us} us{_stops(limits)}."]
+    widths = {"safe": settings.safe_us, **settings.positions_us}
+    kept = {at: min(limits.max_us, max(limits.min_us, width)) for at, width in widths.items()}
+    said += [
+        f"{name}: {at} was set to {width} us, which is beyond its end stop: {kept[at]} us from now on."
+        for at, width in widths.items()
+        if kept[at] != width
+    ]
+    safe_us = kept.pop("safe")
+    _replace(bench, settings.model_copy(update={"safe_us": safe_us, "positions_us": kept}))
+    return limits, said
+
+
+def _stops(limits: Limits) -> str:
+    ends = [end for end, found in zip(("lower", "upper"), limits.found, strict=True) if found]
+    return f"; the {' and the '.join(ends)} end is a stop, kept away from" if ends else ", no stop within its limits"
+
+
+def _replace(bench: Bench, changed: ActuatorSettings) -> None:
+    """Let the station go on with other settings of one actuator."""
     bench.close_actuators()
-    for settings in [bench.station.actuator(name) for name in names]:
-        if settings.type != "servo":
-            continue
-        person.warn(f"{settings.name} will move. Hands off!")
-        jog = Jog(settings, bench.pins)
-        try:
-            safe_us, positions = find_positions(jog, person.key, person.say)
-            jog.go(safe_us)
-        except BaseException:
-            jog.go(settings.safe_us)
-            raise
-        finally:
-            try:
-                bench.wait(REST_MS / 1000)
-            finally:
-                jog.close()
-        changed = settings.model_copy(update={"safe_us": safe_us, "positions_us": positions})
-        others = [changed if a.name == settings.name else a for a in bench.station.actuators]
-        bench.station = bench.station.model_copy(update={"actuators": tuple(others)})
+    others = [changed if a.name == changed.name else a for a in bench.station.actuators]
+    bench.station = bench.station.model_copy(update={"actuators": tuple(others)})
+
+
+def _measure(bench: Bench, person: Person, name: str, repeats: int | None) -> Measured:
+    """Measure with what fits: steps, the camera, the exit sensor."""
+    settings = bench.station.actuator(name)
+    if settings.type == "stepper":
+        with person.progress(f"Moving {name}") as progress:
+            return measure_steps(bench, settings, repeats, progress)
+    hold_ms = min(HOLD_MS, settings.max_on_ms)
+    try:
+        view = _look(bench, name, first_position(settings), hold_ms)
+    except CalibrationError as error:
+        where = exit_of(bench.station, name)
+        if where is None:
+            raise CalibrationError(
+                f"{name} was fired, but {error}; out of view it can be measured with an exit sensor (exit_pin of its bin)"
+            ) from None
+        person.say(f"{name} is not seen to move: it is measured with the exit sensor of {where.name}.")
+        return measure_exits(bench, person, where)
+    with person.progress(f"Firing {name}") as progress:
+        return _measure_seen(bench, settings, view, repeats, progress)
 
 
 def first_position(settings: ActuatorSettings) -> str:
@@ -110,15 +164,11 @@ def first_position(settings: ActuatorSettings) -> str:
     return max(settings.positions_us, key=lambda name: abs(settings.positions_us[name] - settings.safe_us))
 
 
-def _measure(
-    bench: Bench, settings: ActuatorSettings, repeats: int | None, progress: Progress
-) -> tuple[Travel, Travel, _View, int]:
+def _measure_seen(
+    bench: Bench, settings: ActuatorSettings, view: _View, repeats: int | None, progress: Progress
+) -> Measured:
     name, position = settings.name, first_position(settings)
     hold_ms = min(HOLD_MS, settings.max_on_ms)
-    try:
-        view = _look(bench, name, position, hold_ms)
-    except CalibrationError as error:
-        raise CalibrationError(f"{name} was fired, but {error}") from None
     period_ms = 1000 / bench.settings.frames_per_s
     count = repeats or min(MOST, max(FEWEST, math.ceil(period_ms / SPACING_MS)))
     out: list[tuple[int, float, Floats]] = []
@@ -137,9 +187,13 @@ def _measure(
         back += [(stroke, after_command_ms(f, released_at), part_of(f, view.part)) for f in gone]
     progress(1.0)
     try:
-        return fit_travel(_shots(out)), fit_travel(_shots(back)), view, count
+        there, home = fit_travel(_shots(out)), fit_travel(_shots(back))
     except CalibrationError as error:
         raise CalibrationError(f"{name}: {error}") from None
+    pictures = {f"{name}-start": view.start, f"{name}-end": view.end}
+    return Measured(
+        there.reached_ms, there.spread_ms, home.reached_ms, count, "camera", there.within_ms, pictures=pictures
+    )
 
 
 def _until(bench: Bench, since: int, span_ms: float) -> Iterable[Frame]:

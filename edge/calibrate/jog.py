@@ -1,23 +1,38 @@
-"""Finding a servo's positions by hand: arrow keys move it in small steps, within its limits."""
+"""Moving an actuator by hand with the arrow keys: a servo or a stepper to its positions, a valve on and off."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from edge.actuate.pins import SERVO_HZ, Pins, refusing
 from edge.actuate.servo import MICROSECONDS_PER_PERIOD
-from edge.config.actuators import Servo
+from edge.actuate.stepper import StepperActuator
+from edge.calibrate.bench import Bench
+from edge.calibrate.person import NOBODY, Person
+from edge.clock import ms
+from edge.config.actuators import Digital, Servo, Stepper
 from edge.errors import CalibrationError
 
 SMALL_US, LARGE_US = 5, 50
-KEYS: Final = {"\x1b[D": -SMALL_US, "\x1b[C": SMALL_US, "\x1b[B": -LARGE_US, "\x1b[A": LARGE_US}
+SMALL_STEPS, LARGE_STEPS = 1, 10
+LEFT, RIGHT, DOWN, UP = "\x1b[D", "\x1b[C", "\x1b[B", "\x1b[A"
+KEYS: Final = {LEFT: -SMALL_US, RIGHT: SMALL_US, DOWN: -LARGE_US, UP: LARGE_US}
+STEP_KEYS: Final = {LEFT: -SMALL_STEPS, RIGHT: SMALL_STEPS, DOWN: -LARGE_STEPS, UP: LARGE_STEPS}
 ENTER, QUIT = ("\r", "\n"), ("q", "\x1b")
 HELP: Final = (
     f"left/right: {SMALL_US} us, down/up: {LARGE_US} us; Enter: this is it; q: leave it as it was. "
     "Back off a little as soon as it hums: a servo that is held against a stop burns."
 )
+
+STEP_HELP: Final = (
+    f"left/right: {SMALL_STEPS} step, down/up: {LARGE_STEPS} steps; Enter: this is it; q: leave it as it was."
+)
+SWITCH_HELP: Final = "up: on, down: off; Enter: it works; q: stop. It goes off by itself after max_on_ms."
+TURN_S: Final = 0.02
+# A servo is back by then.
+REST_S: Final = 0.9
 
 
 @dataclass
@@ -88,3 +103,92 @@ def _find(jog: Jog, name: str, start_us: int, read_key: Callable[[], str], say: 
             within = jog.move(KEYS[key])
             limit = "" if within else f" (limit: {jog.settings.min_us} to {jog.settings.max_us} us)"
             say(f"position {name}: {jog.width_us} us{limit}")
+
+
+def jog_all(bench: Bench, person: Person, names: Iterable[str]) -> None:
+    """Let a person move these actuators with the arrow keys; the station goes on with the positions that were found.
+
+    Raises:
+        CalibrationError: the person left before all of them were set.
+    """
+    bench.close_actuators()
+    for settings in [bench.station.actuator(name) for name in names]:
+        person.warn(f"{settings.name} will move. Hands off!")
+        changed = (
+            _jog_servo(bench, person, settings)
+            if settings.type == "servo"
+            else _jog_stepper(bench, person, settings)
+            if settings.type == "stepper"
+            else _jog_switch(bench, person, settings)
+        )
+        others = [changed if a.name == settings.name else a for a in bench.station.actuators]
+        bench.station = bench.station.model_copy(update={"actuators": tuple(others)})
+
+
+def _jog_servo(bench: Bench, person: Person, settings: Servo) -> Servo:
+    jog = Jog(settings, bench.pins)
+    try:
+        safe_us, positions = find_positions(jog, person.key, person.say)
+        jog.go(safe_us)
+    except BaseException:
+        jog.go(settings.safe_us)
+        raise
+    finally:
+        try:
+            bench.wait(REST_S)
+        finally:
+            jog.close()
+    return settings.model_copy(update={"safe_us": safe_us, "positions_us": positions})
+
+
+def _jog_stepper(bench: Bench, person: Person, settings: Stepper) -> Stepper:
+    """Move it a few steps at a time; it is at home first, and goes back there."""
+    person.say(STEP_HELP)
+    actuator = StepperActuator(settings, bench.pins, bench.clock)
+    try:
+        found = {}
+        for name, steps in settings.positions_steps.items():
+            place = steps
+            while True:
+                actuator.turn_to(place)
+                while (at := actuator.next_at()) is not None:
+                    bench.wait_until(at)
+                    actuator.run_due(bench.clock.now())
+                person.say(f"position {name}: {place} steps from home")
+                key = person.key()
+                if key in ENTER:
+                    break
+                if key in QUIT:
+                    raise CalibrationError(f"{settings.name}: left at position {name}; nothing was changed")
+                place = (place + STEP_KEYS.get(key, 0)) % settings.steps_per_turn
+            found[name] = place
+    finally:
+        actuator.close()
+    return settings.model_copy(update={"positions_steps": found})
+
+
+def _jog_switch(bench: Bench, person: Person, settings: Digital) -> Digital:
+    """Switch it on and off; on for no longer than it may be."""
+    if not person.is_there:
+        raise CalibrationError(NOBODY)
+    person.say(SWITCH_HELP)
+    actuator = bench.actuator(settings.name)
+    off_at: int | None = None
+    try:
+        with person.keys() as poll:
+            while (key := poll()) not in ENTER:
+                now = bench.clock.now()
+                if key in QUIT:
+                    raise CalibrationError(f"{settings.name}: left; nothing was changed")
+                if key == UP:
+                    actuator.fire("")
+                    off_at = now + ms(settings.max_on_ms)
+                    person.say(f"{settings.name}: on")
+                elif off_at is not None and (key == DOWN or now >= off_at):
+                    actuator.release()
+                    off_at = None
+                    person.say(f"{settings.name}: off")
+                bench.wait(TURN_S)
+    finally:
+        bench.close_actuators()
+    return settings

@@ -21,11 +21,13 @@ class Wish(StrEnum):
     PAPER = "paper"
     SHEET_RIDES = "sheet-rides"
     ITEMS = "items"
+    ONE_ITEM = "one-item"
     BELT_ON = "belt-on"
     BELT_OFF = "belt-off"
     ACTIVATE = "activate"
     CLEAR = "clear"
     KNOWN_ITEM = "known-item"
+    ITEM_LIES = "item-lies"
 
 
 WISH_TEXT: Final[dict[Wish, str]] = {
@@ -34,11 +36,13 @@ WISH_TEXT: Final[dict[Wish, str]] = {
     Wish.PAPER: "Lay white paper flat under the middle of the camera: what is white shall look white.",
     Wish.SHEET_RIDES: "Lay the printed sheet flat on the belt where it comes into view, and let the belt carry it through.",
     Wish.ITEMS: "Put some items through, one after the other, as in daily work.",
+    Wish.ONE_ITEM: "Lay one item on the belt before it comes into view, nothing else.",
     Wish.BELT_ON: "Switch the belt on.",
     Wish.BELT_OFF: "Switch the belt off.",
     Wish.ACTIVATE: "Activate the sensor now, and keep it so",
     Wish.CLEAR: "Let go of the sensor again",
     Wish.KNOWN_ITEM: "Put in one item",
+    Wish.ITEM_LIES: "Lay one item where items are put, and take your hand away.",
 }
 
 
@@ -172,7 +176,11 @@ class SimulatedPerson:
         elif wish is Wish.ITEMS:
             world.lay_paper(None, rides=False)
             world.resume_feeding()
-        elif wish is Wish.KNOWN_ITEM:
+        elif wish is Wish.ONE_ITEM:
+            world.stop_feeding()
+            world.clear()
+            world.put(world.labels[0])
+        elif wish in (Wish.KNOWN_ITEM, Wish.ITEM_LIES):
             world.put(subject.partition(",")[0])
         elif wish in (Wish.BELT_ON, Wish.BELT_OFF):
             world.disturb(Disturbance.BELT_STOPPED, active=wish is Wish.BELT_OFF)

@@ -18,31 +18,12 @@ def needed_steps(station: Station) -> list[str]:
     needed = ["camera", "background"]
     if station.belt is not None:
         needed.append("belt")
-    if measurable(station):
+    if station.actuators:
         needed.append("diverters")
-    if sensor_names(station):
+    if station.input_pins():
         needed.append("sensors")
     needed += ["thresholds", "verify"]
     return needed
-
-
-def measurable(station: Station) -> list[str]:
-    """Return the actuators whose time is measured; a stepper's follows from its steps."""
-    return [actuator.name for actuator in station.actuators if actuator.type != "stepper"]
-
-
-def sensor_names(station: Station) -> list[str]:
-    """Return the inputs of a station, as `edge/inputs.py` calls them."""
-    safety = station.safety
-    fixed = {
-        "estop": safety.estop_pin,
-        "reset": safety.reset_pin,
-        "jam": safety.jam_pin,
-        "beam": station.sensing.beam_pin,
-    }
-    names = [name for name, pin in fixed.items() if pin is not None]
-    names += [f"full:{where.name}" for where in station.bins if where.full_pin is not None]
-    return names + [f"exit:{where.name}" for where in station.bins if where.exit_pin is not None]
 
 
 def step_state(station: Station, calibration: Calibration | None, step: str) -> str:
@@ -52,9 +33,9 @@ def step_state(station: Station, calibration: Calibration | None, step: str) -> 
     if step in stale_steps(station, calibration):
         return "stale"
     if step == "diverters":
-        return _state_of_parts(set(measurable(station)), calibration.diverters)
+        return _state_of_parts({actuator.name for actuator in station.actuators}, calibration.diverters)
     if step == "sensors":
-        return _state_of_parts(set(sensor_names(station)), calibration.sensors)
+        return _state_of_parts(set(station.input_pins()), calibration.sensors)
     return "missing" if getattr(calibration, step) is None else "done"
 
 

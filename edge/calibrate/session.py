@@ -17,11 +17,12 @@ from edge.calibrate.belt import measure_belt
 from edge.calibrate.bench import Bench
 from edge.calibrate.camera import CameraWishes, measure_camera, usual_speed
 from edge.calibrate.diverters import measure_diverters
+from edge.calibrate.eyes import Source
 from edge.calibrate.files import save_calibration
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person
 from edge.calibrate.record import Calibration
-from edge.calibrate.report import measurable, needed_steps, sensor_names, step_state
+from edge.calibrate.report import needed_steps, step_state
 from edge.calibrate.sensors import measure_sensors
 from edge.calibrate.thresholds import fitted, measure_thresholds
 from edge.calibrate.verify import known_labels, verify_real, verify_simulated
@@ -44,6 +45,7 @@ class Wishes:
     camera: CameraWishes = field(default_factory=CameraWishes)
     seconds: float = 20.0
     passes: int = 5
+    source: Source = "sheet"
     repeats: int | None = None
     only: tuple[str, ...] = ()  # actuators or sensors
     jog: bool = False
@@ -168,11 +170,15 @@ class Session:
             "background": lambda: measure_background(
                 bench, person, step_digest(station, "background"), wishes.seconds, max(30.0, wishes.seconds)
             ),
-            "belt": lambda: measure_belt(bench, person, step_digest(station, "belt"), wishes.passes),
+            "belt": lambda: measure_belt(bench, person, step_digest(station, "belt"), wishes.passes, wishes.source),
             "diverters": lambda: measure_diverters(
-                bench, person, self._parts("diverters", measurable(station)), wishes.repeats, jog=wishes.jog
+                bench,
+                person,
+                self._parts("diverters", [actuator.name for actuator in station.actuators]),
+                wishes.repeats,
+                jog=wishes.jog,
             ),
-            "sensors": lambda: measure_sensors(bench, person, self._parts("sensors", sensor_names(station))),
+            "sensors": lambda: measure_sensors(bench, person, self._parts("sensors", list(station.input_pins()))),
             "thresholds": self._thresholds,
             "verify": self._verify,
         }

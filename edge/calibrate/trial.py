@@ -79,7 +79,7 @@ class Trial:
         if self.stage is Stage.DONE:
             return
         self._since = self._since or now
-        key = self.poll()
+        key = self.poll()[:1]
         if key == QUIT and self.checked:
             self._finish()
         elif self.stage is Stage.READY:

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from edge.cli.calibrate_steps import Visit, load, measure
-from edge.cli.safe import DEFAULT_STATION
+from edge.cli.options import DEFAULT_STATION, StationOption
 
 if TYPE_CHECKING:
     from edge.calibrate.record import Calibration
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 COLOURS = {"done": "green", "missing": "red", "partly": "yellow", "stale": "yellow"}
 
-StationOption = Annotated[Path, typer.Option(help="The station file.")]
 DemoOption = Annotated[bool, typer.Option("--demo", help="Practise on a simulated station.")]
 StateOption = Annotated[Path | None, typer.Option(help="Another folder for the calibration.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object; asks nothing.")]
@@ -176,6 +175,9 @@ RulerOption = Annotated[
 MainsOption = Annotated[float, typer.Option(min=16, max=400, help="Frequency of the mains, Hz: 50 or 60.")]
 SecondsOption = Annotated[float, typer.Option(min=2, help="How long the empty place is watched; a whole turn is best.")]
 PassesOption = Annotated[int, typer.Option(min=2, max=50, help="How often the sheet rides through.")]
+FromItemsOption = Annotated[
+    bool, typer.Option("--from-items", help="Follow items instead of the sheet; needs the scale of the camera step.")
+]
 RepeatsOption = Annotated[int | None, typer.Option(min=5, max=200, help="Strokes of each diverter.")]
 
 
@@ -205,7 +207,7 @@ def walk(
     from edge.calibrate.camera import CameraWishes
     from edge.calibrate.session import Wishes
 
-    wishes = Wishes(CameraWishes(mains_hz=mains), seconds, passes, repeats, photos=photos, items=items)
+    wishes = Wishes(CameraWishes(mains_hz=mains), seconds, passes, repeats=repeats, photos=photos, items=items)
     measure(Visit(station, demo, state_folder, yes, as_json), None, wishes, everything=everything)
 
 
@@ -256,11 +258,16 @@ def belt(
     yes: YesOption = False,
     as_json: JsonOption = False,
     passes: PassesOption = 5,
+    from_items: FromItemsOption = False,
 ) -> None:
-    """Speed and direction from the sheet riding through; the encoder; how far the belt runs on."""
+    """Speed and direction from the sheet (or items) riding through; the encoder; how far the belt runs on."""
     from edge.calibrate.session import Wishes
 
-    measure(Visit(station, demo, state_folder, yes, as_json), "belt", Wishes(passes=passes))
+    measure(
+        Visit(station, demo, state_folder, yes, as_json),
+        "belt",
+        Wishes(passes=passes, source="items" if from_items else "sheet"),
+    )
 
 
 @app.command()

@@ -112,6 +112,10 @@ class BeltScene:
         if not self._awaited:
             self._expect_next(self.motion.position(at))
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self._traffic.labels
+
     def put(self, label: str, at: int) -> None:
         """Lay an item of a label on the belt, just before the view."""
         self.lay(self._traffic.one(label, self.motion.position(at) + _ENTRY_MM))

@@ -146,6 +146,10 @@ class BinScene:
             if not self._awaited:
                 self._await_visit(at)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self._stock.labels)
+
     def put(self, label: str, at: int) -> None:
         """Let somebody come with an item of a label."""
         self._agenda.at(at, lambda due: self._visit(Visit.ONE_ITEM, due, label))

@@ -13,6 +13,8 @@ from edge.simulate.flap import Flap
 
 US_PER_S = 1_000_000
 _SERVO_PLAY_US = 60.0
+_SERVO_STEP_US = 2.0  # less does not move it
+_SERVO_STOPS = (-0.06, 1.08)  # of its way, where a servo meets its end stops
 _UNKNOWN_START = 7  # steps from home at power-on, where a switch can find home
 
 
@@ -53,19 +55,28 @@ class DigitalDrive:
 
 
 class ServoDrive:
-    """Goes where the pulses say; without pulses it stays where it is."""
+    """Goes where the pulses say, up to its end stops a little beyond its positions; without pulses it stays where it is."""
 
     def __init__(self, settings: Servo, flap: Flap) -> None:
-        self._widths: dict[str | None, float] = {None: settings.safe_us}
-        self._widths.update(settings.positions_us)
+        self._safe_us = settings.safe_us
+        self._positions = settings.positions_us
         self._flap = flap
 
     def on_pin(self, pin: int, state: PinState, at: int) -> None:
         if state.pulse_us <= 0:
             return
-        nearest = min(self._widths, key=lambda name: abs(self._widths[name] - state.pulse_us))
-        if abs(self._widths[nearest] - state.pulse_us) <= _SERVO_PLAY_US:
-            self._flap.command(at, nearest)
+        off = state.pulse_us - self._safe_us
+        if abs(off) <= _SERVO_STEP_US:
+            self._flap.command(at, None)
+        elif len(self._positions) == 1:
+            ((name, width),) = self._positions.items()
+            low, high = _SERVO_STOPS
+            self._flap.command(at, name, min(high, max(low, off / (width - self._safe_us))))
+        else:  # between several positions it shows none
+            widths: dict[str | None, int] = dict(self._positions) | {None: self._safe_us}
+            nearest = min(widths, key=lambda name: abs(widths[name] - state.pulse_us))
+            if abs(widths[nearest] - state.pulse_us) <= _SERVO_PLAY_US:
+                self._flap.command(at, nearest)
 
 
 class StepperDrive:

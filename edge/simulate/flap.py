@@ -48,6 +48,7 @@ class Flap:
         self._lead = lead
         self._back = back
         self._commanded: str | None = None
+        self._share = 1.0
         self._held = False
         self._powered = True
 
@@ -55,12 +56,12 @@ class Flap:
     def positions(self) -> tuple[str, ...]:
         return tuple(self._curves)
 
-    def command(self, at: int, position: str | None) -> None:
-        """Take the level of the pin over: the position it asks for, None for the safe one."""
+    def command(self, at: int, position: str | None, share: float = 1.0) -> None:
+        """Take the level of the pin over: the position it asks for, None for the safe one, and how much of the way."""
         if position is not None and position not in self._curves:
             raise ValueError(f"expected one of {sorted(self._curves)}, got {position!r}")
-        if position != self._commanded:
-            self._commanded = position
+        if (position, share) != (self._commanded, self._share):
+            self._commanded, self._share = position, share
             self._drive(at)
 
     def set_stuck(self, at: int, stuck: bool) -> None:
@@ -93,6 +94,6 @@ class Flap:
         wanted = self._commanded if self._powered else None
         for name, curve in self._curves.items():
             if name == wanted:
-                curve.move(at, 1.0, self._lead)
+                curve.move(at, self._share, self._lead)
             else:
                 curve.move(at, 0.0, self._back)

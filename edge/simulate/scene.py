@@ -42,6 +42,11 @@ class Scene(Protocol):
         """Let things come again."""
         ...
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of which there are photos."""
+        ...
+
     def put(self, label: str, at: int) -> None:
         """Let one item of a label come now."""
         ...

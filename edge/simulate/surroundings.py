@@ -29,6 +29,7 @@ class Surroundings:
         roll_degrees: how the camera is turned about its own axis.
         pitch_degrees: how it leans.
         tint: red and blue of the lamps' light, where its green is 1.
+        coasting_s: for so long the belt runs on once its relay is off.
         rails_px: width of the machine's rails on both sides of the belt, in the picture.
         paper: the printed sheet, if it lies on the belt or on the plate.
     """
@@ -40,6 +41,7 @@ class Surroundings:
     roll_degrees: float = 0.0
     pitch_degrees: float = 0.0
     tint: tuple[float, float] = (1.0, 1.0)
+    coasting_s: float = 0.0
     rails_px: int = 0
     paper: Paper | None = None
 

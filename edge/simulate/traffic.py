@@ -78,6 +78,10 @@ class Traffic:
         self._waiting[self._waiting.index(first)] = self._place(first.lane, behind)
         return first
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self._stock.labels)
+
     def one(self, label: str, front_mm: float) -> Arrival:
         """Return an item of a label that comes out of turn, in the middle lane."""
         return self._place(self._view.lanes // 2, front_mm, label)

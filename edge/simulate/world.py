@@ -73,6 +73,7 @@ class World:
         )
         self.surroundings = Surroundings()
         self._shutter = Shutter(simulation.exposure_ms / 1000)
+        self._coasted_at = 0
         self._colour_gains: tuple[float, float] | None = None
         self._wire_sensors()
         for planned in disturbances:
@@ -236,6 +237,11 @@ class World:
             self._set_input(self.station.bin(target).full_pin, not active)
 
     def _move_belt(self, at: int) -> None:
+        coasting_ns = round(self.surroundings.coasting_s * NS_PER_S)
+        if not self._run_allowed and self.drum.speed_at(at) > 0 and coasting_ns and at != self._coasted_at:
+            self._coasted_at = at + coasting_ns
+            self._agenda.at(self._coasted_at, self._move_belt)
+            return
         stopped = self.is_active(Disturbance.BELT_STOPPED) or self.is_active(Disturbance.EMERGENCY_STOP)
         speed = self._nominal if self._run_allowed and not stopped else 0.0
         self.drum.set_speed(at, speed)
@@ -262,6 +268,11 @@ class World:
         """Let items come again, from now on."""
         with self._lock:
             self.scene.resume_feeding(self._clock.now())
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of which there are photos."""
+        return self.scene.labels
 
     def put(self, label: str) -> None:
         """Let one item of a label come now."""

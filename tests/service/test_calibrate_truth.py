@@ -16,6 +16,7 @@ from edge.calibrate.bench import Bench, open_bench
 from edge.calibrate.camera import CameraWishes, measure_camera
 from edge.calibrate.diverters import measure_diverters
 from edge.calibrate.exposure import Chosen, refuse_wandering
+from edge.calibrate.eyes import Source
 from edge.calibrate.person import Onlooker, SimulatedPerson, Wish
 from edge.calibrate.region import find_region
 from edge.calibrate.sensors import live_levels, measure_sensors
@@ -147,6 +148,26 @@ def test_the_belts_speed_is_right_to_half_a_percent_and_the_encoder_too(
     assert step.ticks_per_mm == pytest.approx(1.87, rel=0.005)
     assert step.direction == "right"
     assert step.stop_distance_mm == pytest.approx(0, abs=2)
+
+
+def test_without_a_sheet_items_give_the_belts_speed(bench: Bench) -> None:
+    table: dict[str, Any] = bench.station.model_dump()
+    table["belt"]["mm_per_pixel"] = SCALE  # as the camera step leaves it
+    bench.station = Station.model_validate(table)
+    bench.open_camera(exposure_us=1500, gain=1.0)
+    step = measure_belt(bench, technician(bench), "x", repeats=3, source="items").changes["belt"]
+    assert step.speed_mm_per_s == pytest.approx(SPEED, rel=0.005)
+    assert step.ticks_per_mm == pytest.approx(1.87, rel=0.005)
+    assert (step.direction, step.measured_from) == ("right", "items")
+
+
+@pytest.mark.parametrize("source", ["sheet", "items"])
+def test_how_far_the_belt_runs_on_is_measured(bench: Bench, source: Source) -> None:
+    surround(bench, coasting_s=0.25)
+    bench.open_camera(exposure_us=1500, gain=1.0)
+    step = measure_belt(bench, technician(bench), "x", repeats=2, source=source).changes["belt"]
+    scale = 1.0 if source == "sheet" else 0.8 / SCALE  # items have the station file's scale here
+    assert step.stop_distance_mm == pytest.approx(0.25 * SPEED * scale, abs=3)
 
 
 def test_the_time_of_every_diverter_is_right_to_two_milliseconds(bench: Bench) -> None:
