@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edge.config import Station
 from edge.interfaces import Trigger
 from edge.sensing.beam import BeamTrigger
@@ -12,10 +14,15 @@ from edge.transport.belt import BeltModel
 __all__ = ["BeamTrigger", "BinTrigger", "ConveyorTrigger", "build_trigger"]
 
 
-def build_trigger(station: Station, belt: BeltModel | None) -> Trigger:
-    """Return the trigger of the station's kind; `belt` is the one that its transport plans with."""
+def build_trigger(
+    station: Station, belt: BeltModel | None, is_moving: Callable[[int], bool] = lambda at: False
+) -> Trigger:
+    """Return the trigger of the station's kind.
+
+    `belt` is the one that a conveyor's transport plans with, `is_moving` says when a bin's plate is being moved.
+    """
     if belt is None:
-        return BinTrigger(station)
+        return BinTrigger(station, is_moving)
     trigger = ConveyorTrigger(station, belt)
     sensing = station.sensing
     return trigger if sensing.beam_pin is None else BeamTrigger(trigger, belt, sensing.beam_to_line_mm)

@@ -59,6 +59,12 @@ class Difference:
     left: int = 0
     top: int = 0
 
+    @property
+    def where(self) -> Slices:
+        """Rows and columns of the small picture."""
+        height, width = self.extent.shape
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
 
 @dataclass(frozen=True, slots=True)
 class _Colour:
@@ -112,9 +118,10 @@ class Background:
         """The empty belt, (across, along, 3)."""
         return self._mean
 
-    def compare(self, small: Image) -> Difference | None:
-        """Return what is not belt, or None for an empty picture; follows the exposure."""
-        self._follow_exposure(small)
+    def compare(self, small: Image, *, follow: bool = True) -> Difference | None:
+        """Return what is not belt, or None for an empty picture; with `follow`, the exposure is followed."""
+        if follow:
+            self._follow_exposure(small)
         other = cv2.bitwise_not(cv2.inRange(small, self._lowest, self._highest))
         left, top, width, height = cv2.boundingRect(other)
         if width == 0:

@@ -2,106 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
-from edge.clock import NS_PER_MS, NS_PER_S, ms
+from edge.clock import NS_PER_S, ms
 from edge.config import Station
 from edge.interfaces import Sighting
 from edge.sensing.background import Background, Difference
 from edge.sensing.blobs import Blob, cover, find_blobs
 from edge.sensing.crops import take_crop
+from edge.sensing.rest import (
+    Lying,
+    Rest,
+    is_as_before,
+    joined,
+    likeness,
+    meet,
+    outline,
+    slices,
+    surround,
+    whole_extent,
+)
 from edge.sensing.view import View, build_view
 from edge.types import Frame, Image, Item, Reason
 
-# Grey levels by which a pixel at rest may differ from itself this long ago.
-STILL = 10.0
-STILL_EVERY_NS = ms(80)
-# Share of a blob that must have been there, and still, for the whole time.
-STILL_SHARE = 0.85
 # An arm that reaches in must rest this much longer than an item before it counts as one.
 AT_EDGE_TIMES = 6.0
+# While something still moves what has come to rest is not looked at, as the hand may not have let go; but no longer.
+WAIT_MS = 5000.0
 # Parts closer than this are one item, small pixels.
 GAP = 5.0
-# What covers more of the view than this is too large for it, or is the light.
-TOO_LARGE_SHARE = 0.6
+# What covers more of the view than this is too large for it, or is the light; light comes all at once, and what has
+# covered at least the other share before came over the edge.
+TOO_LARGE_SHARE, COMING_SHARE = 0.6, 0.06
+# The exposure is followed as long as less of the view than this is covered: it is measured as a median.
+FOLLOW_SHARE = 0.45
+# A thing is new, and not one that lies there still, from this share of it on that was not there before.
+NEW_SHARE = 0.3
 # Grey levels per small pixel that an item's outline stands out by, and by how much more than what was there before.
 OUTLINE_LEAST, OUTLINE_MORE = 4.0, 1.15
 LEARN_NS = ms(200)
 # Correlation of their slopes above which two pictures show one scene, whatever the light.
 SAME_SCENE = 0.6
-# Root mean square slope (grey levels per small pixel) below which a picture shows nothing but noise.
-EMPTY = 1.5
-
-
-@dataclass
-class _Rest:
-    """For each small pixel: for how many ms it has been still, and for how long not the scene."""
-
-    before: Image
-    still: NDArray[np.float32]
-    there: NDArray[np.float32]
-    at: int
-
-    def watch(self, small: Image, difference: Difference | None, at: int) -> None:
-        """Take the next picture in."""
-        elapsed = (at - self.at) / NS_PER_MS
-        self.still += elapsed
-        moved = cv2.absdiff(small, self.before).max(axis=2) > STILL
-        self.still[moved] = 0.0
-        gone = np.ones(self.there.shape, dtype=bool)
-        if difference is not None:
-            height, width = difference.extent.shape
-            here = slice(difference.top, difference.top + height), slice(difference.left, difference.left + width)
-            gone[here] = difference.extent == 0
-        self.there += elapsed
-        self.there[gone] = 0.0
-        self.before, self.at = small, at
 
 
 class BinTrigger:
     """Satisfies Trigger for a station without a belt.
 
-    It keeps a picture of the scene as it last was at rest. What differs from that and has been still for the
-    settling time was either put down (its outline stands out now) or taken away (it stood out before); both then
-    become part of the scene at rest.
+    It knows what the empty place looks like. When all that differs from it has been still for the settling time, a
+    visit is over: what was not there before was either put down (its outline stands out now), or is a gap where
+    something was taken from the place itself, or light; both of these become part of the empty place. Several things
+    that were put down in one visit can't be dropped one by one: each is an Item, with the reason TOO_CLOSE.
+
+    `is_moving` says whether the plate itself was being moved at an instant: nothing is looked at then, and what still
+    lies there afterwards was not dropped and counts anew.
     """
 
-    def __init__(self, station: Station) -> None:
+    def __init__(self, station: Station, is_moving: Callable[[int], bool] = lambda at: False) -> None:
         self._station = station
+        self._is_moving = is_moving
         self._view: View | None = None
-        self._scene: Background | None = None
-        self._rest: _Rest | None = None
-        self._under_large: NDArray[np.float32] | None = None
         self._blobs: list[Blob] = []
+        self._came_gradually = False
         self._next_item = 1
         self._at = 0
         self._learnt_at = 0
 
     def observe(self, frame: Frame) -> Sequence[Item]:
         """Take the next frame in; return what has been put down and is at rest with it."""
-        if self._view is None or self._scene is None or self._rest is None:
+        if self._view is None:
             self._begin(frame)
             return []
         if frame.captured_at <= self._at:
             return []
         self._at = frame.captured_at
         small = self._view.shrink(frame.pixels)
-        difference = self._scene.compare(small)
-        if self._at - self._rest.at >= STILL_EVERY_NS:
-            self._rest.watch(small, difference, self._at)
-        min_area = max(6.0, self._station.sensing.min_item_mm2 / self._view.scale**2)
-        self._blobs = [] if difference is None else find_blobs(difference, min_area, GAP, apart=False)
-        items = [self._item(blob, frame, self._view) for blob in self._blobs if self._is_put_down(blob, small)]
-        self._learn(small, self._scene)
-        return items
+        if self._is_moving(self._at):
+            self._rest = Rest(small, self._at)
+            self._lying.clear()
+            self._blobs = []
+            return []
+        difference = self._scene.compare(small, follow=self._covered(small) < FOLLOW_SHARE)
+        extent = whole_extent(difference, small)
+        self._rest.watch(small, extent, self._at)
+        self._lying.watch(extent)
+        self._blobs = [] if difference is None else find_blobs(difference, self._min_area, GAP, apart=False)
+        found = self._settle(small, difference) if self._blobs and difference is not None else []
+        if not self._blobs:
+            self._came_gradually = False
+        self._learn(small)
+        return [self._item(blob, frame, self._view, len(found)) for blob in found]
 
     def sightings(self) -> Sequence[Sighting]:
-        """Return what differs from the scene at rest in the newest frame."""
+        """Return what differs from the empty place in the newest frame."""
         if self._view is None:
             return []
         return [
@@ -112,91 +106,113 @@ class BinTrigger:
         height, width = frame.pixels.shape[:2]
         self._view = build_view(self._station, (width, height))
         small = self._view.shrink(frame.pixels)
+        self._min_area = max(6.0, self._station.sensing.min_item_mm2 / self._view.scale**2)
         self._scene = Background(small, self._station.sensing.sensitivity, along_belt=False)
+        self._empty = self._scene.mean.copy()
+        self._lying = Lying(small)
+        self._rest = Rest(small, frame.captured_at)
         self._at = self._learnt_at = frame.captured_at
-        self._rest = _Rest(
-            small, np.zeros(small.shape[:2], np.float32), np.zeros(small.shape[:2], np.float32), self._at
-        )
 
-    def _is_put_down(self, blob: Blob, small: Image) -> bool:
-        """Whether the blob is an item that has come to rest; whatever has come to rest becomes part of the scene."""
-        if self._view is None or self._scene is None or self._rest is None:
-            return False
-        along, across = self._view.size
-        at_edge = blob.left <= 1 or blob.top <= 1 or blob.right >= along - 1 or blob.bottom >= across - 1
-        patience = self._station.sensing.settle_ms * (AT_EDGE_TIMES if at_edge else 1.0)
-        box = slice(int(blob.top), int(blob.bottom)), slice(int(blob.left), int(blob.right))
-        changed = self._rest.there[box] > 0
-        rested = np.minimum(self._rest.still[box], self._rest.there[box])[changed] >= patience
-        if rested.size == 0 or rested.mean() < STILL_SHARE:
-            return False
-        if self._is_large(blob, self._view):
-            return self._is_covered(small, self._scene)
-        grown = slice(max(0, box[0].start - 3), box[0].stop + 3), slice(max(0, box[1].start - 3), box[1].stop + 3)
-        now, before = (
-            _outline(small[grown], changed, grown, box),
-            _outline(self._scene.mean[grown], changed, grown, box),
-        )
-        self._scene.absorb(small, grown[1].start, grown[0].start, grown[1].stop, grown[0].stop)
+    # -- what has come to rest ---------------------------------------------------------------------------------
+
+    def _settle(self, small: Image, difference: Difference) -> list[Blob]:
+        """Return what was put down in a visit that is over, and remember it."""
+        resting = [blob for blob in self._blobs if self._has_settled(blob)]
+        if len(resting) < len(self._blobs):
+            self._came_gradually |= COMING_SHARE < self._covered(small) < TOO_LARGE_SHARE
+            resting = [blob for blob in resting if self._has_settled(blob, WAIT_MS)]
+        if not resting:
+            return []
+        fresh = self._lying.without(small, difference)
+        new = [blob for blob in resting if _share(fresh, blob) >= NEW_SHARE]
+        found = self._put_down(small, fresh, new) if new else []
+        extent = whole_extent(difference, small)
+        for blob in (*found, *(blob for blob in resting if blob not in new)):
+            self._lying.note(small, extent, slices(blob, 3))
+        self._came_gradually = False
+        return found
+
+    def _put_down(self, small: Image, fresh: Difference, resting: list[Blob]) -> list[Blob]:
+        """Return the things that were put down among what is new at rest; what is none becomes part of the place."""
+        whole = surround(resting)
+        if self._is_large(whole) and self._covered(small) > TOO_LARGE_SHARE / 2:
+            everything = Blob(0.0, 0.0, float(small.shape[1]), float(small.shape[0]), whole.area)
+            if self._is_covered(small):
+                return [everything]
+            self._absorb(small, everything)
+            return []
+        found = []
+        for blob in joined(find_blobs(fresh, self._min_area, GAP)):
+            if not any(meet(blob, other) and blob.area >= NEW_SHARE * other.area for other in resting):
+                continue
+            if self._stands_out(small, blob):
+                found.append(blob)
+            else:
+                self._absorb(small, blob)
+        return found
+
+    def _has_settled(self, blob: Blob, longer_ms: float = 0.0) -> bool:
+        times = AT_EDGE_TIMES if any(self._edges(blob)) else 1.0
+        return self._rest.has_lasted(slices(blob), self._station.sensing.settle_ms * times + longer_ms)
+
+    def _stands_out(self, small: Image, blob: Blob) -> bool:
+        box, around = slices(blob), slices(blob, 3)
+        changed = self._rest.changed(box)
+        now, before = (outline(picture, changed, around, box) for picture in (small, self._scene.mean))
         return now > max(OUTLINE_LEAST, OUTLINE_MORE * before)
 
-    def _is_large(self, blob: Blob, view: View) -> bool:
-        along, across = view.size
-        return blob.length * (blob.bottom - blob.top) > TOO_LARGE_SHARE * along * across
-
-    def _is_covered(self, small: Image, scene: Background) -> bool:
-        """Whether something larger than the view came to rest, rather than the light changing or it being taken away."""
-        before = scene.mean.copy()
-        scene.absorb(small, 0, 0, small.shape[1], small.shape[0])
-        if _alike(small, before) > SAME_SCENE:
+    def _is_covered(self, small: Image) -> bool:
+        """Whether something as large as the view was put down, rather than taken away or the light having changed."""
+        if is_as_before(small, self._empty):
             return False
-        uncovered = self._under_large is not None and _alike(small, self._under_large) > SAME_SCENE
-        self._under_large = None if uncovered else before
-        return not uncovered
+        alike = likeness(small, self._empty)
+        return self._came_gradually if alike is None else alike < SAME_SCENE
 
-    def _item(self, blob: Blob, frame: Frame, view: View) -> Item:
+    def _absorb(self, small: Image, blob: Blob) -> None:
+        rows, columns = slices(blob, 3)
+        self._scene.absorb(small, columns.start, rows.start, columns.stop, rows.stop)
+
+    def _edges(self, blob: Blob) -> tuple[bool, bool, bool, bool]:
+        """Whether a blob reaches the left, right, top and bottom edge of the view."""
+        across, along = self._scene.mean.shape[:2]
+        return blob.left <= 1, blob.right >= along - 1, blob.top <= 1, blob.bottom >= across - 1
+
+    def _is_large(self, blob: Blob) -> bool:
+        left, right, top, bottom = self._edges(blob)
+        across, along = self._scene.mean.shape[:2]
+        covers = blob.length * (blob.bottom - blob.top) > TOO_LARGE_SHARE * along * across
+        return covers or (left and right) or (top and bottom)
+
+    def _covered(self, small: Image) -> float:
+        """Return how much of the view differs from the empty place."""
+        return sum(blob.area for blob in self._blobs) / small[..., 0].size
+
+    def _item(self, blob: Blob, frame: Frame, view: View, together: int) -> Item:
+        concern = None
+        if self._is_large(blob):
+            concern = Reason.TOO_LARGE
+        elif together > 1:
+            concern = Reason.TOO_CLOSE
+        elif blob.touching:
+            concern = Reason.TOUCHING
         box = view.to_picture(blob.left, blob.top, blob.right, blob.bottom)
-        item = Item(
-            item_id=self._next_item,
-            crossed_at=self._at,
-            crops=(take_crop(frame, box, view.region),),
-            concern=Reason.TOO_LARGE if self._is_large(blob, view) else None,
-        )
+        item = Item(self._next_item, self._at, (take_crop(frame, box, view.region),), concern=concern)
         self._next_item += 1
         return item
 
-    def _learn(self, small: Image, scene: Background) -> None:
+    def _learn(self, small: Image) -> None:
         if self._at - self._learnt_at < LEARN_NS:
             return
         covered = cover(small, self._blobs, 4)
-        scene.learn(small, (self._at - self._learnt_at) / NS_PER_S, covered)
+        self._scene.learn(small, (self._at - self._learnt_at) / NS_PER_S, covered)
+        if not self._blobs:
+            self._empty = self._scene.mean.copy()
         self._learnt_at = self._at
 
 
-def _outline(
-    part: NDArray[np.generic], changed: NDArray[np.bool_], grown: tuple[slice, slice], box: tuple[slice, slice]
-) -> float:
-    """Return how much the outline of what changed stands out in a picture: grey levels per pixel across it."""
-    shape = np.zeros(part.shape[:2], np.uint8)
-    top, left = box[0].start - grown[0].start, box[1].start - grown[1].start
-    shape[top : top + changed.shape[0], left : left + changed.shape[1]] = changed
-    filled = cv2.morphologyEx(shape, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-    ring = cv2.morphologyEx(filled, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
-    grey = part.astype(np.float32).mean(axis=2)
-    slope = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.125))
-    return float(slope[ring].mean()) if ring.any() else 0.0
-
-
-def _alike(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
-    """Return the correlation of the slopes of two pictures: 1 for one scene in any light, 0 for two of them.
-
-    Two pictures without anything in them are alike, whatever their noise.
-    """
-    slopes = []
-    for picture in (one, other):
-        grey = picture.astype(np.float32).mean(axis=2)
-        slopes.append(np.concatenate([np.diff(grey, axis=0).ravel(), np.diff(grey, axis=1).ravel()]))
-    sizes = [float(np.sqrt((slope**2).mean())) for slope in slopes]
-    if max(sizes) < EMPTY:
-        return 1.0
-    return float((slopes[0] * slopes[1]).mean()) / max(1e-6, sizes[0] * sizes[1])
+def _share(part: Difference, blob: Blob) -> float:
+    """Return how much of a blob a part of the difference makes up."""
+    rows, columns = slices(blob)
+    top, left = part.top, part.left
+    inside = part.extent[max(0, rows.start - top) : rows.stop - top, max(0, columns.start - left) : columns.stop - left]
+    return cv2.countNonZero(inside) / max(1.0, blob.area)

@@ -50,6 +50,10 @@ class Chute:
         """Return nothing: an item in a chute does not wait for a belt."""
         return []
 
+    def is_moving(self, at: int) -> bool:
+        """Whether a stroke is under way at an instant: what is seen then is the flap, or what it drops."""
+        return at < self._busy_until
+
     def plan(self, item: Item, decision: Decision, now: int) -> tuple[Decision, Actuation | None]:
         """Return the decision and its stroke; an item that came with another one still being dropped goes with it."""
         if decision.reason is not Reason.HELD and now < self._busy_until:

@@ -141,5 +141,5 @@ def test_an_item_larger_than_the_view_is_one_and_its_taking_away_none() -> None:
 
 
 def test_the_settling_time_is_a_setting() -> None:
-    early, late = (seconds(watch(place([Put(100, 120, 2.0)], 7.0), settle)[0]) for settle in (200, 1500))
+    early, late = (seconds(watch(place([Put(100, 120, 2.0, hand=False)], 7.0), settle)[0]) for settle in (200, 1500))
     assert late - early > 1.0
