@@ -24,8 +24,12 @@ lint: .venv/.test ## ruff and mypy
 bench: .venv/.test ## run the benchmarks
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/actuation.py
+	$(BIN)/python benchmarks/estop.py
+	$(BIN)/python benchmarks/journal.py
 	$(BIN)/python benchmarks/changeover.py
 	$(BIN)/python benchmarks/push.py
+	$(BIN)/python benchmarks/soak.py --minutes 2
+	$(BIN)/python benchmarks/fuzz.py --cases 2000
 
 model: .venv/.test ## train, quantize and measure the shipped model anew from the photo sets in $(DATA)
 	$(BIN)/sorter train waste --data $(DATA) --run runs/waste

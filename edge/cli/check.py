@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.safe import DEFAULT_STATION
+from edge.cli.options import DEFAULT_STATION, StationOption
 
 if TYPE_CHECKING:
     from edge.check import Report
@@ -19,7 +18,7 @@ COLOURS = {"error": "red", "warning": "yellow"}
 
 
 def command(
-    station: Annotated[Path, typer.Option(help="The station file.")] = DEFAULT_STATION,
+    station: StationOption = DEFAULT_STATION,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Check a station file together with its calibration and model: all problems at once, nothing is moved."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.safe import DEFAULT_STATION
+from edge.cli.options import DEFAULT_STATION
 from edge.errors import SetupError
 
 if TYPE_CHECKING:

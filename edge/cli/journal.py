@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.clock import SystemClock
 from edge.config import load_station
 from edge.errors import ConfigError, JournalError
@@ -23,6 +24,7 @@ from edge.types import Reason
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode=None,
     add_completion=False,
     help="What was sorted: list, count, export and check the journal.",
     pretty_exceptions_enable=False,
@@ -30,7 +32,6 @@ app = typer.Typer(
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
-StationOption = Annotated[Path, typer.Option("--station", help="The station file whose journal is read.")]
 FolderOption = Annotated[
     Path | None, typer.Option("--state-folder", help="Another state folder than the station file's.")
 ]
@@ -48,7 +49,6 @@ EventsOption = Annotated[
     bool, typer.Option("--events", help="Events (starts, faults, model changes) instead of items.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-DEFAULT_STATION = Path("/etc/sorter/station.toml")
 
 
 @app.command("list")

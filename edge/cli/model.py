@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.bundle.archive import bundle_bytes, open_bundle
+from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.errors import StoreError
 from edge.store.install import Device, activate, check_station, open_device, prove, wall_instant
 from edge.store.records import Evidence, Generation
@@ -19,17 +20,15 @@ from edge.store.verify import verify_store
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Models on this device.")
 
-StationPath = Annotated[Path, typer.Option("--station", help="The station file.")]
 KeysPath = Annotated[
     Path | None, typer.Option("--keys", help="Folder of trusted keys; without it `keys` beside the station file.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ModelName = Annotated[str, typer.Argument(help="NAME-VERSION, VERSION, or the start of the digest.")]
-DEFAULT_STATION = Path("/etc/sorter/station.toml")
 
 
 @app.command("list")
-def list_models(station: StationPath = DEFAULT_STATION, as_json: AsJson = False) -> None:
+def list_models(station: StationOption = DEFAULT_STATION, as_json: AsJson = False) -> None:
     """List the installed models."""
     device = open_device(station)
     generation = device.store.active()
@@ -48,7 +47,7 @@ def list_models(station: StationPath = DEFAULT_STATION, as_json: AsJson = False)
 
 
 @app.command()
-def show(model: ModelName, station: StationPath = DEFAULT_STATION, as_json: AsJson = False) -> None:
+def show(model: ModelName, station: StationOption = DEFAULT_STATION, as_json: AsJson = False) -> None:
     """Show one model: what it is, where it comes from, what was proven of it."""
     device = open_device(station)
     evidence = device.store.find(model)
@@ -83,7 +82,7 @@ def show(model: ModelName, station: StationPath = DEFAULT_STATION, as_json: AsJs
 @app.command()
 def install(
     bundle: Annotated[Path, typer.Argument(help="The bundle file.")],
-    station: StationPath = DEFAULT_STATION,
+    station: StationOption = DEFAULT_STATION,
     keys: KeysPath = None,
     and_activate: Annotated[bool, typer.Option("--activate", help="Also put it to work.")] = False,
     allow_downgrade: Annotated[bool, typer.Option("--allow-downgrade", help="Allow an older version.")] = False,
@@ -101,7 +100,7 @@ def install(
 @app.command("activate")
 def activate_model(
     model: ModelName,
-    station: StationPath = DEFAULT_STATION,
+    station: StationOption = DEFAULT_STATION,
     keys: KeysPath = None,
     probation: Annotated[bool, typer.Option(help="Watch it and come back by itself when it does worse.")] = True,
 ) -> None:
@@ -111,7 +110,7 @@ def activate_model(
 
 
 @app.command()
-def rollback(station: StationPath = DEFAULT_STATION) -> None:
+def rollback(station: StationOption = DEFAULT_STATION) -> None:
     """Come back to the previous model."""
     device = open_device(station)
     generation = device.store.roll_back("rolled back by hand", wall_instant(device.clock))
@@ -121,7 +120,7 @@ def rollback(station: StationPath = DEFAULT_STATION) -> None:
 @app.command()
 def shadow(
     model: Annotated[str | None, typer.Argument(help="The installed model that shall look on; none: nobody.")] = None,
-    station: StationPath = DEFAULT_STATION,
+    station: StationOption = DEFAULT_STATION,
 ) -> None:
     """Let an installed model classify beside the current one without acting; `compare` shows what it says."""
     device = open_device(station)
@@ -137,7 +136,7 @@ def shadow(
 
 @app.command("compare")
 def compare_models(
-    station: StationPath = DEFAULT_STATION,
+    station: StationOption = DEFAULT_STATION,
     model: Annotated[
         str | None, typer.Argument(help="The model that looked on; without it the one that does now.")
     ] = None,
@@ -159,7 +158,7 @@ def compare_models(
 
 @app.command()
 def prune(
-    station: StationPath = DEFAULT_STATION,
+    station: StationOption = DEFAULT_STATION,
     keep: Annotated[int, typer.Option(min=0, help="How many models to keep besides current and previous.")] = 3,
 ) -> None:
     """Remove old models; current and previous always stay."""
@@ -168,7 +167,7 @@ def prune(
 
 
 @app.command()
-def verify(station: StationPath = DEFAULT_STATION, as_json: AsJson = False) -> None:
+def verify(station: StationOption = DEFAULT_STATION, as_json: AsJson = False) -> None:
     """Read the whole store again and compare it with what it should be."""
     device = open_device(station)
     findings = verify_store(device.store)

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.options import DEFAULT_STATION, StationOption
+
 if TYPE_CHECKING:
     from edge.config import Station
     from edge.live import Snapshot
 
-DEFAULT_STATION = Path("/etc/sorter/station.toml")
 DEMO_STATION = Path(__file__).resolve().parents[1] / "stations" / "demo.toml"
 
 
 def command(
-    station: Annotated[Path, typer.Option(help="The station file.")] = DEFAULT_STATION,
+    station: StationOption = DEFAULT_STATION,
     demo: Annotated[bool, typer.Option("--demo", help="Run the simulated demo station instead.")] = False,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Another port for the page; 0: any free one.")

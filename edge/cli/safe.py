@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
+from edge.cli.options import DEFAULT_STATION
 from edge.errors import ActuatorError, ConfigError
-
-DEFAULT_STATION = Path("/etc/sorter/station.toml")
 
 
 def command(

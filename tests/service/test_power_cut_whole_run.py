@@ -28,7 +28,7 @@ KILLS = 500 if THOROUGH else 12
 # Cuts that are looked at, and of these the ones on which the controller is started too.
 EVERY, START_EVERY = (1, 20) if THOROUGH else (40, 4)
 SECONDS = 2.5
-UP_S = 30.0
+UP_S = 120.0
 
 
 @pytest.fixture
@@ -47,6 +47,7 @@ class Controller:
         self._rest = b""
         self._pid = os.fork()
         if self._pid == 0:
+            os.close(self._reading)  # so that it ends when nobody listens any more
             try:
                 log = os.open(place / "controller.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
                 os.dup2(log, 1)
