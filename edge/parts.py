@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -44,6 +45,8 @@ class Parts:
     page: PageServer | None = None
     open_page: Callable[[], PageServer] | None = None
     models: Changeover | None = None
+    # Lets a simulated world go on until the event is set; a real one needs nobody.
+    follow_world: Callable[[threading.Event], None] | None = None
     # Real camera, real pins: not a simulated or replayed station on somebody's desk.
     is_live: bool = False
     # Called once a turn by the supervisor: inputs, probation. Must return at once.

@@ -6,6 +6,7 @@ Threads, none of which waits for another:
   journal    stores what the others recorded; the only one that waits for the disk
   chores     the machine's temperature, the emergency stop's latch: slow things that nobody waits for
   page       serves the browser
+  world      lets a simulated station's belt, flaps and sensors go on
 The main thread supervises: health, recovery, watchdog, signals. This is the only module that starts a thread
 and the only one that catches every exception: whatever happens, it ends with the pins in their safe position.
 """
@@ -18,6 +19,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 from edge.clock import ms
 from edge.errors import CameraError, ClassifierError, RestartError, SorterError
@@ -122,6 +124,8 @@ class Runtime:
                     self._start(name, work)
                 if parts.models is not None:
                     self._start("models", self._follow_models)
+                if parts.follow_world is not None:
+                    self._start("world", partial(parts.follow_world, self._stop))
                 if parts.page is not None:
                     self._start("page", parts.page.run)
                 self._supervise(None if seconds is None else parts.clock.now() + ms(1000 * seconds))

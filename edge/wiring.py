@@ -210,6 +210,7 @@ def _open_parts(station: Station, ground: Ground, journal: Journal, serving: Ser
         camera_watch=watch_camera(station, calibration),
         page=_first_page(open_page, health, notifier, clock) if station.page.enabled else None,
         open_page=open_page,
+        follow_world=None if ground.world is None else ground.world.follow,
         is_live=station.camera.type in LIVE_CAMERAS,
     )
 

@@ -51,6 +51,7 @@ class World:
         self._lock = threading.RLock()
         self._reports: deque[tuple[int, int, PinState]] = deque()
         self._edges: deque[tuple[int, bool]] = deque()
+        self._telling = threading.RLock()
         self._active: dict[Disturbance, set[str]] = {}
         self._agenda = Agenda()
         speed = station.belt.speed_mm_per_s if station.belt is not None else 0.0
@@ -95,14 +96,16 @@ class World:
                 self._take_report(pin, state, at)
             self._agenda.run_due(now)
         # Outside the lock: who listens to an input may take locks of its own, and write to pins under them.
-        while self._edges:
-            self.on_input(*self._edges.popleft())
+        # One thread at a time, so that edges are told in their order; what it leaves is told within _FOLLOW_NS.
+        if self._telling.acquire(blocking=False):
+            try:
+                while self._edges:
+                    self.on_input(*self._edges.popleft())
+            finally:
+                self._telling.release()
 
     def follow(self, stop: threading.Event) -> None:
-        """Let everything happen at its time until `stop` is set: the body of a thread in real time.
-
-        Without it things happen whenever a frame is taken, which is enough where the station has no sensors.
-        """
+        """Let everything happen at its time until `stop` is set: the body of a thread in real time."""
         while not stop.is_set():
             now = self._clock.now()
             due = self.next_at()
