@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.calibrate.bench import Bench
+from edge.calibrate.drawing import draw_region
 from edge.calibrate.exposure import (
     AUTOMATIC,
     PAPER_TOLERANCE,
@@ -29,6 +30,7 @@ from edge.interfaces import Controls
 from edge.types import Box, Frame, Image
 
 SHEET_FRAMES, FINDING_FRAMES = 12, 30
+DRAW, FIND = "drawn on a page in the browser", "found by itself, while the belt runs empty"
 # Sharpness (see `sharpness`) of the sheet below which items lose their edges.
 LEAST_SHARPNESS = 0.45
 
@@ -43,6 +45,7 @@ class CameraWishes:
         mains_hz: frequency of the mains that the lamps hang on.
         frames: how many must stay the same.
         find: find the belt's edges in the picture, from what moves.
+        draw: have it drawn on a page; `host` is where that listens, None: the station's own page address.
     """
 
     region: Box | None = None
@@ -50,6 +53,8 @@ class CameraWishes:
     mains_hz: float = 50.0
     frames: int = 100
     find: bool = False
+    draw: bool = False
+    host: str | None = None
 
 
 def measure_camera(bench: Bench, person: Person, digest: str, speed_mm_per_s: float, wishes: CameraWishes) -> Outcome:
@@ -59,9 +64,7 @@ def measure_camera(bench: Bench, person: Person, digest: str, speed_mm_per_s: fl
         CalibrationError: the lens is covered, there is no sheet, the lamps flicker, or nothing stays as it is.
     """
     bench.open_camera(**AUTOMATIC)
-    region = _checked(wishes.region or bench.region, bench.size)
-    if wishes.find:
-        region = _found(bench, person, region)
+    region = _choose_region(bench, person, wishes)
     bench.run_belt(on=False)
     person.ask(Wish.SHEET_UNDER_CAMERA if wishes.ruler is None else Wish.PAPER)
     with person.progress("Looking at the sheet") as progress:
@@ -102,6 +105,20 @@ def _watch_empty(
     refuse_wandering(controls, chosen)
     _refuse_unsteady(light, chosen, wishes.mains_hz)
     return frames[-1], light
+
+
+def _choose_region(bench: Bench, person: Person, wishes: CameraWishes) -> Box:
+    """Return the region that was given, found or drawn; a person who is there is asked, if nothing was said."""
+    region = _checked(wishes.region or bench.region, bench.size)
+    find, draw = wishes.find, wishes.draw
+    if wishes.region is None and not find and not draw and person.is_there:
+        answers = [f"as it is: {region.width} x {region.height} at ({region.x}, {region.y})", DRAW]
+        answers += [FIND] if bench.station.belt is not None else []
+        answer = person.choose("Which part of the picture shall it look at?", answers)
+        find, draw = answer == FIND, answer == DRAW
+    if find:
+        region = _found(bench, person, region)
+    return draw_region(bench, person, region, wishes.host) if draw else region
 
 
 def _found(bench: Bench, person: Person, region: Box) -> Box:

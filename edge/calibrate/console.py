@@ -100,7 +100,7 @@ class ConsolePerson:
             self._console.print(f"    [cyan]{number}[/] {answer}", soft_wrap=True)
         numbers = [str(number) for number in range(1, len(answers) + 1)]
         try:
-            return answers[IntPrompt.ask("  Number", console=self._console, choices=numbers) - 1]
+            return answers[IntPrompt.ask("  Number", console=self._console, choices=numbers, default=1) - 1]
         except EOFError:
             raise CalibrationError(NOBODY) from None
 

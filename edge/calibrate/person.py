@@ -106,7 +106,7 @@ class Person(Protocol):
         ...
 
     def choose(self, question: str, answers: Sequence[str]) -> str:
-        """Ask for one of several answers.
+        """Ask for one of several answers; Enter alone is the first.
 
         Raises:
             CalibrationError: nobody is there.

@@ -224,6 +224,8 @@ def camera(
     find_region: Annotated[
         bool, typer.Option("--find-region", help="Find the belt's edges in the picture while it runs.")
     ] = False,
+    draw: Annotated[bool, typer.Option("--draw", help="Draw the region on a page in the browser.")] = False,
+    host: Annotated[str | None, typer.Option(help="Where that page listens; 0.0.0.0: the whole network.")] = None,
 ) -> None:
     """View, sharpness and scale; exposure and gain chosen against blur and flicker, then fixed."""
     from edge.calibrate.camera import CameraWishes
@@ -231,7 +233,7 @@ def camera(
     from edge.types import Box
 
     box = None if region is None else Box(*region)
-    wishes = Wishes(camera=CameraWishes(box, ruler, mains, find=find_region))
+    wishes = Wishes(camera=CameraWishes(box, ruler, mains, find=find_region, draw=draw, host=host))
     measure(Visit(station, demo, state_folder, yes, as_json), "camera", wishes)
 
 

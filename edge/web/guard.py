@@ -1,11 +1,11 @@
-"""What every request passes: only reading, only under a name of this machine, only small."""
+"""What every request passes: only reading (but for paths that are named), only under a name of this machine, only small."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
@@ -29,10 +29,12 @@ class Guard:
 
     A page on a foreign site can make a browser's requests reach this server under a name of its own
     (DNS rebinding); they are told apart by their Host header. Addresses can't be rebound and always pass.
+    `takes` are paths that a POST from the page itself may reach, with the most bytes of its body.
     """
 
-    def __init__(self, app: ASGIApp, names: Iterable[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, names: Iterable[str] = (), takes: Mapping[str, int] | None = None) -> None:
         self._app = app
+        self._takes = takes or {}
         own = socket.gethostname().lower()
         self._names = {"localhost", own, f"{own.split('.')[0]}.local", *(name.lower() for name in names)}
 
@@ -54,12 +56,25 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
+        if scope["method"] == "POST" and scope["path"] in self._takes:
+            return self._refuse_post(headers, self._takes[scope["path"]])
         if scope["method"] not in ("GET", "HEAD"):
             return _refuse(405, "The page only shows; it takes GET and HEAD.", {"Allow": "GET, HEAD"})
         if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
             return _refuse(413, "The page takes no request body.", {"Connection": "close"})
         if not self._is_own_name(headers.get("host", "")):
             return _refuse(421, "Open the page by address, or list this name in the station file under [page] names.")
+        return None
+
+    def _refuse_post(self, headers: Headers, most_bytes: int) -> Response | None:
+        size = headers.get("content-length", "")
+        if "transfer-encoding" in headers or not size.isascii() or not size.isdecimal() or int(size) > most_bytes:
+            return _refuse(413, f"Expected a body of at most {most_bytes} bytes.", {"Connection": "close"})
+        if headers.get("content-type", "").partition(";")[0] != "application/json":
+            return _refuse(415, "Expected application/json.")
+        host = headers.get("host", "")
+        if not self._is_own_name(host) or headers.get("origin", f"http://{host}") != f"http://{host}":
+            return _refuse(403, "Only this page itself may send that.")
         return None
 
     def _is_own_name(self, host: str) -> bool:

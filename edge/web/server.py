@@ -113,6 +113,10 @@ class PageServer:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         except OSError as error:
             log.warning("the page's thread keeps its priority: %s", error.strerror)
+        self.serve()
+
+    def serve(self) -> None:
+        """Serve until stop() is called, in this thread as it is."""
         try:
             self._server.run(sockets=[self._socket])
         finally:

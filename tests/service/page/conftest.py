@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 
 from edge.clock import SystemClock, VirtualClock, ms
 from edge.config import Station
@@ -143,3 +146,17 @@ def idle_page(tmp_path_factory: pytest.TempPathFactory, waste_photos: dict[str, 
     page = start_page(tmp_path_factory.mktemp("idle"), waste_photos, VirtualClock())
     yield page
     page.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[webdriver.Chrome]:
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    assert browser, "these tests look at the page with a real browser: apt-get install chromium chromium-driver"
+    assert driver, "these tests steer the browser with its driver: apt-get install chromium-driver"
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with webdriver.Chrome(options=options, service=Service(driver)) as chrome:
+        yield chrome

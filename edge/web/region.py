@@ -1,0 +1,106 @@
+"""A page for one purpose: a person draws the region over the camera's picture while calibrating.
+
+It lives for as long as it is asked for, under an address that only the terminal shows; nothing else can be changed here.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from edge.errors import SorterError
+from edge.types import Box, Image
+from edge.web.app import ASSET_TYPES, ASSETS
+from edge.web.guard import Guard
+from edge.web.pictures import BELT_QUALITY, encode_jpeg
+
+LEAST = 32
+MOST_BYTES = 300
+PICTURE_WIDTH_PX = 1280
+
+
+class _Drawn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    width: int = Field(ge=LEAST)
+    height: int = Field(ge=LEAST)
+
+
+class RegionPage:
+    """The page and what was drawn on it.
+
+    Attributes:
+        drawn: the region, once a person has said that it is this one.
+        failure: why no picture can be shown.
+        done: called when one of both is known.
+    """
+
+    def __init__(
+        self, name: str, size: tuple[int, int], start: Box, take: Callable[[], Image], names: tuple[str, ...] = ()
+    ) -> None:
+        """`take` returns the camera's newest picture; `names` are those of this machine (see `Guard`)."""
+        self.drawn: Box | None = None
+        self.failure: SorterError | None = None
+        self.done: Callable[[], None] = lambda: None
+        self._size, self._take = size, take
+        self.path = f"/{secrets.token_urlsafe(9)}/"
+        region = {"x": start.x, "y": start.y, "width": start.width, "height": start.height}
+        words = {"station": name, "width": size[0], "height": size[1], "region": json.dumps(region)}
+        page = (ASSETS / "region.html").read_text("utf-8")
+        for word, value in words.items():
+            page = page.replace(f"{{{{{word}}}}}", html.escape(str(value)))
+        self._page = page
+        self.app = Starlette(
+            routes=[
+                Route(self.path, self._show),
+                Route(f"{self.path}picture.jpg", self._picture),
+                Route(f"{self.path}region", self._draw, methods=["POST"]),
+                *(Route(f"/{path.name}", self._asset) for path in ASSETS.iterdir() if path.suffix in ASSET_TYPES),
+            ],
+            middleware=[Middleware(Guard, names=names, takes={f"{self.path}region": MOST_BYTES})],
+        )
+        self.app.router.redirect_slashes = False
+        self.app.state.closing = threading.Event()
+
+    async def _show(self, _request: Request) -> Response:
+        return Response(self._page, media_type="text/html", headers={"Cache-Control": "no-store"})
+
+    async def _asset(self, request: Request) -> Response:
+        path = ASSETS / Path(request.url.path).name
+        return Response(path.read_bytes(), media_type=ASSET_TYPES[path.suffix])
+
+    async def _picture(self, _request: Request) -> Response:
+        try:
+            jpeg = encode_jpeg(self._take(), PICTURE_WIDTH_PX, BELT_QUALITY)
+        except SorterError as error:
+            self.failure = error
+            self.done()
+            return PlainTextResponse(f"{error}\n", 503)
+        if jpeg is None:
+            return PlainTextResponse("no picture\n", 503)
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+    async def _draw(self, request: Request) -> Response:
+        width, height = self._size
+        try:
+            drawn = _Drawn.model_validate_json(await request.body())
+        except ValidationError:
+            return PlainTextResponse(f"Draw at least {LEAST} x {LEAST} pixels.", 400)
+        if drawn.x + drawn.width > width or drawn.y + drawn.height > height:
+            return PlainTextResponse(f"That reaches out of the picture of {width} x {height}.", 400)
+        self.drawn = Box(drawn.x, drawn.y, drawn.width, drawn.height)
+        self.done()
+        return PlainTextResponse("Taken. Go on at the terminal; this page can be closed.")
