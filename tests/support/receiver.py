@@ -21,6 +21,7 @@ def push(
     content: bytes,
     before: tuple[str, ...] = (),
     on_send: Callable[[], object] = lambda: None,
+    limit: Callable[[], object] | None = None,
     **environment: str,
 ) -> list[Event]:
     """Push a bundle to the station's receiver and return what it said until it ended, or was killed.
@@ -30,11 +31,12 @@ def push(
         content: the bundle's bytes.
         before: words before the command, as of strace.
         on_send: called when it has asked for the file, before the first byte.
+        limit: called in the new process before it becomes the receiver.
         environment: more variables for it.
     """
     process = subprocess.Popen(
         [*before, sys.executable, "-m", "edge", "receive", "--station", str(station)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, preexec_fn=limit,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
     )  # fmt: skip
     request = {"protocol": 1, "ask": "push", "digest": read_bundle(content, "x").digest, "size": len(content)}
