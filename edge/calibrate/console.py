@@ -36,6 +36,8 @@ class ConsolePerson:
         return not self._hurry and sys.stdin.isatty()
 
     def ask(self, wish: Wish, subject: str = "") -> None:
+        if wish is Wish.NEXT_ITEM:
+            return  # the bar shows how many are to come
         text = WISH_TEXT[wish] + (f" ({subject})" if subject else "")
         self._console.print(f"  [bold]{text}[/]", soft_wrap=True)
         if wish not in _NO_KEY:

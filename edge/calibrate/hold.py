@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +15,13 @@ from edge.journal.claim import claim_folder
 from edge.service.commands import Runner
 
 SERVICE = "sorter.service"
+# For the file, its pictures and the samples of the thresholds.
+LEAST_FREE = 50_000_000
 
 
 @contextmanager
 def service_held(runner: Runner, say: Callable[[str], None]) -> Iterator[None]:
-    """Stop the service if it runs, and start it again on every way out.
+    """Stop the service if it runs, and start it again on every way out, Ctrl-C pressed twice included.
 
     Raises:
         SetupError: it runs and can't be stopped.
@@ -24,13 +29,30 @@ def service_held(runner: Runner, say: Callable[[str], None]) -> Iterator[None]:
     if not _is_running(runner):
         yield
         return
-    say("the service is stopped while measuring")
-    runner.run(["systemctl", "stop", SERVICE])
+    try:
+        say("the service is stopped while measuring")
+        runner.run(["systemctl", "stop", SERVICE])
+        yield
+    finally:
+        with _undisturbed():
+            runner.run(["systemctl", "start", SERVICE])
+        say("the service runs again")
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no signal of an impatient person end what must be done; the programs that are started inherit that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield
     finally:
-        runner.run(["systemctl", "start", SERVICE])
-        say("the service runs again")
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _is_running(runner: Runner) -> bool:
@@ -55,9 +77,23 @@ def folder_claimed(folder: Path) -> Iterator[None]:
             f"{folder}: can't be made ({error.strerror}): run as the user of the service (sudo -u sorter), or give "
             "another one with --state-folder"
         ) from None
+    _refuse_unwritable(folder)
     descriptor = claim_folder(folder)
     try:
         yield
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Say before the work, and not after it, that its result can't be kept."""
+    if not os.access(folder, os.W_OK):
+        raise CalibrationError(
+            f"{folder}: can't be written to: run as the user of the service (sudo -u sorter), or give another one with "
+            "--state-folder"
+        )
+    if (free := shutil.disk_usage(folder).free) < LEAST_FREE:
+        raise CalibrationError(
+            f"{folder}: {free / 1e6:.0f} MB are free on this disk, at least {LEAST_FREE / 1e6:.0f} MB are needed: make room first"
+        )

@@ -28,6 +28,8 @@ class Wish(StrEnum):
     CLEAR = "clear"
     KNOWN_ITEM = "known-item"
     ITEM_LIES = "item-lies"
+    ITEMS_OF = "items-of"
+    NEXT_ITEM = "next-item"
 
 
 WISH_TEXT: Final[dict[Wish, str]] = {
@@ -42,6 +44,8 @@ WISH_TEXT: Final[dict[Wish, str]] = {
     Wish.ACTIVATE: "Activate the sensor now, and keep it so",
     Wish.CLEAR: "Let go of the sensor again",
     Wish.KNOWN_ITEM: "Put in one item",
+    Wish.ITEMS_OF: "Have the next items ready, and take away all others; then put them through one after the other",
+    Wish.NEXT_ITEM: "The next one",
     Wish.ITEM_LIES: "Lay one item where items are put, and take your hand away.",
 }
 
@@ -180,11 +184,11 @@ class SimulatedPerson:
             world.stop_feeding()
             world.clear()
             world.put(world.labels[0])
-        elif wish in (Wish.KNOWN_ITEM, Wish.ITEM_LIES):
+        elif wish in (Wish.KNOWN_ITEM, Wish.ITEM_LIES, Wish.NEXT_ITEM):
             world.put(subject.partition(",")[0])
         elif wish in (Wish.BELT_ON, Wish.BELT_OFF):
             world.disturb(Disturbance.BELT_STOPPED, active=wish is Wish.BELT_OFF)
-        else:
+        elif wish in (Wish.ACTIVATE, Wish.CLEAR):
             world.touch(world.station.input_pins()[subject], active=wish is Wish.ACTIVATE)
 
     def warn(self, text: str) -> None:

@@ -30,7 +30,7 @@ def step_state(station: Station, calibration: Calibration | None, step: str) -> 
     """Return missing, partly, stale or done."""
     if calibration is None:
         return "missing"
-    if step in stale_steps(station, calibration):
+    if calibration.station != station.name or step in stale_steps(station, calibration):
         return "stale"
     if step == "diverters":
         return _state_of_parts({actuator.name for actuator in station.actuators}, calibration.diverters)

@@ -23,8 +23,9 @@ from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person
 from edge.calibrate.record import Calibration
 from edge.calibrate.report import needed_steps, step_state
+from edge.calibrate.samples import Wanted, take_samples
 from edge.calibrate.sensors import measure_sensors
-from edge.calibrate.thresholds import fitted, measure_thresholds
+from edge.calibrate.thresholds import FEWEST, fitted, measure_thresholds, wanted_labels
 from edge.calibrate.verify import known_labels, verify_real, verify_simulated
 from edge.clock import VirtualClock
 from edge.config import Station
@@ -36,6 +37,11 @@ from edge.wiring import find_bundle
 # Items to verify with where no number was given.
 SIMULATED_ITEMS, REAL_ITEMS = 40, 12
 PICTURES_FOLDER = "calibration-pictures"
+
+
+def stamp_of(wall_time: float) -> str:
+    """Return an instant as files and folders are named by it."""
+    return datetime.fromtimestamp(wall_time, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Wishes:
     photos: Path | None = None
     purity: float = 0.95
     items: int | None = None
-    labels: tuple[str, ...] = ()  # of the items to verify with
+    labels: tuple[str, ...] = ()  # of the items that are asked for
 
 
 @dataclass
@@ -71,8 +77,10 @@ class Session:
     def begin(cls, written: Station, bench: Bench, person: Person, old: Calibration | None, wishes: Wishes) -> Session:
         """Take up what still holds of the old calibration."""
         kept = Calibration(station=written.name) if old is None else without_stale(written, old)
+        if old is not None and old.station != written.name:
+            person.say(f"What was measured here belongs to station {old.station}: everything is measured anew.")
         if kept.camera is not None and kept.camera.identity != bench.identity:
-            # Another camera sees another picture: all that was measured in pictures is gone.
+            person.say(f"This is another camera ({bench.identity}): what was measured in pictures is measured anew.")
             kept = kept.model_copy(update=dict.fromkeys(("camera", "background", "thresholds", "verify")))
         return cls(written, bench, person, kept, wishes)
 
@@ -99,7 +107,7 @@ class Session:
             raise CalibrationError(f"the step {step} builds on the camera's: run `sorter calibrate camera` first")
         self.bench.use(apply_calibration(self.written, base))
         try:
-            outcome = self._steps()[step]()
+            outcome = self._steps(wall_time)[step]()
         finally:
             self.bench.run_belt(on=False)
         date = datetime.fromtimestamp(wall_time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -121,7 +129,7 @@ class Session:
     def save(self, wall_time: float) -> tuple[Path, Path | None]:
         """Write the calibration, and the pictures that belong to it; return where they are."""
         folder = self.written.state_folder
-        stamp = datetime.fromtimestamp(wall_time, UTC).strftime("%Y%m%dT%H%M%SZ")
+        stamp = stamp_of(wall_time)
         album = self._save_album(folder / PICTURES_FOLDER / stamp) if self.pictures or self.files else None
         return save_calibration(folder, self.calibration, stamp), album
 
@@ -140,15 +148,15 @@ class Session:
             ) from None
         return folder
 
-    def _thresholds(self) -> Outcome:
-        station = self.written
-        if self.wishes.photos is None:
-            raise CalibrationError(
-                "the thresholds need photos of this station: --photos FOLDER, one folder for each label"
-            )
+    def _thresholds(self, stamp: str) -> Outcome:
+        station, person, wishes = self.written, self.person, self.wishes
         bundle = open_bundle(find_bundle(station))
-        digest = step_digest(station, "thresholds")
-        return measure_thresholds(station, self.person, digest, bundle, self.wishes.photos, self.wishes.purity)
+        photos = wishes.photos
+        if photos is None:
+            labels = wanted_labels(station, bundle, wishes.labels)
+            wanted = Wanted(labels, wishes.items or FEWEST, bundle.manifest.geometry, stamp)
+            photos = take_samples(self.bench, person, wanted, station.state_folder)
+        return measure_thresholds(station, person, step_digest(station, "thresholds"), bundle, photos, wishes.purity)
 
     def _verify(self) -> Outcome:
         bundle = open_bundle(find_bundle(self.written))
@@ -161,7 +169,7 @@ class Session:
         labels = known_labels(bench.station, self.wishes.labels, self.wishes.items or REAL_ITEMS)
         return verify_real(bench, person, self.calibration, bundle, digest, labels)
 
-    def _steps(self) -> dict[str, Callable[[], Outcome]]:
+    def _steps(self, wall_time: float) -> dict[str, Callable[[], Outcome]]:
         bench, person, wishes, station = self.bench, self.person, self.wishes, self.written
         return {
             "camera": lambda: measure_camera(
@@ -179,7 +187,7 @@ class Session:
                 jog=wishes.jog,
             ),
             "sensors": lambda: measure_sensors(bench, person, self._parts("sensors", list(station.input_pins()))),
-            "thresholds": self._thresholds,
+            "thresholds": lambda: self._thresholds(stamp_of(wall_time)),
             "verify": self._verify,
         }
 

@@ -18,13 +18,13 @@ from edge.bundle.preprocess import prepare_crop
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person
 from edge.calibrate.record import Calibration, ThresholdStep
+from edge.calibrate.samples import SAMPLES_FOLDER
 from edge.classify import log_probabilities
 from edge.config import RESIDUAL, Station
 from edge.errors import CalibrationError
 
 Floats = NDArray[np.float64]
 
-SAMPLES_FOLDER = "samples"
 # Fewer photos of a label than this say nothing of its purity.
 FEWEST = 20
 # One-sided: in four of five cases the true purity is better than the lower end.
@@ -145,6 +145,20 @@ def fitted(bundle: Bundle, calibration: Calibration | None) -> Bundle:
     known = {label: step.minimum_score.get(label, score) for label, score in own.minimum_score.items()}
     update = {"temperature": step.temperature, "minimum_score": known, "purity": step.purity}
     return replace(bundle, manifest=bundle.manifest.model_copy(update={"thresholds": own.model_copy(update=update)}))
+
+
+def wanted_labels(station: Station, bundle: Bundle, chosen: Sequence[str]) -> list[str]:
+    """Return the labels that photos are taken of: those chosen, else all that a bin takes, the sorted ones first.
+
+    Raises:
+        CalibrationError: the model has no such label.
+    """
+    if unknown := [label for label in chosen if label not in bundle.labels]:
+        raise CalibrationError(
+            f"{', '.join(unknown)}: no labels of the model; its labels are {', '.join(bundle.labels)}"
+        )
+    sorted_out = _diverted(station, bundle)
+    return list(chosen) or [*sorted_out, *(label for label in bundle.labels if label not in sorted_out)]
 
 
 def _diverted(station: Station, bundle: Bundle) -> list[str]:

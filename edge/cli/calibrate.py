@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from edge.cli.calibrate_steps import Visit, load, measure
+from edge.cli.calibrate_kept import diff, restore, sheet, show
+from edge.cli.calibrate_steps import DemoOption, JsonOption, StateOption, Visit, measure
 from edge.cli.options import DEFAULT_STATION, StationOption
-
-if TYPE_CHECKING:
-    from edge.calibrate.record import Calibration
-    from edge.config import Station
-
-COLOURS = {"done": "green", "missing": "red", "partly": "yellow", "stale": "yellow"}
-
-DemoOption = Annotated[bool, typer.Option("--demo", help="Practise on a simulated station.")]
-StateOption = Annotated[Path | None, typer.Option(help="Another folder for the calibration.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object; asks nothing.")]
 
 app = typer.Typer(
     no_args_is_help=False,
@@ -31,139 +19,9 @@ app = typer.Typer(
 )
 
 
-def stamp(seconds: float) -> str:
-    """Return an instant as the history folder names it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
+for looking in (sheet, show, diff, restore):
+    app.command()(looking)
 
-
-@app.command()
-def sheet(
-    file: Annotated[Path, typer.Argument(help="The PDF to write.")] = Path("sheet.pdf"),
-) -> None:
-    """Write the sheet that gives the picture its scale; print it on A4 at 100 %."""
-    from edge.calibrate.sheet import write_sheet
-
-    write_sheet(file)
-    typer.echo(f"{file}: print it on A4 at 100 % (not 'fit to page'), and check its ruler of 100 mm")
-
-
-@app.command()
-def show(
-    station: StationOption = DEFAULT_STATION,
-    demo: DemoOption = False,
-    state_folder: StateOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what was measured, when, and what is missing or stale."""
-    from edge.calibrate.files import history, load_calibration
-    from edge.calibrate.report import flat, needed_steps, step_state
-
-    settings = load(station, demo, state_folder)
-    calibration = load_calibration(settings.state_folder)
-    states = {step: step_state(settings, calibration, step) for step in needed_steps(settings)}
-    if as_json:
-        answer = {
-            "station": settings.name,
-            "steps": states,
-            "calibration": None if calibration is None else calibration.model_dump(mode="json", exclude_none=True),
-            "older": [path.stem for path in history(settings.state_folder)],
-        }
-        typer.echo(json.dumps(answer, indent=2))
-        return
-    _print_states(settings, calibration, states)
-    _print_values(flat(calibration))
-
-
-def _print_states(station: Station, calibration: Calibration | None, states: dict[str, str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("step", "state", "measured", title=f"Calibration of {station.name}", title_justify="left")
-    for step, state in states.items():
-        table.add_row(step, f"[{COLOURS[state]}]{state}[/]", _measured_at(calibration, step))
-    Console().print(table)
-
-
-def _measured_at(calibration: Calibration | None, step: str) -> str:
-    part = None if calibration is None else getattr(calibration, step)
-    parts = list(part.values()) if isinstance(part, dict) else [part]
-    return max((p.measured_at for p in parts if p is not None), default="")
-
-
-def _print_values(values: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    if not values:
-        return
-    table = Table("value", "measured", show_header=False)
-    for key, value in values.items():
-        table.add_row(escape(key), escape(f"{value:.4g}" if isinstance(value, float) else str(value)))
-    Console().print(table)
-
-
-@app.command()
-def diff(
-    older: Annotated[int, typer.Argument(min=1, help="Which older calibration: 1 is the one before this one.")] = 1,
-    station: StationOption = DEFAULT_STATION,
-    demo: DemoOption = False,
-    state_folder: StateOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Compare the calibration in use with an older one."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from edge.calibrate.files import load_calibration
-    from edge.calibrate.report import differences
-
-    folder = load(station, demo, state_folder).state_folder
-    path, before = _older(folder, older)
-    changes = differences(before, load_calibration(folder))
-    if as_json:
-        rows = [{"key": key, "before": old, "now": new} for key, old, new in changes]
-        typer.echo(json.dumps({"older": path.stem, "changes": rows}, indent=2))
-    elif not changes:
-        typer.echo(f"no difference to the calibration of {path.stem}")
-    else:
-        table = Table("value", path.stem, "now")
-        for key, old, new in changes:
-            table.add_row(escape(key), *("-" if v is None else escape(str(v)) for v in (old, new)))
-        Console().print(table)
-
-
-@app.command()
-def restore(
-    older: Annotated[int, typer.Argument(min=1, help="Which older calibration: 1 is the one before this one.")] = 1,
-    station: StationOption = DEFAULT_STATION,
-    demo: DemoOption = False,
-    state_folder: StateOption = None,
-) -> None:
-    """Put an older calibration in the place of the one in use, which is kept as well."""
-    from edge.calibrate.files import save_calibration
-    from edge.clock import SystemClock
-
-    settings = load(station, demo, state_folder)
-    path, calibration = _older(settings.state_folder, older)
-    save_calibration(settings.state_folder, calibration, stamp(SystemClock().wall_time()))
-    typer.echo(f"the calibration of {path.stem} is in use again; restart the service: sudo systemctl restart sorter")
-
-
-def _older(folder: Path, number: int) -> tuple[Path, Calibration]:
-    from edge.calibrate.files import history, parse_calibration
-    from edge.errors import CalibrationError
-
-    paths = history(folder)
-    if number > len(paths):
-        raise CalibrationError(
-            f"{folder}: {len(paths)} older calibrations are kept, number {number} is not there; "
-            "`sorter calibrate show --json` lists them"
-        )
-    path = paths[number - 1]
-    return path, parse_calibration(path.read_bytes(), path)
-
-
-# -- measuring -------------------------------------------------------------------------------------------------
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Everything is prepared: wait for no key.")]
 RegionOption = Annotated[
@@ -307,7 +165,12 @@ def sensors(
 
 @app.command()
 def thresholds(
-    photos: Annotated[Path, typer.Option(help="Folder of photos taken here: one folder for each label.")],
+    photos: Annotated[
+        Path | None,
+        typer.Option(help="Photos taken here, one folder for each label; without them items are asked for."),
+    ] = None,
+    items: Annotated[int, typer.Option(min=20, max=1000, help="How many items of each label are asked for.")] = 20,
+    label: Annotated[list[str] | None, typer.Option(help="Ask for this label; may be given several times.")] = None,
     purity: Annotated[
         float, typer.Option(min=0.5, max=0.999, help="Share of right items in a bin that is wanted.")
     ] = 0.95,
@@ -317,10 +180,11 @@ def thresholds(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """How sure the model must be at this station for the purity that is wanted."""
+    """How sure the model must be at this station for the purity that is wanted, from items put through or photos."""
     from edge.calibrate.session import Wishes
 
-    measure(Visit(station, demo, state_folder, yes, as_json), "thresholds", Wishes(photos=photos, purity=purity))
+    wishes = Wishes(photos=photos, purity=purity, items=items, labels=tuple(label or ()))
+    measure(Visit(station, demo, state_folder, yes, as_json), "thresholds", wishes)
 
 
 @app.command()

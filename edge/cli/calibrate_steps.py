@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from edge.calibrate.record import Calibration
     from edge.calibrate.session import Session, Wishes
     from edge.config import Station
+
+
+DemoOption = Annotated[bool, typer.Option("--demo", help="Practise on a simulated station.")]
+StateOption = Annotated[Path | None, typer.Option(help="Another folder for the calibration.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object; asks nothing.")]
 
 PRACTICE_STATION = Path(__file__).resolve().parents[1] / "stations" / "practice.toml"
 
@@ -51,8 +56,8 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
 
     from rich.console import Console
 
-    from edge.calibrate.files import load_calibration
     from edge.calibrate.hold import folder_claimed, service_held
+    from edge.calibrate.salvage import load_or_set_aside
     from edge.service.commands import SystemRunner
     from edge.wiring import LIVE_CAMERAS
 
@@ -66,7 +71,7 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
         if live:
             stack.enter_context(service_held(SystemRunner(), lambda text: console.print(text)))
         stack.enter_context(folder_claimed(written.state_folder))
-        old = load_calibration(written.state_folder)
+        old, _ = load_or_set_aside(written.state_folder)
         session = stack.enter_context(_session(written, old, wishes, console, hurry=visit.yes or visit.as_json))
         steps = session.due() if step is None and not everything else session.all_steps() if step is None else [step]
         _run_steps(session, steps, old, console, visit)

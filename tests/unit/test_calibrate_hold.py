@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from edge.calibrate.hold import service_held
-from edge.errors import SetupError
+from edge.calibrate.hold import folder_claimed, service_held
+from edge.errors import CalibrationError, SetupError
 
 
 class Systemd:
@@ -47,3 +49,40 @@ def test_a_service_that_does_not_run_is_left_alone() -> None:
     with service_held(systemd, lambda text: None):
         assert systemd.state == "inactive"
     assert systemd.said == ["is-active"]
+
+
+def test_it_runs_again_although_stopping_it_was_interrupted() -> None:
+    class Interrupted(Systemd):
+        def run(self, command: Sequence[str]) -> str:
+            said = super().run(command)
+            if command[1] == "stop":
+                raise KeyboardInterrupt  # Ctrl-C while systemctl waits
+            return said
+
+    systemd = Interrupted("active")
+    with pytest.raises(KeyboardInterrupt), service_held(systemd, lambda text: None):
+        pytest.fail("it was interrupted before")
+    assert systemd.state == "active"
+
+
+def test_an_impatient_second_ctrl_c_does_not_keep_the_service_from_starting() -> None:
+    class Impatient(Systemd):
+        def run(self, command: Sequence[str]) -> str:
+            if command[1] == "start":
+                signal.raise_signal(signal.SIGINT)
+            return super().run(command)
+
+    systemd = Impatient("active")
+    with pytest.raises(KeyboardInterrupt), service_held(systemd, lambda text: None):
+        raise KeyboardInterrupt
+    assert systemd.state == "active"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_folder_that_can_not_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CalibrationError, match="can't be made"), folder_claimed(tmp_path / "file"):
+        pytest.fail("it is no folder")
+    # A file system without any room, where nobody but root may write.
+    with pytest.raises(CalibrationError, match=r"make room first|can't be written"), folder_claimed(Path("/proc")):
+        pytest.fail("there is no room")
