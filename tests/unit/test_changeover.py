@@ -16,6 +16,7 @@ from edge.config import load_station
 from edge.line import Outcome
 from edge.store.install import Device, activate, prove
 from edge.store.models import ModelStore
+from edge.store.shadow import compare, shadow_folder
 from edge.types import Box, Crop, Decision, Event, Item, Prediction, Reason
 
 STATION = """
@@ -146,6 +147,8 @@ def test_a_model_activated_while_nothing_ran_is_held_against_the_probation_of_th
     bench.install("1.2")
     bench.sort(bench.start(), 40, Reason.UNSURE)
     assert bench.current() == "1.1"
+    texts = [event.text for event in bench.events]
+    assert [text.split(" ")[0] for text in texts if "at work: test" in text] == ["tiny-1.1", "tiny-1.2"]
 
 
 def test_the_limits_are_the_stations_own(bench: Bench) -> None:
@@ -272,3 +275,39 @@ class _Slow:
     def classify(self, crops: list[Crop], budget: int) -> Prediction:
         self._clock.advance_to(self._clock.now() + ms(self._ms))
         return self._inner.classify(crops, budget)  # type: ignore[attr-defined,no-any-return]
+
+
+class Ticking(VirtualClock):
+    """A millisecond passes between any two looks at it."""
+
+    def now(self) -> int:
+        self.advance_to(super().now() + ms(1))
+        return super().now()
+
+
+def test_a_candidate_looks_on_without_acting_and_is_dismissed(bench: Bench) -> None:
+    bench.clock = Ticking()
+    bench.station = bench.station.model_copy(update={"state_folder": bench.folder})
+    candidate = read_bundle(bench.models["1.1"], "1.1")
+    bench.store.add(bench.models["1.1"], prove(candidate, bench.device))
+    bench.store.set_shadow(candidate.digest)
+    changeover = bench.start()
+    changeover.turn()
+    assert (changeover.idle, bench.at_work()) == (False, "1.0")
+
+    labels = ("paper", "glass", "metal")
+    for number, label in enumerate(("paper", "glass")):  # the candidate sees a red crop, which is paper to it
+        prediction = Prediction(label, 0.9, 0.8, labels, (0.9, 0.05, 0.05), 1)
+        changeover.note(outcome(number, prediction, Reason.SORTED))
+    changeover.rest(bench.clock.now() + ms(100))
+    comparison = compare(shadow_folder(bench.folder, candidate.digest))
+    assert (comparison.items, comparison.same, comparison.pairs) == (2, 1, {("glass", "paper"): 1})
+    (different,) = comparison.different
+    assert (shadow_folder(bench.folder, candidate.digest) / different.picture).stat().st_size > 0
+
+    bench.store.set_shadow(None)
+    changeover.turn()
+    assert changeover.idle
+    assert [event.text for event in bench.events] == [
+        f"tiny-1.1 ({candidate.digest[:12]}) looks on", "no model looks on any more"
+    ]  # fmt: skip
