@@ -86,6 +86,8 @@ class Changeover:
             generation = self._come_back(generation, probation.why) or generation
         self._serving = self._first_usable(generation)
         self._watch.follow(self._serving.generation, another_model=True)
+        if probation is not None and probation.verdict is Verdict.GO_ON and self._number == probation.generation:
+            self._say_at_work(self._serving)
         return self._serving
 
     def note(self, outcome: Outcome) -> None:
@@ -216,7 +218,7 @@ class Changeover:
         self._serving = serving
         self._watch.follow(generation, another_model=True)
         self.put_to_work(serving)
-        self._say("model", f"{serving.bundle.manifest.title} ({generation.current[:12]}) at work: {generation.why}")
+        self._say_at_work(serving)
 
     def _count(self) -> None:
         if self._serving is None:
@@ -245,6 +247,10 @@ class Changeover:
             return None
         self._say("model", f"rolled back from {generation.current[:12]} to {before.current[:12]}: {why}", "warning")
         return before
+
+    def _say_at_work(self, serving: Serving) -> None:
+        why = "" if serving.generation is None else serving.generation.why
+        self._say("model", f"{serving.bundle.manifest.title} ({serving.bundle.digest[:12]}) at work: {why}")
 
     def _say(self, kind: str, text: str, severity: str = "note") -> None:
         event = Event(kind, self.clock.now(), text, severity, kind)

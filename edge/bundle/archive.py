@@ -37,7 +37,7 @@ MEMBER_LIMITS = {  # also the order in the file
 }
 LARGEST_BUNDLE = sum(MEMBER_LIMITS.values()) + 4096
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
-_DAMAGED = "copy it again, or build it anew with 'sorter pack'"
+_DAMAGED = "copy it again, or build it anew with 'sorter convert'"
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from edge.bundle.archive import Bundle, open_bundle
 from edge.durable import FileCalls, sync_folder, write_atomically
 from edge.errors import BundleError, StoreError
 from edge.store.quick import has_digest, make_shared_folder
-from edge.store.records import Evidence, Generation
+from edge.store.records import Evidence, Generation, find_model
 
 BUNDLE = "bundle.sorter"
 EVIDENCE = "evidence.json"
@@ -105,20 +105,8 @@ class ModelStore:
         return sorted(found, key=lambda evidence: (evidence.installed, evidence.digest))
 
     def find(self, text: str) -> Evidence:
-        """The one model whose digest starts with the text or whose title or version it is."""
-        models = self.models()
-        for matches in (
-            [m for m in models if text in (m.title, m.digest)],
-            [m for m in models if len(text) >= 4 and m.digest.startswith(text)],
-            [m for m in models if m.version == text],
-        ):
-            if len(matches) == 1:
-                return matches[0]
-            if matches:
-                shown = ", ".join(f"{m.title} ({m.digest[:12]})" for m in matches)
-                raise StoreError(f"{text!r} fits {len(matches)} models: {shown}; give the digest")
-        known = ", ".join(f"{m.title} ({m.digest[:12]})" for m in models) or "none"
-        raise StoreError(f"no model {text!r} is installed; installed: {known}")
+        """The one installed model that the text names (see `find_model`)."""
+        return find_model(self.models(), text)
 
     def shadow(self) -> str | None:
         """Digest of the model that looks on without acting; None where there is none."""

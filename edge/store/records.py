@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict
+
+from edge.errors import StoreError
 
 
 class _Record(BaseModel):
@@ -34,3 +38,23 @@ class Generation(_Record):
     why: str
     since: str
     probation: bool
+
+
+def find_model(models: Sequence[Evidence], text: str) -> Evidence:
+    """The one model whose digest starts with the text or whose title or version it is.
+
+    Raises:
+        StoreError: none is, or several are.
+    """
+    for matches in (
+        [m for m in models if text in (m.title, m.digest)],
+        [m for m in models if len(text) >= 4 and m.digest.startswith(text)],
+        [m for m in models if m.version == text],
+    ):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            shown = ", ".join(f"{m.title} ({m.digest[:12]})" for m in matches)
+            raise StoreError(f"{text!r} fits {len(matches)} models: {shown}; give the digest")
+    known = ", ".join(f"{m.title} ({m.digest[:12]})" for m in models) or "none"
+    raise StoreError(f"no model {text!r} is installed; installed: {known}")

@@ -24,7 +24,15 @@ ROWS_AT_ONCE = 500
 # A row is completed by its stroke and its landing seconds after it was written: the latest ones are sent again.
 ROWS_AGAIN = 200
 LARGEST_FILE = 64 << 20
-HOME_BOUND = ("calibration.toml", "calibrations/*.toml", "pictures/*.jpg", "shadow/*/*.jsonl", "shadow/*/*.jpg")
+HOME_BOUND = (
+    "calibration.toml",
+    "calibrations/*.toml",
+    "calibration-pictures/*/*.jpg",
+    "calibration-pictures/*/*.html",
+    "pictures/*.jpg",
+    "shadow/*/*.jsonl",
+    "shadow/*/*.jpg",
+)
 """What travels home besides the journal: patterns below the state folder."""
 
 Say = Callable[..., None]

@@ -314,8 +314,19 @@ def test_the_forced_key_can_do_nothing_but_receive(server: SshServer, device: De
     copied = ssh(server, f"{device.alias}:/etc/hostname", str(witness), program="scp")
     assert copied.returncode != 0
     assert not witness.exists()
-    forwarded = ssh(server, "-N", "-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:1", device.alias)
-    assert forwarded.returncode != 0
+    for refused in (
+        ("-N", "-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:1", device.alias),
+        ("-W", f"127.0.0.1:{server.port}", device.alias),
+        ("-tt", device.alias),
+    ):
+        assert ssh(server, *refused).returncode == 255
+    for other in ((device.alias, "/bin/sh"), ("-s", device.alias, "sftp"), ("-A", device.alias, "env")):
+        answer = ssh(server, *other, text="x\n")
+        assert answer.returncode == 12
+        assert json.loads(answer.stdout)["kind"] == "TransferError"
+    fetched = ssh(server, device.alias, program="sftp", text=f"get /etc/hostname {witness}\n")
+    assert fetched.returncode != 0
+    assert not witness.exists()
 
 
 @pytest.mark.parametrize(

@@ -90,9 +90,13 @@ def test_files_come_once_with_their_times(server: SshServer, device: Device, tmp
         os.utime(state / "pictures" / f"{number}.jpg", (1000 + number, 1000 + number))
     (state / "calibration.toml").write_text("date = 1")
     (state / "secret.txt").write_text("stays")
+    album = state / "calibration-pictures" / "2026-11-23"
+    album.mkdir(parents=True)
+    (album / "verify.html").write_text("<p>how well it hits</p>")
     (state / "pictures" / "link.jpg").symlink_to("/etc/hostname")
     first = pull(server, device, tmp_path)
-    assert (first.error, first.files) == ("", 4)
+    assert (first.error, first.files) == ("", 5)
+    assert (first.folder / "calibration-pictures/2026-11-23/verify.html").read_text() == "<p>how well it hits</p>"
     assert (first.folder / "pictures" / "2.jpg").read_bytes() == b"\2" * 1000
     assert (first.folder / "pictures" / "2.jpg").stat().st_mtime == 1002
     assert not (first.folder / "secret.txt").exists()
