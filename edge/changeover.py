@@ -130,8 +130,10 @@ class Changeover:
         """
         if self._serving is None:
             return self.begin().classifier
-        self._serving = replace(self._serving, classifier=self._classifier(self._serving.bundle))
-        return self._serving.classifier
+        classifier = self._classifier(self._serving.bundle)
+        classifier.add(self._serving.classifier.drain())  # what made it fail counts in its probation
+        self._serving = replace(self._serving, classifier=classifier)
+        return classifier
 
     def end(self) -> None:
         """The program ends as it should; not called when it ends because of a failure."""

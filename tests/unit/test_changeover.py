@@ -277,6 +277,29 @@ class _Slow:
         return self._inner.classify(crops, budget)  # type: ignore[attr-defined,no-any-return]
 
 
+class _Broken:
+    def classify(self, crops: list[Crop], budget: int) -> Prediction:
+        raise RuntimeError("no answer")
+
+
+def test_failures_count_although_the_model_is_opened_anew_after_each(bench: Bench) -> None:
+    changeover = bench.start()
+    bench.sort(changeover, 50)
+    bench.install("1.1")
+    changeover.turn()
+    assert bench.serving is not None
+    classifier = bench.serving.classifier
+    for _ in range(5):
+        classifier._inner = _Broken()
+        with pytest.raises(RuntimeError):
+            classifier.classify([CROP], 1)
+        classifier = changeover.reopen()
+        changeover.note(outcome(1, Prediction("paper", 0, 0, ("paper",), (0.0,), 1), Reason.NOT_CLASSIFIED))
+    changeover.turn()
+    assert bench.current() == "1.0"
+    assert any("it failed on 5 of 5 items" in event.text for event in bench.events)
+
+
 class Ticking(VirtualClock):
     """A millisecond passes between any two looks at it."""
 
