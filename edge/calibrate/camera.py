@@ -63,6 +63,8 @@ def measure_camera(bench: Bench, person: Person, digest: str, speed_mm_per_s: fl
     Raises:
         CalibrationError: the lens is covered, there is no sheet, the lamps flicker, or nothing stays as it is.
     """
+    if wishes.ruler is not None:
+        scale_from_ruler(*wishes.ruler)  # refuses what can't be one, before anything is asked for
     bench.open_camera(**AUTOMATIC)
     region = _choose_region(bench, person, wishes)
     bench.run_belt(on=False)

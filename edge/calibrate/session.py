@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,11 +111,15 @@ class Session:
         finally:
             self.bench.run_belt(on=False)
         date = datetime.fromtimestamp(wall_time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        changes = {key: self._dated(key, value, date) for key, value in outcome.changes.items()}
-        self.calibration = self.calibration.model_copy(update={**self._outdated_by(step), **changes})
+        self.accept(step, outcome.changes, date)
         self.pictures |= outcome.pictures
         self.files |= outcome.files
         return outcome
+
+    def accept(self, step: str, changes: Mapping[str, Any], date: str) -> None:
+        """Take over what a step has measured, and drop what that makes worthless."""
+        dated = {key: self._dated(key, value, date) for key, value in changes.items()}
+        self.calibration = self.calibration.model_copy(update={**self._outdated_by(step), **dated})
 
     def _outdated_by(self, step: str) -> dict[str, None]:
         """Return what a new measurement makes worthless."""

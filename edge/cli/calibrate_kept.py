@@ -61,7 +61,12 @@ def _print_states(station: Station, calibration: Calibration | None, states: dic
 
     table = Table("step", "state", "measured", title=f"Calibration of {station.name}", title_justify="left")
     for step, state in states.items():
-        table.add_row(step, f"[{COLOURS[state]}]{state}[/]", _measured_at(calibration, step))
+        told = (
+            "not measured: the model's own"
+            if (step, state) == ("thresholds", "missing")
+            else f"[{COLOURS[state]}]{state}[/]"
+        )
+        table.add_row(step, told, _measured_at(calibration, step))
     Console().print(table)
 
 

@@ -14,7 +14,7 @@ import pytest
 SORTER = [sys.executable, "-m", "edge", "calibrate"]
 # A loaded machine renders slowly; what is waited for comes as soon as it is there.
 PATIENCE_S = 240
-ENTER = r"Enter (when it is so|to go on)|Number \[1/2/3\] \(1\)"
+ENTER = r"Enter (when it is so|to go on)|Number [^\r\n]*\(1\)"
 
 
 def begin(folder: Path, *arguments: str) -> pexpect.spawn:
