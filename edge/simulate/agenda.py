@@ -15,9 +15,10 @@ _Entry = tuple[float, int, Action]  # instant or position, sequence
 
 
 class Agenda:
-    """Actions in the order of (instant, sequence of entry)."""
+    """Actions in the order of (instant, sequence of entry); `instant` is that of the latest one."""
 
     def __init__(self) -> None:
+        self.instant = 0
         self._sequence = count()
         self._by_instant: list[_Entry] = []
         self._by_position: dict[BeltMotion, list[_Entry]] = {}
@@ -40,6 +41,7 @@ class Agenda:
         while (first := self._first()) is not None and first[0] <= now:
             instant, _, heap = first
             action = heapq.heappop(heap)[2]
+            self.instant = instant
             action(instant)
 
     def _first(self) -> tuple[int, int, list[_Entry]] | None:

@@ -80,7 +80,8 @@ class WorldPins(MockFactory):  # type: ignore[misc]
         return self.pin(name)
 
     def ticks(self) -> float:
-        return self._clock.now() / NS_PER_S
+        at = self.world.edge_at
+        return (self._clock.now() if at is None else at) / NS_PER_S
 
     def ticks_diff(self, later: float, earlier: float) -> float:
         return later - earlier

@@ -40,6 +40,7 @@ class World:
         scene: the belt or the bin.
         flaps: the moving part of each actuator, by the actuator's name.
         on_input: called with pin and level when a sensor's output changes.
+        edge_at: during such a call, the instant of the change, which may be some time ago.
         surroundings: lamps, rails, how the camera hangs; tests and calibrating change them.
     """
 
@@ -50,8 +51,9 @@ class World:
         self._clock = clock
         self._lock = threading.RLock()
         self._reports: deque[tuple[int, int, PinState]] = deque()
-        self._edges: deque[tuple[int, bool]] = deque()
+        self._edges: deque[tuple[int, bool, int]] = deque()
         self._telling = threading.RLock()
+        self.edge_at: int | None = None
         self._active: dict[Disturbance, set[str]] = {}
         self._agenda = Agenda()
         speed = station.belt.speed_mm_per_s if station.belt is not None else 0.0
@@ -100,8 +102,10 @@ class World:
         if self._telling.acquire(blocking=False):
             try:
                 while self._edges:
-                    self.on_input(*self._edges.popleft())
+                    pin, level, self.edge_at = self._edges.popleft()
+                    self.on_input(pin, level)
             finally:
+                self.edge_at = None
                 self._telling.release()
 
     def follow(self, stop: threading.Event) -> None:
@@ -143,7 +147,7 @@ class World:
         level = level != (pin in self._high_while_active)
         if pin is not None and self.inputs.get(pin) != level:
             self.inputs[pin] = level
-            self._edges.append((pin, level))
+            self._edges.append((pin, level, max(self.started_at, self._agenda.instant)))
 
     def _wire_sensors(self) -> None:
         station = self.station

@@ -1,0 +1,74 @@
+"""What `sorter simulate` prints: the bins of one run, or the rows of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from edge.config import Station
+    from edge.simulate.score import Score
+    from edge.simulate.sweep import Row
+
+SWEEP_COLUMNS = (
+    "belt mm/s", "items/min", "items", "missed", "doubled", "mis-timed",
+    "purity", "recovery", "residual", "least margin ms", "most trouble",
+)  # fmt: skip
+
+
+def print_run(station: Station, score: Score) -> None:
+    """Print the bins of one run, and how it went."""
+    console = Console()
+    title = f"{station.name}, seed {station.simulation.seed}: {score.items} items in {score.minutes:g} min"
+    bins = Table(
+        "bin", "landed", "of these right", "purity", "belonging", "recovery", title=title, title_justify="left"
+    )
+    for column in bins.columns[1:]:
+        column.justify = "right"
+    for b in [*score.bins, score.diverted]:
+        row = (b.name, str(b.landed), str(b.right), _share(b.purity), str(b.belonging), _share(b.recovery))
+        bins.add_row(*row, style="bold" if b is not score.bins[0] and b.name == "diverted" else None)
+    console.print(bins)
+    reasons = ", ".join(f"{name} {count}" for name, count in sorted(score.reasons.items(), key=lambda p: -p[1]))
+    console.print(
+        f"{score.items_per_min:.1f} items/min, {score.residual_share:.1%} to residual ({reasons})\n"
+        f"counted {score.found} one by one and {score.touching} in touching groups; missed {score.missed}, "
+        f"counted twice {score.doubled}, counted nothing as something {score.phantom}\n"
+        f"landed elsewhere than decided {score.mis_timed}, beside the bins {score.spilled}; "
+        f"wrong label {score.wrong_label}; frames dropped {score.dropped_frames}\n"
+        f"decided {score.latency.median:.0f} ms after the line (median; p99 {score.latency.p99:.0f}), "
+        f"at least {score.margin.least:.0f} ms before its stroke (median {score.margin.median:.0f})",
+        highlight=False,
+    )
+
+
+def print_sweep(station: Station, rows: Sequence[Row], words: str) -> None:
+    """Print the runs side by side, and at which speed it broke."""
+    table = Table(*SWEEP_COLUMNS, title=f"{station.name}, seed {station.simulation.seed}", title_justify="left")
+    for column in table.columns[:-1]:
+        column.justify = "right"
+    for row in rows:
+        score, (cause, share) = row.score, row.trouble
+        numbers = (f"{row.speed_mm_per_s:g}", f"{row.items_per_min:g}")
+        counts = (str(n) for n in (score.items, score.missed, score.doubled + score.phantom, score.mis_timed))
+        shares = (_share(v) for v in (score.diverted.purity, score.diverted.recovery, score.residual_share))
+        trouble = f"{share:.1%}: {cause}" if share else "none"
+        table.add_row(*numbers, *counts, *shares, f"{score.margin.least:.0f}", trouble)
+    Console().print(table)
+    Console().print(words, highlight=False)
+
+
+def sweep_figures(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return the runs as plain values for a JSON list."""
+    return [
+        {"speed_mm_per_s": row.speed_mm_per_s, "rate": row.items_per_min, **row.score.to_json(),
+         "trouble": row.trouble[0], "trouble_share": round(row.trouble[1], 4), "broke": row.broke}
+        for row in rows
+    ]  # fmt: skip
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"

@@ -1,0 +1,83 @@
+"""The sensors of a simulated station in real time: the belt's encoder turns and exit sensors confirm what fell in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from edge.clock import ms
+from edge.config import Station
+from edge.journal.entries import Entry, Landing
+from edge.sensing import BeamTrigger
+from edge.simulate.world import World
+from edge.transport import Conveyor
+from edge.types import Actuation, Decision, Reason
+from edge.wiring import build_runtime
+
+AT_MOST_S = 60.0
+EXIT_PIN = 23
+
+
+def station(folder: Path, bundle: Path) -> Station:
+    return Station.model_validate(
+        {
+            "name": "belt",
+            "kind": "conveyor",
+            "state_folder": folder,
+            "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 5},
+            "belt": {
+                "speed_mm_per_s": 200,
+                "mm_per_pixel": 2.0,
+                "encoder": {"pin_a": 5, "pin_b": 6, "ticks_per_mm": 0.5},
+            },
+            "sensing": {"beam_pin": 13},
+            "inference": {"bundle": bundle, "allow_unsigned": True},
+            "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
+            "bins": [
+                {"name": "glass", "labels": ["glass"], "actuator": "flap", "distance_mm": 400, "exit_pin": EXIT_PIN},
+                {"name": "residual"},
+            ],
+            "simulation": {"items_per_min": 60},
+            "page": {"enabled": False},
+        }
+    )
+
+
+def test_encoder_beam_and_exit_sensors_tell_what_happens(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> None:
+    (tmp_path / "tiny.sorter").write_bytes(tiny_bundle())
+    runtime = build_runtime(station(tmp_path / "state", tmp_path / "tiny.sorter"))
+    parts = runtime.parts
+    transport, trigger = parts.line.transport, parts.line.trigger
+    assert isinstance(transport, Conveyor)
+    assert isinstance(trigger, BeamTrigger)
+    edges: list[bool] = []
+    landed: list[Landing] = []
+    take_edge, record = trigger.edge, parts.journal.record
+
+    def edge(at: int, broken: bool) -> None:
+        edges.append(broken)
+        take_edge(at, broken)
+
+    def recording(entry: Entry) -> None:
+        landed.extend([entry] if isinstance(entry, Landing) else [])
+        record(entry)
+
+    trigger.edge = edge  # type: ignore[method-assign]
+    parts.journal.record = recording  # type: ignore[method-assign]
+    world: World = parts.follow_world.__self__  # type: ignore[union-attr]
+    fallen: list[int] = []
+
+    def look(now: int) -> None:
+        if not fallen and not parts.health.held:
+            fallen.append(now)
+            stroke = Actuation("flap", now, now + ms(50), (7,))
+            transport.arrivals.expect(Decision(7, "glass", Reason.SORTED, now), stroke)
+            world.touch(EXIT_PIN, active=True)
+        if landed and len(edges) >= 2 and transport.belt.position(now) > 200:
+            runtime.stop()
+
+    runtime.supervisor.watchers.append(look)
+    runtime.run(AT_MOST_S)
+    assert [(landing.item_id, landing.bin) for landing in landed] == [(7, "glass")]
+    assert edges[:2] == [True, False]
+    assert transport.belt.position(parts.clock.now()) > 200
