@@ -20,16 +20,16 @@ from edge.bundle.archive import Bundle, open_bundle
 from edge.calibrate.apply import apply_calibration, check_camera
 from edge.calibrate.record import Calibration
 from edge.calibrate.salvage import load_or_set_aside
-from edge.calibrate.still import unpack_view
+from edge.calibrate.still import stored_view
 from edge.calibrate.thresholds import fitted
 from edge.camera import open_camera
-from edge.camera.watch import CameraWatch, StillView
+from edge.camera.watch import CameraWatch
 from edge.changeover import Changeover, Serving, build_changeover
 from edge.classify import BundleClassifier, shipped_bundle_path
 from edge.clock import SystemClock, ms
 from edge.config import Station
 from edge.decide import Policy
-from edge.errors import BundleError, CalibrationError, ConfigError, SorterError
+from edge.errors import BundleError, ConfigError, SorterError
 from edge.faults import FaultKind
 from edge.health import Health
 from edge.interfaces import Camera, Classifier, Clock
@@ -229,18 +229,7 @@ def watch_camera(station: Station, calibration: Calibration | None = None) -> Ca
     """
     camera = station.camera.type
     has_noise = camera in LIVE_CAMERAS or (camera == "simulated" and station.simulation.noise > 0)
-    return CameraWatch(_calibrated_view(calibration), can_freeze=has_noise)
-
-
-def _calibrated_view(calibration: Calibration | None) -> StillView | None:
-    step = None if calibration is None else calibration.background
-    if step is None or step.view is None:
-        return None
-    try:
-        return unpack_view(step.view)
-    except CalibrationError as error:
-        log.warning("%s; what stands still is learnt anew: run `sorter calibrate background`", error)
-        return None
+    return CameraWatch(stored_view(calibration), can_freeze=has_noise)
 
 
 def _first_page(

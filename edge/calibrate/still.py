@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from base64 import b64decode, b64encode
 from dataclasses import replace
 
 import numpy as np
 
+from edge.calibrate.record import Calibration
 from edge.camera.watch import StillView
 from edge.errors import CalibrationError
+
+log = logging.getLogger(__name__)
 
 
 def pack_view(view: StillView) -> str:
@@ -16,6 +20,18 @@ def pack_view(view: StillView) -> str:
     # An eighth of a grey level is less than any noise, and packs four times smaller.
     rounded = replace(view, pattern=np.asarray(np.round(view.pattern * 8) / 8, np.float32))
     return b64encode(rounded.to_bytes()).decode()
+
+
+def stored_view(calibration: Calibration | None) -> StillView | None:
+    """Return what stood still when a station was calibrated; None, with a warning, where that can't be read."""
+    step = None if calibration is None else calibration.background
+    if step is None or step.view is None:
+        return None
+    try:
+        return unpack_view(step.view)
+    except CalibrationError as error:
+        log.warning("%s; what stands still is learnt anew: run `sorter calibrate background`", error)
+        return None
 
 
 def unpack_view(text: str) -> StillView:

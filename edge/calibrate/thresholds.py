@@ -52,13 +52,7 @@ def measure_thresholds(
     """
     by_label = _find(photos, bundle)
     diverted = _diverted(station, bundle)
-    missing = {label: FEWEST - len(by_label.get(label, ())) for label in diverted}
-    if short := {label: count for label, count in missing.items() if count > 0}:
-        wanted = ", ".join(f"{count} more of {label}" for label, count in sorted(short.items()))
-        raise CalibrationError(
-            f"{photos}: too few photos to say anything: {wanted} (at least {FEWEST} of each label that is sorted out). "
-            "Take them at this station, one item each, under its own light"
-        )
+    _refuse_too_few(photos, by_label, diverted)
     logits, truth = _look(bundle, by_label, person)
     fit = fit_thresholds(logits, truth, bundle.labels, purity)
     kept = {**bundle.manifest.thresholds.minimum_score, **{k: v for k, v in fit.minimum_score.items() if k in by_label}}
@@ -83,6 +77,16 @@ def measure_thresholds(
                 f"right, {right} of its {total} photos are accepted."
             )
     return Outcome({"thresholds": step}, tuple(lines), tuple(warnings))
+
+
+def _refuse_too_few(photos: Path, by_label: Mapping[str, list[Path]], diverted: Sequence[str]) -> None:
+    missing = {label: FEWEST - len(by_label.get(label, ())) for label in diverted}
+    if short := {label: count for label, count in missing.items() if count > 0}:
+        wanted = ", ".join(f"{count} more of {label}" for label, count in sorted(short.items()))
+        raise CalibrationError(
+            f"{photos}: too few photos to say anything: {wanted} (at least {FEWEST} of each label that is sorted out). "
+            "Take them at this station, one item each, under its own light"
+        )
 
 
 def fit_thresholds(logits: Floats, truth: NDArray[np.int64], labels: Sequence[str], purity: float) -> Fit:

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from edge.calibrate.apply import apply_calibration, check_camera, stale_steps, step_digest, without_stale
 from edge.calibrate.files import history, load_calibration, parse_calibration, save_calibration
-from edge.calibrate.record import BeltStep, Calibration, CameraStep, DiverterStep, SensorStep, VerifyStep
+from edge.calibrate.record import (
+    BackgroundStep,
+    BeltStep,
+    Calibration,
+    CameraStep,
+    DiverterStep,
+    SensorStep,
+    VerifyStep,
+)
+from edge.calibrate.still import stored_view
 from edge.config import Station, load_station
 from edge.config.inputs import Input
 from edge.errors import CalibrationError
@@ -126,3 +135,10 @@ def test_a_damaged_file_ends_in_one_kind_of_error(data: st.DataObject) -> None:
     damaged = whole[:at] + data.draw(st.binary(max_size=3)) + whole[at + data.draw(st.integers(0, 20)) :]
     with contextlib.suppress(CalibrationError):
         assert isinstance(parse_calibration(damaged, Path("calibration.toml")), Calibration)
+
+
+def test_a_stored_view_that_is_damaged_keeps_no_station_from_starting(caplog: pytest.LogCaptureFixture) -> None:
+    step = BackgroundStep(measured_at="", of="", seconds=20, separability=9, false_items=0, view="bm90IGEgdmlldw==")
+    assert stored_view(Calibration(station="demo", background=step)) is None
+    assert "sorter calibrate background" in caplog.text
+    assert stored_view(None) is None
