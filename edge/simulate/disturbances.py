@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from edge.clock import NS_PER_S
+from edge.config import Station
 from edge.errors import ConfigError
 
 
@@ -96,3 +97,21 @@ def parse_disturbance(text: str) -> Planned:
     return Planned(
         kind, float(found["at"]), float(found["for"]) if found["for"] is not None else None, found["target"] or ""
     )
+
+
+def check_target(station: Station, kind: Disturbance, target: str) -> None:
+    """Refuse a disturbance of something that the station does not have.
+
+    Raises:
+        ConfigError: it has nothing of that name, or no sensor that would notice.
+    """
+    actuators = [actuator.name for actuator in station.actuators]
+    if kind in (Disturbance.DIVERTER_STUCK, Disturbance.DIVERTER_UNPLUGGED) and target not in actuators:
+        raise ConfigError(f"fault {kind}: expected one of the actuators {', '.join(actuators)}, got {target!r}")
+    watched = [where.name for where in station.bins if where.full_pin is not None]
+    if kind is Disturbance.BIN_FULL and target not in watched:
+        known = ", ".join(watched) or "none"
+        raise ConfigError(f"fault {kind}: expected one of the bins with a full_pin ({known}), got {target!r}")
+    needed = {Disturbance.EMERGENCY_STOP: station.safety.estop_pin, Disturbance.RESET: station.safety.reset_pin}
+    if kind in needed and needed[kind] is None:
+        raise ConfigError(f"fault {kind}: the station has no pin for it under [safety]")

@@ -80,7 +80,7 @@ class WorldPins(MockFactory):  # type: ignore[misc]
         return self.pin(name)
 
     def ticks(self) -> float:
-        at = self.world.edge_at
+        at = self.world.wires.telling_at
         return (self._clock.now() if at is None else at) / NS_PER_S
 
     def ticks_diff(self, later: float, earlier: float) -> float:

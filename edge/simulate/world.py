@@ -13,23 +13,22 @@ from typing import Final
 
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
-from edge.errors import ConfigError
 from edge.interfaces import Clock
 from edge.simulate.agenda import Agenda
 from edge.simulate.belt import BeltScene
 from edge.simulate.bin import VIEW_MM
-from edge.simulate.disturbances import Disturbance, Planned
-from edge.simulate.drives import PinState, StepperDrive, build_drive, build_flap, resting_inputs
+from edge.simulate.disturbances import Disturbance, Planned, check_target
+from edge.simulate.drives import PinState, StepperDrive, build_drive, build_flap
 from edge.simulate.motion import BeltMotion
 from edge.simulate.scene import Scene, build_scene
 from edge.simulate.sensor import Optics, Sensor
 from edge.simulate.spoiling import gain_of, spoil
 from edge.simulate.surroundings import Paper, Shutter, Surroundings
 from edge.simulate.truth import TrueItem
+from edge.simulate.wires import Wires
 from edge.types import Image
 
 _SLIPPING: Final = 0.6  # of the drum's speed
-_EXIT_PULSE_NS: Final = ms(60)
 _FOLLOW_NS: Final = ms(10)  # in real time: what pins or faults have changed meanwhile is noticed after that
 
 
@@ -40,7 +39,7 @@ class World:
         scene: the belt or the bin.
         flaps: the moving part of each actuator, by the actuator's name.
         on_input: called with pin and level when a sensor's output changes.
-        edge_at: during such a call, the instant of the change, which may be some time ago.
+        wires: the input pins.
         surroundings: lamps, rails, how the camera hangs; tests and calibrating change them.
     """
 
@@ -51,11 +50,9 @@ class World:
         self._clock = clock
         self._lock = threading.RLock()
         self._reports: deque[tuple[int, int, PinState]] = deque()
-        self._edges: deque[tuple[int, bool, int]] = deque()
-        self._telling = threading.RLock()
-        self.edge_at: int | None = None
         self._active: dict[Disturbance, set[str]] = {}
         self._agenda = Agenda()
+        self.wires = Wires(station, self._agenda, self.started_at)
         speed = station.belt.speed_mm_per_s if station.belt is not None else 0.0
         self._nominal = speed
         # A belt with a relay stands until the relay lets it run.
@@ -66,10 +63,7 @@ class World:
         self._drives = {a.name: build_drive(a, self.flaps[a.name]) for a in station.actuators}
         self._drive_of_pin = {pin: a.name for a in station.actuators for pin in a.pins().values()}
         self.scene: Scene = build_scene(station, self.surface, self.flaps, self._agenda, self.started_at)
-        self.scene.on_landing = self._landed
-        self.inputs: dict[int, bool] = resting_inputs(station)
-        fitted = station.input_pins()
-        self._high_while_active = {pin for name, pin in fitted.items() if not station.input(name).active_low}
+        self.scene.on_landing = self.wires.landed
         simulation = station.simulation
         self._sensor = Sensor(
             (station.camera.width, station.camera.height), Optics(noise=simulation.noise), simulation.seed
@@ -98,15 +92,7 @@ class World:
                 self._take_report(pin, state, at)
             self._agenda.run_due(now)
         # Outside the lock: who listens to an input may take locks of its own, and write to pins under them.
-        # One thread at a time, so that edges are told in their order; what it leaves is told within _FOLLOW_NS.
-        if self._telling.acquire(blocking=False):
-            try:
-                while self._edges:
-                    pin, level, self.edge_at = self._edges.popleft()
-                    self.on_input(pin, level)
-            finally:
-                self.edge_at = None
-                self._telling.release()
+        self.wires.tell(self.on_input)
 
     def follow(self, stop: threading.Event) -> None:
         """Let everything happen at its time until `stop` is set: the body of a thread in real time."""
@@ -142,40 +128,16 @@ class World:
             self._run_allowed = state.level is not None and state.level > 0.5
             self._move_belt(at)
 
-    def _set_input(self, pin: int | None, level: bool) -> None:
-        """Set an input as if it were low while active."""
-        level = level != (pin in self._high_while_active)
-        if pin is not None and self.inputs.get(pin) != level:
-            self.inputs[pin] = level
-            self._edges.append((pin, level, max(self.started_at, self._agenda.instant)))
-
     def _wire_sensors(self) -> None:
         station = self.station
         for name, drive in self._drives.items():
             settings = station.actuator(name)
             if isinstance(drive, StepperDrive):
                 home_pin = settings.pins().get("home_pin")
-                drive.on_home = lambda home, pin=home_pin: self._set_input(pin, not home)  # type: ignore[misc]
+                drive.on_home = lambda home, pin=home_pin: self.wires.set(pin, not home)  # type: ignore[misc]
         if station.sensing.beam_pin is not None:
-            self.scene.on_beam = lambda broken: self._set_input(station.sensing.beam_pin, not broken)
-        if station.belt is not None and station.belt.encoder is not None:
-            self._agenda.when(self.drum, 0.0, lambda at: self._tick(0))
-
-    def _tick(self, number: int) -> None:
-        """One edge of the encoder: the channels are a quarter of a turn apart."""
-        encoder = self.station.belt.encoder if self.station.belt is not None else None
-        if encoder is not None:
-            phase = number % 4
-            self._set_input(encoder.pin_a, phase in (1, 2))
-            self._set_input(encoder.pin_b, phase in (2, 3))
-            position = (number + 1) / encoder.ticks_per_mm
-            self._agenda.when(self.drum, position, lambda at: self._tick(number + 1))
-
-    def _landed(self, where: str, at: int) -> None:
-        pin = next((b.exit_pin for b in self.station.bins if b.name == where), None)
-        if pin is not None:
-            self._set_input(pin, False)
-            self._agenda.at(at + _EXIT_PULSE_NS, lambda _: self._set_input(pin, True))
+            self.scene.on_beam = lambda broken: self.wires.set(station.sensing.beam_pin, not broken)
+        self.wires.turn_encoder(self.drum)
 
     # -- what goes wrong ---------------------------------------------------------------------------------------
 
@@ -185,7 +147,7 @@ class World:
         Raises:
             ConfigError: the station has nothing of that name, or no sensor that would notice.
         """
-        self._check(planned.kind, planned.target)
+        check_target(self.station, planned.kind, planned.target)
         start = self.started_at
         self._agenda.at(start + planned.start_ns, lambda at: self._disturb(planned.kind, planned.target, True, at))
         if planned.end_ns is not None:
@@ -193,7 +155,7 @@ class World:
 
     def disturb(self, kind: Disturbance, target: str = "", active: bool = True) -> None:
         """Begin or end it now."""
-        self._check(kind, target)
+        check_target(self.station, kind, target)
         with self._lock:
             now = self._clock.now()
             self._agenda.at(now, lambda at: self._disturb(kind, target, active, at))
@@ -201,22 +163,6 @@ class World:
 
     def is_active(self, kind: Disturbance) -> bool:
         return bool(self._active.get(kind))
-
-    def _check(self, kind: Disturbance, target: str) -> None:
-        station = self.station
-        if kind in (Disturbance.DIVERTER_STUCK, Disturbance.DIVERTER_UNPLUGGED) and target not in self.flaps:
-            raise ConfigError(f"fault {kind}: expected one of the actuators {', '.join(self.flaps)}, got {target!r}")
-        if kind is Disturbance.BIN_FULL:
-            watched = [b.name for b in station.bins if b.full_pin is not None]
-            if target not in watched:
-                known = ", ".join(watched) or "none"
-                raise ConfigError(f"fault {kind}: expected one of the bins with a full_pin ({known}), got {target!r}")
-        needed = {
-            Disturbance.EMERGENCY_STOP: station.safety.estop_pin,
-            Disturbance.RESET: station.safety.reset_pin,
-        }
-        if kind in needed and needed[kind] is None:
-            raise ConfigError(f"fault {kind}: the station has no pin for it under [safety]")
 
     def _disturb(self, kind: Disturbance, target: str, active: bool, at: int) -> None:
         targets = self._active.setdefault(kind, set())
@@ -232,16 +178,16 @@ class World:
         elif kind is Disturbance.DIVERTER_UNPLUGGED:
             self._power(at)
         elif kind is Disturbance.EMERGENCY_STOP:
-            self._set_input(safety.estop_pin, not active)
+            self.wires.set(safety.estop_pin, not active)
             self._power(at)
             self._move_belt(at)
         elif kind is Disturbance.RESET:
-            self._set_input(safety.reset_pin, not active)
+            self.wires.set(safety.reset_pin, not active)
         elif kind is Disturbance.JAM:
             self.scene.blocked = active
-            self._set_input(safety.jam_pin, not active)
+            self.wires.set(safety.jam_pin, not active)
         elif kind is Disturbance.BIN_FULL:
-            self._set_input(self.station.bin(target).full_pin, not active)
+            self.wires.set(self.station.bin(target).full_pin, not active)
 
     def _move_belt(self, at: int) -> None:
         coasting_ns = round(self.surroundings.coasting_s * NS_PER_S)
@@ -258,6 +204,11 @@ class World:
         unplugged = self._active.get(Disturbance.DIVERTER_UNPLUGGED, set())
         for name, flap in self.flaps.items():
             flap.set_powered(at, name not in unplugged and not self.is_active(Disturbance.EMERGENCY_STOP))
+
+    @property
+    def inputs(self) -> dict[int, bool]:
+        """Levels of the input pins, by GPIO number."""
+        return self.wires.levels
 
     # -- what is seen ------------------------------------------------------------------------------------------
 
@@ -298,7 +249,7 @@ class World:
         with self._lock:
             for n, after_ms in enumerate((0.0, 0.8, 1.6, 2.4, 3.2)):
                 level = (not active) == (n % 2 == 0)
-                self._agenda.at(now + ms(after_ms), lambda at, level=level: self._set_input(pin, level))  # type: ignore[misc]
+                self._agenda.at(now + ms(after_ms), lambda at, level=level: self.wires.set(pin, level))  # type: ignore[misc]
         self.run_due(now)
 
     def set_shutter(self, exposure_us: int | None, gain: float | None) -> None:

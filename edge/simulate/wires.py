@@ -1,0 +1,77 @@
+"""The input pins of a simulated station: what its sensors, encoder and buttons make of what happens."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from edge.clock import ms
+from edge.config import Station
+from edge.simulate.agenda import Agenda
+from edge.simulate.drives import resting_inputs
+from edge.simulate.motion import BeltMotion
+
+_EXIT_PULSE_NS: Final = ms(60)
+
+
+class Wires:
+    """Levels of the input pins, and the changes that are still to be told.
+
+    Attributes:
+        levels: by GPIO number.
+        telling_at: while a change is being told, its instant, which may be some time ago.
+    """
+
+    def __init__(self, station: Station, agenda: Agenda, started_at: int) -> None:
+        self.levels: dict[int, bool] = resting_inputs(station)
+        self.telling_at: int | None = None
+        self._station = station
+        self._agenda = agenda
+        self._started_at = started_at
+        self._high_while_active = {
+            pin for name, pin in station.input_pins().items() if not station.input(name).active_low
+        }
+        self._edges: deque[tuple[int, bool, int]] = deque()
+        self._telling = threading.RLock()
+
+    def set(self, pin: int | None, level: bool) -> None:
+        """Set an input as if it were low while active."""
+        level = level != (pin in self._high_while_active)
+        if pin is not None and self.levels.get(pin) != level:
+            self.levels[pin] = level
+            self._edges.append((pin, level, max(self._started_at, self._agenda.instant)))
+
+    def tell(self, on_input: Callable[[int, bool], None]) -> None:
+        """Tell of every change so far, in order; one thread at a time, and what it leaves is told with the next call."""
+        if not self._telling.acquire(blocking=False):
+            return
+        try:
+            while self._edges:
+                pin, level, self.telling_at = self._edges.popleft()
+                on_input(pin, level)
+        finally:
+            self.telling_at = None
+            self._telling.release()
+
+    def turn_encoder(self, drum: BeltMotion, number: int = 0) -> None:
+        """Let the encoder, if there is one, give its edges as the drum turns: two channels a quarter of a turn apart."""
+        encoder = self._station.belt.encoder if self._station.belt is not None else None
+        if encoder is None:
+            return
+
+        def tick(_at: int) -> None:
+            phase = number % 4
+            self.set(encoder.pin_a, phase in (1, 2))
+            self.set(encoder.pin_b, phase in (2, 3))
+            self.turn_encoder(drum, number + 1)
+
+        self._agenda.when(drum, number / encoder.ticks_per_mm, tick)
+
+    def landed(self, where: str, at: int) -> None:
+        """Let something pass the exit sensor of a bin, if it has one."""
+        pin = next((b.exit_pin for b in self._station.bins if b.name == where), None)
+        if pin is not None:
+            self.set(pin, False)
+            self._agenda.at(at + _EXIT_PULSE_NS, lambda _: self.set(pin, True))
