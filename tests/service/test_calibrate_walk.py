@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pexpect
@@ -99,6 +100,24 @@ def test_a_servos_position_is_set_with_the_arrow_keys_and_measured(walked: Path)
     assert arm["positions_us"] == {"out": 1805}
     assert arm["lead_ms"] == pytest.approx(140, abs=2)
     assert run(walked, "restore").returncode == 0
+
+
+def test_the_region_that_is_drawn_on_the_page_is_taken(tmp_path: Path) -> None:
+    terminal = begin(tmp_path, "camera", "--draw")
+    terminal.expect(r"Open http://[\w.]+:(\d+)(\S+) in a browser")
+    port, path = terminal.match.groups()
+    connection = HTTPConnection("127.0.0.1", int(port), timeout=PATIENCE_S)
+    connection.request("GET", f"{path}picture.jpg")
+    assert connection.getresponse().read().startswith(b"\xff\xd8")
+    drawn = json.dumps({"x": 10, "y": 20, "width": 400, "height": 440})
+    connection.request("POST", f"{path}region", drawn, {"Content-Type": "application/json"})
+    assert connection.getresponse().status == 200
+    terminal.expect(r"Drawn: 400 x 440 at \(10, 20\)")
+    terminal.expect(ENTER)
+    terminal.sendintr()
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 130
 
 
 def test_stopping_half_way_keeps_the_old_calibration(walked: Path) -> None:
