@@ -28,7 +28,7 @@ def needed_steps(station: Station) -> list[str]:
 
 def step_state(station: Station, calibration: Calibration | None, step: str) -> str:
     """Return missing, partly, stale or done."""
-    if calibration is None:
+    if calibration is None or not getattr(calibration, step):
         return "missing"
     if calibration.station != station.name or step in stale_steps(station, calibration):
         return "stale"
@@ -36,14 +36,11 @@ def step_state(station: Station, calibration: Calibration | None, step: str) -> 
         return _state_of_parts({actuator.name for actuator in station.actuators}, calibration.diverters)
     if step == "sensors":
         return _state_of_parts(set(station.input_pins()), calibration.sensors)
-    return "missing" if getattr(calibration, step) is None else "done"
+    return "done"
 
 
 def _state_of_parts(wanted: set[str], measured: Iterable[str]) -> str:
-    there = wanted & set(measured)
-    if there == wanted:
-        return "done"
-    return "partly" if there else "missing"
+    return "done" if wanted <= set(measured) else "partly"
 
 
 def differences(before: Calibration | None, after: Calibration | None) -> list[tuple[str, Any, Any]]:
@@ -67,3 +64,10 @@ def flat(calibration: Calibration | None) -> dict[str, Any]:
 
     collect(calibration.model_dump(mode="json", exclude_none=True), "")
     return values
+
+
+def table_of(calibration: Calibration | None) -> dict[str, Any] | None:
+    """Return a calibration for programs, without the stored view, which is no figure."""
+    if calibration is None:
+        return None
+    return calibration.model_dump(mode="json", exclude_none=True, exclude={"background": {"view"}})

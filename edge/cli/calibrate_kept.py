@@ -37,7 +37,7 @@ def show(
 ) -> None:
     """Show what was measured, when, and what is missing or stale."""
     from edge.calibrate.files import history, load_calibration
-    from edge.calibrate.report import flat, needed_steps, step_state
+    from edge.calibrate.report import flat, needed_steps, step_state, table_of
 
     settings = load(station, demo, state_folder)
     calibration = load_calibration(settings.state_folder)
@@ -46,7 +46,7 @@ def show(
         answer = {
             "station": settings.name,
             "steps": states,
-            "calibration": None if calibration is None else calibration.model_dump(mode="json", exclude_none=True),
+            "calibration": table_of(calibration),
             "older": [path.stem for path in history(settings.state_folder)],
         }
         typer.echo(json.dumps(answer, indent=2))
@@ -68,6 +68,8 @@ def _print_states(station: Station, calibration: Calibration | None, states: dic
         )
         table.add_row(step, told, _measured_at(calibration, step))
     Console().print(table)
+    if calibration is not None and calibration.station != station.name:
+        Console().print(f"[yellow]It belongs to station {escape(calibration.station)}:[/] run `sorter calibrate`")
 
 
 def _measured_at(calibration: Calibration | None, step: str) -> str:

@@ -78,7 +78,7 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
 
 
 def _run_steps(session: Session, steps: list[str], old: Calibration | None, console: Console, visit: Visit) -> None:
-    from edge.calibrate.report import differences
+    from edge.calibrate.report import differences, table_of
     from edge.clock import SystemClock
 
     clock = SystemClock()
@@ -110,7 +110,7 @@ def _run_steps(session: Session, steps: list[str], old: Calibration | None, cons
             console.print(f"pictures: {album}", soft_wrap=True)
         answer |= {"file": str(path), "pictures": None if album is None else str(album)}
     if visit.as_json:
-        calibration = session.calibration.model_dump(mode="json", exclude_none=True)
+        calibration = table_of(session.calibration)
         typer.echo(json.dumps({**answer, "ok": True, "calibration": calibration}, indent=2))
 
 
