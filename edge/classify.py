@@ -55,7 +55,12 @@ class BundleClassifier:
         return meets(prediction, self.bundle.manifest.thresholds)
 
     def _fuse(self, images: Iterable[Image]) -> Prediction:
-        """Mean of the log-probabilities over the views: one view that is sure of a "no" weighs much."""
+        """Mean of the log-probabilities over the views: one view that is sure of a "no" weighs much.
+
+        It is not sharpened with their number, as it would be for independent views: views of one item err together
+        (on a simulated belt of photos not trained on, all six views of 95 % of the items got the same label, and one
+        temperature fitted best for 1, 2, 3 and 6 of them), so the thresholds fitted for single photos hold.
+        """
         manifest = self.bundle.manifest
         total = np.zeros(len(manifest.labels))
         prediction = None

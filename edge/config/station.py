@@ -58,6 +58,9 @@ class Sensing(Settings):
     min_item_mm2: float = Field(
         default=200.0, gt=0, description="smaller things are dirt, mm2 (pixels2 without a scale)"
     )
+    largest_item_mm: float | None = Field(
+        default=None, gt=0, le=5000, description="what is longer is two items that touch, mm; unset: any length"
+    )
     sensitivity: float = Field(default=1.0, ge=0.2, le=5, description="above 1 sees fainter items and more dirt")
     settle_ms: Ms = Field(default=300.0, le=10_000, description="bin station: how long an item must lie still, ms")
     beam_pin: Pin | None = Field(default=None, description="beam-break or proximity sensor, low while an item is there")

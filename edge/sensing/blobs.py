@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -64,10 +65,13 @@ class Blob:
         return (self.left + self.right) / 2
 
 
-def find_blobs(difference: Difference, min_area: float, gap: float, *, apart: bool = True) -> list[Blob]:
+def find_blobs(
+    difference: Difference, min_area: float, gap: float, *, apart: bool = True, longest: float = math.inf
+) -> list[Blob]:
     """Return the things of at least `min_area` small pixels; parts closer than `gap` small pixels are one.
 
-    With `apart`, things that touch are taken apart where their shape allows it.
+    With `apart`, things that touch are taken apart where their shape allows it. What is still longer than `longest`
+    small pixels, however it lies, is no one thing.
     """
     extent = cv2.medianBlur(difference.extent, 3)
     reach = max(0, round(gap / 2))
@@ -91,7 +95,10 @@ def find_blobs(difference: Difference, min_area: float, gap: float, *, apart: bo
             continue
         blob = Blob(left + dx, top + dy, left + width + dx, top + height + dy, area)
         whole = blob.left > 0 and blob.right < difference.size[0]  # half a thing has waists that the whole has not
-        blobs += take_apart(blob, part, min_area) if apart and whole else [blob]
+        found = take_apart(blob, part, min_area) if apart and whole else [blob]
+        if len(found) == 1 and max(width, height) > longest:
+            found = [replace(found[0], touching=found[0].touching or longer_side(part) > longest)]
+        blobs += found
     return [_draw_in(blob, difference.size) for blob in blobs]
 
 
@@ -105,6 +112,12 @@ def _draw_in(blob: Blob, size: tuple[int, int]) -> Blob:
         right=blob.right - GROWN if blob.right < along else float(along),
         bottom=blob.bottom - GROWN if blob.bottom < across else float(across),
     )
+
+
+def longer_side(part: Mask) -> float:
+    """Return the longer side of the smallest rectangle, at any angle, around what is set in a mask."""
+    points = cv2.findNonZero(part)
+    return 0.0 if points is None else float(max(cv2.minAreaRect(points)[1])) + 1.0
 
 
 def cover(small: Image, things: Iterable[Rectangle], margin: int) -> Mask:

@@ -10,7 +10,7 @@ from edge.config import Station
 from edge.errors import ConfigError
 from edge.interfaces import Sighting
 from edge.sensing.background import Background
-from edge.sensing.blobs import Blob, cover, find_blobs
+from edge.sensing.blobs import GROWN, Blob, cover, find_blobs
 from edge.sensing.crops import keep_best, take_crop
 from edge.sensing.flow import Flow
 from edge.sensing.matching import PART, find_step, inside, match
@@ -31,6 +31,8 @@ LOST_NS = ms(700)
 SLIP = 0.25
 # New views are taken this often while a thing crosses the picture.
 VIEWS_ACROSS = 16
+# What is by this factor longer than the longest item is two of them; blur and shadow make a thing a little longer.
+LONGER = 1.1
 # So many times its usual speed is the most that a belt may do between two frames.
 FASTER = 2.2
 
@@ -69,7 +71,7 @@ class ConveyorTrigger:
             elapsed = frame.captured_at - self._at
             self._at = frame.captured_at
         difference = self._background.compare(small)
-        blobs = [] if difference is None else find_blobs(difference, self._min_area, self._gap)
+        blobs = [] if difference is None else find_blobs(difference, self._min_area, self._gap, longest=self._longest)
         self._follow(blobs, elapsed)
         self._learn(small, blobs)
         self._look(frame)
@@ -94,6 +96,8 @@ class ConveyorTrigger:
         self._mm = self._settings.mm_per_pixel * view.along_scale
         self._line = self._settings.decision_line * self._along
         self._min_area = max(6.0, self._station.sensing.min_item_mm2 / self._mm**2)
+        largest = self._station.sensing.largest_item_mm
+        self._longest = math.inf if largest is None else LONGER * largest / self._mm + 2 * GROWN
         self._gap = self._settings.merge_gap_mm / self._mm
         self._flow = Flow(self._belt, self._mm)
 

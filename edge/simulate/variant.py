@@ -47,6 +47,10 @@ def simulated_variant(station: Station, changes: Changes) -> Station:
     if "photos" in given:
         given["photos"] = given["photos"].expanduser().resolve()
     table["simulation"] |= given
+    longest = station.sensing.largest_item_mm
+    if longest is not None and changes.largest_mm is not None:
+        # A photo's longer side says little of a thing that lies across it: in proportion to what the station expects.
+        table["sensing"]["largest_item_mm"] = longest * changes.largest_mm / station.simulation.largest_mm
     if changes.speed_mm_per_s is not None:
         table["belt"]["speed_mm_per_s"] = changes.speed_mm_per_s
     try:

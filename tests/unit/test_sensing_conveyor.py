@@ -196,3 +196,18 @@ def test_the_gap_to_the_next_item_is_measured() -> None:
     items = watch(belt, 4.0)
     assert items[0].gap_behind_mm == pytest.approx(20, abs=5)
     assert items[1].gap_behind_mm == float("inf")
+
+
+@pytest.mark.parametrize("direction", ["end to end", "side by side"])
+def test_two_that_touch_without_a_waist_are_too_long_for_one(direction: str) -> None:
+    ends = direction == "end to end"
+    pair = Thing(0.2, length=120 if ends else 30, width=36 if ends else 110)
+    longest = {"largest_item_mm": 80.0}
+    assert [item.concern for item in watch(MovingBelt([pair]), 3.0)] == [None]
+    assert [item.concern for item in watch(MovingBelt([pair]), 3.0, sensing=longest)] == [Reason.TOUCHING]
+
+
+def test_an_item_as_long_as_the_longest_is_one_thing_however_it_lies() -> None:
+    belt = MovingBelt([Thing(0.2, length=80, width=30), Thing(1.2, length=60, width=60)])
+    items = watch(belt, 4.0, sensing={"largest_item_mm": 80.0})
+    assert [item.concern for item in items] == [None, None]
