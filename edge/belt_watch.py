@@ -40,9 +40,13 @@ class BeltWatch:
     _stopped_at: int | None = field(default=None, init=False)
     _speeds: deque[float] = field(default_factory=lambda: deque(maxlen=ITEMS), init=False)
 
-    def disturbed(self, now: int) -> None:
-        """Take note that pictures were missed because the machine was too busy: they say nothing of the belt."""
+    def pictures_missed(self, now: int) -> None:
+        """Take note that pictures are missing: an item that is seen now and then only has no speed to speak of."""
         self._disturbed_at = now
+
+    def disturbed(self, now: int) -> None:
+        """Take note that the machine was too busy to run this program: that says nothing of the belt."""
+        self.pictures_missed(now)
         self._still_since = None
 
     def item_passed(self, speed_mm_per_s: float, now: int) -> None:

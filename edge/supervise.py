@@ -15,7 +15,7 @@ import numpy as np
 from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
 from edge.camera.watch import CameraWatch
-from edge.clock import ms
+from edge.clock import NS_PER_S, ms
 from edge.decide import Policy
 from edge.errors import ActuatorError, CameraClockError, CameraError, CameraStalledError, ClassifierError
 from edge.faults import FaultKind, Step
@@ -43,6 +43,8 @@ OLDEST_NS = ms(10_000)  # a starved machine may be seconds late; another clock i
 CAMERA_FAULTS = {CameraStalledError: FaultKind.CAMERA_STALLED, CameraClockError: FaultKind.CAMERA_CLOCK}
 # Turns come every 100 ms. What is missing beyond this, every thread of a starved machine may have missed.
 LATE_TURN_NS = ms(300)
+# So many pictures missing in a row: things on a belt are no longer followed, but found anew.
+MISSING_FRAMES = 6
 LEVELS = {"note": logging.INFO, "warning": logging.WARNING, "fault": logging.ERROR}
 
 
@@ -73,6 +75,7 @@ class Supervisor:
         self.overload = Overload(self.health)
         self._size: tuple[int, ...] | None = None
         self._turned_at: int | None = None
+        self._captured_at: int | None = None
         if self.journal is not None:
             self.journal.on_event = self.note_event
 
@@ -203,6 +206,10 @@ class Supervisor:
         self.health.sign(Sign.FRAME, now)
         fits = -FUTURE_NS <= now - frame.captured_at <= OLDEST_NS
         self.health.set_faults(CLOCK_FAULTS, frozenset() if fits else CLOCK_FAULTS, now)
+        before, self._captured_at = self._captured_at, frame.captured_at
+        longest = MISSING_FRAMES * NS_PER_S / self.policy.station.camera.frames_per_s
+        if self.belt is not None and before is not None and frame.captured_at - before > longest:
+            self.belt.pictures_missed(now)
         if self.camera_watch is not None:
             self.health.set_faults(PICTURE_FAULTS, self.camera_watch.observe(frame), now)
 

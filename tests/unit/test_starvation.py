@@ -81,6 +81,23 @@ def test_speeds_from_missed_pictures_are_not_the_belts(disturbed: bool, blamed: 
     assert (FaultKind.BELT_SLIPPING in kinds(health)) is blamed
 
 
+def test_a_belt_seen_now_and_then_only_is_not_called_slow() -> None:
+    station = Station.model_validate(
+        {
+            "name": "belt",
+            "kind": "conveyor",
+            "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 20},
+            "belt": {"speed_mm_per_s": 700, "mm_per_pixel": 3.2},
+            "bins": [{"name": "residual"}],
+            "simulation": {"items_per_min": 400, "min_gap_mm": 15},
+        }
+    )
+    run = build_virtual_run(station, Conditions(frame_ms=700))
+    run.run(60.0)
+    assert len(run.records) > 20
+    assert run.rig.supervisor.health.counts[FaultKind.BELT_SLIPPING] == 0
+
+
 def test_a_belt_that_slips_is_found_out_after_the_disturbance() -> None:
     clock = VirtualClock()
     health = Health(clock.now())
