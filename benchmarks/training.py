@@ -24,8 +24,9 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
+from training.batches import FitSettings, PoolBatches, soft_targets  # noqa: E402
 from training.efficientnet_lite import FEATURES, build_back  # noqa: E402
-from training.finetune import FitSettings, PoolBatches, old_knowledge_loss, soft_targets, with_old_head  # noqa: E402
+from training.finetune import old_knowledge_loss, with_old_head  # noqa: E402
 from training.pool import Pool  # noqa: E402
 
 CLASSES, OLD, SHAPE, BLOCKS = 7, 1000, (14, 14, 112), 11
@@ -66,7 +67,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         pool = stored_pool(Path(folder), options.views)
         settings = FitSettings()
-        targets = soft_targets(np.arange(options.views) % CLASSES, CLASSES, settings.label_smoothing)
+        targets = soft_targets(np.arange(options.views) % CLASSES, CLASSES, 0.1)
         batches = PoolBatches(pool, targets, np.ones(options.views, np.float32), settings)
         x, (y, old), (weight, ones) = batches[0]
         repeats = len(batches)
@@ -74,12 +75,12 @@ def main() -> None:
         memory_y = [np.concatenate([y] * repeats), np.concatenate([old] * repeats)]
         weights = [np.concatenate([weight] * repeats), np.concatenate([ones] * repeats)]
         model, count = build(), len(memory_x)
-        speed(model, count, batches)  # compiles
+        speed(model, count, batches.as_dataset())  # compiles
         speed(model, count, memory_x, memory_y, sample_weight=weights, batch_size=settings.batch)
         pairs = []
         for _ in range(options.rounds):
             bare = speed(model, count, memory_x, memory_y, sample_weight=weights, batch_size=settings.batch)
-            pairs.append((speed(model, count, batches), bare))
+            pairs.append((speed(model, count, batches.as_dataset()), bare))
         ratio = statistics.median(mine / bare for mine, bare in pairs)
         print(f"fine-tuning from the pool: {statistics.median(p[0] for p in pairs):.1f} images/s")
         print(f"bare fit on tensors:       {statistics.median(p[1] for p in pairs):.1f} images/s")

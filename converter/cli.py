@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edge.errors import ConfigError
-from training.cli import load
+from training.cli import disk_full_is_said, load
 
 
 def convert(
@@ -24,16 +24,16 @@ def convert(
     if out.is_file():
         raise ConfigError(f"{out}: expected a folder for the bundle, got a file")
     options = module.ConvertOptions(version=version, purity=purity, force=force)
-    made = module.convert(
-        load("training.train").Run(run), data, options, lambda text: typer.echo(f"{text} ...", err=True)
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / f"{made.title}.sorter"
-    partial = path.with_suffix(".part")
-    partial.write_bytes(made.bundle)
-    partial.replace(path)
-    # Beside the bundle, for `sorter evaluate`; no device needs it.
-    path.with_suffix(".float.tflite").write_bytes(made.half)
+    folder = load("training.run_folder").Run(run)
+    with disk_full_is_said(out):
+        made = module.convert(folder, data, options, lambda text: typer.echo(f"{text} ...", err=True))
+        out.mkdir(parents=True, exist_ok=True)
+        path = out / f"{made.title}.sorter"
+        partial = path.with_suffix(".part")
+        partial.write_bytes(made.bundle)
+        partial.replace(path)
+        # Beside the bundle, for `sorter evaluate`; no device needs it.
+        path.with_suffix(".float.tflite").write_bytes(made.half)
     report = made.report
     typer.echo(
         f"{path}: {len(made.bundle)} bytes, validation top-1 int8 {100 * report['int8']['top1']:.1f} %, "

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from converter.layers import layer_errors
@@ -23,13 +22,14 @@ from edge.bundle.photo import load_photo
 from edge.bundle.preprocess import prepare_crop
 from edge.types import Image
 from training import measures
+from training.compare import Comparison, page
 from training.evaluate import FloatNetwork, Int8Network, Network, Scored, answers, figures, prepare, score
 from training.frozen import compile_float
 from training.photos import LabelledPhoto
 from training.pool import Studio, ViewPlan
 from training.recipe import Recipe
+from training.run_folder import Run
 from training.studio import build_studio, read_sets
-from training.train import Run
 
 LARGEST_LOSS = 0.005
 GOLDEN_PHOTOS = Path(__file__).parent.parent / "edge" / "simulate" / "photos"
@@ -73,12 +73,12 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
         ConversionError: an operator that no Pi should run, or more accuracy lost than the gate allows.
     """
     written = run.read()
-    recipe = Recipe.model_validate(written["recipe"])
+    recipe = run.recipe()
     on_progress("compiling the float network")
-    network = keras.saving.load_model(run.network, compile=False)
+    network = run.load_network()
     float_model = compile_float(network)
     on_progress("choosing representative photos")
-    views = _representative(recipe, data, run, options.representative)
+    views = representative_views(recipe, data, run, options.representative)
     on_progress(f"quantizing on {len(views)} views")
     int8_model = quantize_static(float_model, views)
     operators = check_operators(int8_model)
@@ -99,11 +99,18 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
     (run.folder / "int8.tflite").write_bytes(int8_model)
     (run.folder / "thresholds.json").write_text(thresholds.model_dump_json(), encoding="utf-8")
     manifest, golden = _manifest(recipe, written, int8_network, thresholds, report, options)
-    members = {"model.tflite": int8_model, "golden.bin": golden, "report.json": json.dumps(report, indent=1).encode()}
+    # No pictures: few photo sets may be passed on.
+    html = page(Comparison(manifest.title, report, ()), pictures=False)
+    members = {
+        "model.tflite": int8_model,
+        "golden.bin": golden,
+        "report.json": json.dumps(report, indent=1).encode(),
+        "report.html": html.encode(),
+    }
     return Converted(pack_bundle(manifest, members), compile_float(network, half=True), report, manifest.title)
 
 
-def _representative(recipe: Recipe, data: Path, run: Run, count: int) -> list[Image]:
+def representative_views(recipe: Recipe, data: Path, run: Run, count: int) -> list[Image]:
     """Training photos whole and training views, then the spread-out ones of each label among them."""
     training = read_sets(recipe.train, data, recipe)
     rng = np.random.default_rng(recipe.seed)

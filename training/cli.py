@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import importlib
 import json
+import logging
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge.errors import ConfigError, SetupError
@@ -27,7 +31,7 @@ Data = Annotated[Path, typer.Option("--data", help="Folder that the recipe's or 
 
 def load(module: str, extra: str = "training") -> Any:
     """Import a module of this package, or say which extra is missing."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _keep_native_noise_out()
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -37,13 +41,26 @@ def load(module: str, extra: str = "training") -> Any:
         raise SetupError(f"{doing} needs {error.name}: pip install 'edge-sorter[{extra}]'") from None
 
 
+def _keep_native_noise_out() -> None:
+    """Give Python's standard error a descriptor of its own and drop what C++ libraries write to number 2.
+
+    Some of it is written before any setting of theirs is read. Whoever sets TF_CPP_MIN_LOG_LEVEL sees it all.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or sys.stderr is not sys.__stderr__:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    terminal = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    sys.stderr = os.fdopen(terminal, "w", buffering=1)
+
+
 @contextlib.contextmanager
 def disk_full_is_said(folder: Path) -> Iterator[None]:
     """Turn "no space left" into a sentence; what was finished stays, so the same command goes on later."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:  # HDF5 and TensorFlow say it in errors of their own
+        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT) and "No space left" not in str(error):
             raise
         raise ConfigError(f"{folder}: the disk is full: make room and give the same command again") from None
 
@@ -57,16 +74,8 @@ def train(
     """Train a network from labelled photos: views on other backgrounds, transfer learning, a run folder."""
     module, recipes = load("training.train"), load("training.recipe")
     loaded = recipes.load_recipe(recipe)
-    with _bars() as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(what: str, done: int, count: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(f"views: {what}", total=count)
-            bars.update(tasks[what], completed=done)
-
-        with disk_full_is_said(run):
-            written = module.train(loaded, data, module.Run(run), processes, show)
+    with _progress() as show, disk_full_is_said(run):
+        written = module.train(loaded, data, load("training.run_folder").Run(run), processes, show)
     chosen = written["chosen"]
     shifted = f", on other backgrounds {100 * chosen['shifted']:.1f} %" if "shifted" in chosen else ""
     typer.echo(f"{run}: validation top-1 {100 * chosen['plain']:.1f} %{shifted} (float). Next: sorter convert {run}")
@@ -81,7 +90,10 @@ def search(
     """Search for better settings of the fine-tuning; start it several times at once to search in parallel."""
     train_module, recipes, module = load("training.train"), load("training.recipe"), load("training.search")
     loaded = recipes.load_recipe(recipe)
-    _, _, pools = train_module.prepare(loaded, data, train_module.Run(run), os.cpu_count() or 1, lambda *_: None)
+    folder = load("training.run_folder").Run(run)
+    # One process renders, the others wait for it and find the views.
+    with _progress() as show, disk_full_is_said(run), folder.locked(wait=True):
+        _, _, pools = train_module.prepare(loaded, data, folder, os.cpu_count() or 1, show)
     typer.echo(json.dumps(module.search(loaded, data, pools, run / "search", trials), indent=2))
 
 
@@ -96,12 +108,9 @@ def evaluate(  # noqa: PLR0913  (one argument an option)
 ) -> None:
     """Measure the float network and the int8 bundle side by side on the same photos."""
     module = load("training.compare")
-    with _bars() as bars:
-        task = bars.add_task("photos", total=None)
-        result = module.compare(
-            model, read_photos(data, _pairs(label_map or [])), _pairs(merge or []),
-            lambda done, count: bars.update(task, completed=done, total=count),
-        )  # fmt: skip
+    photos = read_photos(data, _pairs(label_map or []))
+    with _progress() as show:
+        result = module.compare(model, photos, _pairs(merge or []), functools.partial(show, "photos"))
     if html is not None:
         html.write_text(module.page(result, pictures), encoding="utf-8")
     if as_json:
@@ -182,6 +191,24 @@ def _pairs(options: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _bars() -> Progress:
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Bars on standard error, one for each thing that is told of; what the training logs appears above them."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    logger = logging.getLogger("training")
+    handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, count: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=count)
+            bars.update(tasks[what], completed=done, total=count)
+
+        try:
+            yield show
+        finally:
+            logger.removeHandler(handler)

@@ -29,8 +29,7 @@ from training.evaluate import (
 )
 from training.hygiene import thumbnail
 from training.photos import DatasetError, LabelledPhoto
-from training.recipe import Recipe
-from training.train import Run
+from training.run_folder import Run
 
 Progress = Callable[[int, int], None]
 
@@ -108,7 +107,7 @@ def _open_bundle(path: Path) -> _Subject:
 
 
 def _open_run(folder: Path) -> _Subject:
-    recipe = Recipe.model_validate(Run(folder).read()["recipe"])
+    recipe = Run(folder).recipe()
     paths = {name: folder / f"{name}.tflite" for name in ("float", "int8")}
     if not all(path.is_file() for path in paths.values()):
         raise ConfigError(f"{folder}: not converted yet: sorter convert {folder} --data DIR --out BUNDLE")

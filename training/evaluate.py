@@ -14,8 +14,8 @@ from edge.bundle.manifest import Thresholds
 from edge.bundle.preprocess import InputGeometry, prepare_crop
 from edge.types import Image
 from training import measures
-from training.frozen import FloatRunner
 from training.photos import LabelledPhoto, load_small
+from training.runner import FloatRunner
 
 LONGEST_SIDE = 400  # a crop on a station is about as large; larger photos would only cost memory
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,124 +13,84 @@ import numpy as np
 from keras import layers, ops
 
 from edge.errors import SorterError
-from training.pool import Pool
+from training.batches import TEMPERATURE, FitSettings, PoolBatches
+
+_log = logging.getLogger(__name__)
+OnBatch = Callable[[int], None]  # batches done, over all epochs
+EMA = 0.995  # momentum of the weights' running average
 
 
 class TrainingError(SorterError):
     """Training can't go on."""
 
 
-@dataclass(frozen=True)
-class FitSettings:
-    """How the back is fine-tuned; `keep_imagenet` weighs the distillation from the network's old classifier."""
-
-    epochs: int = 4
-    batch: int = 64
-    learning_rate: float = 4e-4
-    weight_decay: float = 1e-4
-    label_smoothing: float = 0.1
-    mixup: float = 0.2
-    keep_imagenet: float = 0.5
-    seed: int = 1
-
-
-class PoolBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Shuffled batches of activations with soft labels and the old network's probabilities, some pairs mixed."""
-
-    def __init__(self, pool: Pool, targets: np.ndarray, weights: np.ndarray, settings: FitSettings) -> None:
-        super().__init__(workers=1)
-        self._pool, self._targets, self._weights, self._settings = pool, targets, weights, settings
-        self._epoch = 0
-        self._order = self._shuffled()
-
-    def _shuffled(self) -> np.ndarray:
-        return np.random.default_rng((self._settings.seed, self._epoch)).permutation(len(self._pool))
-
-    def __len__(self) -> int:
-        return len(self._pool) // self._settings.batch
-
-    def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
-        settings = self._settings
-        rows = np.sort(self._order[index * settings.batch : (index + 1) * settings.batch])
-        rng = np.random.default_rng((settings.seed, self._epoch, index))
-        x = self._pool.activations[rows].astype(np.float32)
-        y, old = self._targets[rows], _softened(self._pool.imagenet[rows].astype(np.float32))
-        weight = self._weights[rows]
-        if settings.mixup > 0 and rng.random() < 0.5:
-            share = np.float32(rng.beta(settings.mixup, settings.mixup))
-            other = rng.permutation(len(rows))
-            x = share * x + (1 - share) * x[other]
-            y, old = share * y + (1 - share) * y[other], share * old + (1 - share) * old[other]
-            weight = share * weight + (1 - share) * weight[other]
-        return x, (y, old), (weight, np.ones(len(rows), np.float32))
-
-    def on_epoch_end(self) -> None:
-        """Shuffle anew; which order an epoch has depends on its number only, so that a resumed run has it too."""
-        self.start_epoch(self._epoch + 1)
-
-    def start_epoch(self, epoch: int) -> None:
-        self._epoch = epoch
-        self._order = self._shuffled()
-
-
-_TEMPERATURE = 2.0
-
-
-def _softened(scores: np.ndarray) -> np.ndarray:
-    raised = np.exp((scores - scores.max(axis=1, keepdims=True)) / _TEMPERATURE)
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True), dtype=np.float32)
-
-
 def old_knowledge_loss(old: Any, scores: Any) -> Any:
     """Cross-entropy to the old network's softened classes (Li and Hoiem, Learning without Forgetting, 2016)."""
-    return -ops.sum(old * ops.log_softmax(scores / _TEMPERATURE, axis=-1), axis=-1)
-
-
-def soft_targets(labels: np.ndarray, classes: int, smoothing: float) -> np.ndarray:
-    """One smoothed row a view; -1 (none of the labels) becomes the uniform row: be unsure."""
-    rows = np.full((len(labels), classes), 1.0 / classes, np.float32)
-    known = labels >= 0
-    rows[known] = smoothing / classes
-    rows[np.flatnonzero(known), labels[known]] += 1.0 - smoothing
-    return rows
+    return -ops.sum(old * ops.log_softmax(scores / TEMPERATURE, axis=-1), axis=-1)
 
 
 def with_old_head(back: keras.Model, head: tuple[np.ndarray, np.ndarray]) -> keras.Model:
-    """Return the back with scores and, beside them, the frozen 1000-way ImageNet classifier on its features."""
+    """Return the back with scores and, beside them, the frozen classifier of its pre-training on its features."""
     old = layers.Dense(head[0].shape[1], name="old", trainable=False)
     scores, features = back.outputs
     model = keras.Model(back.inputs, [scores, old(features)], name="with_old_head")
     old.set_weights(list(head))
-    for layer in model.layers:
-        # Batch statistics of a few thousand views on one board are worse than ImageNet's.
-        if isinstance(layer, layers.BatchNormalization):
-            layer.trainable = False
+    _keep_statistics(model)
     return model
 
 
-class StopOnNan(keras.callbacks.Callback):  # type: ignore[misc]
+def _keep_statistics(model: keras.Model) -> None:
+    """Batch statistics of a few thousand views on one board are worse than ImageNet's."""
+    for layer in model._flatten_layers():  # a preset's blocks have layers of their own
+        if isinstance(layer, layers.BatchNormalization):
+            layer.trainable = False
+
+
+def copied(model: keras.Model, policy: str) -> keras.Model:
+    """A copy that computes by another dtype policy, its scores still in float32; weights are float32 in both."""
+
+    def clone(layer: Any) -> Any:
+        wanted = "float32" if layer.name in ("scores", "old") else policy
+        return type(layer).from_config({**layer.get_config(), "dtype": wanted})
+
+    made = keras.models.clone_model(model, clone_function=clone)
+    _keep_statistics(made)
+    made.set_weights(model.get_weights())
+    return made
+
+
+def check_loss(loss: float, batch: int) -> None:
     """End with a sentence where the loss is no number."""
+    if not np.isfinite(loss):
+        raise TrainingError(f"the loss became {loss} in batch {batch}: lower the learning rate, look for odd photos")
+
+
+class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Says which epoch's batches come next, looks at the loss, tells how far it is."""
+
+    def __init__(self, batches: PoolBatches, on_batch: OnBatch) -> None:
+        super().__init__()
+        self._batches, self._on_batch = batches, on_batch
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._batches.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        loss = (logs or {}).get("loss")
-        if loss is not None and not np.isfinite(loss):
-            raise TrainingError(
-                f"the loss became {loss} in batch {batch}: lower the learning rate, look for odd photos"
-            )
+        check_loss((logs or {}).get("loss", 0.0), batch)
+        self._on_batch(self._batches.epoch * len(self._batches) + batch + 1)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        report_epoch(epoch, self._batches.settings, logs["loss"], logs["scores_accuracy"])
 
 
-def fine_tune(
-    model: keras.Model, pool: Pool, targets: np.ndarray, weights: np.ndarray, settings: FitSettings, folder: Path
-) -> None:
-    """Train in place; an interrupted run goes on at its last finished epoch, a finished one is read, from `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    done = folder / "finished.weights.h5"
-    if done.is_file():
-        model.load_weights(done)
-        return
-    keras.utils.set_random_seed(settings.seed)
-    batches = PoolBatches(pool, targets, weights, settings)
-    steps = len(batches) * settings.epochs
+def report_epoch(epoch: int, settings: FitSettings, loss: float, accuracy: float) -> None:
+    """One line a finished epoch."""
+    _log.info("epoch %d of %d: loss %.4f, accuracy %.4f", epoch + 1, settings.epochs, loss, accuracy)
+
+
+def build_optimizer(settings: FitSettings, batches: int, average: bool) -> keras.optimizers.Optimizer:
+    """AdamW, its rate warming up and falling along a cosine over all epochs."""
+    steps = batches * settings.epochs
     schedule = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate * 0.05,
         steps - steps // 20,
@@ -138,26 +98,66 @@ def fine_tune(
         warmup_target=settings.learning_rate,
         warmup_steps=max(1, steps // 20),
     )
+    return keras.optimizers.AdamW(
+        schedule, weight_decay=settings.weight_decay, use_ema=average, ema_momentum=EMA if average else 0.99
+    )
+
+
+def fine_tune(
+    model: keras.Model,
+    batches: PoolBatches,
+    folder: Path,
+    strategy: Any | None = None,
+    on_batch: OnBatch = lambda _: None,
+) -> None:
+    """Train in place; an interrupted run goes on at its last finished epoch, a finished one is read, from `folder`.
+
+    `strategy` spreads the batches over several devices or machines, see training/together.py.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    done, settings = folder / "finished.weights.h5", batches.settings
+    if done.is_file() and strategy is None:  # of several workers, all have to agree that they are done
+        model.load_weights(done)
+        return
+    if not len(batches):
+        raise TrainingError(f"expected at least fit.batch ({settings.batch}) views, got fewer: lower fit.batch")
+    keras.utils.set_random_seed(settings.seed)
+    if strategy is not None:
+        from training.together import fit_together
+
+        fit_together(model, batches, folder, strategy, on_batch)
+    elif settings.policy == "float32":
+        _fit(model, batches, folder, on_batch)
+    else:
+        learner = copied(model, settings.policy)
+        _fit(learner, batches, folder, on_batch)
+        model.set_weights(learner.get_weights())
+    partial = folder / "partial.weights.h5"
+    model.save_weights(partial)
+    partial.rename(done)
+
+
+def _fit(model: keras.Model, batches: PoolBatches, folder: Path, on_batch: OnBatch) -> None:
+    settings = batches.settings
     model.compile(
-        optimizer=keras.optimizers.AdamW(
-            schedule, weight_decay=settings.weight_decay, use_ema=True, ema_momentum=0.995
-        ),
+        optimizer=build_optimizer(settings, len(batches), average=True),
         loss=[keras.losses.CategoricalCrossentropy(from_logits=True), old_knowledge_loss],
         loss_weights=[1.0, settings.keep_imagenet],
         metrics=[["accuracy"], []],
     )
-    callbacks: Sequence[Any] = [
-        StopOnNan(),
+    callbacks = [
+        _Watch(batches, on_batch),
         keras.callbacks.BackupAndRestore(str(folder / "backup"), delete_checkpoint=False),
         keras.callbacks.CSVLogger(str(folder / "curve.csv"), append=True),
-        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: batches.start_epoch(epoch)),
     ]
-    if os.environ.get("SORTER_TENSORBOARD", "1") == "1" and keras.backend.backend() == "tensorflow":
-        callbacks = [*callbacks, keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)]
+    piped: Any = batches
+    if keras.backend.backend() == "tensorflow":
+        piped = batches.as_dataset()
+        if os.environ.get("SORTER_TENSORBOARD", "1") == "1":
+            callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False))
     # Built now: a backup is restored before the first step, and would leave out the state of an optimizer that has none.
     model.optimizer.build(model.trainable_variables)
-    model.fit(batches, epochs=settings.epochs, callbacks=list(callbacks), shuffle=False, verbose=2)
-    model.save_weights(done)
+    model.fit(piped, epochs=settings.epochs, callbacks=callbacks, shuffle=False, verbose=0)
 
 
 def interpolate(before: list[np.ndarray], after: list[np.ndarray], alpha: float) -> list[np.ndarray]:

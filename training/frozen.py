@@ -1,12 +1,23 @@
-"""The frozen front of the network, compiled to LiteRT: the same numbers as Keras on a CPU, several times faster."""
+"""The frozen front of the network, compiled to LiteRT: the same numbers as Keras on a CPU, several times faster.
+
+Where there is a GPU, or no TensorFlow, Keras runs it itself.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from typing import Any
+from pathlib import Path
 
 import keras
 import numpy as np
+
+from edge.errors import ConfigError
+from training.backbones import build_backbone
+from training.devices import compiles_fronts
+from training.photos import DatasetError
+from training.recipe import Recipe
+from training.run_folder import Run
+from training.runner import Front
 
 
 def compile_float(model: keras.Model, half: bool = False) -> bytes:
@@ -29,17 +40,60 @@ def compile_float(model: keras.Model, half: bool = False) -> bytes:
     return content
 
 
-class FloatRunner:
-    """Runs a float flatbuffer on prepared crops, one at a time, on one thread."""
+def run_in_batches(model: keras.Model) -> Front:
+    """The front where no LiteRT file is compiled: Keras itself, on whatever its backend computes on."""
 
-    def __init__(self, content: bytes, threads: int = 1) -> None:
-        from ai_edge_litert.interpreter import Interpreter
+    def run(views: np.ndarray) -> list[np.ndarray]:
+        pixels = views.astype(np.float32) - 127.0
+        return [np.asarray(part) for part in model.predict(pixels, batch_size=64, verbose=0)]
 
-        self._interpreter = Interpreter(model_content=content, num_threads=threads)
-        self._runner: Any = self._interpreter.get_signature_runner()
-        (self._input,) = self._runner.get_input_details()
+    return run
 
-    def run(self, view: np.ndarray) -> list[np.ndarray]:
-        """Outputs in the model's order, each without the batch axis, for uint8 (height, width, 3)."""
-        result = self._runner(**{self._input: (view.astype(np.float32) - 127.0)[None]})
-        return [result[name][0] for name in sorted(result)]
+
+def frozen_front(recipe: Recipe, data: Path, run: Run) -> bytes | Front:
+    """Activations, features and old classes of the untouched network, and the teacher's scores, for any view."""
+    file = run.folder / "frozen.tflite"
+    if compiles_fronts() and file.is_file():
+        return file.read_bytes()
+    backbone = build_backbone(recipe.network, len(recipe.labels), data)
+    old = keras.layers.Dense(backbone.head[0].shape[1])
+    image = keras.Input(backbone.front.inputs[0].shape[1:], name="image")
+    activations = backbone.front(image)
+    features = backbone.back(activations)[1]
+    outputs = [activations, features, old(features)]
+    old.set_weights(list(backbone.head))
+    if recipe.fit.teacher is not None:
+        outputs.append(_teacher(recipe, data)(image))
+    frozen = keras.Model(image, outputs)
+    if not compiles_fronts():
+        return run_in_batches(frozen)
+    file.write_bytes(compile_float(frozen))
+    return file.read_bytes()
+
+
+def _teacher(recipe: Recipe, data: Path) -> keras.Model:
+    """A larger network for the same labels; takes our pixels, brought to its own size."""
+    path = data / str(recipe.fit.teacher)
+    if path.is_dir():
+        labels = Run(path).recipe().labels
+        if recipe.labels != labels:
+            raise ConfigError(
+                f"fit.teacher: {path}: expected the labels {', '.join(recipe.labels)}, got {', '.join(labels)}"
+            )
+        teacher = Run(path).load_network()
+    elif path.is_file() and path.suffix == ".keras":
+        teacher = keras.saving.load_model(path, compile=False)
+    else:
+        raise DatasetError(f"fit.teacher: {path}: expected a finished run folder or a .keras file")
+    if teacher.outputs[0].shape[1:] != (len(recipe.labels),):
+        raise ConfigError(
+            f"fit.teacher: {path}: expected {len(recipe.labels)} scores, got {teacher.outputs[0].shape[1:]}"
+        )
+    size = teacher.inputs[0].shape[1:3]
+    image = keras.Input((recipe.network.size, recipe.network.size, 3))
+    same = tuple(size) == tuple(image.shape[1:3])
+    return keras.Model(
+        image,
+        teacher(image if same else keras.layers.Resizing(*size)(image)),
+        name="teacher",
+    )

@@ -18,6 +18,7 @@ from edge.errors import SorterError
 from edge.types import Image
 from training.photos import LabelledPhoto, load_small
 
+_BITS = np.array([value.bit_count() for value in range(256)], np.uint8)
 NEAR = 6  # bits of 64 by which hashes of the same scene differ at most
 
 
@@ -97,7 +98,7 @@ def _group(names: Sequence[str], hashes: Sequence[int]) -> dict[str, int]:
         return index
 
     for index in range(len(hashes)):
-        distance = np.bitwise_count(table[index + 1 :] ^ table[index]).sum(axis=1)
+        distance = _BITS[table[index + 1 :] ^ table[index]].sum(axis=1)
         for other in np.flatnonzero(distance <= NEAR):
             parent[root(index + 1 + int(other))] = root(index)
     members: dict[int, list[str]] = defaultdict(list)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
-from collections.abc import Callable, Sequence
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +18,7 @@ import numpy as np
 from edge.bundle.preprocess import InputGeometry
 from edge.types import Image
 from training.backgrounds import Generator
-from training.frozen import FloatRunner
+from training.runner import FloatRunner, Front
 from training.views import Mask, Surroundings, ViewSettings, make_view, nothing_view
 
 _log = logging.getLogger(__name__)
@@ -75,69 +78,104 @@ def plan_views(labels: np.ndarray, repeats: Sequence[float], rounds: int, nothin
 
 @dataclass(frozen=True)
 class Pool:
-    """Outputs of the frozen network, float16, one row a view: activations, features (1280), ImageNet scores (1000)."""
+    """Outputs of the frozen network, float16, one row a view: activations, features, scores of its old classes.
+
+    `teacher` holds the scores of a larger network for the recipe's own labels, where there is one.
+    """
 
     activations: np.ndarray
     features: np.ndarray
     imagenet: np.ndarray
+    teacher: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.activations)
 
 
-_FILES = ("activations", "features", "imagenet")
-_worker: dict[str, object] = {}
+_FILES = ("activations", "features", "imagenet", "teacher")
+_SPAN = 128
+_worker: dict[str, Any] = {}
 
 
-def _start_worker(studio: Studio, plan: ViewPlan, model: bytes, folder: Path) -> None:
+def _start_worker(studio: Studio, plan: ViewPlan, compiled: bytes | None) -> None:
     cv2.setNumThreads(1)
-    _worker.update(
-        studio=studio,
-        plan=plan,
-        runner=FloatRunner(model),
-        files=[np.load(folder / f"{name}.npy", mmap_mode="r+") for name in _FILES],
-    )
+    _worker.update(studio=studio, plan=plan, runner=FloatRunner(compiled) if compiled is not None else None)
 
 
-def _render(span: tuple[int, int]) -> tuple[int, int]:
-    studio, plan, runner, files = (_worker[name] for name in ("studio", "plan", "runner", "files"))
-    assert isinstance(studio, Studio)
-    assert isinstance(plan, ViewPlan)
-    assert isinstance(runner, FloatRunner)
-    assert isinstance(files, list)
-    for index in range(*span):
-        for file, output in zip(files, runner.run(studio.view(plan, index)), strict=True):
-            file[index] = output
-    return span
+def _render(span: tuple[int, int]) -> tuple[int, list[np.ndarray]]:
+    """The views of a span, or what the compiled front makes of them."""
+    studio: Studio = _worker["studio"]
+    views = (studio.view(_worker["plan"], index) for index in range(*span))
+    runner: FloatRunner | None = _worker["runner"]
+    if runner is None:
+        return span[0], [np.stack(list(views))]
+    rows = [[part.astype(np.float16) for part in runner.run(view)] for view in views]
+    return span[0], [np.stack(column) for column in zip(*rows, strict=True)]
 
 
 def render_pool(
-    studio: Studio, plan: ViewPlan, model: bytes, folder: Path, processes: int, on_progress: Callable[[int], None]
+    studio: Studio,
+    plan: ViewPlan,
+    front: bytes | Front,
+    folder: Path,
+    processes: int,
+    on_progress: Callable[[int], None],
 ) -> Pool:
-    """Render all views of a plan; spans that an interrupted run finished are not rendered again."""
+    """Render all views of a plan; spans that an interrupted run finished are not rendered again.
+
+    A front that is a compiled file runs in the processes beside the rendering; any other here, in batches.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     ledger = folder / "done.json"
-    done: set[int] = set()
-    if ledger.is_file():
-        done = set(json.loads(ledger.read_text()))
-    else:
-        shapes = [
-            output.shape
-            for output in FloatRunner(model).run(np.zeros((studio.geometry.height, studio.geometry.width, 3), np.uint8))
-        ]
-        for name, shape in zip(_FILES, shapes, strict=True):
-            np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float16, (len(plan), *shape)).flush()
-    spans = [(start, min(start + 128, len(plan))) for start in range(0, len(plan), 128)]
-    missing = [span for span in spans if span[0] not in done]
-    on_progress(sum(end - start for start, end in spans if start in done))
-    if missing:
-        # A forked interpreter hangs: XNNPACK's threads do not come along.
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(processes, _start_worker, (studio, plan, model, folder)) as pool:
-            for span in pool.imap_unordered(_render, missing):
-                done.add(span[0])
-                partial = ledger.with_suffix(".part")
-                partial.write_text(json.dumps(sorted(done)))
-                partial.rename(ledger)
-                on_progress(span[1] - span[0])
-    return Pool(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in _FILES))
+    done: set[int] = set(json.loads(ledger.read_text())) if ledger.is_file() else set()
+    missing = [(at, min(at + _SPAN, len(plan))) for at in range(0, len(plan), _SPAN) if at not in done]
+    on_progress(len(plan) - sum(end - start for start, end in missing))
+    for start, outputs in _made(studio, plan, front, missing, processes):
+        _write(folder, outputs, start, len(plan))
+        done.add(start)
+        partial = ledger.with_suffix(".part")
+        partial.write_text(json.dumps(sorted(done)))
+        partial.rename(ledger)
+        on_progress(len(outputs[0]))
+    files = [folder / f"{name}.npy" for name in _FILES]
+    return Pool(*(np.load(file, mmap_mode="r") for file in files if file.is_file()))
+
+
+def _made(
+    studio: Studio, plan: ViewPlan, front: bytes | Front, spans: Sequence[tuple[int, int]], processes: int
+) -> Iterator[tuple[int, Sequence[np.ndarray]]]:
+    """The start and the front's outputs of each span, in the order in which they are ready."""
+    if not spans:
+        return
+    compiled = front if isinstance(front, bytes) else None
+    waiting = threading.Semaphore(2 * processes)
+
+    def handed_out() -> Iterator[tuple[int, int]]:
+        for span in spans:
+            waiting.acquire()  # a slow front must not let rendered views pile up
+            yield span
+
+    # A forked interpreter hangs: XNNPACK's threads do not come along.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes, _start_worker, (studio, plan, compiled)) as pool:
+        try:
+            for start, made in pool.imap_unordered(_render, handed_out()):
+                waiting.release()
+                yield start, made if isinstance(front, bytes) else front(made[0])
+        finally:
+            waiting.release(len(spans))  # the pool's own thread may stand there, and is joined
+
+
+def _write(folder: Path, outputs: Sequence[np.ndarray], start: int, count: int) -> None:
+    for name, rows in zip(_FILES, outputs, strict=False):
+        file = folder / f"{name}.npy"
+        if not file.is_file():
+            partial = file.with_suffix(".part")
+            made = np.lib.format.open_memmap(partial, "w+", np.float16, (count, *rows.shape[1:]))
+            with partial.open("r+b") as opened:
+                # A hole in a mapped file that finds no room on the disk kills the process; this raises.
+                os.posix_fallocate(opened.fileno(), 0, made.offset + made.nbytes)
+            partial.rename(file)
+        whole = np.load(file, mmap_mode="r+")
+        whole[start : start + len(rows)] = rows
+        whole.flush()

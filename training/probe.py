@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from training.photos import DatasetError
+
 
 def fit_probe(
     features: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, strength: float = 0.01
@@ -15,7 +17,7 @@ def fit_probe(
     model = LogisticRegression(C=strength, max_iter=150)
     model.fit(features[known].astype(np.float32), labels[known], sample_weight=weights[known])
     if list(model.classes_) != list(range(classes)):
-        raise ValueError(f"expected views of all {classes} labels, got {list(model.classes_)}")
+        raise DatasetError(f"expected views of all {classes} labels, got {len(model.classes_)}: raise rounds or repeat")
     kernel, bias = model.coef_.T, model.intercept_
     if classes == 2:  # scikit-learn gives the second label's row only
         kernel, bias = np.concatenate([-kernel, kernel], axis=1) / 2, np.concatenate([-bias, bias]) / 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -41,7 +41,12 @@ class Backgrounds(_Strict):
 
 
 class Network(_Strict):
-    """The backbone and its input. `frozen_blocks` of EfficientNet-Lite0's 16 stay as ImageNet left them."""
+    """The backbone and its input.
+
+    `backbone` is efficientnet_lite0, a KerasHub preset, a preset's folder, or a class of keras.applications;
+    `weights` is a local file (of keras.applications also "imagenet"; a preset brings its own). `frozen_blocks` of
+    EfficientNet-Lite0's 16 stay as they were pre-trained, or as many sixteenths of another backbone's layers.
+    """
 
     backbone: str = "efficientnet_lite0"
     weights: str | None = None
@@ -68,7 +73,9 @@ class Fit(_Strict):
     """Fine-tuning, see training/finetune.py.
 
     `cycles` are epochs, the learning rate falling to nothing in each (Loshchilov and Hutter, SGDR, 2017);
-    an alpha lies between the probe (0) and the fine-tuned weights (1).
+    an alpha lies between the probe (0) and the fine-tuned weights (1). `teacher` is the run folder or .keras file of
+    a larger network for the same labels, which takes pixels minus 127; its answers make up `distill` of the targets.
+    `precision` auto is mixed_bfloat16 on a GPU that has it.
     """
 
     cycles: tuple[Annotated[int, Field(ge=1)], ...] = (4, 3)
@@ -77,6 +84,10 @@ class Fit(_Strict):
     weight_decay: float = Field(default=1e-4, ge=0.0)
     label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
     mixup: float = Field(default=0.2, ge=0.0)
+    cutmix: float = Field(default=0.0, ge=0.0)
+    teacher: str | None = None
+    distill: Share = 0.5
+    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     keep_imagenet: float = Field(default=0.5, ge=0.0)
     alphas: tuple[Share, ...] = (0.3, 0.5, 0.7, 0.85, 1.0)
 
@@ -85,7 +96,7 @@ class Recipe(_Strict):
     """Everything that decides what a run makes, except for the photos themselves."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] = Field(min_length=2)
     sheets: tuple[str, ...] = ()
     held_out: str | None = None
     seed: int = 5

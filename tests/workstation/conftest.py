@@ -66,7 +66,8 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
 def tiny_run(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run over the tiny data."""
     from training.recipe import load_recipe
-    from training.train import Run, train
+    from training.run_folder import Run
+    from training.train import train
 
     folder = tmp_path_factory.mktemp("run")
     train(load_recipe(str(tiny_data / "tiny.toml")), tiny_data, Run(folder), 1, lambda *_: None)

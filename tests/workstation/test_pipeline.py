@@ -16,7 +16,7 @@ from edge.bundle.interpreter import open_interpreter
 from edge.cli import root
 from edge.clock import SystemClock
 from edge.errors import ConfigError
-from training.train import Run
+from training.run_folder import Run
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,21 @@ def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"format": 99}')
     with pytest.raises(ConfigError, match="format 1, got 99"):
         Run(tmp_path).read()
+
+
+def test_a_damaged_run_and_a_recipe_of_another_version_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"format": 1, "recipe": {"name": "x", "colour": "red"}}')
+    with pytest.raises(ConfigError, match="another version"):
+        Run(tmp_path).recipe()
+    (tmp_path / "run.json").write_text('{"format": 1, "rec')
+    with pytest.raises(ConfigError, match="damaged"):
+        Run(tmp_path).read()
+
+
+def test_a_folder_in_which_another_training_works_is_left_alone(tmp_path: Path) -> None:
+    refused = pytest.raises(ConfigError, match="another training is at work")
+    with Run(tmp_path).locked(wait=False), refused, Run(tmp_path).locked(wait=False):
+        pass
 
 
 def test_an_unfinished_run_is_not_converted(tmp_path: Path, tiny_data: Path) -> None:

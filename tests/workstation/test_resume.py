@@ -42,14 +42,16 @@ class Deadly(np.ndarray):
 def train_on(pool: Pool, folder: Path) -> list[np.ndarray]:
     import keras
 
+    from training.batches import FitSettings, PoolBatches, soft_targets
     from training.efficientnet_lite import BLOCKS, build_back
-    from training.finetune import FitSettings, fine_tune, soft_targets, with_old_head
+    from training.finetune import fine_tune, with_old_head
 
     keras.utils.set_random_seed(3)
     back = build_back(SHAPE, BLOCKS, CLASSES, dropout=0.0)
     model = with_old_head(back, (np.zeros((1280, 1), np.float32), np.zeros(1, np.float32)))
     targets = soft_targets(np.arange(32) % CLASSES, CLASSES, 0.1)
-    fine_tune(model, pool, targets, np.ones(32, np.float32), FitSettings(epochs=3, batch=8), folder)
+    batches = PoolBatches(pool, targets, np.ones(32, np.float32), FitSettings(epochs=3, batch=8))
+    fine_tune(model, batches, folder)
     return [np.asarray(weights) for weights in back.get_weights()]
 
 

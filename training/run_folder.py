@@ -1,0 +1,138 @@
+"""A run folder: what a training began with, what it made, and what made it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+from pydantic import ValidationError
+
+from edge.errors import ConfigError
+from training.backbones import OWN
+from training.photos import data_digest
+from training.recipe import Recipe
+from training.studio import TrainingSet
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder: run.json, network.keras, curves, the pools (which may be deleted once it is finished)."""
+
+    folder: Path
+
+    @property
+    def network(self) -> Path:
+        return self.folder / "network.keras"
+
+    @contextlib.contextmanager
+    def locked(self, wait: bool) -> Iterator[None]:
+        """Make the folder and keep it to this process.
+
+        Raises:
+            ConfigError: another process has it, and `wait` is false.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigError(f"{self.folder}: another training is at work in it: give another --run") from None
+            yield
+
+    def read(self) -> dict[str, Any]:
+        """Return run.json.
+
+        Raises:
+            ConfigError: this is no finished run, or one of another version.
+        """
+        file = self.folder / "run.json"
+        if not file.is_file():
+            raise ConfigError(f"{self.folder}: no finished run (run.json is missing): run 'sorter train' to its end")
+        try:
+            written: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError:
+            raise ConfigError(f"{file}: damaged (no JSON): remove it and give 'sorter train' again") from None
+        if written.get("format") != FORMAT:
+            raise ConfigError(
+                f"{self.folder}: expected a run folder of format {FORMAT}, got {written.get('format')}: train anew"
+            )
+        return written
+
+    def recipe(self) -> Recipe:
+        """The recipe that the finished run was made by.
+
+        Raises:
+            ConfigError: it is one of another version.
+        """
+        try:
+            return Recipe.model_validate(self.read()["recipe"])
+        except (ValidationError, KeyError):
+            raise ConfigError(f"{self.folder}: its recipe is of another version of sorter: train anew") from None
+
+    def load_network(self) -> keras.Model:
+        """The finished network: pixels minus 127 -> scores."""
+        if self.recipe().network.backbone != OWN:
+            importlib.import_module("keras_hub")  # its layers are known to Keras from then on
+        return keras.saving.load_model(self.network, compile=False)
+
+
+def claim(recipe: Recipe, run: Run) -> None:
+    """Write the recipe into the folder, or refuse a folder that another recipe began."""
+    file = run.folder / "recipe.json"
+    if file.is_file():
+        try:
+            same = Recipe.model_validate_json(file.read_text(encoding="utf-8")) == recipe
+        except ValueError:  # of another version, or cut off
+            same = False
+        if not same:
+            raise ConfigError(f"{run.folder}: begun with another recipe: give another --run, or remove the folder")
+    file.write_text(recipe.model_dump_json(indent=2), encoding="utf-8")
+
+
+def record(
+    recipe: Recipe,
+    training: TrainingSet,
+    validation: TrainingSet,
+    table: list[dict[str, float]],
+    best: dict[str, float],
+) -> dict[str, Any]:
+    """What run.json says."""
+    names = (
+        "keras",
+        "keras-hub",
+        "tensorflow",
+        "jax",
+        "torch",
+        "numpy",
+        "opencv-python-headless",
+        "scikit-learn",
+    )
+    packages = {}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            packages[name] = importlib.metadata.version(name)
+    return {
+        "format": FORMAT,
+        "recipe": recipe.model_dump(mode="json"),
+        "backend": keras.backend.backend(),
+        "data_digest": data_digest(training.photos),
+        "photos": len(training.photos),
+        "validation_photos": len(validation.photos),
+        "packages": packages,
+        "python": platform.python_version(),
+        "processors": os.cpu_count(),
+        "sweep": table,
+        "chosen": best,
+    }
