@@ -12,6 +12,7 @@ from edge.simulate.bin import BinScene, Visit
 from edge.simulate.build import Conditions, build_virtual_run, run_and_score
 from edge.simulate.run import VirtualRun
 from edge.simulate.variant import Changes, simulated_variant
+from edge.types import Reason
 
 STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
 
@@ -47,6 +48,14 @@ def test_a_hand_and_what_it_takes_away_again_are_no_items() -> None:
     run_and_score(settings, run, 18)
     assert scene.items == []
     assert run.records == []
+
+
+def test_two_at_once_and_what_is_larger_than_the_view_go_to_residual_with_the_reason() -> None:
+    settings = station("bin-lids")
+    run, scene = run_with(settings, [(4, Visit.TWO_ITEMS), (16, Visit.LARGE_ITEM), (30, Visit.ONE_ITEM)])
+    result = run_and_score(settings, run, 32)
+    assert [record.reason for record in run.records][:3] == [Reason.TOO_CLOSE, Reason.TOO_CLOSE, Reason.TOO_LARGE]
+    assert len(run.records) == result.items == len(scene.items) == 4
 
 
 def test_nothing_for_a_quarter_of_an_hour_is_nothing() -> None:

@@ -99,9 +99,44 @@ def test_the_same_place_again_counts_again() -> None:
     assert len(watch(place(things, 12.0))) == 2
 
 
-def test_two_at_once_are_two() -> None:
+def test_two_at_once_are_two_that_cannot_be_dropped_one_by_one() -> None:
     things = [Put(40, 120, 2.0), Put(220, 130, 2.1, colour=(40, 80, 200))]
-    assert len(watch(place(things, 6.0))) == 2
+    items = watch(place(things, 6.0))
+    assert [item.concern for item in items] == [Reason.TOO_CLOSE] * 2
+    assert sorted(round(item.crops[0].box.centre[0], -1) for item in items) == [70, 250]
+
+
+def test_nothing_is_decided_while_a_hand_is_in_the_picture() -> None:
+    """The second thing's hand comes in before the first one has been looked at: they belong to one visit."""
+    things = [Put(40, 120, 2.0), Put(220, 130, 3.4, colour=(40, 80, 200))]
+    items = watch(place(things, 8.0))
+    assert [item.concern for item in items] == [Reason.TOO_CLOSE] * 2
+    assert min(seconds(item) for item in items) > 3.4
+
+
+def test_what_is_taken_away_at_once_is_none() -> None:
+    assert watch(place([Put(100, 120, 2.0, until=2.6)], 6.0)) == []
+
+
+def test_a_thing_in_the_place_of_another_counts_although_the_place_was_never_empty_at_rest() -> None:
+    things = [Put(100, 120, 2.0, until=5.0), Put(104, 124, 5.1, colour=(60, 160, 70), width=50)]
+    assert [item.concern for item in watch(place(things, 9.0))] == [None, None]
+
+
+def test_a_thing_that_stays_is_not_counted_again_when_another_is_put_beside_it() -> None:
+    things = [Put(40, 120, 2.0), Put(220, 130, 6.0, colour=(40, 80, 200))]
+    items = watch(place(things, 10.0))
+    assert [item.concern for item in items] == [None, None]
+    assert [round(item.crops[0].box.centre[0], -1) for item in items] == [70, 250]
+
+
+def test_nothing_is_looked_at_while_the_plate_moves_and_what_is_left_counts_anew() -> None:
+    frames = list(place([Put(100, 120, 2.0, hand=False)], 8.0))
+    stroke = range(NS_PER_S * 5, NS_PER_S * 6)
+    trigger = BinTrigger(station(), lambda at: at in stroke)
+    items = [item for frame in frames for item in trigger.observe(frame)]
+    assert [at in stroke for at in (item.crossed_at for item in items)] == [False, False]
+    assert items[0].crossed_at < stroke.start < stroke.stop < items[1].crossed_at
 
 
 def test_a_hand_that_brings_nothing_is_no_item() -> None:
