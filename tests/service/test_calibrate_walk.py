@@ -113,11 +113,9 @@ def test_the_region_that_is_drawn_on_the_page_is_taken(tmp_path: Path) -> None:
     connection.request("POST", f"{path}region", drawn, {"Content-Type": "application/json"})
     assert connection.getresponse().status == 200
     terminal.expect(r"Drawn: 400 x 440 at \(10, 20\)")
-    terminal.expect(ENTER)
-    terminal.sendintr()
-    terminal.expect(pexpect.EOF)
+    terminal.expect(ENTER)  # and the step goes on
     terminal.close()
-    assert terminal.exitstatus == 130
+    assert not (tmp_path / "calibration.toml").exists()
 
 
 def test_stopping_half_way_keeps_the_old_calibration(walked: Path) -> None:
