@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from edge.simulate.sweep import Row
 
 SWEEP_COLUMNS = (
-    "belt mm/s", "items/min", "items", "missed", "doubled", "mis-timed",
-    "purity", "recovery", "residual", "least margin ms", "most trouble",
+    "mm/s", "a min", "items", "missed", "doubled", "astray", "purity", "recovery", "residual", "margin", "lost"
 )  # fmt: skip
+SWEEP_NOTE = (
+    "astray: landed elsewhere than decided. margin: least time from a decision to its stroke, ms. "
+    "lost: share that the worst trouble of a fast belt took."
+)
 
 
 def print_run(station: Station, score: Score) -> None:
@@ -47,18 +50,19 @@ def print_run(station: Station, score: Score) -> None:
 
 def print_sweep(station: Station, rows: Sequence[Row], words: str) -> None:
     """Print the runs side by side, and at which speed it broke."""
-    table = Table(*SWEEP_COLUMNS, title=f"{station.name}, seed {station.simulation.seed}", title_justify="left")
-    for column in table.columns[:-1]:
-        column.justify = "right"
+    table = Table(box=None, padding=(0, 1, 0, 0), title=f"{station.name}, seed {station.simulation.seed}")
+    table.title_justify = "left"
+    for name in SWEEP_COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        score, (cause, share) = row.score, row.trouble
+        score = row.score
         numbers = (f"{row.speed_mm_per_s:g}", f"{row.items_per_min:g}")
         counts = (str(n) for n in (score.items, score.missed, score.doubled + score.phantom, score.mis_timed))
         shares = (_share(v) for v in (score.diverted.purity, score.diverted.recovery, score.residual_share))
-        trouble = f"{share:.1%}: {cause}" if share else "none"
-        table.add_row(*numbers, *counts, *shares, f"{score.margin.least:.0f}", trouble)
-    Console().print(table)
-    Console().print(words, highlight=False)
+        table.add_row(*numbers, *counts, *shares, f"{score.margin.least:.0f}", f"{row.trouble[1]:.1%}")
+    console = Console()
+    console.print(table)
+    console.print(f"{SWEEP_NOTE}\n{words}", highlight=False)
 
 
 def sweep_figures(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -56,7 +56,8 @@ def sweep(station: Station, run: Play) -> Iterator[Row]:
     speed = station.belt.speed_mm_per_s
     for rate in RATES:
         yield _row(_loaded(station, rate, speed), run)
-    while (speed := speed * FASTER) <= FASTEST_MM_PER_S:
+    while speed < FASTEST_MM_PER_S:
+        speed = min(speed * FASTER, FASTEST_MM_PER_S)
         row = _row(_loaded(station, RATES[1], speed), run)
         yield row
         if row.broke:
