@@ -67,8 +67,11 @@ def frozen_front(recipe: Recipe, data: Path, run: Run) -> bytes | Front:
     frozen = keras.Model(image, outputs)
     if not compiles_fronts():
         return run_in_batches(frozen)
-    file.write_bytes(compile_float(frozen))
-    return file.read_bytes()
+    content = compile_float(frozen)
+    partial = file.with_suffix(".part")  # a disk may fill up half-way, and a cut-off file would be taken for whole
+    partial.write_bytes(content)
+    partial.rename(file)
+    return content
 
 
 def _teacher(recipe: Recipe, data: Path) -> keras.Model:
