@@ -66,5 +66,5 @@ def test_two_workers_end_with_the_same_weights(tiny_data: Path, tmp_path: Path) 
 
 def test_a_wrong_tf_config_says_what_is_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 3}}')
-    with pytest.raises(ConfigError, match=r"TF_CONFIG: expected .* task.index 3 of 1 workers"):
+    with pytest.raises(ConfigError, match=r"(?s)TF_CONFIG: expected .*task.index 3 of 1 workers"):
         worker_number()
