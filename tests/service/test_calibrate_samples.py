@@ -40,6 +40,7 @@ def test_photos_are_what_the_model_gets_and_lie_by_label(tmp_path: Path, bundle:
         person = Noting(bench.world, Onlooker())
         wanted = Wanted(("plastic", "metal"), 2, bundle.manifest.geometry, "now")
         folder = take_samples(bench, person, wanted, tmp_path)
+        bench.world.run_due(bench.clock.now())
         assert bench.world.surface.speed == 0
     assert person.put == ["plastic", "plastic", "metal", "metal"]
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png")) == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tomllib
@@ -25,6 +26,8 @@ def begin(folder: Path, *arguments: str) -> pexpect.spawn:
         timeout=PATIENCE_S,
         encoding="utf-8",
         dimensions=(40, 120),
+        # A shell that runs the tests in the background has Ctrl-C ignored, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
