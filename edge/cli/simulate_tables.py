@@ -18,7 +18,7 @@ SWEEP_COLUMNS = (
 )  # fmt: skip
 SWEEP_NOTE = (
     "astray: landed elsewhere than decided. margin: least time from a decision to its stroke, ms. "
-    "lost: share that the worst trouble of a fast belt took."
+    "lost: share of items that a belt too fast took, whatever the model thinks of them."
 )
 
 

@@ -18,14 +18,14 @@ RATES: Final = (120.0, 240.0, 480.0)
 FASTER: Final = 1.5
 FASTEST_MM_PER_S: Final = 5000.0
 BROKEN: Final = 0.1
-"""Share of items lost to one cause from which on a station does not keep up."""
+"""Share of items lost to a belt that is too fast from which on a station does not keep up."""
 # What a belt that is too fast brings about, and not a model that is not sure or two items that came too close.
 _TOO_FAST: Final = (Reason.LATE, Reason.NOT_CLASSIFIED, Reason.SLIPPED, Reason.DIVERTER_BUSY, Reason.TOO_CLOSE)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One run of the sweep; `trouble` is the cause that took most items and the share that it took."""
+    """One run of the sweep; `trouble` is the cause that took most items, and the share that all causes together took."""
 
     speed_mm_per_s: float
     items_per_min: float
@@ -70,7 +70,7 @@ def explain(rows: Sequence[Row]) -> str:
     if not last.broke:
         return f"It keeps up at all of these speeds, up to {last.speed_mm_per_s:g} mm/s."
     cause, share = last.trouble
-    return f"It breaks at {last.speed_mm_per_s:g} mm/s: {share:.0%} of the items are lost because {cause}."
+    return f"It breaks at {last.speed_mm_per_s:g} mm/s: {share:.0%} of the items are lost, most because {cause}."
 
 
 def _loaded(station: Station, rate: float, speed: float) -> Station:
@@ -88,4 +88,4 @@ def _trouble(score: Score) -> tuple[str, float]:
     counts["they were not seen, or seen twice"] = score.missed + score.doubled + score.phantom
     counts["they landed elsewhere than decided"] = score.mis_timed
     cause = max(counts, key=counts.__getitem__)
-    return cause, counts[cause] / max(1, score.items)
+    return cause, sum(counts.values()) / max(1, score.items)

@@ -39,7 +39,7 @@ def test_three_rates_then_faster_belts_until_it_breaks() -> None:
     ]  # fmt: skip
     assert [row.broke for row in rows] == [False] * 4 + [True]
     assert explain(rows) == (
-        "It breaks at 2250 mm/s: 30% of the items are lost because decided too late to reach the diverter."
+        "It breaks at 2250 mm/s: 30% of the items are lost, most because decided too late to reach the diverter."
     )
 
 
