@@ -32,6 +32,8 @@ from training.run_folder import Run
 from training.studio import build_studio, read_sets
 
 LARGEST_LOSS = 0.005
+# A label that validation hardly confuses would get a threshold near 0.4, and with it whatever the network never saw.
+LEAST_SCORE = 0.7
 GOLDEN_PHOTOS = Path(__file__).parent.parent / "edge" / "simulate" / "photos"
 Progress = Callable[[str], None]
 
@@ -142,7 +144,9 @@ def _fit(plain: Scored, shifted: Scored, checks: _Checks, recipe: Recipe, purity
     scores = np.concatenate([plain.scores, shifted.scores])
     known = labels >= 0
     temperature = measures.fit_temperature(scores[known], labels[known])
-    found = measures.fit_thresholds(measures.softmax(scores, temperature), labels, len(recipe.labels), purity)
+    found = measures.fit_thresholds(
+        measures.softmax(scores, temperature), labels, len(recipe.labels), purity, least=LEAST_SCORE
+    )
     minimum = {name: round(score, 3) for name, score in zip(recipe.labels, found.minimum_score, strict=True)}
     return Thresholds(temperature=temperature, minimum_score=minimum, purity=purity)
 

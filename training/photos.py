@@ -133,7 +133,7 @@ def data_digest(photos: Iterable[LabelledPhoto]) -> str:
     return digest.hexdigest()
 
 
-def load_small(path: Path, longer_side: int = 320) -> Image:
+def load_small(path: Path, longer_side: int = 400) -> Image:
     """Read a photo and bring it down to `longer_side`; smaller ones stay as they are."""
     pixels = load_photo(path)
     height, width = pixels.shape[:2]

@@ -21,7 +21,7 @@ class ViewSettings:
     """Shares of the kinds of views, and how strong light and colour change (0: not at all, 1: as on the worst belts)."""
 
     composite_share: float = 0.55
-    plain_share: float = 0.12  # the photo as the device would prepare it whole, only mirrored
+    plain_share: float = 0.12  # the photo as the device would prepare it whole, only mirrored and turned by right angles
     strength: float = 1.0
     clutter_share: float = 0.15
 
@@ -47,7 +47,7 @@ def make_view(
         return prepare_crop(photo, None, geometry)
     kind = rng.random()
     if kind < settings.plain_share:
-        return _mirrored(prepare_crop(photo, None, geometry), rng)
+        return _turned(prepare_crop(photo, None, geometry), rng)
     if kind < settings.plain_share + settings.composite_share and mask is not None:
         view = _composite(photo, mask, geometry.width, around, rng, settings)
     else:
@@ -125,6 +125,11 @@ def _pasted(
     # The board's light is baked into the object; another surface throws another amount of it.
     lit = np.asarray(warped, dtype=np.float32) * rng.uniform(0.65, 1.2) * rng.uniform(0.92, 1.08, 3)
     return np.asarray(lit * soft + canvas * (1 - soft))
+
+
+def _turned(view: Image, rng: Generator) -> Image:
+    """One of the square's eight symmetries."""
+    return _mirrored(np.ascontiguousarray(np.rot90(view, int(rng.integers(4)))), rng)
 
 
 def _mirrored(view: Image, rng: Generator) -> Image:
