@@ -21,7 +21,7 @@ class ViewSettings:
     """Shares of the kinds of views, and how strong light and colour change (0: not at all, 1: as on the worst belts)."""
 
     composite_share: float = 0.55
-    plain_share: float = 0.12  # the photo as the device would prepare it whole, only mirrored and turned by right angles
+    plain_share: float = 0.12  # the photo whole, as the device would prepare it, only mirrored and turned
     strength: float = 1.0
     clutter_share: float = 0.15
 
