@@ -24,7 +24,7 @@ from edge.types import Crop, Event, Frame, Prediction, Reason
 
 DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"
 SECONDS = 20
-# Opening a model keeps other threads waiting 5 ms at the most (measured); ten times that is taken from the vision here.
+# Opening a model keeps other threads waiting 7 to 9 ms at the most (measured); 50 ms are taken from the vision here.
 HELD_MS = 50.0
 
 
