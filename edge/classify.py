@@ -57,9 +57,9 @@ class BundleClassifier:
     def _fuse(self, images: Iterable[Image]) -> Prediction:
         """Mean of the log-probabilities over the views: one view that is sure of a "no" weighs much.
 
-        It is not sharpened with their number, as it would be for independent views: views of one item err together
-        (on a simulated belt of photos not trained on, all six views of 95 % of the items got the same label, and one
-        temperature fitted best for 1, 2, 3 and 6 of them), so the thresholds fitted for single photos hold.
+        It is not sharpened with their number, as it would be for independent views: views of one item err together,
+        and nearly the same temperature fits best for any number of them (`benchmarks/views.py`), so the thresholds
+        fitted for single photos hold.
         """
         manifest = self.bundle.manifest
         total = np.zeros(len(manifest.labels))
