@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from math import comb
 from typing import Final, Literal
 
 import cv2
@@ -18,7 +19,7 @@ from edge.types import Image
 
 NOWHERE: Final = "none of them"
 GOOD = 0.9
-# Of the items that landed in a bin of their own, at most this share may be wrong.
+# Of the items that landed in a bin of their own, at most this share may be wrong; few items are given the doubt.
 MOST_WRONG = 0.05
 LEAST_MARGIN_MS = 20.0
 THUMBNAIL = 96
@@ -65,7 +66,8 @@ def judge(station: Station, checked: Sequence[Checked], miscounted: int, digest:
     diverted = sum(one.landed != RESIDUAL for one in checked)
     margins = [one.margin_ms for one in checked if one.margin_ms is not None]
     least = min(margins, default=0.0)
-    verdict = _verdict(right / len(checked), wrong / max(1, diverted), least if margins else None, miscounted)
+    surely = surely_more_than(MOST_WRONG, wrong, diverted)
+    verdict = _verdict(checked, surely, least if margins else None, miscounted)
     step = VerifyStep(
         measured_at="", of=digest, items=len(checked), right=right, least_margin_ms=round(least, 1), verdict=verdict
     )
@@ -83,11 +85,21 @@ def judge(station: Station, checked: Sequence[Checked], miscounted: int, digest:
     )
 
 
-def _verdict(right: float, wrong: float, margin_ms: float | None, miscounted: int) -> Literal["good", "usable", "bad"]:
-    if wrong > MOST_WRONG or (margin_ms is not None and margin_ms <= 0):
+def surely_more_than(share: float, wrong: int, count: int) -> bool:
+    """Tell whether so many wrong of so few would come by chance in less than one try of twenty (binomial tail)."""
+    fewer = sum(comb(count, k) * share**k * (1 - share) ** (count - k) for k in range(wrong))
+    return wrong > 0 and 1 - fewer < 0.05
+
+
+def _verdict(
+    checked: Sequence[Checked], too_many_wrong: bool, margin_ms: float | None, miscounted: int
+) -> Literal["good", "usable", "bad"]:
+    if too_many_wrong or (margin_ms is not None and margin_ms <= 0):
         return "bad"
     tight = margin_ms is not None and margin_ms < LEAST_MARGIN_MS
-    return "usable" if right < GOOD or tight or miscounted else "good"
+    right = sum(one.right for one in checked) / len(checked)
+    wrong = sum(one.wrong for one in checked) / max(1, sum(one.landed != RESIDUAL for one in checked))
+    return "usable" if right < GOOD or wrong > MOST_WRONG or tight or miscounted else "good"
 
 
 def report(station: Station, checked: Sequence[Checked], step: VerifyStep, lines: Sequence[str]) -> str:
