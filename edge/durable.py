@@ -74,11 +74,3 @@ def make_folder(folder: Path) -> None:
     for path in reversed(missing):
         path.mkdir(exist_ok=True)
         sync_folder(path.parent)
-
-
-def remove_leftovers(folder: Path) -> list[Path]:
-    """Remove what writes that a power cut interrupted left behind; only while nothing writes there."""
-    leftovers = sorted(path for path in folder.glob(f".*{_TEMPORARY}") if path.is_file())
-    for path in leftovers:
-        path.unlink(missing_ok=True)
-    return leftovers

@@ -64,11 +64,6 @@ class Bundle:
         return self.manifest.labels
 
 
-def bundle_filename(manifest: Manifest) -> str:
-    """NAME-VERSION.sorter."""
-    return f"{manifest.title}.sorter"
-
-
 def pack_bundle(manifest: Manifest, members: Mapping[str, bytes], key: Ed25519PrivateKey | None = None) -> bytes:
     """The bytes of a bundle file; the same input gives the same bytes.
 

@@ -9,9 +9,6 @@ from edge.calibrate.apply import stale_steps
 from edge.calibrate.record import Calibration
 from edge.config import Station
 
-# In the order in which they build on each other.
-STEPS = ("camera", "background", "belt", "diverters", "sensors", "thresholds", "verify")
-
 
 def needed_steps(station: Station) -> list[str]:
     """Return the steps that a station of this kind needs, in order."""

@@ -7,5 +7,8 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_STATION = Path("/etc/sorter/station.toml")
+from edge.store.start import STATION as DEFAULT_STATION
+
+__all__ = ["DEFAULT_STATION", "StationOption"]
+
 StationOption = Annotated[Path, typer.Option("--station", help="The station file.")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 import cv2
@@ -69,11 +68,6 @@ class Sprite:
         self._colours = cv2.copyMakeBorder(colours[window], _PAD, _PAD, _PAD, _PAD, cv2.BORDER_CONSTANT)
         self._alpha = cv2.copyMakeBorder(alpha[window], _PAD, _PAD, _PAD, _PAD, cv2.BORDER_CONSTANT)
         self._drawn: dict[tuple[Smear, int], tuple[Image, Image]] = {}
-
-    @cached_property
-    def silhouette(self) -> Mask:
-        """The object's own mask, (width, length)."""
-        return np.ascontiguousarray(self._alpha[_PAD:-_PAD, _PAD:-_PAD])
 
     def draw(self, frame: Image, left: float, top: int, smear: Smear) -> None:
         """Blend the object into the frame; its extent's left edge comes to `left`, its top edge to `top`."""
