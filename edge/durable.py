@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -34,8 +36,16 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644, calls: FileC
     # is atomic only within one file system.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_TEMPORARY}")
     try:
-        _write_new(temporary, content, mode, calls)
-        calls.replace(temporary, path)
+        descriptor = _open_locked(temporary, mode, calls)
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[calls.write(descriptor, left) :]
+            # Before the rename: otherwise a cut may leave the new name with none of its content.
+            calls.fsync(descriptor)
+            calls.replace(temporary, path)
+        finally:
+            calls.close(descriptor)
     except OSError:
         with suppress(OSError):
             calls.unlink(temporary)
@@ -43,16 +53,36 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644, calls: FileC
     sync_folder(path.parent, calls)
 
 
-def _write_new(path: Path, content: bytes, mode: int, calls: FileCalls) -> None:
-    descriptor = calls.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+def remove_leftovers(folder: Path, of: str = "") -> None:
+    """Remove what writes of the file `of` (of any file) left in the folder and below when they were cut off.
+
+    Files that a living process is writing stay; so does what the disk does not let us remove.
+    """
+    pattern = re.compile(rf"\.{re.escape(of) or '.+'}\.[0-9a-f]{{8}}{re.escape(_TEMPORARY)}")
+    for place, _, names in os.walk(folder):
+        for name in filter(pattern.fullmatch, names):
+            with suppress(OSError):
+                _remove_unlocked(Path(place, name))
+
+
+def _remove_unlocked(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        left = memoryview(content)
-        while left:
-            left = left[calls.write(descriptor, left) :]
-        # Before the rename: otherwise a cut may leave the new name with none of its content.
-        calls.fsync(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
     finally:
-        calls.close(descriptor)
+        os.close(descriptor)
+
+
+def _open_locked(path: Path, mode: int, calls: FileCalls) -> int:
+    """Create the file, locked while it is open, by which `remove_leftovers` knows that somebody writes it."""
+    while True:
+        descriptor = calls.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with suppress(OSError):  # a network file system without locks; nothing is removed there either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        calls.close(descriptor)  # it was taken for a leftover before it was locked
 
 
 def sync_folder(folder: Path, calls: FileCalls = os) -> None:

@@ -49,5 +49,7 @@ class Parts:
     follow_world: Callable[[threading.Event], None] | None = None
     # Real camera, real pins: not a simulated or replayed station on somebody's desk.
     is_live: bool = False
+    # Removes what cut off writes left in the state folder; waits for the disk.
+    tidy: Callable[[], object] = lambda: None
     # Called once a turn by the supervisor: inputs, probation. Must return at once.
     watchers: list[Callable[[int], None]] = field(default_factory=list)

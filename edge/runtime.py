@@ -7,6 +7,8 @@ Threads, none of which waits for another:
   chores     the machine's temperature, the emergency stop's latch: slow things that nobody waits for
   page       serves the browser
   world      lets a simulated station's belt, flaps and sensors go on
+Processes: the model at work has one of its own, and so has one that looks on (started in edge/bundle/apart.py). The
+vision thread sends it pictures; loading it, its hanging and its crash keep nothing here from running.
 The main thread supervises: health, recovery, watchdog, signals. This is the only module that starts a thread
 and the only one that catches every exception: whatever happens, it ends with the pins in their safe position.
 """
@@ -17,12 +19,13 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
+from edge.classify import Watched
 from edge.clock import ms
-from edge.errors import CameraError, ClassifierError, RestartError, SorterError
+from edge.errors import CameraError, RestartError, SorterError
 from edge.faults import FaultKind, Step
 from edge.interfaces import Camera, Classifier
 from edge.journal import run_writer
@@ -32,7 +35,7 @@ from edge.service.machine import MACHINE_FAULTS
 from edge.service.signals import taking_signals
 from edge.signs import Sign
 from edge.supervise import Supervisor
-from edge.types import Crop, Frame, Prediction
+from edge.types import Frame
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +62,7 @@ class Runtime:
         self._reset_wanted = threading.Event()
         self._failure: BaseException | None = None
         self._between_frames: deque[Callable[[], object]] = deque()
+        self._replaced: deque[Classifier] = deque()
         self._background: list[threading.Thread] = []
         self.supervisor = Supervisor(
             clock=parts.clock,
@@ -82,7 +86,7 @@ class Runtime:
             watchers=parts.watchers,
         )
         parts.panel.on_stop = self.supervisor.emergency_stop
-        parts.line.classifier = _Watched(parts.line.classifier)
+        parts.line.classifier = Watched(parts.line.classifier)
         parts.line.on_failure = self.supervisor.classifier_failed
 
     def stop(self) -> None:
@@ -96,7 +100,8 @@ class Runtime:
         """
 
         def swap() -> None:
-            self.parts.line.classifier = _Watched(classifier)
+            self._replaced.append(self.parts.line.classifier)
+            self.parts.line.classifier = Watched(classifier)
             introduce()
 
         self._between_frames.append(swap)
@@ -226,6 +231,7 @@ class Runtime:
 
     def _do_chores(self) -> None:
         parts = self.parts
+        parts.tidy()
         count = 0
         while not self._stop.is_set():
             parts.latch.keep(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in parts.health.faults))
@@ -246,6 +252,8 @@ class Runtime:
             models.turn()
             models.rest(self.parts.clock.now() + ms(MODELS_MS))
             self._pause(MODELS_MS if models.idle else 0.0)
+        if models is not None:
+            models.dismiss_shadow()
 
     def _supervise(self, until: int | None) -> None:
         parts = self.parts
@@ -258,6 +266,8 @@ class Runtime:
                 self._reset_wanted.clear()
                 parts.panel.reset(now)
             self.supervisor.turn(now)
+            while self._replaced:
+                self._start("replaced", self._replaced.popleft().close)
             self._pause(SUPERVISE_MS)
 
     def _wind_up(self, writer_stop: threading.Event) -> None:
@@ -269,6 +279,10 @@ class Runtime:
             thread.join(JOIN_S)
             if thread.is_alive():
                 log.error("the %s thread did not end within %.0f s", thread.name, JOIN_S)
+        while self._between_frames:
+            self._guarded(self._between_frames.popleft())
+        for classifier in (*self._replaced, parts.line.classifier):
+            self._guarded(classifier.close)
         for actuator in parts.actuators.values():
             self._guarded(actuator.close)
         self._guarded(parts.panel.close)
@@ -309,21 +323,3 @@ class Runtime:
 
     def _pause(self, milliseconds: float) -> None:
         self.parts.clock.sleep_until(self.parts.clock.now() + ms(milliseconds), self._stop)
-
-
-class _Watched:
-    """A classifier whose failures, whatever they are, have a name."""
-
-    def __init__(self, inner: Classifier) -> None:
-        self.inner = inner
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self.inner.labels
-
-    def classify(self, crops: Sequence[Crop], budget: int) -> Prediction:
-        try:
-            return self.inner.classify(crops, budget)
-        except Exception as error:
-            log.exception("the model failed")
-            raise ClassifierError(f"the model failed ({error}); `sorter doctor` tries it") from error

@@ -9,13 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edge.actuate import open_actuators
 from edge.actuate.pins import Pins, open_pins
 from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
 from edge.bin_levels import BinLevels, counted_bins
+from edge.bundle.apart import open_apart
 from edge.bundle.archive import Bundle, open_bundle
 from edge.calibrate.apply import apply_calibration, check_camera
 from edge.calibrate.record import Calibration
@@ -29,6 +28,7 @@ from edge.classify import BundleClassifier, shipped_bundle_path
 from edge.clock import SystemClock, ms
 from edge.config import Station
 from edge.decide import Policy
+from edge.durable import remove_leftovers
 from edge.errors import BundleError, ConfigError, SorterError
 from edge.faults import FaultKind
 from edge.health import Health
@@ -38,6 +38,7 @@ from edge.line import Line
 from edge.live import LiveView
 from edge.panel import Panel
 from edge.parts import Parts
+from edge.priority import Priority
 from edge.runtime import Runtime
 from edge.sensing import build_trigger
 from edge.sensor_watch import watch_sensors
@@ -58,6 +59,9 @@ log = logging.getLogger(__name__)
 
 # A replayed or simulated picture must not move real things: only a camera that looks at the place drives real pins.
 LIVE_CAMERAS = frozenset({"picamera2", "v4l2"})
+# How long a model may take to answer, of the time after which the station counts as stuck: a model that hangs is ended
+# and opened anew before the whole service would be.
+ANSWER_SHARE = 0.75
 
 
 def build_line(station: Station, classifier: Classifier, min_scores: Mapping[str, float], clock: Clock) -> Line:
@@ -118,10 +122,9 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
     # After the journal: it makes sure that no other process works here, which would look like a crashed one.
     models = build_changeover(station, clock)
     if models is not None:
-        models.fit = partial(_fit, calibration)
+        models.fit, models.open_classifier = partial(_fit, calibration), partial(_open_classifier, station)
     try:
         serving = _open_named(station, clock, calibration) if models is None else models.begin()
-        check_labels(station, serving.bundle)
         runtime = _build(station, Ground(clock, *open_world(station, clock), calibration), journal, serving, models)
     except SorterError:
         if models is not None:
@@ -148,14 +151,18 @@ def build_trial(station: Station, ground: Ground, bundle: Bundle, folder: Path) 
     Raises:
         SorterError: something is missing or does not fit; what was opened is safe and closed.
     """
-    check_labels(station, bundle)
     serving = _open_bundle(fitted(bundle, ground.calibration), station, ground.clock)
     closed = station.model_copy(update={"page": station.page.model_copy(update={"enabled": False})})
     return _build(closed, ground, open_journal(folder, station.journal, ground.clock), serving, None)
 
 
 def _build(station: Station, ground: Ground, journal: Journal, serving: Serving, models: Changeover | None) -> Runtime:
-    parts = _open_parts(station, ground, journal, serving)
+    try:
+        check_labels(station, serving.bundle)
+        parts = _open_parts(station, ground, journal, serving)
+    except SorterError:
+        serving.classifier.close()
+        raise
     if models is not None:
         parts.models, parts.open_classifier = models, models.reopen
     runtime = Runtime(parts)
@@ -212,6 +219,7 @@ def _open_parts(station: Station, ground: Ground, journal: Journal, serving: Ser
         open_page=open_page,
         follow_world=None if ground.world is None else ground.world.follow,
         is_live=station.camera.type in LIVE_CAMERAS,
+        tidy=partial(remove_leftovers, station.state_folder),
     )
 
 
@@ -296,11 +304,18 @@ def _open_named(station: Station, clock: Clock, calibration: Calibration | None)
 
 
 def _open_bundle(bundle: Bundle, station: Station, clock: Clock) -> Serving:
-    """Open a bundle, and let it look at an empty picture before it meets items."""
-    classifier = BundleClassifier(bundle, station.inference.threads, station.inference.runtime)
-    geometry = bundle.manifest.geometry
-    classifier.classify_photo(np.zeros((geometry.height, geometry.width, 3), np.uint8))
-    return Serving(bundle, TimedClassifier(classifier, clock), None)
+    return Serving(bundle, TimedClassifier(_open_classifier(station, bundle), clock), None)
+
+
+def _open_classifier(station: Station, bundle: Bundle) -> BundleClassifier:
+    """Load a model as a station does that runs for real: in a process of its own."""
+    is_live = station.camera.type in LIVE_CAMERAS
+    open_model = partial(
+        open_apart,
+        answer_s=ANSWER_SHARE * station.safety.stall_ms / 1000,
+        priority=Priority.VISION if is_live else 0,
+    )
+    return BundleClassifier(bundle, station.inference.threads, station.inference.runtime, open_model)
 
 
 def _open_named_classifier(station: Station, clock: Clock, calibration: Calibration | None) -> Classifier:

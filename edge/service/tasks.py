@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edge.durable import make_folder, sync_folder, write_atomically
+from edge.durable import make_folder, remove_leftovers, sync_folder, write_atomically
 from edge.service.commands import Runner
 
 
@@ -40,6 +40,7 @@ class WriteFile:
 
     def do(self, runner: Runner) -> None:
         make_folder(self.path.parent)
+        remove_leftovers(self.path.parent, of=self.path.name)
         write_atomically(self.path, self.content.encode())
 
 

@@ -110,10 +110,14 @@ def test_killed_at_random_instants_it_loses_nothing_and_comes_up_again(place: Pa
         assert damaged(controller.said) == []
         confirmed = taken_in(confirmed, controller.said, items)
         assert what_is_wrong(state, confirmed) == [], kill
+    (state / "models" / ".shadow.0123abcd.tmp").touch()  # so that there is one, wherever the kills fell
+    left_over = set(state.rglob(".*.tmp"))
     last = Controller(place)
-    came_up = last.wait(UP_S, "up")
+    came_up = last.wait(UP_S, "items")
+    still_there = left_over & set(state.rglob(".*.tmp"))
     last.kill()
     assert came_up
+    assert still_there == set()
     assert min(confirmed.items, confirmed.calibration, confirmed.generation) >= KILLS / 3
 
 
