@@ -11,13 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from edge.bundle.archive import Bundle
 from edge.classify import BundleClassifier, open_shipped_bundle
 from edge.clock import NS_PER_S
 from edge.config import Station
-from edge.errors import BundleError, StoreError
+from edge.errors import BundleError, ClassifierError, StoreError
 from edge.faults import FaultKind
 from edge.interfaces import Clock
 from edge.line import Outcome
@@ -56,6 +54,7 @@ class Changeover:
         put_to_work: makes the line use another model from its next frame on; set by the runtime.
         tell: journals an event; what happens before it is set is told by the first `turn`.
         fit: gives a bundle the thresholds of this station, if some were fitted for it.
+        open_classifier: loads a bundle's model; whoever is told to put it to work also closes it.
     """
 
     store: ModelStore
@@ -65,6 +64,7 @@ class Changeover:
     put_to_work: Callable[[Serving], None] = lambda serving: None
     tell: Callable[[Event], None] | None = None
     fit: Callable[[Bundle], Bundle] = lambda bundle: bundle
+    open_classifier: Callable[[Bundle], BundleClassifier] = BundleClassifier
     _serving: Serving | None = None
     _shadow: Shadow | None = None
     _shadow_digest: str | None = None
@@ -118,9 +118,16 @@ class Changeover:
         while (left := until - self.clock.now()) > 0 and self._shadow is not None and self._serving is not None:
             try:
                 self._shadow.look(left / NS_PER_S, self._serving.bundle.manifest.thresholds)
-            except OSError as error:
-                self._say("model", f"the model that looks on stops, the disk refuses: {error.strerror}", "warning")
-                self._shadow = None
+            except (OSError, ClassifierError) as error:
+                why = f"the disk refuses: {error.strerror}" if isinstance(error, OSError) else str(error)
+                self._say("model", f"the model that looks on stops, {why}", "warning")
+                self.dismiss_shadow()
+
+    def dismiss_shadow(self) -> None:
+        """Nobody looks on any more."""
+        shadow, self._shadow = self._shadow, None
+        if shadow is not None:
+            shadow.close()
 
     def reopen(self) -> TimedClassifier:
         """Load the model at work anew, after it failed.
@@ -174,15 +181,15 @@ class Changeover:
         digest = self.store.shadow()
         if digest == self._shadow_digest:
             return
-        self._shadow_digest, self._shadow = digest, None
+        self._shadow_digest = digest
+        self.dismiss_shadow()
         if digest is None:
             self._say("model", "no model looks on any more")
             return
         try:
             bundle = self.store.open(digest)
             check_station(bundle, self.station)
-            inference = self.station.inference
-            candidate = BundleClassifier(bundle, inference.threads, inference.runtime)
+            candidate = self.open_classifier(bundle)
         except BundleError as error:
             self._say("model", f"the model that shall look on can't be used: {error}", "warning")
             return
@@ -196,12 +203,7 @@ class Changeover:
         return Serving(bundle, classifier, generation)
 
     def _classifier(self, bundle: Bundle) -> TimedClassifier:
-        inference = self.station.inference
-        classifier = BundleClassifier(bundle, inference.threads, inference.runtime)
-        geometry = bundle.manifest.geometry
-        # The first inference is slow; it must not be an item's.
-        classifier.classify_photo(np.zeros((geometry.height, geometry.width, 3), np.uint8))
-        return TimedClassifier(classifier, self.clock)
+        return TimedClassifier(self.open_classifier(bundle), self.clock)
 
     def _change(self, generation: Generation) -> None:
         if self._serving is not None and self._serving.bundle.digest == generation.current:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -10,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.archive import Bundle, open_bundle
-from edge.bundle.interpreter import Codes, Runtime, open_interpreter
+from edge.bundle.interpreter import Codes, OpenInference, Runtime, open_interpreter
 from edge.bundle.manifest import Output, Thresholds
 from edge.bundle.preprocess import prepare_crop
-from edge.errors import BundleError
+from edge.errors import BundleError, ClassifierError
+from edge.interfaces import Classifier
 from edge.types import Crop, Image, Prediction
+
+log = logging.getLogger(__name__)
 
 _SMALLEST_PROBABILITY = 1e-6
 
@@ -22,9 +26,15 @@ _SMALLEST_PROBABILITY = 1e-6
 class BundleClassifier:
     """Runs a bundle's model; it belongs to one thread at a time."""
 
-    def __init__(self, bundle: Bundle, threads: int = 1, runtime: Runtime = "auto") -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        threads: int = 1,
+        runtime: Runtime = "auto",
+        open_model: OpenInference = open_interpreter,
+    ) -> None:
         self.bundle = bundle
-        self._interpreter = open_interpreter(bundle, threads, runtime)
+        self._interpreter = open_model(bundle, threads, runtime)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -50,6 +60,10 @@ class BundleClassifier:
         """Look at a whole photo (height, width, 3), RGB, of one item."""
         return self._fuse([prepare_crop(pixels, None, self.bundle.manifest.geometry)])
 
+    def close(self) -> None:
+        """Give back what runs the model; may be called twice."""
+        self._interpreter.close()
+
     def is_sure(self, prediction: Prediction) -> bool:
         """Tell whether the bundle's own thresholds are met; a station may ask for more."""
         return meets(prediction, self.bundle.manifest.thresholds)
@@ -72,6 +86,29 @@ class BundleClassifier:
         if prediction is None:
             raise ValueError("expected at least one image, got none")
         return prediction
+
+
+class Watched:
+    """A classifier whose failures, whatever they are, have a name."""
+
+    def __init__(self, inner: Classifier) -> None:
+        self.inner = inner
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.inner.labels
+
+    def classify(self, crops: Sequence[Crop], budget: int) -> Prediction:
+        try:
+            return self.inner.classify(crops, budget)
+        except ClassifierError:
+            raise
+        except Exception as error:
+            log.exception("the model failed")
+            raise ClassifierError(f"the model failed ({error}); `sorter doctor` tries it") from error
+
+    def close(self) -> None:
+        self.inner.close()
 
 
 def meets(prediction: Prediction, thresholds: Thresholds) -> bool:

@@ -120,6 +120,10 @@ class Classifier(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Give back what runs the model; may be called twice."""
+        ...
+
 
 class Actuator(Protocol):
     """Something that moves; it is in its safe position whenever nobody fires it."""

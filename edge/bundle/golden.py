@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.bundle.archive import GOLDEN, Bundle
-from edge.bundle.interpreter import Codes, Interpreter
+from edge.bundle.interpreter import Codes, Inference
 from edge.errors import BundleError
 from edge.types import Image
 
@@ -29,7 +29,7 @@ class GoldenResult:
     runtime_version: str
 
 
-def make_golden(interpreter: Interpreter, inputs: Sequence[Image]) -> bytes:
+def make_golden(interpreter: Inference, inputs: Sequence[Image]) -> bytes:
     """golden.bin: the prepared crops (n, height, width, 3), then the raw outputs (n, labels), one byte each."""
     outputs = [interpreter.run(image) for image in inputs]
     return b"".join(image.tobytes() for image in inputs) + b"".join(row.tobytes() for row in outputs)
@@ -45,7 +45,7 @@ def read_golden(bundle: Bundle) -> tuple[Image, Codes]:
     return inputs, outputs
 
 
-def run_golden(bundle: Bundle, interpreter: Interpreter, now: Callable[[], int]) -> GoldenResult:
+def run_golden(bundle: Bundle, interpreter: Inference, now: Callable[[], int]) -> GoldenResult:
     """Run all vectors; `now` gives nanoseconds of the station's clock."""
     inputs, expected = read_golden(bundle)
     interpreter.run(inputs[0])  # the first inference also allocates: not timed
@@ -61,7 +61,7 @@ def run_golden(bundle: Bundle, interpreter: Interpreter, now: Callable[[], int])
     return GoldenResult(len(rows), worst, same, median_ms, interpreter.runtime, interpreter.runtime_version)
 
 
-def check_golden(bundle: Bundle, interpreter: Interpreter, now: Callable[[], int]) -> GoldenResult:
+def check_golden(bundle: Bundle, interpreter: Inference, now: Callable[[], int]) -> GoldenResult:
     """Run all vectors and raise BundleError if this device computes something else.
 
     Kernels differ between runtimes in the last bit of each layer, so another runtime than the maker's

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle.archive import Bundle
-from edge.bundle.manifest import Quantization
 from edge.errors import BundleError, SetupError
-from edge.types import Image
+
+# The process that only computes (edge/bundle/model_process.py) does without pydantic: half its memory and its start.
+if TYPE_CHECKING:
+    from edge.bundle.archive import Bundle
+    from edge.bundle.manifest import Quantization
+    from edge.types import Image
 
 Runtime = Literal["auto", "litert", "tflite-runtime"]
 Codes = NDArray[np.uint8] | NDArray[np.int8]
@@ -20,19 +23,58 @@ _MODULES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "t
 _TOP_BIT = np.uint8(0x80)
 
 
-class Interpreter:
-    """A model loaded into one runtime; it belongs to one thread at a time.
+class Inference(Protocol):
+    """A loaded model, here or in a process of its own; it belongs to one thread at a time."""
 
-    Attributes:
-        runtime, runtime_version: the package that computes.
-        input, output: quantization as the file states it.
-        shape: (height, width, 3) of the input.
-        labels: length of the output row.
-    """
+    @property
+    def runtime(self) -> str:
+        """The package that computes."""
+        ...
+
+    @property
+    def runtime_version(self) -> str: ...
+
+    @property
+    def input(self) -> Quantization:
+        """As the file states it."""
+        ...
+
+    @property
+    def output(self) -> Quantization: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(height, width, 3) of the input."""
+        ...
+
+    @property
+    def labels(self) -> int:
+        """Length of the output row."""
+        ...
+
+    def run(self, image: Image) -> Codes:
+        """Raw output codes (labels,) for one prepared crop (height, width, 3); the row is the caller's own.
+
+        Raises:
+            ValueError: the image is not uint8 of that shape.
+            ClassifierError: the process that runs the model is lost.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds; may be called twice."""
+        ...
+
+
+OpenInference = Callable[["Bundle", int, Runtime], Inference]
+"""Loads a bundle's model for some threads, and checks that the file is what the manifest says."""
+
+
+class Interpreter:
+    """A model loaded into a runtime of this process."""
 
     def __init__(self, model: bytes, source: str, threads: int = 1, runtime: Runtime = "auto") -> None:
         self.runtime, module = _load_runtime(runtime)
-        self.runtime_version = importlib.metadata.version(self.runtime)
         try:
             self._interpreter: Any = module.Interpreter(model_content=model, num_threads=threads)
             self._interpreter.allocate_tensors()
@@ -43,28 +85,40 @@ class Interpreter:
             raise BundleError(
                 f"{source}: expected one input and one output, got {len(inputs)} and {len(outputs)}: convert it anew"
             )
-        self.input = _quantization(inputs[0], source)
-        self.output = _quantization(outputs[0], source)
+        self.input_codes, self.output_codes = _codes(inputs[0], source), _codes(outputs[0], source)
         self.shape = tuple(int(n) for n in inputs[0]["shape"][1:])
         self.labels = int(outputs[0]["shape"][-1])
         if len(self.shape) != 3 or tuple(outputs[0]["shape"]) != (1, self.labels) or inputs[0]["shape"][0] != 1:
             raise BundleError(f"{source}: expected input (1, height, width, 3) and output (1, labels): convert it anew")
         self._input_view = self._interpreter.tensor(inputs[0]["index"])
         self._output_view = self._interpreter.tensor(outputs[0]["index"])
-        self._flip = self.input.dtype == "int8"
+        self._flip = self.input_codes["dtype"] == "int8"
+
+    @property
+    def runtime_version(self) -> str:
+        return installed_version(self.runtime)
+
+    @property
+    def input(self) -> Quantization:
+        return quantization(self.input_codes)
+
+    @property
+    def output(self) -> Quantization:
+        return quantization(self.output_codes)
 
     def run(self, image: Image) -> Codes:
-        """Raw output codes (labels,) for one prepared crop (height, width, 3); the row is the caller's own."""
         self._fill(image)
         self._interpreter.invoke()
         row: Codes = self._output_view()[0].copy()
         return row
 
+    def close(self) -> None:
+        """The runtime frees its memory when nobody refers to it any more."""
+
     def _fill(self, image: Image) -> None:
         # The view must be gone before invoke(), so it lives in this function only.
         target = self._input_view()[0]
-        if image.shape != target.shape or image.dtype != np.uint8:
-            raise ValueError(f"expected uint8 {target.shape}, got {image.dtype} {image.shape}")
+        check_image(image, self.shape)
         if self._flip:
             np.bitwise_xor(image, _TOP_BIT, out=target.view(np.uint8))
         else:
@@ -72,22 +126,50 @@ class Interpreter:
 
 
 def open_interpreter(bundle: Bundle, threads: int = 1, runtime: Runtime = "auto") -> Interpreter:
-    """Load a bundle's model and check that the file is what the manifest says."""
+    """Load a bundle's model in this process and check that the file is what the manifest says."""
     interpreter = Interpreter(bundle.model, bundle.source, threads, runtime)
+    check_agreement(bundle, interpreter)
+    return interpreter
+
+
+def check_agreement(bundle: Bundle, model: Inference) -> None:
+    """Refuse a model that is not what its manifest says.
+
+    Raises:
+        BundleError: naming what differs.
+    """
     manifest = bundle.manifest
-    expected_output = Quantization.model_validate(manifest.output.model_dump(exclude={"kind"}))
     for what, expected, got in (
-        ("input size", (manifest.geometry.height, manifest.geometry.width, 3), interpreter.shape),
-        ("number of labels", len(manifest.labels), interpreter.labels),
-        ("input", manifest.input, interpreter.input),
-        ("output", expected_output, interpreter.output),
+        ("input size", (manifest.geometry.height, manifest.geometry.width, 3), model.shape),
+        ("number of labels", len(manifest.labels), model.labels),
+        ("input", manifest.input, model.input),
+        ("output", quantization(manifest.output.model_dump(exclude={"kind"})), model.output),
     ):
         if expected != got:
             raise BundleError(
                 f"{bundle.source}: model.tflite and manifest disagree on {what}: expected {expected}, got {got}: "
                 "pack it anew"
             )
-    return interpreter
+
+
+def check_image(image: Image, shape: tuple[int, ...]) -> None:
+    """Refuse what is not uint8 of that shape with a ValueError."""
+    if image.shape != shape or image.dtype != np.uint8:
+        raise ValueError(f"expected uint8 {shape}, got {image.dtype} {image.shape}")
+
+
+def installed_version(package: str) -> str:
+    """The version of an installed runtime."""
+    from importlib.metadata import version
+
+    return version(package)
+
+
+def quantization(codes: dict[str, Any]) -> Quantization:
+    """How codes map to numbers, from plain values: dtype, scale, zero_point."""
+    from edge.bundle.manifest import Quantization
+
+    return Quantization.model_validate(codes)
 
 
 def _load_runtime(runtime: Runtime) -> tuple[str, Any]:
@@ -113,9 +195,9 @@ def _unusable(name: str, error: Exception) -> SetupError:
     )
 
 
-def _quantization(details: dict[str, Any], source: str) -> Quantization:
+def _codes(details: dict[str, Any], source: str) -> dict[str, Any]:
     dtype = np.dtype(details["dtype"]).name
     scale, zero_point = details["quantization"]
     if dtype not in ("uint8", "int8") or scale <= 0:
         raise BundleError(f"{source}: expected 8-bit {details['name']}, got {dtype}: convert it to full int8")
-    return Quantization(dtype=dtype, scale=float(scale), zero_point=int(zero_point))
+    return {"dtype": dtype, "scale": float(scale), "zero_point": int(zero_point)}

@@ -28,3 +28,6 @@ class Oracle:
             return Prediction(self._labels[0], even, 0.0, self._labels, (even,) * len(self._labels))
         scores = tuple(float(name == label) for name in self._labels)
         return Prediction(label, 1.0, 1.0, self._labels, scores)
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -49,6 +49,9 @@ class TroubledClassifier:
         self._spend(prediction.crops_used * self._duration())
         return prediction
 
+    def close(self) -> None:
+        self._inner.close()
+
     def _duration(self) -> int:
         if self._is_active(Disturbance.OVERLOADED):
             return FAR_TOO_SLOW_NS

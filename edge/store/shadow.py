@@ -87,6 +87,7 @@ class Shadow:
 
         Raises:
             OSError: the disk refuses.
+            ClassifierError: the candidate can't be run any more.
         """
         try:
             outcome = self._waiting.get(timeout=wait_s) if wait_s > 0 else self._waiting.get_nowait()
@@ -112,6 +113,10 @@ class Shadow:
         )
         self._append(look)
         return True
+
+    def close(self) -> None:
+        """Let the candidate go."""
+        self._candidate.close()
 
     def _append(self, look: Look) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

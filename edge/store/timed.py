@@ -35,6 +35,9 @@ class TimedClassifier:
         self.add(Tally(inferences=prediction.crops_used, milliseconds=milliseconds))
         return prediction
 
+    def close(self) -> None:
+        self._inner.close()
+
     def add(self, tally: Tally) -> None:
         """Count something that happened outside; from any thread."""
         with self._lock:

@@ -1,0 +1,144 @@
+"""A model in a process of its own: loading it keeps no thread of the station waiting, and its crash is only its own.
+
+LiteRT holds Python's lock while it loads, for some ms, in which nothing else of the station would run: no stroke, and
+no emergency stop.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.bundle.archive import Bundle
+from edge.bundle.interpreter import Codes, Runtime, check_agreement, check_image, installed_version, quantization
+from edge.bundle.model_process import CODES, FACTS, FAILED, LARGEST_NOTE, MODEL, ORDER, PICTURE, Order, receive, send
+from edge.errors import BundleError, ClassifierError, SetupError, SorterError
+from edge.types import Image
+
+# Without `site`: what it would find, the station has found already and names it.
+PROGRAM = (sys.executable, "-P", "-S", "-m", "edge.bundle.model_process")
+_ERRORS: dict[str, type[SorterError]] = {"BundleError": BundleError, "SetupError": SetupError}
+_END_S = 1.0  # from the end of its socket to the end of a process
+
+
+class InterpreterApart:
+    """A model loaded into a runtime of another process, which ends with this object's `close` or with this process."""
+
+    def __init__(self, model: bytes, order: Order, program: Sequence[str] = PROGRAM) -> None:
+        self._answer_s = order.answer_s
+        self._lost = ""
+        self._connection, theirs = socket.socketpair()
+        try:
+            with theirs:
+                # A process group of its own: Ctrl-C is for the station, which ends its model when it is done.
+                self._process = subprocess.Popen(
+                    program, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=_environment(), process_group=0
+                )
+        except OSError as error:
+            self._connection.close()
+            raise BundleError(f"{order.source}: no process for the model ({error.strerror}): free memory") from None
+        try:
+            self._load(model, order)
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, image: Image) -> Codes:
+        check_image(image, self.shape)
+        content = self._ask(CODES, (PICTURE, image.tobytes()))
+        if len(content) != self.labels:
+            raise self._lose("answered something else than codes")
+        codes: Codes = np.frombuffer(content, self._dtype)
+        return codes
+
+    def close(self) -> None:
+        """End the process."""
+        self._lost = self._lost or "was ended"
+        self._connection.close()
+        self._process.kill()
+        self._process.wait()
+
+    def _load(self, model: bytes, order: Order) -> None:
+        self._connection.settimeout(order.load_s)
+        try:
+            facts: dict[str, Any] = json.loads(self._ask(FACTS, (ORDER, order.to_json()), (MODEL, model)))
+            self.runtime = str(facts["runtime"])
+            self.shape = tuple(int(n) for n in facts["shape"])
+            self.labels = int(facts["labels"])
+            self.input, self.output = quantization(facts["input"]), quantization(facts["output"])
+        except (ClassifierError, ValueError, KeyError, TypeError) as error:
+            raise BundleError(f"{order.source}: model.tflite can't be put to work ({error}): convert it anew") from None
+        self.runtime_version = installed_version(self.runtime)
+        self._dtype = np.dtype(self.output.dtype)
+        self._connection.settimeout(order.answer_s)
+
+    def _ask(self, answer: bytes, *messages: tuple[bytes, bytes]) -> bytearray:
+        """Send messages and wait for an answer of that kind.
+
+        Raises:
+            ClassifierError: there is none; the process is ended.
+            BundleError, SetupError: the process says so.
+        """
+        if self._lost:
+            raise ClassifierError(f"the model's process {self._lost}")
+        try:
+            for message in messages:
+                send(self._connection, *message)
+            kind, content = receive(self._connection, answer + FAILED, LARGEST_NOTE)
+            if kind == FAILED:
+                said = json.loads(content)
+                self._lost = "failed"
+                raise _ERRORS.get(said["kind"], ClassifierError)(str(said["text"]))
+        except TimeoutError:
+            raise self._lose(f"gave no answer for {self._connection.gettimeout():g} s") from None
+        except (EOFError, OSError):
+            raise self._lose(self._ending()) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._lose(f"answered nonsense ({error})") from None
+        return content
+
+    def _lose(self, why: str) -> ClassifierError:
+        self._lost = why
+        self._process.kill()
+        return ClassifierError(f"the model's process {why}")
+
+    def _ending(self) -> str:
+        try:
+            status = self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            return "closed its connection"
+        return f"ended with status {status}" if status >= 0 else f"was ended by {signal.Signals(-status).name}"
+
+
+def open_apart(
+    bundle: Bundle, threads: int = 1, runtime: Runtime = "auto", *, answer_s: float = 2.0, priority: int = 0
+) -> InterpreterApart:
+    """Load a bundle's model in a process of its own and check that the file is what the manifest says.
+
+    Raises:
+        BundleError: the model is not what it should be, or can't be loaded.
+    """
+    interpreter = InterpreterApart(
+        bundle.model, Order(bundle.source, threads, runtime, answer_s=answer_s, priority=priority)
+    )
+    try:
+        check_agreement(bundle, interpreter)
+    except BundleError:
+        interpreter.close()
+        raise
+    return interpreter
+
+
+def _environment() -> dict[str, str]:
+    """This process's own: its modules are found where they were found here, and arrays start no threads."""
+    folders = [str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "OPENBLAS_NUM_THREADS": "1"}

@@ -1,0 +1,142 @@
+"""The process that runs a model for a station; `edge/bundle/apart.py` starts it and talks to it.
+
+Both sides write messages into one stream socket, which is this process's standard input: a kind (one byte), a length
+(four bytes, big-endian), so many bytes.
+
+    station   ORDER (JSON)   MODEL (model.tflite)     PICTURE (height x width x 3)        PICTURE ...
+    process                                 FACTS                              CODES             CODES ...
+
+FAILED (JSON: kind and text of the error) takes the place of any answer and is the last one. The process ends with the
+station: its end of the socket is gone then, and a model that hangs meanwhile is ended by an alarm. (Linux can also
+send a signal when a parent dies, but means the thread that started the process, and such threads end early here.)
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge.bundle.interpreter import Interpreter, Runtime
+from edge.errors import ClassifierError, SorterError
+from edge.priority import Priority, lock_memory, real_time, settled_memory
+
+ORDER, MODEL, FACTS, PICTURE, CODES, FAILED = b"O", b"M", b"F", b"P", b"C", b"E"
+LARGEST_MODEL = 64 << 20
+LARGEST_NOTE = 64 << 10  # orders, facts, errors
+_HEADER = struct.Struct(">cI")
+
+
+@dataclass(frozen=True)
+class Order:
+    """How to run a model; `source` names it in errors, `priority` is SCHED_FIFO's, 0 for none."""
+
+    source: str
+    threads: int = 1
+    runtime: Runtime = "auto"
+    priority: int = 0
+    load_s: float = 40.0
+    answer_s: float = 2.0
+
+    def to_json(self) -> bytes:
+        """The content of an ORDER."""
+        return json.dumps(asdict(self)).encode()
+
+
+def send(to: socket.socket, kind: bytes, content: bytes) -> None:
+    """Write one message."""
+    to.sendall(b"".join((_HEADER.pack(kind, len(content)), content)))
+
+
+def receive(source: socket.socket, kinds: bytes, limit: int) -> tuple[bytes, bytearray]:
+    """Read one message of at most `limit` bytes.
+
+    Raises:
+        EOFError: the other side ended.
+        ValueError: this is no message of these kinds.
+    """
+    kind, length = _HEADER.unpack(_read(source, _HEADER.size))
+    if kind not in kinds or length > limit:
+        raise ValueError(f"expected {kinds!r} of at most {limit} bytes, got {kind!r} of {length}")
+    return kind, _read(source, length)
+
+
+def _read(source: socket.socket, size: int) -> bytearray:
+    content = bytearray(size)
+    rest = memoryview(content)
+    while rest:
+        count = source.recv_into(rest)
+        if not count:
+            raise EOFError
+        rest = rest[count:]
+    return content
+
+
+def serve(station: socket.socket) -> None:
+    """Load the model that comes, then answer pictures until the station ends."""
+    order = Order(**json.loads(receive(station, ORDER, LARGEST_NOTE)[1]))
+    model = receive(station, MODEL, LARGEST_MODEL)[1]
+    try:
+        with _at_most(order.load_s):
+            interpreter = Interpreter(bytes(model), order.source, order.threads, order.runtime)
+            interpreter.run(np.zeros(interpreter.shape, np.uint8))  # the first one is slow, so no item's
+        del model
+        facts = {
+            "runtime": interpreter.runtime,
+            "shape": interpreter.shape,
+            "labels": interpreter.labels,
+            "input": interpreter.input_codes,
+            "output": interpreter.output_codes,
+        }
+        send(station, FACTS, json.dumps(facts).encode())
+        if order.priority:
+            lock_memory()
+        with settled_memory(), real_time(Priority(order.priority)) if order.priority else nullcontext():
+            _answer(station, interpreter, order.answer_s)
+    except (SorterError, RuntimeError, ValueError) as error:
+        kind = error if isinstance(error, SorterError) else ClassifierError()
+        send(station, FAILED, json.dumps({"kind": type(kind).__name__, "text": str(error)}).encode())
+
+
+def _answer(station: socket.socket, interpreter: Interpreter, answer_s: float) -> None:
+    size = int(np.prod(interpreter.shape))
+    while True:
+        picture = receive(station, PICTURE, size)[1]
+        with _at_most(answer_s):
+            codes = interpreter.run(np.frombuffer(picture, np.uint8).reshape(interpreter.shape))
+        send(station, CODES, codes.tobytes())
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """End this process if what is done meanwhile takes longer."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def main() -> None:
+    """Keep what native code prints from the user's terminal, and serve."""
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    faulthandler.enable(sys.stderr)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # loading needs nobody's priority
+    with suppress(EOFError, ConnectionError):
+        serve(socket.socket(fileno=0))
+
+
+if __name__ == "__main__":
+    main()
