@@ -31,13 +31,18 @@ def best_precision() -> str:
     return "mixed_bfloat16" if able else "float32"
 
 
-def compiles_fronts() -> bool:
-    """Whether the frozen front runs fastest as a LiteRT file in many processes: TensorFlow, and no GPU."""
-    if keras.backend.backend() != "tensorflow" or importlib.util.find_spec("ai_edge_litert") is None:
+def on_processors() -> bool:
+    """Whether TensorFlow computes, and has no GPU."""
+    if keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf
 
     return not tf.config.list_physical_devices("GPU")
+
+
+def compiles_fronts() -> bool:
+    """Whether the frozen front runs fastest as a LiteRT file in many processes."""
+    return on_processors() and importlib.util.find_spec("ai_edge_litert") is not None
 
 
 def worker_number() -> int:

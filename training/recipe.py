@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from edge.bundle.preprocess import InputGeometry
 from edge.errors import ConfigError
@@ -92,6 +92,13 @@ class Fit(_Strict):
     alphas: tuple[Share, ...] = (0.3, 0.5, 0.7, 0.85, 1.0)
 
 
+class Hints(_Strict):
+    """For each label the classes of the backbone's own classifier that are things of it, see training/hints.py."""
+
+    strength: float = Field(default=0.4, gt=0.0)
+    classes: Mapping[str, Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]]
+
+
 class Recipe(_Strict):
     """Everything that decides what a run makes, except for the photos themselves."""
 
@@ -108,6 +115,15 @@ class Recipe(_Strict):
     network: Network = Network()
     views: Views = Views()
     fit: Fit = Fit()
+    hints: Hints | None = None
+
+    @field_validator("hints")
+    @classmethod
+    def _hints_fit(cls, hints: Hints | None, known: ValidationInfo) -> Hints | None:
+        labels = known.data.get("labels", ())
+        if hints is not None and set(hints.classes) != set(labels):
+            raise ValueError(f"expected classes for each of the labels {', '.join(labels)}")
+        return hints
 
 
 def load_recipe(source: str) -> Recipe:

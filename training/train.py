@@ -12,11 +12,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from training.backbones import Backbone, build_backbone
+from training.backbones import build_backbone
 from training.batches import FitSettings, PoolBatches, soft_targets, taught
 from training.devices import best_precision, open_strategy, worker_number
 from training.finetune import OnBatch, fine_tune, interpolate, with_old_head
 from training.frozen import frozen_front
+from training.hints import hinted
 from training.pool import Pool, Studio, ViewPlan, plan_views, render_pool
 from training.probe import fit_probe
 from training.recipe import Recipe
@@ -91,10 +92,15 @@ def fit(
         told = _told(on_progress, f"cycle {number + 1}, batches", len(batches) * settings.epochs)
         fine_tune(model, batches, folder / f"cycle{number}", strategy, told)
     after = back.get_weights()
-    table = _sweep(back, before, after, recipe.fit.alphas, pools)
+
+    def at(alpha: float) -> keras.Model:
+        back.set_weights(interpolate(before, after, alpha))
+        return finished
+
+    finished = back if recipe.hints is None else hinted(back, backbone.head, recipe.hints, recipe.labels)
+    table = _sweep(at, recipe.fit.alphas, pools)
     best = choose(table, len(pools.checks["plain"][1]), tuple(pools.checks))
-    back.set_weights(interpolate(before, after, best["alpha"]))
-    return _joined(backbone, recipe.name), table, best
+    return _joined(backbone.front, at(best["alpha"]), recipe.name), table, best
 
 
 def _told(on_progress: Progress, what: str, count: int) -> OnBatch:
@@ -135,11 +141,11 @@ def choose(table: list[dict[str, float]], photos: int, checks: tuple[str, ...]) 
     )
 
 
-def _joined(backbone: Backbone, name: str) -> keras.Model:
+def _joined(front: keras.Model, back: keras.Model, name: str) -> keras.Model:
     """The whole network as it will be converted: pixels minus 127 -> scores."""
-    backbone.front.trainable = False
-    image = keras.Input(backbone.front.inputs[0].shape[1:], name="image")
-    return keras.Model(image, backbone.back(backbone.front(image))[0], name=name)
+    front.trainable = False
+    image = keras.Input(front.inputs[0].shape[1:], name="image")
+    return keras.Model(image, back(front(image))[0], name=name)
 
 
 def _render_all(  # noqa: PLR0913
@@ -199,12 +205,11 @@ def _balance(labels: np.ndarray, classes: int) -> np.ndarray:
     return np.where(labels >= 0, weights[np.maximum(labels, 0)], 0.5).astype(np.float32)
 
 
-def _sweep(back: Any, before: Any, after: Any, alphas: tuple[float, ...], pools: Pools) -> list[dict[str, float]]:
+def _sweep(at: Callable[[float], keras.Model], alphas: tuple[float, ...], pools: Pools) -> list[dict[str, float]]:
     """Top-1 on validation for points between the probe and the fine-tuned weights."""
     table = []
     for alpha in (0.0, *alphas):
-        back.set_weights(interpolate(before, after, alpha))
-        row = {"alpha": alpha}
+        back, row = at(alpha), {"alpha": alpha}
         for name, (pool, labels) in pools.checks.items():
             scores = back.predict(pool.activations.astype(np.float32), batch_size=64, verbose=0)[0]
             row[name] = float(np.mean(scores.argmax(axis=1) == labels))
