@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from edge.clock import NS_PER_S, ms
@@ -34,7 +35,11 @@ SAMPLE_NS = ms(500)  # how often the still pattern takes a picture in
 SAMPLES = 20  # pictures in one mean
 REGISTER_EVERY = 4  # samples
 FITS = 0.7  # correlation of the registered patterns
+# And what the motion leaves unexplained is less than this share of what no motion does: along the grain of wood, or a
+# rail, every shift fits alike, and an item that lies there for a while decides which fits best.
+EXPLAINS = 0.7
 DISPLACED = 0.0175  # of the picture's width, at the corner that moved most: 11 of 640 pixels
+FARTHEST = 0.25  # likewise: what is left of the view after more than that may fit by chance; anchors tell then
 DISPLACED_NS = 3 * NS_PER_S
 COVERED_NS = 15 * NS_PER_S  # longer than anybody holds something before the whole view
 LEAST_CONTRAST = 1.0  # grey levels, standard deviation within a block
@@ -75,7 +80,19 @@ class StillView:
             return 0.0
         corners = np.array([[x, y, 1] for x in (0, GRID[0]) for y in (0, GRID[1])], np.float32)
         moved = np.linalg.norm(corners @ np.asarray(motion).T - corners[:, :2], axis=1).max() / GRID[0]
-        return float(moved) if fit >= FITS else 0.0
+        return float(moved) if fit >= FITS and moved <= FARTHEST and self._explains(pattern, motion) else 0.0
+
+    def _explains(self, pattern: Pattern, motion: MatLike) -> bool:
+        """Whether a motion, where it leaves both patterns in view, says much more than that nothing has moved."""
+        back = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        there = cv2.warpAffine(np.ones_like(pattern), motion, GRID, flags=back) > 0.99
+        if not there.any():
+            return False
+        went, stayed = (
+            float(np.corrcoef(self.pattern[there], other[there])[0, 1])
+            for other in (cv2.warpAffine(pattern, motion, GRID, flags=back), pattern)
+        )
+        return 1 - went <= EXPLAINS * (1 - stayed)
 
     @property
     def is_telling(self) -> bool:

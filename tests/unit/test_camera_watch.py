@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.camera import open_camera
-from edge.camera.watch import CameraWatch, StillView
+from edge.camera.watch import LOST_SHARE, CameraWatch, Pattern, StillView
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config import load_station
 from edge.config.cameras import SimulatedCamera, VideoCamera
@@ -137,6 +137,21 @@ def test_things_that_lie_or_pass_before_the_camera_are_no_movement() -> None:
     box[30:90, 40:110] = (200, 150, 90)
     assert show.play(60, lambda: noisy(box)) == set()
     assert show.play(10, lambda: noisy(np.full_like(SCENE, 120))) == set()  # a hand over the whole view, for 10 s
+
+
+def test_along_the_grain_of_wood_a_thing_that_lies_there_is_no_movement() -> None:
+    """Every shift along the grain fits alike, so that the faintest trace of a thing decides which fits best."""
+    rng = np.random.default_rng(5)
+    grain = np.repeat(cv2.GaussianBlur(rng.normal(0, 9, (60, 1)), (0, 0), sigmaX=1, sigmaY=1), 80, axis=1)
+
+    def pattern(left: int, trace: float, down: int = 0) -> Pattern:
+        picture = np.roll(grain, down, axis=0)
+        picture[24:36, left : left + 14] += trace
+        return np.asarray(picture + rng.normal(0, 0.05, (60, 80)), np.float32)
+
+    view = StillView(pattern(0, 0.0), np.ones((6, 8), np.bool_))
+    assert [view.displacement(pattern(left, trace)) for left in (10, 25, 40, 55) for trace in (2, 4, 6)] == [0.0] * 12
+    assert view.lost(pattern(0, 0.0, down=4)) > LOST_SHARE
 
 
 def test_a_view_in_which_nothing_stands_still_can_not_tell_and_says_so() -> None:
