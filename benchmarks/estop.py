@@ -1,11 +1,12 @@
 """From the edge at the emergency stop's input to every pin safe, while inference takes all cores.
 
-    python benchmarks/estop.py [--presses 1000]
+    python benchmarks/estop.py [--presses 1000] [--change-every 5] [--in-process]
 
 The edge comes as it does on a Pi: a thread of the pin backend, which inherits the priority that the
 runtime gives it, wakes from a read of the kernel's pipe and calls the pin. Here a process of its own
 writes into that pipe at random instants and stamps them with the clock that both share. Meanwhile the vision
-thread takes picture after picture, and one more process for each core infers without a pause.
+thread takes picture after picture, and one more process for each core infers without a pause. With --change-every a
+model is loaded and put to work every few presses; with --in-process it runs in the station's own process, to compare.
 Presses that fell into a stall of the machine itself (benchmarks/witness.py) are counted apart.
 """
 
@@ -19,7 +20,9 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,9 @@ from witness import Witness
 from edge.actuate import open_actuators
 from edge.actuate.mock_pins import RestingPins
 from edge.actuate.schedule import Schedule
+from edge.bundle.apart import open_apart
 from edge.bundle.archive import open_bundle
+from edge.bundle.interpreter import open_interpreter
 from edge.classify import BundleClassifier, shipped_bundle_path
 from edge.clock import SystemClock, ms
 from edge.config import load_station
@@ -61,7 +66,10 @@ for _ in range(int(sys.argv[1])):
 class Bench:
     """A station on mock pins whose vision thread looks at pictures without a pause."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_classifier: Callable[[], BundleClassifier], change_every: int) -> None:
+        self.open_classifier, self.change_every = open_classifier, change_every
+        self.classifier = open_classifier()
+        self.change_wanted, self.changeovers, self.presses = threading.Event(), 0, 0
         station = load_station(STATION)
         safety = station.safety.model_copy(update={"estop_pin": ESTOP_PIN})
         self.station = station.model_copy(update={"safety": safety})
@@ -80,14 +88,27 @@ class Bench:
     def outputs(self) -> list[Any]:
         return [self.pins.pin(pin) for a in self.station.actuators for pin in a.pins().values()]
 
-    def saturate(self, classifier: BundleClassifier) -> None:
+    def saturate(self) -> None:
         """Infer without a pause, on every core."""
         pixels = np.random.default_rng(1).integers(0, 256, (480, 640, 3), np.uint8)
         with real_time(Priority.VISION):
             while not self.stop.is_set():
-                classifier.classify_photo(pixels)
+                self.classifier.classify_photo(pixels)
                 self.inferences += 1
                 time.sleep(0.001)  # between two frames; a real-time thread that never waits is put aside by the kernel
+
+    def keep_changing(self) -> None:
+        """Load a model and put it to work whenever it is wanted, as the models' thread does."""
+        with real_time(Priority.RECORDS):
+            while not self.stop.is_set():
+                self.change_wanted.wait()
+                self.change_wanted.clear()
+                before, self.classifier = self.classifier, self.open_classifier()
+                looked = self.inferences
+                while self.inferences < looked + 2:  # then the vision thread has done with the old one
+                    time.sleep(0.01)
+                before.close()
+                self.changeovers += 1
 
     def arm(self) -> None:
         """Fire every actuator, as in the middle of sorting."""
@@ -110,6 +131,9 @@ class Bench:
         pin.drive_low()
         safe_at = self.clock.now()
         assert not any(pin.state for pin in self.outputs)
+        self.presses += 1
+        if self.change_every and self.presses % self.change_every == 0:
+            self.change_wanted.set()
         return safe_at
 
 
@@ -154,12 +178,17 @@ def main() -> None:
     """Print the delays, with the priority that the runtime gives and without."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--presses", type=int, default=1000)
-    presses = parser.parse_args().presses
+    parser.add_argument("--change-every", type=int, default=0, help="presses between two changeovers; 0: none")
+    parser.add_argument("--in-process", action="store_true", help="run the model in the station's process")
+    options = parser.parse_args()
+    presses = options.presses
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     cores = os.cpu_count() or 1
-    bench = Bench()
     path = shipped_bundle_path()
-    threading.Thread(target=bench.saturate, args=(BundleClassifier(open_bundle(path), cores),), daemon=True).start()
+    open_model = open_interpreter if options.in_process else partial(open_apart, priority=Priority.VISION)
+    bench = Bench(lambda: BundleClassifier(open_bundle(path), cores, open_model=open_model), options.change_every)
+    for work in (bench.saturate, bench.keep_changing):
+        threading.Thread(target=work, daemon=True).start()
     command = [sys.executable, str(Path(__file__).with_name("actuation.py")), "--infer", "--bundle", str(path)]
     hogs = [subprocess.Popen(command) for _ in range(cores)]
     time.sleep(3.0)
@@ -168,12 +197,13 @@ def main() -> None:
         for label, prioritised in (("as the runtime does", True), ("without priority", False)):
             witness = Witness()
             witness.begin(str(Path(folder) / label))
-            begun, before = time.monotonic(), bench.inferences
+            begun, before, changed = time.monotonic(), bench.inferences, bench.changeovers
             spans = measure(bench, presses, prioritised)
             rate = (bench.inferences - before) / (time.monotonic() - begun)
             witness.end()
             undisturbed, worst_ms = describe([span for span in spans if not witness.saw(*span)])
-            print(f"{label}, with {rate:.0f} inferences/s beside: all {describe(spans)[0]}")
+            beside = f"{rate:.0f} inferences/s and {bench.changeovers - changed} changeovers beside"
+            print(f"{label}, with {beside}: all {describe(spans)[0]}")
             print(f"  undisturbed {undisturbed}\n  {witness}")
             worst = worst_ms if prioritised else worst
     bench.stop.set()

@@ -78,7 +78,7 @@ class Runtime:
             actuators=parts.actuators,
             actions={
                 Step.REOPEN_CAMERA: lambda _: self._reopen.set(),
-                Step.RESTART_CLASSIFIER: lambda _: self._start("classifier", self._restart_classifier),
+                Step.RESTART_CLASSIFIER: lambda _: self._start_once("classifier", self._restart_classifier),
                 Step.RETRY_ACTUATORS: lambda _: self.supervisor.retry_actuators(),
                 Step.RESTART_PAGE: lambda _: self._restart_page(),
                 Step.RESTART_SERVICE: self._restart_service,
@@ -150,6 +150,11 @@ class Runtime:
         self._background = [other for other in self._background if other.is_alive()] + [thread]
         thread.start()
         return thread
+
+    def _start_once(self, name: str, work: Callable[[], None]) -> None:
+        """Start a thread unless the last one of its name is still at it."""
+        if not any(thread.name == name and thread.is_alive() for thread in self._background):
+            self._start(name, work)
 
     def _guard(self, name: str, work: Callable[[], None]) -> None:
         """Run a thread's work; a bug in one that sorting needs makes the pins safe at once and ends the run."""

@@ -76,7 +76,8 @@ class InterpreterApart:
             self.labels = int(facts["labels"])
             self.input, self.output = quantization(facts["input"]), quantization(facts["output"])
         except (ClassifierError, ValueError, KeyError, TypeError) as error:
-            raise BundleError(f"{order.source}: model.tflite can't be put to work ({error}): convert it anew") from None
+            why = error if isinstance(error, ClassifierError) else "the model's process answered nonsense"
+            raise BundleError(f"{order.source}: model.tflite can't be put to work ({why}): convert it anew") from None
         self.runtime_version = installed_version(self.runtime)
         self._dtype = np.dtype(self.output.dtype)
         self._connection.settimeout(order.answer_s)
