@@ -80,13 +80,15 @@ def find_blobs(
         padded = cv2.copyMakeBorder(extent, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
         kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * reach + 1, 2 * reach + 1))
         extent = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[reach:-reach, reach:-reach]
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(extent), connectivity=8)
+    # 47 us on 154 x 113 pixels, against 131 for labels of 32 bits.
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        np.ascontiguousarray(extent), connectivity=8, ltype=cv2.CV_16U
+    )
     if count <= 1:
         return []
     dx, dy = difference.left, difference.top
     blobs: list[Blob] = []
-    for label in range(1, count):
-        left, top, width, height, area = (int(value) for value in stats[label])
+    for label, (left, top, width, height, area) in enumerate(stats[1:].tolist(), 1):
         if area < min_area:
             continue
         here = slice(top, top + height), slice(left, left + width)
@@ -105,12 +107,14 @@ def find_blobs(
 def _draw_in(blob: Blob, size: tuple[int, int]) -> Blob:
     """Undo what smoothing added to each side, but where the view cuts the thing off."""
     along, across = size
-    return replace(
-        blob,
-        left=blob.left + GROWN if blob.left > 0 else 0.0,
-        top=blob.top + GROWN if blob.top > 0 else 0.0,
-        right=blob.right - GROWN if blob.right < along else float(along),
-        bottom=blob.bottom - GROWN if blob.bottom < across else float(across),
+    return Blob(
+        blob.left + GROWN if blob.left > 0 else 0.0,
+        blob.top + GROWN if blob.top > 0 else 0.0,
+        blob.right - GROWN if blob.right < along else float(along),
+        blob.bottom - GROWN if blob.bottom < across else float(across),
+        blob.area,
+        blob.touching,
+        blob.split,
     )
 
 
@@ -135,7 +139,7 @@ def take_apart(blob: Blob, part: Mask, min_area: float) -> list[Blob]:
     if blob.area < 4 * min_area or min(part.shape) < 5:
         return [blob]
     outlines, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    outline = max(outlines, key=cv2.contourArea)
+    outline = outlines[0] if len(outlines) == 1 else max(outlines, key=cv2.contourArea)
     hull = cv2.contourArea(cv2.convexHull(outline))
     if hull <= 0 or cv2.contourArea(outline) / hull > SOLID:
         return [blob]
