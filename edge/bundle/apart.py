@@ -7,6 +7,7 @@ no emergency stop.
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import signal
 import socket
@@ -20,7 +21,20 @@ import numpy as np
 
 from edge.bundle.archive import Bundle
 from edge.bundle.interpreter import Codes, Runtime, check_agreement, check_image, installed_version, quantization
-from edge.bundle.model_process import CODES, FACTS, FAILED, LARGEST_NOTE, MODEL, ORDER, PICTURE, Order, receive, send
+from edge.bundle.model_process import (
+    CODES,
+    FACTS,
+    FAILED,
+    LARGEST_NOTE,
+    LARGEST_PICTURE,
+    MODEL,
+    ORDER,
+    PICTURE,
+    Order,
+    picture_in,
+    receive,
+    send,
+)
 from edge.errors import BundleError, ClassifierError, SetupError, SorterError
 from edge.types import Image
 
@@ -37,15 +51,24 @@ class InterpreterApart:
         self._answer_s = order.answer_s
         self._lost = ""
         self._connection, theirs = socket.socketpair()
+        descriptor = os.memfd_create("picture")
         try:
-            with theirs:
-                # A process group of its own: Ctrl-C is for the station, which ends its model when it is done.
-                self._process = subprocess.Popen(
-                    program, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=_environment(), process_group=0
-                )
+            os.truncate(descriptor, LARGEST_PICTURE)
+            self._memory = mmap.mmap(descriptor, LARGEST_PICTURE)
+            self._process = subprocess.Popen(
+                [*program, str(descriptor)],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                env=_environment(),
+                pass_fds=[descriptor],
+                process_group=0,  # Ctrl-C is for the station, which ends its model when it is done
+            )
         except OSError as error:
             self._connection.close()
             raise BundleError(f"{order.source}: no process for the model ({error.strerror}): free memory") from None
+        finally:
+            theirs.close()
+            os.close(descriptor)
         try:
             self._load(model, order)
         except BaseException:
@@ -54,7 +77,8 @@ class InterpreterApart:
 
     def run(self, image: Image) -> Codes:
         check_image(image, self.shape)
-        content = self._ask(CODES, (PICTURE, image.tobytes()))
+        np.copyto(self._picture, image)
+        content = self._ask(CODES, (PICTURE, b""))
         if len(content) != self.labels:
             raise self._lose("answered something else than codes")
         codes: Codes = np.frombuffer(content, self._dtype)
@@ -75,6 +99,7 @@ class InterpreterApart:
             self.shape = tuple(int(n) for n in facts["shape"])
             self.labels = int(facts["labels"])
             self.input, self.output = quantization(facts["input"]), quantization(facts["output"])
+            self._picture = picture_in(self._memory, self.shape)
         except (ClassifierError, ValueError, KeyError, TypeError) as error:
             why = error if isinstance(error, ClassifierError) else "the model's process answered nonsense"
             raise BundleError(f"{order.source}: model.tflite can't be put to work ({why}): convert it anew") from None

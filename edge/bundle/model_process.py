@@ -3,8 +3,11 @@
 Both sides write messages into one stream socket, which is this process's standard input: a kind (one byte), a length
 (four bytes, big-endian), so many bytes.
 
-    station   ORDER (JSON)   MODEL (model.tflite)     PICTURE (height x width x 3)        PICTURE ...
-    process                                 FACTS                              CODES             CODES ...
+    station   ORDER (JSON)   MODEL (model.tflite)     PICTURE (empty)           PICTURE ...
+    process                                 FACTS                     CODES             CODES ...
+
+The picture itself (height x width x 3) lies at the beginning of memory that both share, whose descriptor is the
+argument: sent through the socket it took 0.3 ms more. Only the station writes there, and never before the answer.
 
 FAILED (JSON: kind and text of the error) takes the place of any answer and is the last one. The process ends with the
 station: its end of the socket is gone then, and a model that hangs meanwhile is ended by an alarm. (Linux can also
@@ -15,6 +18,8 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import math
+import mmap
 import os
 import signal
 import socket
@@ -26,6 +31,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.bundle.interpreter import Interpreter, Runtime
 from edge.errors import ClassifierError, SorterError
@@ -34,6 +40,7 @@ from edge.priority import Priority, lock_memory, real_time, settled_memory
 ORDER, MODEL, FACTS, PICTURE, CODES, FAILED = b"O", b"M", b"F", b"P", b"C", b"E"
 LARGEST_MODEL = 64 << 20
 LARGEST_NOTE = 64 << 10  # orders, facts, errors
+LARGEST_PICTURE = 1024 * 1024 * 3
 _HEADER = struct.Struct(">cI")
 
 
@@ -82,8 +89,8 @@ def _read(source: socket.socket, size: int) -> bytearray:
     return content
 
 
-def serve(station: socket.socket) -> None:
-    """Load the model that comes, then answer pictures until the station ends."""
+def serve(station: socket.socket, memory: mmap.mmap) -> None:
+    """Load the model that comes, then answer what is in the shared memory until the station ends."""
     order = Order(**json.loads(receive(station, ORDER, LARGEST_NOTE)[1]))
     model = receive(station, MODEL, LARGEST_MODEL)[1]
     try:
@@ -102,19 +109,24 @@ def serve(station: socket.socket) -> None:
         if order.priority:
             lock_memory()
         with settled_memory(), real_time(Priority(order.priority)) if order.priority else nullcontext():
-            _answer(station, interpreter, order.answer_s)
+            _answer(station, memory, interpreter, order.answer_s)
     except (SorterError, RuntimeError, ValueError) as error:
         kind = error if isinstance(error, SorterError) else ClassifierError()
         send(station, FAILED, json.dumps({"kind": type(kind).__name__, "text": str(error)}).encode())
 
 
-def _answer(station: socket.socket, interpreter: Interpreter, answer_s: float) -> None:
-    size = int(np.prod(interpreter.shape))
+def _answer(station: socket.socket, memory: mmap.mmap, interpreter: Interpreter, answer_s: float) -> None:
+    picture = picture_in(memory, interpreter.shape)
     while True:
-        picture = receive(station, PICTURE, size)[1]
+        receive(station, PICTURE, 0)
         with _at_most(answer_s):
-            codes = interpreter.run(np.frombuffer(picture, np.uint8).reshape(interpreter.shape))
+            codes = interpreter.run(picture)
         send(station, CODES, codes.tobytes())
+
+
+def picture_in(memory: mmap.mmap, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """View the shared memory as a picture; raises ValueError if it is too small for one of that shape."""
+    return np.frombuffer(memory, np.uint8)[: math.prod(shape)].reshape(shape)
 
 
 @contextmanager
@@ -135,7 +147,7 @@ def main() -> None:
         os.dup2(nowhere.fileno(), 2)
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # loading needs nobody's priority
     with suppress(EOFError, ConnectionError):
-        serve(socket.socket(fileno=0))
+        serve(socket.socket(fileno=0), mmap.mmap(int(sys.argv[1]), LARGEST_PICTURE))
 
 
 if __name__ == "__main__":

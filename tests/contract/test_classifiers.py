@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from edge.bundle.apart import open_apart
 from edge.bundle.archive import Bundle, read_bundle
 from edge.bundle.golden import check_golden, read_golden, run_golden
-from edge.bundle.interpreter import Interpreter, open_interpreter
+from edge.bundle.interpreter import Inference, Interpreter, OpenInference, Runtime, open_interpreter
 from edge.bundle.manifest import Golden, Output, Quantization, Thresholds
 from edge.classify import BundleClassifier, log_probabilities
 from edge.clock import SystemClock
@@ -20,6 +23,19 @@ from edge.types import Box, Crop
 @pytest.fixture(params=["uint8", "int8"])
 def bundle(request: pytest.FixtureRequest, tiny_bundle: Callable[..., bytes]) -> Bundle:
     return read_bundle(tiny_bundle(request.param), "tiny")
+
+
+@pytest.fixture(params=[open_interpreter, open_apart])
+def open_model(request: pytest.FixtureRequest) -> Iterator[OpenInference]:
+    """Open a model here or in a process of its own; closed after the test."""
+    with ExitStack() as opened:
+
+        def open_it(bundle: Bundle, threads: int = 1, runtime: Runtime = "auto") -> Inference:
+            model: Inference = request.param(bundle, threads, runtime)
+            opened.callback(model.close)
+            return model
+
+        yield open_it
 
 
 def crop(red: int, green: int, blue: int) -> Crop:
@@ -38,8 +54,8 @@ def test_a_prediction_is_a_distribution_over_the_labels(bundle: Bundle) -> None:
     assert prediction.margin == pytest.approx(prediction.score - second)
 
 
-def test_it_stops_when_sure_and_looks_again_when_not(bundle: Bundle) -> None:
-    classifier = BundleClassifier(bundle)
+def test_it_stops_when_sure_and_looks_again_when_not(bundle: Bundle, open_model: OpenInference) -> None:
+    classifier = BundleClassifier(bundle, open_model=open_model)
     clear, grey = crop(0, 0, 255), crop(100, 101, 102)
     assert classifier.classify([clear, grey, grey], budget=3).crops_used == 1
     assert classifier.classify([grey, grey, clear], budget=3).crops_used == 3
@@ -93,22 +109,22 @@ def test_thresholds_of_the_bundle_decide_what_is_sure(tiny_bundle: Callable[...,
     assert classifier.is_sure(classifier.classify([crop(255, 0, 0)], 1))
 
 
-def test_pixels_reach_the_network_as_they_are(bundle: Bundle) -> None:
-    interpreter = open_interpreter(bundle)
+def test_pixels_reach_the_network_as_they_are(bundle: Bundle, open_model: OpenInference) -> None:
+    interpreter = open_model(bundle)
     for value in (0, 1, 127, 128, 254, 255):
         row = interpreter.run(np.full((32, 32, 3), value, np.uint8))
         np.testing.assert_allclose(interpreter.output.dequantize(row), 4 * value / 255, atol=interpreter.output.scale)
 
 
-def test_a_picture_of_another_shape_is_refused(bundle: Bundle) -> None:
-    interpreter = open_interpreter(bundle)
+def test_a_picture_of_another_shape_is_refused(bundle: Bundle, open_model: OpenInference) -> None:
+    interpreter = open_model(bundle)
     for picture in (np.zeros((31, 32, 3), np.uint8), np.zeros((32, 32, 3), np.int8)):
         with pytest.raises(ValueError, match="expected uint8"):
             interpreter.run(picture)
 
 
-def test_golden_vectors_are_met_exactly(bundle: Bundle) -> None:
-    result = check_golden(bundle, open_interpreter(bundle), SystemClock().now)
+def test_golden_vectors_are_met_exactly(bundle: Bundle, open_model: OpenInference) -> None:
+    result = check_golden(bundle, open_model(bundle), SystemClock().now)
     assert (result.count, result.same_labels, result.worst_steps) == (3, 3, 0)
     assert result.milliseconds > 0
 
@@ -133,18 +149,23 @@ def test_a_device_that_computes_something_else_is_noticed(tiny_bundle: Callable[
     assert outputs.shape == (3, 3)
 
 
-def test_a_model_that_is_none_is_refused(tiny_bundle: Callable[..., bytes]) -> None:
+def test_a_model_that_is_none_is_refused(tiny_bundle: Callable[..., bytes], open_model: OpenInference) -> None:
+    whole = read_bundle(tiny_bundle(), "tiny")
     for model in (b"", b"TFL3" * 40, bytes(100)):
-        with pytest.raises(BundleError, match=r"can't load model\.tflite"):
-            Interpreter(model, "tiny")
+        with pytest.raises(BundleError, match=r"^tiny: ai-edge-litert can't load model\.tflite .*: convert it anew"):
+            open_model(replace(whole, members={**whole.members, "model.tflite": model}))
 
 
-def test_a_model_that_is_not_the_manifests_is_refused(tiny_bundle: Callable[..., bytes]) -> None:
+def test_a_model_that_is_not_the_manifests_is_refused(
+    tiny_bundle: Callable[..., bytes], open_model: OpenInference
+) -> None:
     wrong = Quantization(dtype="uint8", scale=0.5, zero_point=0)
     with pytest.raises(BundleError, match="disagree on input: expected"):
-        open_interpreter(read_bundle(tiny_bundle(input=wrong), "tiny"))
+        open_model(read_bundle(tiny_bundle(input=wrong), "tiny"))
 
 
-def test_a_runtime_that_is_not_there_names_its_extra(tiny_bundle: Callable[..., bytes]) -> None:
+def test_a_runtime_that_is_not_there_names_its_extra(
+    tiny_bundle: Callable[..., bytes], open_model: OpenInference
+) -> None:
     with pytest.raises(SetupError, match=r"edge-sorter\[tflite-runtime\]"):
-        open_interpreter(read_bundle(tiny_bundle(), "tiny"), runtime="tflite-runtime")
+        open_model(read_bundle(tiny_bundle(), "tiny"), runtime="tflite-runtime")

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from edge.bundle.apart import PROGRAM, InterpreterApart
-from edge.bundle.model_process import FACTS, MODEL, ORDER, PICTURE, Order, receive, send
+from edge.bundle.model_process import FACTS, LARGEST_PICTURE, MODEL, ORDER, PICTURE, Order, receive, send
 from edge.config import Station
 from edge.errors import BundleError, ClassifierError
 from edge.faults import FaultKind, Step
@@ -181,11 +181,15 @@ def test_it_ends_by_itself_when_an_inference_takes_too_long(runtime_that: Callab
     runtime_that("sum(range(1 << 60))")
     ours, theirs = socket.socketpair()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
-    with ours, theirs, subprocess.Popen(PROGRAM, stdin=theirs.fileno(), env=environment) as process:
+    memory = os.memfd_create("picture")
+    os.truncate(memory, LARGEST_PICTURE)
+    command = [*PROGRAM, str(memory)]
+    with ours, theirs, subprocess.Popen(command, stdin=theirs.fileno(), env=environment, pass_fds=[memory]) as process:
+        os.close(memory)
         send(ours, ORDER, Order("tiny", answer_s=0.05).to_json())
         send(ours, MODEL, b"")
         assert json.loads(receive(ours, FACTS, 1 << 16)[1])["shape"] == [32, 32, 3]
-        send(ours, PICTURE, PICTURE_OF_NOTHING.tobytes())
+        send(ours, PICTURE, b"")
         assert process.wait(AT_MOST_S) == -signal.SIGALRM
 
 
