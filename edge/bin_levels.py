@@ -6,12 +6,13 @@ import json
 import logging
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.clock import NS_PER_S
 from edge.config import Station
-from edge.durable import write_atomically
+from edge.durable import put_aside, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +31,12 @@ def counted_bins(station: Station) -> dict[str, int]:
 class BinLevels:
     """Items in each counted bin since it was emptied; any thread may call any method.
 
-    `folder` is where they are kept; None: nowhere.
+    `folder` is where they are kept; None: nowhere. `was_damaged` says that what was kept there can't be used.
     """
 
     capacities: Mapping[str, int]
     folder: Path | None = None
+    was_damaged: bool = field(default=False, init=False)
     _counts: dict[str, int] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _kept: dict[str, int] = field(default_factory=dict, init=False)
@@ -90,12 +92,18 @@ class BinLevels:
             return {}
         path = self._path(self.folder)
         try:
-            found = json.loads(path.read_bytes())
-            return {name: max(0, int(found[name])) for name in self.capacities if name in found}
+            found = dict(json.loads(path.read_bytes()))
+            counts = {name: int(found[name]) for name in self.capacities if name in found}
+            if not found or min(found.values()) < 0:
+                raise ValueError("counts are expected")
+            return counts
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError, RecursionError) as error:
-            log.warning("%s can't be read (%s): the bins count as empty", path, error)
+            log.error("%s can't be read (%s): the bins count as empty", path, error)
+            self.was_damaged = True
+            with suppress(OSError):  # a read-only disk keeps it where it is
+                log.error("it was set aside as %s", put_aside(path))
             return {}
 
     @staticmethod

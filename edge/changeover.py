@@ -69,6 +69,7 @@ class Changeover:
     _shadow: Shadow | None = None
     _shadow_digest: str | None = None
     _refused: int = 0
+    _unreadable: str = ""
     _waiting: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -80,7 +81,11 @@ class Changeover:
         Raises:
             BundleError: there is no model that can be used.
         """
-        generation = self._active()
+        try:
+            generation = self.store.active()
+        except StoreError as error:
+            self._say(FaultKind.MODEL_DAMAGED, f"{error}; the shipped model is in use", "warning")
+            generation = None
         probation = None if generation is None else self._watch.resume(generation)
         if generation is not None and probation is not None and probation.verdict is Verdict.ROLL_BACK:
             generation = self._come_back(generation, probation.why) or generation
@@ -157,10 +162,14 @@ class Changeover:
 
     def _active(self) -> Generation | None:
         try:
-            return self.store.active()
+            active = self.store.active()
         except StoreError as error:
-            log.error("%s", error)
+            if str(error) != self._unreadable:
+                log.error("%s", error)
+            self._unreadable = str(error)
             return None
+        self._unreadable = ""
+        return active
 
     def _first_usable(self, generation: Generation | None) -> Serving:
         if generation is not None:

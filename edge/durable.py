@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import secrets
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -51,6 +52,21 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644, calls: FileC
             calls.unlink(temporary)
         raise
     sync_folder(path.parent, calls)
+
+
+def put_aside(path: Path) -> Path:
+    """Rename a file that can't be used to `damaged-` and its name, in the place of an earlier one; return the new path.
+
+    Raises:
+        OSError: the folder can't be written.
+    """
+    aside = path.with_name(f"damaged-{path.name}")
+    if aside.is_dir():
+        shutil.rmtree(aside)
+    elif path.is_dir():
+        aside.unlink(missing_ok=True)
+    path.rename(aside)
+    return aside
 
 
 def remove_leftovers(folder: Path, of: str = "") -> None:

@@ -42,6 +42,7 @@ class FaultKind(StrEnum):
     MODEL_DAMAGED = "model-damaged"
     CALIBRATION_DAMAGED = "calibration-damaged"
     JOURNAL_DAMAGED = "journal-damaged"
+    BIN_LEVELS_DAMAGED = "bin-levels-damaged"
     JOURNAL_SLOW = "journal-slow"
     JOURNAL_BLOCKED = "journal-blocked"
     DISK_FULL = "disk-full"
@@ -150,6 +151,10 @@ NATURES: Mapping[FaultKind, Nature] = MappingProxyType(
         FaultKind.JOURNAL_DAMAGED: _note(
             "The journal was damaged and set aside; a new one was begun.",
             "Replace the SD card if this happens again; the old file is kept beside the new one.",
+        ),
+        FaultKind.BIN_LEVELS_DAMAGED: _note(
+            "The count of what lies in the bins was damaged and set aside; they count as empty.",
+            "Empty the bins that have no sensor, then press reset.",
         ),
         FaultKind.JOURNAL_SLOW: _note(
             "The SD card is slow: items wait in memory to be stored.", "Replace the SD card if this happens often."

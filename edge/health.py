@@ -41,6 +41,7 @@ ENDED_BY_RESET = frozenset(
         FaultKind.MODEL_DAMAGED,
         FaultKind.CALIBRATION_DAMAGED,
         FaultKind.JOURNAL_DAMAGED,
+        FaultKind.BIN_LEVELS_DAMAGED,
     }
 )
 

@@ -189,6 +189,8 @@ def _open_parts(station: Station, ground: Ground, journal: Journal, serving: Ser
     line = build_line(station, serving.classifier, serving.bundle.manifest.thresholds.minimum_score, clock)
     panel = Panel(station, ground.pins, clock, health)
     panel.levels = BinLevels(counted_bins(station), station.state_folder)
+    if panel.levels.was_damaged:
+        health.raise_fault(FaultKind.BIN_LEVELS_DAMAGED, clock.now())
 
     def open_page() -> PageServer:
         app = build_app(live, station, station.state_folder / "journal.db", clock)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge.calibrate.files import FILE_NAME, load_calibration
 from edge.calibrate.record import FORMAT_VERSION, Calibration
+from edge.durable import put_aside
 from edge.errors import CalibrationError
 
 log = logging.getLogger(__name__)
@@ -28,10 +29,9 @@ def load_or_set_aside(folder: Path) -> tuple[Calibration | None, bool]:
     except CalibrationError as error:
         if _is_newer(path):
             raise
-        aside = path.with_name(f"damaged-{FILE_NAME}")
         log.error("%s", error)
         with suppress(OSError):  # a read-only disk keeps it where it is; it is not used all the same
-            path.replace(aside)
+            aside = put_aside(path)
             log.error("it was set aside as %s; the station file's own values are in use", aside)
         return None, True
 

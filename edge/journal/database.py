@@ -8,6 +8,7 @@ every page twice.
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from edge.durable import FileCalls, write_atomically
 from edge.journal import schema
 from edge.journal.disk_errors import REFUSALS, is_damage
 from edge.journal.entries import EventRow, LandingRow, OutcomeRow, Row, StrokeRow
@@ -27,6 +29,7 @@ VACUUMED_AT_ONCE = 256  # pages
 PRUNED_EVERY_S = 3600.0  # rows outlive their age by this, so that not every batch drops one
 # Every batch rewrites the table's last page: 1.5 MB for 1000 items with pages of 1 kB, 2.2 MB with 4 kB.
 PAGE_BYTES = 1024
+_LAYOUT = (f"PRAGMA page_size = {PAGE_BYTES}", "PRAGMA auto_vacuum = INCREMENTAL")
 LOG_BYTES = 4 * BYTES_PER_MB  # until the log goes to the main file; a larger log, fewer writes
 
 
@@ -55,9 +58,25 @@ Connect = Callable[[Path], Connection]
 
 def connect_for_writing(path: Path) -> Connection:
     """Open or create the file; used by one thread at a time, not always by the same."""
+    create_if_missing(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, schema.MOST_BYTES)
     return connection
+
+
+def create_if_missing(path: Path, calls: FileCalls = os) -> None:
+    """Put a journal without rows in the place of no file, whole, so that a file without content is always a damaged one.
+
+    Raises:
+        OSError: the disk does not let us.
+    """
+    if path.exists():
+        return
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as pattern:
+        for statement in _LAYOUT:
+            pattern.execute(statement)
+        _migrate(pattern, 0)
+        write_atomically(path, pattern.serialize(), calls=calls)
 
 
 class UnusableFileError(Exception):
@@ -190,10 +209,16 @@ def _number(connection: Connection, statement: str) -> int:
 def _check_header(path: Path) -> None:
     """Look for what SQLite would call a file that is read-only, as if the disk were."""
     if not path.exists():
+        if path.with_name(path.name + "-wal").exists():
+            raise UnusableFileError("it is gone and its log is there")
         return
+    if not path.is_file():
+        raise UnusableFileError("it is no file")
     with path.open("rb") as file:
         header = file.read(100)
-    if header and (not header.startswith(b"SQLite format 3\0") or header[18] not in (1, 2)):
+    if not header:
+        raise UnusableFileError("it is empty")
+    if not header.startswith(b"SQLite format 3\0") or header[18] not in (1, 2):
         raise UnusableFileError("its first bytes are not those of a database")
 
 
@@ -229,8 +254,6 @@ def _expected_tables(version: int) -> list[Any]:
 
 def _prepare(connection: Connection, log_pages: int) -> None:
     for pragma in (
-        f"page_size = {PAGE_BYTES}",
-        "auto_vacuum = INCREMENTAL",
         "journal_mode = WAL",
         "synchronous = FULL",
         f"wal_autocheckpoint = {log_pages}",
@@ -239,8 +262,11 @@ def _prepare(connection: Connection, log_pages: int) -> None:
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == len(schema.MIGRATIONS):
-        return
+    if version < len(schema.MIGRATIONS):
+        _migrate(connection, version)
+
+
+def _migrate(connection: Connection | sqlite3.Connection, version: int) -> None:
     connection.execute("BEGIN IMMEDIATE")
     for statements in schema.MIGRATIONS[version:]:
         for statement in statements:

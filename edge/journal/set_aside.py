@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,10 +29,14 @@ def set_aside(path: Path, wall_time: float) -> Path:
     log = path.with_name(path.name + "-wal")
     if log.exists():
         log.rename(target.with_name(target.name + "-wal"))
-    path.rename(target)
+    if path.exists():
+        path.rename(target)
     path.with_name(path.name + "-shm").unlink(missing_ok=True)
     for old in sorted(path.parent.glob(f"{path.stem}-damaged-*{path.suffix}"), key=_modified)[:-KEPT]:
-        old.unlink(missing_ok=True)
+        if old.is_dir():
+            shutil.rmtree(old)
+        else:
+            old.unlink(missing_ok=True)
         old.with_name(old.name + "-wal").unlink(missing_ok=True)
     sync_folder(path.parent)
     return target

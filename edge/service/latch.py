@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from edge.durable import sync_folder, write_atomically
+from edge.durable import put_aside, sync_folder, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +15,15 @@ class EstopLatch:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "emergency-stop"
-        self._kept = self._path.exists()
+        # Whatever lies there (a damaged file, a folder), and whatever can't be looked at: nothing moves without a reset.
+        try:
+            self._path.lstat()
+            self._kept = True
+        except (FileNotFoundError, NotADirectoryError):
+            self._kept = False
+        except OSError as error:
+            log.error("%s can't be read (%s): the station counts as stopped until a reset", self._path, error.strerror)
+            self._kept = True
 
     @property
     def is_set(self) -> bool:
@@ -30,6 +38,8 @@ class EstopLatch:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(self._path, b"stopped; removed by a reset\n")
             else:
+                if self._path.is_dir():
+                    put_aside(self._path)
                 self._path.unlink(missing_ok=True)
                 sync_folder(self._path.parent)
         except OSError as error:

@@ -16,6 +16,7 @@ from edge.config import load_station
 from edge.errors import CalibrationError
 from edge.faults import FaultKind
 from edge.health import State
+from edge.service.latch import EstopLatch
 from edge.store.install import Device, activate, prove
 from edge.store.models import ModelStore
 from edge.types import Event
@@ -63,6 +64,50 @@ def test_the_service_comes_up_without_its_calibration_and_says_so(tmp_path: Path
     assert [fault.kind for fault in health.faults] == [FaultKind.CALIBRATION_DAMAGED]
     health.beat(runtime.parts.clock.now())
     assert health.state is State.DEGRADED
+
+
+def test_a_folder_in_the_calibrations_place_is_set_aside(tmp_path: Path) -> None:
+    for _ in range(2):
+        (tmp_path / FILE_NAME).mkdir()
+        (tmp_path / FILE_NAME / "inside").touch()
+        assert load_or_set_aside(tmp_path) == (None, True)
+        assert (tmp_path / f"damaged-{FILE_NAME}" / "inside").exists()
+
+
+def test_bin_levels_that_can_not_be_read_are_named(tmp_path: Path) -> None:
+    counted = STATION.replace('labels = ["paper"]', 'labels = ["paper"], capacity = 9')
+    assert counted != STATION
+    (tmp_path / "station.toml").write_text(counted)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "bin-levels.json").write_bytes(b"")
+    runtime = build_runtime(load_station(tmp_path / "station.toml"))
+    runtime.parts.journal.close()
+    assert [fault.kind for fault in runtime.parts.health.faults] == [FaultKind.BIN_LEVELS_DAMAGED]
+
+
+def test_a_latch_that_is_no_file_holds_the_station_and_a_reset_ends_it(tmp_path: Path) -> None:
+    (tmp_path / "emergency-stop").mkdir()
+    latch = EstopLatch(tmp_path)
+    assert latch.is_set
+    latch.keep(stopped=False)
+    assert not latch.is_set
+    assert not EstopLatch(tmp_path).is_set
+
+
+@pytest.mark.parametrize("name", ["active", "active/about.json"])
+def test_a_store_that_can_not_be_read_is_named_and_the_shipped_model_sorts(tmp_path: Path, name: str) -> None:
+    (tmp_path / "station.toml").write_text(STATION)
+    place = tmp_path / "store" / name
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"garbage")
+    changeover = Changeover(ModelStore(tmp_path / "store"), load_station(tmp_path / "station.toml"), VirtualClock(), "")
+    events: list[Event] = []
+    serving = changeover.begin()
+    changeover.tell = events.append
+    changeover.turn()
+    serving.classifier.close()
+    assert serving.generation is None
+    assert [event.code for event in events] == [FaultKind.MODEL_DAMAGED]
 
 
 def test_a_damaged_model_is_replaced_by_the_shipped_one_and_named(

@@ -71,7 +71,7 @@ SCENARIOS = {
     FaultKind.ACTUATOR_REFUSED: Scenario(("actuator-refused@8+8",), 60.0),
 }
 # Found when the program is put together, before anything runs: see test_health_at_start.py.
-AT_START = {FaultKind.MODEL_DAMAGED, FaultKind.CALIBRATION_DAMAGED}
+AT_START = {FaultKind.MODEL_DAMAGED, FaultKind.CALIBRATION_DAMAGED, FaultKind.BIN_LEVELS_DAMAGED}
 
 
 class Recorder:

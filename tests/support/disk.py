@@ -16,7 +16,7 @@ from typing import Any
 
 import apsw
 
-from edge.journal.database import Connection, Cursor
+from edge.journal.database import Connection, Cursor, create_if_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class Disk:
     def connect(self, path: Path) -> Connection:
         """Open the file through this disk; takes the place of `connect_for_writing`."""
         with _as_sqlite3():
+            create_if_missing(path, RecordedCalls(self))
             return _ApswConnection(apsw.Connection(str(path), vfs=_Vfs(self).name))
 
 

@@ -94,7 +94,20 @@ def test_counts_are_stored_once_a_minute_and_an_emptied_bin_at_once(tmp_path: Pa
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"glass": "many"}', b"\xff\xfe", b'{"glass": -3}', b"[" * 100_000])
 def test_a_damaged_file_counts_as_empty(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bin-levels.json").write_bytes(content)
-    assert BinLevels({"glass": 5}, tmp_path).counts == {"glass": 0}
+    levels = BinLevels({"glass": 5}, tmp_path)
+    assert (levels.counts, levels.was_damaged) == ({"glass": 0}, True)
+    assert (tmp_path / "damaged-bin-levels.json").read_bytes() == content
+    assert not BinLevels({"glass": 5}, tmp_path).was_damaged
+
+
+def test_a_folder_in_the_files_place_is_set_aside_and_the_counts_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "damaged-bin-levels.json").write_text("earlier")
+    (tmp_path / "bin-levels.json").mkdir()
+    levels = BinLevels({"glass": 5}, tmp_path)
+    levels.note("glass")
+    levels.keep(NS_PER_S)
+    assert levels.was_damaged
+    assert BinLevels({"glass": 5}, tmp_path).counts == {"glass": 1}
 
 
 def test_a_disk_that_refuses_is_tried_again(tmp_path: Path) -> None:

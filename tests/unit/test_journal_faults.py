@@ -151,6 +151,7 @@ def change(path: Path, statement: str) -> None:
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
+    "emptied": lambda path: path.write_bytes(b""),
     "garbage": lambda path: path.write_bytes(b"\x00garbage" * 5000),
     "cut short": lambda path: os.truncate(path, 9000),
     "first page zeroed": lambda path: overwrite(path, 0, bytes(PAGE_BYTES)),
@@ -188,13 +189,30 @@ def test_a_journal_that_is_removed_while_it_is_written_begins_anew(memory_folder
     assert [row.item for row in items_in(memory_folder)] == list(range(9, 17))
 
 
-def test_an_empty_file_is_a_new_journal(memory_folder: Path) -> None:
-    (memory_folder / "journal.db").touch()
+def test_a_folder_in_its_place_is_set_aside(memory_folder: Path) -> None:
+    for run in range(5):  # so that one that was set aside goes again
+        shutil.rmtree(memory_folder / "journal.db", ignore_errors=True)
+        (memory_folder / "journal.db").unlink(missing_ok=True)
+        (memory_folder / "journal.db").mkdir()
+        (memory_folder / "journal.db" / "inside").touch()
+        journal = build_journal(memory_folder, run_id=f"run-{run}")
+        journal.record(outcome(1, NS_PER_S))
+        journal.close()
+        assert len(items_in(memory_folder)) == 1
+    assert len([path for path in memory_folder.glob("journal-damaged-*") if (path / "inside").exists()]) == 3
+
+
+def test_a_log_without_its_file_is_kept_and_named(memory_folder: Path) -> None:
+    (memory_folder / "journal.db-wal").write_bytes(b"rows" * 1000)
     journal = build_journal(memory_folder)
     journal.record(outcome(1, NS_PER_S))
+    journal.store_pending()
     journal.close()
     assert len(items_in(memory_folder)) == 1
-    assert [path.name for path in memory_folder.glob("*damaged*")] == []
+    (event,) = read_all(memory_folder / "journal.db", EventRecord, Query())
+    assert event.kind == "journal-damaged"
+    (aside,) = memory_folder.glob("journal-damaged-*")
+    assert aside.read_bytes() == b"rows" * 1000
 
 
 def connect_without_cache(path: Path) -> Connection:
