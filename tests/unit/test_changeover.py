@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edge.bundle.apart import open_apart
 from edge.bundle.archive import pack_bundle, read_bundle
 from edge.changeover import Changeover, Serving
+from edge.classify import BundleClassifier
 from edge.clock import VirtualClock, ms
 from edge.config import load_station
 from edge.line import Outcome
@@ -334,3 +337,22 @@ def test_a_candidate_looks_on_without_acting_and_is_dismissed(bench: Bench) -> N
     assert [event.text for event in bench.events] == [
         f"tiny-1.1 ({candidate.digest[:12]}) looks on", "no model looks on any more"
     ]  # fmt: skip
+
+
+def test_a_candidate_whose_process_is_lost_stops_looking_on(bench: Bench) -> None:
+    bench.clock = Ticking()
+    bench.station = bench.station.model_copy(update={"state_folder": bench.folder})
+    candidate = read_bundle(bench.models["1.1"], "1.1")
+    bench.store.add(bench.models["1.1"], prove(candidate, bench.device))
+    bench.store.set_shadow(candidate.digest)
+    changeover = bench.start()
+    lost = open_apart(candidate)
+    changeover.open_classifier = partial(BundleClassifier, open_model=lambda *_: lost)
+    changeover.turn()
+    lost.close()
+    changeover.note(
+        outcome(1, Prediction("paper", 0.9, 0.8, ("paper", "glass", "metal"), (0.9, 0.1, 0.0), 1), Reason.SORTED)
+    )
+    changeover.rest(bench.clock.now() + ms(100))
+    assert changeover.idle
+    assert bench.events[-1].text == "the model that looks on stops, the model's process was ended"
