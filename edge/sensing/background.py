@@ -49,8 +49,8 @@ _BLUE_YELLOW = np.array([[-0.5, -0.5, 1]], np.float32)
 class Difference:
     """What is not belt, over the part of the small picture that starts at (left, top).
 
-    `extent` is 255 over whole items, `seeds` where that is beyond doubt. `size` is the small picture's, along and
-    across the belt.
+    `extent` is 255 over whole items, `seeds` where that is beyond doubt, `shade` (where asked for) over what is darker
+    and may be a shadow. `size` is the small picture's, along and across the belt.
     """
 
     extent: Mask
@@ -58,6 +58,7 @@ class Difference:
     size: tuple[int, int]
     left: int = 0
     top: int = 0
+    shade: Mask | None = None
 
     @property
     def where(self) -> Slices:
@@ -118,7 +119,7 @@ class Background:
         """The empty belt, (across, along, 3)."""
         return self._mean
 
-    def compare(self, small: Image, *, follow: bool = True) -> Difference | None:
+    def compare(self, small: Image, *, follow: bool = True, shades: bool = False) -> Difference | None:
         """Return what is not belt, or None for an empty picture; with `follow`, the exposure is followed."""
         if follow:
             self._follow_exposure(small)
@@ -128,7 +129,7 @@ class Background:
             return None
         # Two pixels more each way, for the faint rim of things.
         where = slice(max(0, top - 2), top + height + 2), slice(max(0, left - 2), left + width + 2)
-        return self._judge(small[where], where)
+        return self._judge(small[where], where, shades)
 
     def learn(self, small: Image, elapsed_s: float, covered: Mask | None = None) -> None:
         """Take the picture into the model, but for the pixels that are `covered` (255, else 0)."""
@@ -180,7 +181,7 @@ class Background:
         self._sample = self._grid[usable] if 4 * np.count_nonzero(usable) >= usable.size else self._grid[:0]
         self._per_sample = 1 / self._mean.reshape(-1, 3)[self._sample]
 
-    def _judge(self, part: Image, where: Slices) -> Difference:
+    def _judge(self, part: Image, where: Slices, shades: bool) -> Difference:
         luma, chroma, ratio = _offsets(_colour(part.astype(np.float32)), self._colours.part(where))
         # What is darker with the same chroma may be a shadow: its brightness says nothing.
         lit = cv2.bitwise_or(cv2.compare(luma, 0.0, cv2.CMP_GT), cv2.compare(ratio, SHADOW, cv2.CMP_LT))  # type: ignore[call-overload]
@@ -195,7 +196,12 @@ class Background:
             for luma_limit, chroma_limit in ((self._luma_low, self._chroma_low), (self._luma_high, self._chroma_high))
         )
         across, along = self._mean.shape[:2]
-        return Difference(extent, seeds, (along, across), where[1].start, where[0].start)
+        shade = None
+        if shades:
+            shade = _mask(
+                cv2.bitwise_and(cv2.compare(offset, self._luma_low[where], cv2.CMP_GT), cv2.bitwise_not(extent))
+            )
+        return Difference(extent, seeds, (along, across), where[1].start, where[0].start, shade)
 
 
 def _offsets(there: _Colour, model: _Colour) -> tuple[Planes, Planes, Planes]:

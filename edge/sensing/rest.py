@@ -25,6 +25,9 @@ AS_BEFORE = 24.0
 AS_BEFORE_SHARE, GAIN_MOST = 0.8, 0.25
 # Root mean square slope (grey levels per small pixel) below which a picture shows nothing but noise.
 SMOOTH = 1.5
+# Boxes that are closer than this, small pixels, may be parts of one thing; a part without doubt is smaller than this
+# share of the other.
+JOIN, PART_SHARE = 3.0, 0.2
 
 Slices = tuple[slice, slice]
 
@@ -106,22 +109,27 @@ def surround(blobs: Sequence[Blob]) -> Blob:
 
 
 def joined(blobs: list[Blob]) -> list[Blob]:
-    """Return the blobs with those made one whose boxes overlap, but for those that were cut apart at a waist."""
+    """Return the blobs with those made one whose boxes (nearly) overlap, but for those that were cut apart at a waist.
+
+    What is much smaller than the other is a part of it; of two of a size nobody can tell.
+    """
     left = list(blobs)
     made: list[Blob] = []
     while left:
         one = left.pop()
-        other = next((b for b in left if meet(one, b) and not (one.split and b.split)), None)
+        other = next((b for b in left if meet(one, b, JOIN) and not (one.split and b.split)), None)
         if other is None:
             made.append(one)
         else:
-            left[left.index(other)] = replace(surround([one, other]), touching=one.touching or other.touching)
+            doubt = min(one.area, other.area) > PART_SHARE * max(one.area, other.area)
+            left[left.index(other)] = replace(surround([one, other]), touching=one.touching or other.touching or doubt)
     return made[::-1]
 
 
-def meet(one: Blob, other: Blob) -> bool:
-    """Whether two boxes overlap."""
-    return one.left < other.right and other.left < one.right and one.top < other.bottom and other.top < one.bottom
+def meet(one: Blob, other: Blob, gap: float = 0.0) -> bool:
+    """Whether two boxes overlap, or are less than `gap` small pixels apart."""
+    along = one.left < other.right + gap and other.left < one.right + gap
+    return along and one.top < other.bottom + gap and other.top < one.bottom + gap
 
 
 def outline(picture: NDArray[np.generic], changed: NDArray[np.bool_], where: Slices, box: Slices) -> float:

@@ -12,6 +12,7 @@ from edge.interfaces import Sighting
 from edge.sensing.background import Background, Difference
 from edge.sensing.blobs import Blob, cover, find_blobs
 from edge.sensing.crops import take_crop
+from edge.sensing.dark import Look, with_dark_things
 from edge.sensing.rest import (
     Lying,
     Rest,
@@ -83,7 +84,9 @@ class BinTrigger:
             self._lying.clear()
             self._blobs = []
             return []
-        difference = self._scene.compare(small, follow=self._covered(small) < FOLLOW_SHARE)
+        difference = self._scene.compare(small, follow=self._covered(small) < FOLLOW_SHARE, shades=True)
+        if difference is not None:
+            difference = with_dark_things(difference, Look(frame.pixels, small, self._scene.mean, self._view))
         extent = whole_extent(difference, small)
         self._rest.watch(small, extent, self._at)
         self._lying.watch(extent)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+import pytest
 
 from edge.clock import NS_PER_S
 from edge.config import Station
@@ -137,6 +139,26 @@ def test_nothing_is_looked_at_while_the_plate_moves_and_what_is_left_counts_anew
     items = [item for frame in frames for item in trigger.observe(frame)]
     assert [at in stroke for at in (item.crossed_at for item in items)] == [False, False]
     assert items[0].crossed_at < stroke.start < stroke.stop < items[1].crossed_at
+
+
+def test_a_thing_that_is_as_grey_as_the_place_and_darker_is_no_shadow() -> None:
+    (item,) = watch(place([Put(100, 120, 2.0, colour=(95, 95, 95))], 6.0))
+    assert item.concern is None
+    assert abs(item.crops[0].box.centre[0] - 130) < 5
+
+
+@pytest.mark.parametrize("depth", [0.15, 0.3, 0.5])
+def test_a_shadow_that_stays_is_no_item(depth: float) -> None:
+    mask = np.zeros((HEIGHT, WIDTH), np.float32)
+    mask[80:180, 90:200] = depth
+    light = (1 - cv2.GaussianBlur(mask, (0, 0), 9.0))[:, :, None]
+
+    def frames() -> Iterator[Frame]:
+        for frame in place([], 8.0):
+            shaded = frame.captured_at > 4 * NS_PER_S
+            yield Frame((frame.pixels * light).astype(np.uint8) if shaded else frame.pixels, frame.captured_at, 0)
+
+    assert watch(frames()) == []
 
 
 def test_a_hand_that_brings_nothing_is_no_item() -> None:
