@@ -107,11 +107,20 @@ def listen(url: str, stop: threading.Event) -> None:
             pass
 
 
+def resident_mb() -> float:
+    """Return the memory of this process and of the model's own."""
+    children = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    pages = 0
+    for process in ("self", *children):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 def look(folder: Path, begun: float, watch: Stopwatch) -> Sample:
-    memory = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
     return Sample(
         seconds=time.monotonic() - begun,
-        memory_mb=memory,
+        memory_mb=resident_mb(),
         descriptors=sum(1 for _ in Path("/proc/self/fd").iterdir()),
         threads=threading.active_count(),
         disk_mb=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6,

@@ -22,6 +22,7 @@ from edge.bundle.model_process import FACTS, LARGEST_PICTURE, MODEL, ORDER, PICT
 from edge.config import Station
 from edge.errors import BundleError, ClassifierError
 from edge.faults import FaultKind, Step
+from edge.priority import Priority, real_time
 from edge.runtime import Runtime
 from edge.wiring import build_runtime
 
@@ -125,6 +126,15 @@ def test_a_process_that_is_killed_or_hangs_is_an_error_and_is_reaped(sent: signa
     assert process not in children()
     with pytest.raises(ClassifierError, match=said):
         model.run(PICTURE_OF_NOTHING)
+
+
+@pytest.mark.parametrize("priority", [0, Priority.VISION])
+def test_it_computes_at_the_priority_that_it_is_told_and_not_at_its_makers(priority: int) -> None:
+    with real_time(Priority.RECORDS) as granted, closing(open_tiny(priority=priority)) as model:
+        model.run(PICTURE_OF_NOTHING)
+        process = model._process.pid
+        has = os.sched_getscheduler(process), os.sched_getparam(process).sched_priority
+    assert has == ((os.SCHED_FIFO, priority) if granted and priority else (os.SCHED_OTHER, 0))
 
 
 def test_a_crash_of_native_code_is_an_error_and_its_stack_is_logged(
