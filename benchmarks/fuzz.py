@@ -108,7 +108,7 @@ def mutate_value(table: Any, chance: random.Random) -> None:
             if chance.random() < 0.2:
                 del at[key]
             else:
-                at[key] = chance.choice(VALUES)
+                at[key] = copy.deepcopy(chance.choice(VALUES))  # it may be the next to be changed
             break
 
 

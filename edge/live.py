@@ -93,6 +93,7 @@ class Snapshot:
     picture_age_ns: int | None
     machine: MachineState
     levels: Mapping[str, int]
+    journal_rows: Mapping[str, int]
     revision: int
 
     @property
@@ -150,6 +151,7 @@ class LiveView:
         self._model = model
         self._machine = MachineState()
         self._levels: Mapping[str, int] = {}
+        self._journal_rows: Mapping[str, int] = {}
         self._newest: Newest | None = None
         self._condition: tuple[State, tuple[Fault, ...]] = (State.STARTING, ())
         self._settled: deque[_Settled] = deque(maxlen=MAX_WAITING)
@@ -196,6 +198,10 @@ class LiveView:
         """Show these readings of the machine."""
         self._machine = machine
 
+    def publish_journal(self, rows: Mapping[str, int]) -> None:
+        """Show how many rows of the journal are stored, wait for the disk and are lost; must not change any more."""
+        self._journal_rows = rows
+
     def publish_levels(self, levels: Mapping[str, int]) -> None:
         """Show these counts of items in bins; the mapping must not change any more."""
         self._levels = levels
@@ -241,6 +247,7 @@ class LiveView:
                 picture_age_ns=None if newest is None else now - newest.frame.captured_at,
                 machine=self._machine,
                 levels=self._levels,
+                journal_rows=self._journal_rows,
                 revision=self._revision,
             )
 

@@ -84,8 +84,11 @@ class Supervisor:
         self._excuse_lost_time(now)
         if self.journal is not None:
             self.health.sign(Sign.JOURNAL, self.journal.turned_at)
-            error = self.journal.counts.error.fault
+            counts = self.journal.counts
+            error = counts.error.fault
             self.health.set_faults(DISK_FAULTS, frozenset({error} if error else ()), now)
+            if self.live is not None:
+                self.live.publish_journal({"stored": counts.stored, "waiting": counts.pending, "lost": counts.lost})
         if self.panel is not None:
             self.panel.watch(now)
         self.overload.watch(now)

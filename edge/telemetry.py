@@ -87,6 +87,10 @@ def _histogram(name: str, text: str, latency: Latency) -> Metric:
 def _condition(snapshot: Snapshot) -> Iterable[Metric]:
     yield StateSetMetricFamily("sorter_state", "The station's state.", {str(s): s is snapshot.state for s in State})
     present = {fault.kind for fault in snapshot.faults}
+    rows = GaugeMetricFamily("sorter_journal_rows", "Rows of the journal since the start.", labels=["state"])
+    for where, count in snapshot.journal_rows.items():
+        rows.add_metric([where], count)
+    yield rows
     faults = GaugeMetricFamily("sorter_fault", "1 while the fault is there.", labels=["kind"])
     for kind in FaultKind:
         faults.add_metric([str(kind)], kind in present)

@@ -103,6 +103,8 @@ class Journal:
             return
         try:
             self._store_all()
+            if left := len(self.backlog):
+                log.warning("%d rows are lost: they could not be stored until the end", left)
             self._storage.close()
             if self._claim is not None:
                 os.close(self._claim)

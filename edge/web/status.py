@@ -48,6 +48,7 @@ def describe_status(snapshot: Snapshot, station: Station, disk_free: int | None)
             "frame_age_ms": _in_ms(snapshot.frame_age.median) if snapshot.frame_age.count else None,
             "spare_ms": _in_ms(snapshot.spare.median) if snapshot.spare.count else None,
             "disk_free_mb": None if disk_free is None else disk_free // 1_000_000,
+            "journal_rows": dict(snapshot.journal_rows),
             "temperature_c": _rounded(snapshot.machine.temperature_c),
         },
         "revision": snapshot.revision,

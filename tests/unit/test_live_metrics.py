@@ -37,9 +37,13 @@ def test_figures_of_a_station() -> None:
     live.publish_stroke(Stroke(actuation, 1, 2))
     live.publish_state(State.DEGRADED, [Fault(FaultKind.HOT, 0, "")])
     live.publish_machine(MachineState(temperature_c=81.5, throttled=True))
+    live.publish_journal({"stored": 7, "waiting": 2, "lost": 1})
     clock.advance_to(clock.now() + ms(1000))
     figures = read(live)
     expected = {
+        "sorter_journal_rows{state=stored}": 7,
+        "sorter_journal_rows{state=waiting}": 2,
+        "sorter_journal_rows{state=lost}": 1,
         "sorter_items_total{bin=glass,reason=sorted}": 1,
         "sorter_labels_total{label=glass}": 1,
         "sorter_strokes_total{actuator=flap,outcome=fired}": 1,

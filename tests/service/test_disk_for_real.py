@@ -1,0 +1,114 @@
+"""The state folder's disk gets full, and is made read-only, while the station sorts.
+
+A tmpfs of its own where this account may mount one; elsewhere the folder's own permissions keep the journal out.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.journal import items_in
+
+from edge.clock import NS_PER_S
+from edge.config import Station
+from edge.faults import FaultKind
+from edge.journal.reading import check_journal
+from edge.simulate.build import Conditions, build_virtual_run
+
+STATION = Station.model_validate(
+    {
+        "name": "belt",
+        "kind": "conveyor",
+        "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
+        "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 3.2},
+        "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
+        "bins": [
+            {"name": "glass", "labels": ["glass", "metal"], "actuator": "flap", "distance_mm": 300},
+            {"name": "residual", "labels": ["paper"]},
+        ],
+        "simulation": {"items_per_min": 90},
+    }
+)
+NOBODY = 65534
+
+
+@dataclass
+class Disk:
+    """A disk with troubles; `own` where it is one, and not a folder that is closed."""
+
+    folder: Path
+    own: bool
+
+    def fill(self) -> None:
+        with suppress(OSError), (self.folder / "filler").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+
+    def lock(self) -> None:
+        """Make it read-only; the journal has closed its file, since the disk is full."""
+        if self.own:
+            subprocess.run(["mount", "-o", "remount,ro", self.folder], check=True)
+        else:
+            for path in (*self.folder.iterdir(), self.folder):
+                path.chmod(0o555 if path.is_dir() else 0o444)
+
+    def mend(self) -> None:
+        if self.own:
+            subprocess.run(["mount", "-o", "remount,rw", self.folder], check=True)
+            (self.folder / "filler").unlink()
+        else:
+            for path in (self.folder, *self.folder.iterdir()):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+    own = subprocess.run(mount, check=False, capture_output=True).returncode == 0
+    became_nobody = not own and os.geteuid() == 0  # permissions mean nothing to root
+    if became_nobody:
+        for path in (folder, *folder.parents[:3]):
+            path.chmod(0o755)
+        os.chown(folder, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+    yield Disk(folder, own)
+    if became_nobody:
+        os.seteuid(0)
+    if own:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_sorting_goes_on_the_trouble_is_named_and_nothing_is_lost(disk: Disk) -> None:
+    run = build_virtual_run(STATION, Conditions(journal_folder=disk.folder))
+    journal, health = run.rig.journal, run.rig.supervisor.health
+    assert journal is not None
+    # A file that is open can't be closed to it by permissions, so those are taken before the first row.
+    troubles = {20: disk.fill, 40: disk.lock, 60: disk.mend} if disk.own else {0: disk.lock, 60: disk.mend}
+    waiting: dict[int, int] = {}
+    sorted_by: dict[int, int] = {}
+
+    def look(now: int) -> None:
+        second = (now - run.rig.world.started_at) // NS_PER_S
+        waiting.setdefault(second, journal.counts.pending)
+        sorted_by.setdefault(second, len(run.records))
+        if second in troubles:
+            troubles.pop(second)()
+
+    run.rig.supervisor.watchers.append(look)
+    run.run(80.0)
+    assert (health.counts[FaultKind.DISK_FULL] > 0) == disk.own
+    assert health.counts[FaultKind.DISK_READ_ONLY] > 0
+    assert health.faults == []
+    assert waiting[58] > waiting[45] > waiting[19]
+    assert sorted_by[58] - sorted_by[40] > 15, "it stopped sorting"
+    assert (journal.counts.lost, journal.counts.pending) == (0, 0)
+    assert [row.item for row in items_in(disk.folder)] == [record.item_id for record in run.records]
+    assert check_journal(disk.folder / "journal.db") == []
