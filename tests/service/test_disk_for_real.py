@@ -71,7 +71,7 @@ class Disk:
 def disk(tmp_path: Path) -> Iterator[Disk]:
     folder = tmp_path / "state"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
     own = subprocess.run(mount, check=False, capture_output=True).returncode == 0
     became_nobody = not own and os.geteuid() == 0  # permissions mean nothing to root
     if became_nobody:
