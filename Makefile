@@ -24,7 +24,7 @@ lint: .venv/.test ## ruff and mypy
 bench: .venv/.test ## run the benchmarks
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/actuation.py
-	$(BIN)/python benchmarks/estop.py
+	$(BIN)/python benchmarks/estop.py --change-every 5
 	$(BIN)/python benchmarks/journal.py
 	$(BIN)/python benchmarks/changeover.py
 	$(BIN)/python benchmarks/push.py
