@@ -1,6 +1,6 @@
 """What a bin station makes of a person's visits, by kind: each is known, so that every mistake is seen.
 
-    python benchmarks/visits.py [--visits 100] [--seeds 1 2 3 4] [--textures rubber wood blue dirty]
+    python benchmarks/visits.py [--visits 100] [--seeds 1 2 3 4 5] [--textures rubber wood blue dirty]
                                 [--station edge/stations/bin-flap.toml] [--photos DIR|LIST] [--pictures DIR]
 
 Runs the station on the virtual clock with a model that is never wrong, so many visits of each kind spread evenly over
@@ -31,7 +31,7 @@ from edge.simulate.truth import TrueItem
 from edge.simulate.variant import Changes, simulated_variant
 from edge.types import Frame, Image, Reason
 
-EVERY_S, FIRST_S = 12.0, 4.0  # between two visits: a carousel needs 6 s for one
+EVERY_S, FIRST_S = 8.0, 4.0  # between two visits; who finds the plate taken waits
 LYING_NS = ms(1500)  # after its begin a visit's hand is gone
 SINGLE = (Reason.SORTED, Reason.RESIDUAL_LABEL)
 
@@ -137,7 +137,7 @@ def _keep_picture(folder: Path | None, name: str, visit: Seen) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--visits", type=int, default=100, help="of each kind")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--textures", nargs="+", default=["rubber", "wood", "blue", "dirty"])
     parser.add_argument("--kinds", nargs="+", default=[kind.value for kind in Visit])
     parser.add_argument("--station", type=Path, default=STATIONS / "bin-flap.toml")
