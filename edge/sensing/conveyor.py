@@ -12,6 +12,7 @@ from edge.interfaces import Sighting
 from edge.sensing.background import Background
 from edge.sensing.blobs import GROWN, Blob, cover, find_blobs
 from edge.sensing.crops import keep_best, take_crop
+from edge.sensing.dark import Look, with_dark_things
 from edge.sensing.flow import Flow
 from edge.sensing.matching import PART, find_step, inside, match
 from edge.sensing.tracks import Track
@@ -70,7 +71,9 @@ class ConveyorTrigger:
             small = self._view.shrink(frame.pixels)
             elapsed = frame.captured_at - self._at
             self._at = frame.captured_at
-        difference = self._background.compare(small)
+        difference = self._background.compare(small, shades=True)
+        if difference is not None:
+            difference = with_dark_things(difference, Look(frame.pixels, small, self._background.mean, self._view))
         blobs = [] if difference is None else find_blobs(difference, self._min_area, self._gap, longest=self._longest)
         self._follow(blobs, elapsed)
         self._learn(small, blobs)

@@ -22,10 +22,10 @@ LEAST_AREA = 12
 # itself has. In simulated pictures of 120 items each, shadows had 0.08 (95 % of them: up to 0.12 on wood, 0.21 on a
 # grey plate), dark parts of things 0.2 (on a grey plate) and 0.23 (on wood).
 STEEP = 0.14
-# A dark place with nothing beside it that could cast it, away from the view's edges, is a thing unless it is as soft as
-# the shadow of something far away.
-STEEP_ALONE = 0.05
-BESIDE = 0.05  # of its own area
+# What lies still before a lens, away from the view's edges and from anything that could cast it, is a thing unless it
+# is as soft as the shadow of something far away.
+STEEP_AT_REST = 0.05
+BESIDE = 0.05  # so much of its own area beyond doubt beside it could cast it
 MARGIN = 6
 _NEAR, _FAR, _FARTHER = (np.ones((n, n), np.uint8) for n in (3, 7, 11))
 
@@ -34,12 +34,16 @@ Slices = tuple[slice, slice]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A picture, the small one made of it, the empty place as that would show it, and where they look."""
+    """A picture, the small one made of it, the empty place as that would show it, and where they look.
+
+    `steep_alone` is asked of the outline of a dark place with nothing beside it that could cast it.
+    """
 
     pixels: Image
     small: Image
     mean: NDArray[np.float32]
     view: View
+    steep_alone: float = STEEP
 
 
 def with_dark_things(difference: Difference, look: Look) -> Difference:
@@ -73,7 +77,7 @@ def _is_thing(part: Mask, difference: Difference, box: Slices, look: Look) -> bo
     inside = where[0].start > 0 and where[1].start > 0 and where[0].stop < across and where[1].stop < along
     beside = cv2.countNonZero(cv2.bitwise_and(cv2.dilate(part, _FAR), difference.seeds[box]))
     alone = inside and beside <= BESIDE * cv2.countNonZero(part)
-    return _steepness(part, extent, _slopes(look, where)) > (STEEP_ALONE if alone else STEEP) * darkness
+    return _steepness(part, extent, _slopes(look, where)) > (look.steep_alone if alone else STEEP) * darkness
 
 
 def _within(difference: Difference, box: Slices) -> Slices:
@@ -95,7 +99,7 @@ def _slopes(look: Look, where: Slices) -> NDArray[np.float32]:
     smooth = cv2.blur(green, (3, 3))
     x, y = (cv2.Sobel(smooth, cv2.CV_32F, dx, 1 - dx, scale=0.125) for dx in (1, 0))
     reach = max(1, round(look.view.scale))
-    steepest = cv2.dilate(cv2.magnitude(x, y), np.ones((reach, reach), np.uint8))
+    steepest = look.view.turned(cv2.dilate(cv2.magnitude(x, y), np.ones((reach, reach), np.uint8)))
     size = columns.stop - columns.start, rows.stop - rows.start
     return np.asarray(cv2.resize(steepest, size, interpolation=cv2.INTER_NEAREST), np.float32)
 

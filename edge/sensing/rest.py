@@ -111,7 +111,7 @@ def surround(blobs: Sequence[Blob]) -> Blob:
 def joined(blobs: list[Blob]) -> list[Blob]:
     """Return the blobs with those made one whose boxes (nearly) overlap, but for those that were cut apart at a waist.
 
-    What is much smaller than the other is a part of it; of two of a size nobody can tell.
+    What is much smaller than the other and lies in its box is a part of it; else nobody can tell.
     """
     left = list(blobs)
     made: list[Blob] = []
@@ -121,7 +121,8 @@ def joined(blobs: list[Blob]) -> list[Blob]:
         if other is None:
             made.append(one)
         else:
-            doubt = min(one.area, other.area) > PART_SHARE * max(one.area, other.area)
+            small = min(one.area, other.area) <= PART_SHARE * max(one.area, other.area)
+            doubt = not (small and meet(one, other))
             left[left.index(other)] = replace(surround([one, other]), touching=one.touching or other.touching or doubt)
     return made[::-1]
 

@@ -12,7 +12,7 @@ from edge.interfaces import Sighting
 from edge.sensing.background import Background, Difference
 from edge.sensing.blobs import Blob, cover, find_blobs
 from edge.sensing.crops import take_crop
-from edge.sensing.dark import Look, with_dark_things
+from edge.sensing.dark import STEEP_AT_REST, Look, with_dark_things
 from edge.sensing.rest import (
     Lying,
     Rest,
@@ -86,7 +86,8 @@ class BinTrigger:
             return []
         difference = self._scene.compare(small, follow=self._covered(small) < FOLLOW_SHARE, shades=True)
         if difference is not None:
-            difference = with_dark_things(difference, Look(frame.pixels, small, self._scene.mean, self._view))
+            look = Look(frame.pixels, small, self._scene.mean, self._view, STEEP_AT_REST)
+            difference = with_dark_things(difference, look)
         extent = whole_extent(difference, small)
         self._rest.watch(small, extent, self._at)
         self._lying.watch(extent)

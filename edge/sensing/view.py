@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import cv2
 
@@ -58,12 +59,14 @@ class View:
         method = cv2.INTER_LINEAR if self.scale <= 4 else cv2.INTER_AREA
         small = cv2.resize(part, self._shrunk, interpolation=method) if self.scale > 1 else part
         # Single pixels mean nothing: dither of a recorded clip, noise, the weave of a belt.
-        small = cv2.blur(small, (3, 3) if self.scale > 1 else (5, 5))
+        turned: Image = self.turned(cv2.blur(small, (3, 3) if self.scale > 1 else (5, 5)))
+        return turned
+
+    def turned(self, part: Any) -> Any:
+        """Return a part of the picture turned so that the belt runs right."""
         if not self.sideways:
-            small = cv2.transpose(small)
-        if self.direction in ("left", "up"):
-            small = cv2.flip(small, 1)
-        return small  # type: ignore[return-value]
+            part = cv2.transpose(part)
+        return cv2.flip(part, 1) if self.direction in ("left", "up") else part
 
     def to_picture(self, left: float, top: float, right: float, bottom: float) -> Box:
         """Return a rectangle of the small picture (x0, y0, x1, y1) in pixels of the whole frame."""

@@ -12,6 +12,8 @@ import pytest
 from edge.clock import NS_PER_S
 from edge.config import Station
 from edge.sensing import BinTrigger
+from edge.sensing.blobs import Blob
+from edge.sensing.rest import joined
 from edge.types import Frame, Image, Item, Reason
 
 WIDTH, HEIGHT, RATE = 320, 240, 15
@@ -159,6 +161,16 @@ def test_a_shadow_that_stays_is_no_item(depth: float) -> None:
             yield Frame((frame.pixels * light).astype(np.uint8) if shaded else frame.pixels, frame.captured_at, 0)
 
     assert watch(frames()) == []
+
+
+@pytest.mark.parametrize(
+    ("left", "area", "doubt"), [(20.0, 40.0, False), (20.0, 200.0, True), (32.0, 40.0, True), (36.0, 40.0, None)]
+)
+def test_a_small_part_in_a_things_box_is_its_own_and_beside_it_nobody_can_tell(
+    left: float, area: float, doubt: bool | None
+) -> None:
+    found = joined([Blob(10, 10, 30, 30, 300), Blob(left, 12, left + 12, 24, area)])
+    assert [blob.touching for blob in found] == ([False] * 2 if doubt is None else [doubt])
 
 
 def test_a_hand_that_brings_nothing_is_no_item() -> None:

@@ -76,6 +76,22 @@ def test_shadows_of_any_depth_up_to_half_are_not_items() -> None:
     assert watch(MovingBelt(shadows, brightness=140), 4.5) == []
 
 
+@pytest.mark.parametrize("direction", ["right", "up"])
+def test_a_thing_darker_than_the_belt_and_of_its_colour_is_no_shadow(direction: str) -> None:
+    belt = MovingBelt(
+        [Thing(0.2 + n, colour=(95 - 10 * n,) * 3, length=50, width=50) for n in range(3)], brightness=140
+    )
+    turns = {"right": 0, "up": 1}[direction]
+    size = {"width": WIDTH, "height": HEIGHT} if turns % 2 == 0 else {"width": HEIGHT, "height": WIDTH}
+    trigger = new_trigger(belt={"direction": direction}, camera={"type": "folder", "path": ".", **size})
+    items = []
+    for frame in belt.frames(5.0):
+        items += trigger.observe(
+            Frame(np.ascontiguousarray(np.rot90(frame.pixels, turns)), frame.captured_at, frame.sequence)
+        )
+    assert [item.concern for item in items] == [None] * 3
+
+
 def test_a_joint_of_the_belt_is_not_an_item() -> None:
     belt = MovingBelt([])
     strip = belt.picture(0.0)
