@@ -218,7 +218,7 @@ def _check_header(path: Path) -> None:
         header = file.read(100)
     if not header:
         raise UnusableFileError("it is empty")
-    if not header.startswith(b"SQLite format 3\0") or header[18] not in (1, 2):
+    if not header.startswith(b"SQLite format 3\0") or header[18:19] not in (b"\1", b"\2"):
         raise UnusableFileError("its first bytes are not those of a database")
 
 

@@ -153,6 +153,7 @@ def change(path: Path, statement: str) -> None:
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "emptied": lambda path: path.write_bytes(b""),
     "garbage": lambda path: path.write_bytes(b"\x00garbage" * 5000),
+    "cut in its header": lambda path: os.truncate(path, 17),
     "cut short": lambda path: os.truncate(path, 9000),
     "first page zeroed": lambda path: overwrite(path, 0, bytes(PAGE_BYTES)),
     "middle page zeroed": lambda path: overwrite(path, PAGE_BYTES * 5, bytes(PAGE_BYTES)),
