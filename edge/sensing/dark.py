@@ -25,6 +25,9 @@ STEEP = 0.14
 # What lies still before a lens, away from the view's edges and from anything that could cast it, is a thing unless it
 # is as soft as the shadow of something far away.
 STEEP_AT_REST = 0.05
+# Grey levels between the channels of the place itself. Where it has no colour (a camera without, a grey plate) to be of
+# its colour says nothing: the hard shadows of bottles on a real table, seen in grey, were taken for things.
+COLOURED = 15.0
 BESIDE = 0.05  # so much of its own area beyond doubt beside it could cast it
 MARGIN = 6
 _NEAR, _FAR, _FARTHER = (np.ones((n, n), np.uint8) for n in (3, 7, 11))
@@ -71,6 +74,9 @@ def with_dark_things(difference: Difference, look: Look) -> Difference:
 
 def _is_thing(part: Mask, difference: Difference, box: Slices, look: Look) -> bool:
     where, extent = _within(difference, box), difference.extent[box]
+    surface = look.mean[where][part > 0].mean(axis=0)
+    if surface.max() - surface.min() < COLOURED:
+        return False
     off = look.mean[where].mean(axis=2) - look.small[where].mean(axis=2)
     darkness = float(off[part > 0].mean())
     along, across = difference.size

@@ -143,8 +143,10 @@ def test_nothing_is_looked_at_while_the_plate_moves_and_what_is_left_counts_anew
     assert items[0].crossed_at < stroke.start < stroke.stop < items[1].crossed_at
 
 
-def test_a_thing_that_is_as_grey_as_the_place_and_darker_is_no_shadow() -> None:
-    (item,) = watch(place([Put(100, 120, 2.0, colour=(95, 95, 95))], 6.0))
+def test_a_thing_of_the_colour_of_the_place_and_darker_is_no_shadow() -> None:
+    tint = np.array([1.0, 0.75, 0.5])
+    grey = place([Put(100, 120, 2.0, colour=(95, 95, 95))], 6.0)
+    (item,) = watch(Frame((f.pixels * tint).astype(np.uint8), f.captured_at, f.sequence) for f in grey)
     assert item.concern is None
     assert abs(item.crops[0].box.centre[0] - 130) < 5
 

@@ -81,13 +81,13 @@ def test_a_thing_darker_than_the_belt_and_of_its_colour_is_no_shadow(direction: 
     belt = MovingBelt(
         [Thing(0.2 + n, colour=(95 - 10 * n,) * 3, length=50, width=50) for n in range(3)], brightness=140
     )
-    turns = {"right": 0, "up": 1}[direction]
+    turns, tint = {"right": 0, "up": 1}[direction], np.array([1.0, 0.75, 0.5])
     size = {"width": WIDTH, "height": HEIGHT} if turns % 2 == 0 else {"width": HEIGHT, "height": WIDTH}
     trigger = new_trigger(belt={"direction": direction}, camera={"type": "folder", "path": ".", **size})
     items = []
     for frame in belt.frames(5.0):
         items += trigger.observe(
-            Frame(np.ascontiguousarray(np.rot90(frame.pixels, turns)), frame.captured_at, frame.sequence)
+            Frame((np.rot90(frame.pixels, turns) * tint).astype(np.uint8), frame.captured_at, frame.sequence)
         )
     assert [item.concern for item in items] == [None] * 3
 
