@@ -33,7 +33,7 @@ bench: .venv/.test ## run the benchmarks
 
 model: .venv/.test ## train, quantize and measure the shipped model anew from the photo sets in $(DATA)
 	$(BIN)/sorter train waste --data $(DATA) --run runs/waste
-	$(BIN)/sorter convert runs/waste --data $(DATA) --out edge/model --version 1.1 --purity 0.95
+	$(BIN)/sorter convert runs/waste --data $(DATA) --out edge/model --version 1.2 --purity 0.95
 
 tools: ## install the Debian packages that the tests drive (asks for root only when one is missing)
 	@tests/install-tools

@@ -68,6 +68,8 @@ def copied(model: keras.Model, policy: str, multiply: bool = False) -> keras.Mod
     """
 
     def clone(layer: Any) -> Any:
+        if not isinstance(layer, layers.Layer):  # an operation, such as a bare sum, has no weights and no policy
+            return type(layer).from_config(layer.get_config())
         wanted = "float32" if layer.name in ("scores", "old") else policy
         kind = _Pointwise if multiply and _is_pointwise(layer) else type(layer)
         return kind.from_config({**layer.get_config(), "dtype": wanted})

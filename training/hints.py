@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 from edge.errors import ConfigError
 from training.recipe import Hints
@@ -39,9 +39,9 @@ def hinted(back: keras.Model, head: tuple[np.ndarray, np.ndarray], hints: Hints,
     chosen = np.array([[*row, *row[:1] * (longest - len(row))] for row in rows])  # a class twice is no other maximum
     scores, features = back.outputs
     heard = layers.Dense(chosen.size, trainable=False, name="hints")
-    surest = layers.MaxPooling2D((1, longest), name="hints_surest")(
-        layers.Reshape((*chosen.shape, 1), name="hints_by_label")(heard(features))
-    )
+    # With an open batch layers.Reshape would leave arithmetic about shapes in the graph, which no int8 file may hold.
+    by_label = ops.reshape(heard(features), (-1, *chosen.shape, 1))
+    surest = ops.reshape(layers.MaxPooling2D((1, longest), name="hints_surest")(by_label), (-1, len(labels)))
     heard.set_weights([hints.strength * kernel[:, chosen.ravel()], hints.strength * bias[chosen.ravel()]])
-    told = layers.Add(name="hinted")([scores, layers.Reshape((len(labels),), name="hints_row")(surest)])
+    told = layers.Add(name="hinted")([scores, surest])
     return keras.Model(back.inputs, [told, features], name=back.name)
