@@ -24,6 +24,7 @@ class Operators:
 
     names: tuple[str, ...]  # in the file's order
     left_out: tuple[str, ...]  # operators that XNNPACK does not take
+    floating: tuple[str, ...]  # operators that take or give floating point, and what converts between the two
 
     @property
     def whole(self) -> bool:
@@ -80,11 +81,14 @@ def read_operators(model: bytes) -> Operators:
     plain = Interpreter(
         model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     )
-    names = tuple(str(op["op_name"]) for op in plain._get_ops_details())
+    listed = plain._get_ops_details()
+    names = tuple(str(op["op_name"]) for op in listed)
+    floats = {int(details["index"]) for details in plain.get_tensor_details() if details["dtype"] is np.float32}
+    floating = tuple(str(op["op_name"]) for op in listed if floats & {int(i) for i in (*op["inputs"], *op["outputs"])})
     delegated = Interpreter(model_content=model, num_threads=1)
     delegated.allocate_tensors()
     final = {int(details["index"]) for details in delegated.get_output_details()}
-    return Operators(names, _left_out(delegated._get_ops_details(), final))
+    return Operators(names, _left_out(delegated._get_ops_details(), final), floating)
 
 
 def _left_out(operators: Sequence[dict[str, Any]], final: set[int]) -> tuple[str, ...]:
@@ -114,9 +118,12 @@ def check_operators(model: bytes) -> Operators:
     custom = [name for name in operators.names if name.startswith(("Flex", "CUSTOM"))]
     if custom:
         raise ConversionError(f"expected built-in operators only, got {', '.join(sorted(set(custom)))}: replace them")
-    floats = [name for name in operators.names if name in ("DEQUANTIZE", "QUANTIZE")]
-    if floats:
-        raise ConversionError(f"expected 8-bit integers throughout, got {', '.join(sorted(set(floats)))} in the graph")
+    if operators.floating or "QUANTIZE" in operators.names:
+        blamed = sorted(set(operators.floating) - {"DEQUANTIZE", "QUANTIZE"}) or ["QUANTIZE"]
+        raise ConversionError(
+            f"expected 8-bit integers throughout, got {', '.join(blamed)} beside them: use a backbone with ReLU6, "
+            "without swish, hard-swish and squeeze-and-excitation"
+        )
     if operators.left_out:
         raise ConversionError(
             f"expected that XNNPACK takes the whole graph, it leaves out {', '.join(sorted(set(operators.left_out)))}: "

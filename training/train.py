@@ -17,7 +17,7 @@ from training.batches import FitSettings, PoolBatches, soft_targets, taught
 from training.devices import best_precision, open_strategy, worker_number
 from training.finetune import OnBatch, fine_tune, interpolate, with_old_head
 from training.frozen import frozen_front
-from training.hints import hinted
+from training.hints import check_hints, find_lifts, hinted
 from training.pool import Pool, Studio, ViewPlan, plan_views, render_pool
 from training.probe import fit_probe
 from training.recipe import Recipe
@@ -79,6 +79,8 @@ def fit(
     """Probe, fine-tune, and choose the point between both by validation; return network, all points, the chosen one."""
     classes = len(recipe.labels)
     backbone = build_backbone(recipe.network, classes, data)
+    if recipe.hints is not None:
+        check_hints(recipe.hints, backbone.head[0].shape[1])
     back = backbone.back
     weights = _balance(pools.labels, classes)
     back.get_layer("scores").set_weights(list(fit_probe(pools.train.features, pools.labels, weights, classes)))
@@ -97,7 +99,10 @@ def fit(
         back.set_weights(interpolate(before, after, alpha))
         return finished
 
-    finished = back if recipe.hints is None else hinted(back, backbone.head, recipe.hints, recipe.labels)
+    finished = back
+    if recipe.hints is not None:
+        lifts = find_lifts(pools.train.imagenet, pools.labels, recipe.hints, recipe.labels)
+        finished = hinted(back, backbone.head, recipe.hints, recipe.labels, lifts)
     table = _sweep(at, recipe.fit.alphas, pools)
     best = choose(table, len(pools.checks["plain"][1]), tuple(pools.checks))
     return _joined(backbone.front, at(best["alpha"]), recipe.name), table, best

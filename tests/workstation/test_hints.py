@@ -11,7 +11,7 @@ from keras import layers
 
 from edge.errors import ConfigError
 from training.finetune import copied
-from training.hints import hinted
+from training.hints import check_hints, find_lifts, hinted
 from training.recipe import Hints, Recipe
 
 LABELS = ("glass", "metal")
@@ -38,16 +38,23 @@ def test_a_hint_is_the_highest_score_of_the_labels_classes(
     plain, photos = back(), rng.normal(size=(3, 2, 2, FEATURES)).astype(np.float32)
     hints = Hints(strength=strength, classes={name: tuple(row) for name, row in zip(LABELS, classes, strict=True)})
     scores, features = (np.asarray(part) for part in plain(photos))
-    told = np.asarray(hinted(plain, head, hints, LABELS)(photos)[0])
+    lifts = rng.uniform(0, 2, 2)
+    told = np.asarray(hinted(plain, head, hints, LABELS, lifts)(photos)[0])
     old = features @ head[0] + head[1]
-    expected = scores + strength * np.stack([old[:, row].max(axis=1) for row in classes], axis=1)
+    expected = scores + strength * (np.stack([old[:, row].max(axis=1) for row in classes], axis=1) + lifts)
     np.testing.assert_allclose(told, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_class_that_the_backbone_does_not_know_is_refused() -> None:
-    head = (np.zeros((FEATURES, 1), np.float32), np.zeros(1, np.float32))
     with pytest.raises(ConfigError, match="which has 1, got 898"):
-        hinted(back(), head, Hints(classes={"glass": (0,), "metal": (898,)}), LABELS)
+        check_hints(Hints(classes={"glass": (0,), "metal": (898,)}), 1)
+
+
+def test_a_label_whose_classes_are_seldom_found_is_lifted_to_the_mean_label() -> None:
+    hints = Hints(classes={"glass": (0,), "metal": (1, 2)})
+    old = np.array([[1.0, 3.0, 0.0], [1.0, 0.0, 5.0], [2.0, 7.0, 0.0], [9.0, 9.0, 9.0]])
+    labels = np.array([0, 0, 1, -1])  # the mean hints are (1, 4) on glass, (2, 7) on metal
+    np.testing.assert_allclose(find_lifts(old, labels, hints, LABELS), [(1.5 + 5.5) / 2 - 1.5, 0.0])
 
 
 def test_a_recipe_whose_hints_leave_out_a_label_is_refused() -> None:
