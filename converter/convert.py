@@ -129,7 +129,9 @@ def representative_views(recipe: Recipe, data: Path, run: Run, count: int) -> li
 def _validation(recipe: Recipe, data: Path, run: Run) -> _Checks:
     validation = read_sets(recipe.validation, data, recipe)
     studio: Studio = build_studio(validation, data, recipe, run.folder / "masks", shifted=True)
-    cut = np.repeat([i for i, source in enumerate(studio.sources) if source.mask is not None], 2)
+    # Where no object could be cut out, other light and crops have to do.
+    masked = [i for i, source in enumerate(studio.sources) if source.mask is not None]
+    cut = np.repeat(masked or range(len(studio.sources)), 2)
     sources = np.concatenate([cut, np.full(round(0.15 * len(cut)), -1)])
     plan = ViewPlan(sources, recipe.seed + 31)
     views = [studio.view(plan, index) for index in range(len(plan))]
