@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from converter.quantize import ConversionError
 from edge.types import Image
 
 
@@ -51,7 +52,13 @@ def _open(model: bytes) -> Any:
         experimental_preserve_all_tensors=True,
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
-    interpreter.allocate_tensors()
+    try:
+        interpreter.allocate_tensors()
+    except RuntimeError as error:
+        raise ConversionError(
+            f"the runtime refuses the quantized network ({error}): ranges that are all but zero come from a network "
+            "that was hardly trained: give network.weights, or train longer"
+        ) from None
     return interpreter
 
 

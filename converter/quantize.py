@@ -86,13 +86,7 @@ def read_operators(model: bytes) -> Operators:
     floats = {int(details["index"]) for details in plain.get_tensor_details() if details["dtype"] is np.float32}
     floating = tuple(str(op["op_name"]) for op in listed if floats & {int(i) for i in (*op["inputs"], *op["outputs"])})
     delegated = Interpreter(model_content=model, num_threads=1)
-    try:
-        delegated.allocate_tensors()
-    except RuntimeError as error:
-        raise ConversionError(
-            f"the runtime refuses the quantized network ({error}): ranges that are all but zero come from a network "
-            "that was hardly trained: give network.weights, or train longer"
-        ) from None
+    delegated.allocate_tensors()
     final = {int(details["index"]) for details in delegated.get_output_details()}
     return Operators(names, _left_out(delegated._get_ops_details(), final), floating)
 
