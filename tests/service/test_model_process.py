@@ -178,6 +178,8 @@ def test_it_ends_when_the_station_is_killed(state: str, runtime_that: Callable[[
         process = int(station.stdout.readline())
         if state == "stopped":
             os.kill(process, signal.SIGSTOP)
+            while Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+                os.sched_yield()  # a signal is on its way; the kernel tells orphans that stand already
         elif state == "computing":
             station.stdin.write("\n")
             station.stdin.flush()
