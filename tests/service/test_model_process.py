@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -103,14 +103,14 @@ def children() -> set[int]:
     return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
 
 
-def models() -> set[int]:
-    """Of these, the models' processes; other tests' tools may be still at their end."""
+def models(others: Collection[int] = ()) -> set[int]:
+    """Of these, the models' processes, without those of stations that other tests built and never ran."""
     own = set()
     for process in children():
         with suppress(FileNotFoundError, ProcessLookupError):
             if b"edge.bundle.model_process" in Path(f"/proc/{process}/cmdline").read_bytes():
                 own.add(process)
-    return own
+    return own - set(others)
 
 
 def sockets() -> int:
@@ -263,7 +263,13 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def runtime(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> Iterator[Runtime]:
+def others() -> set[int]:
+    """The models' processes that were there before the test."""
+    return models()
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, tiny_bundle: Callable[..., bytes], others: set[int]) -> Iterator[Runtime]:
     """A small simulated belt in real time."""
     (tmp_path / "tiny.sorter").write_bytes(tiny_bundle())
     station = Station.model_validate(
@@ -283,9 +289,8 @@ def runtime(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> Iterator[Runti
             "page": {"enabled": False},
         }
     )
-    before = models()
     yield build_runtime(station)
-    assert models() <= before
+    assert not models(others)
 
 
 def run_until(runtime: Runtime, reached: Callable[[], bool]) -> None:
@@ -303,9 +308,9 @@ def run_until(runtime: Runtime, reached: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_station_opens_its_model_anew(runtime: Runtime, sent: signal.Signals) -> None:
+def test_a_station_opens_its_model_anew(runtime: Runtime, others: set[int], sent: signal.Signals) -> None:
     health, live = runtime.parts.health, runtime.parts.live
-    (first,) = models()
+    (first,) = models(others)
     os.kill(first, sent)
     decided = 0
 
@@ -318,16 +323,17 @@ def test_a_station_opens_its_model_anew(runtime: Runtime, sent: signal.Signals) 
 
     run_until(runtime, reached)
     assert health.step_counts[Step.RESTART_SERVICE] == 0
-    assert first not in models()
+    assert first not in models(others)
 
 
-def test_many_models_after_another_leave_nothing_behind(runtime: Runtime) -> None:
+def test_many_models_after_another_leave_nothing_behind(runtime: Runtime, others: set[int]) -> None:
     seen: list[set[int]] = []
     open_then: list[int] = []
 
     def reached() -> bool:
-        if len(models()) == 1 and models() not in seen:
-            seen.append(models())
+        own = models(others)
+        if len(own) == 1 and own not in seen:
+            seen.append(own)
             open_then.append(sockets())
             runtime.swap_classifier(runtime.parts.open_classifier())
         return len(seen) == 6
