@@ -65,7 +65,7 @@ class InterpreterApart:
             )
         except OSError as error:
             self._connection.close()
-            raise BundleError(f"{order.source}: no process for the model ({error.strerror}): free memory") from None
+            raise BundleError(f"{order.source}: no process for the model: {error.strerror}") from None
         finally:
             theirs.close()
             os.close(descriptor)
