@@ -20,8 +20,9 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
+from queue import Empty, SimpleQueue
 
 from edge.classify import Watched
 from edge.clock import ms
@@ -32,7 +33,7 @@ from edge.journal import run_writer
 from edge.parts import Parts
 from edge.priority import Priority, lock_memory, real_time, settled_memory
 from edge.service.machine import MACHINE_FAULTS
-from edge.service.signals import taking_signals
+from edge.service.signals import Asked, taking_signals
 from edge.signs import Sign
 from edge.supervise import Supervisor
 from edge.types import Frame
@@ -59,7 +60,7 @@ class Runtime:
         self.parts = parts
         self._stop = threading.Event()
         self._reopen = threading.Event()
-        self._reset_wanted = threading.Event()
+        self._asked: Asked = SimpleQueue()
         self._failure: BaseException | None = None
         self._between_frames: deque[Callable[[], object]] = deque()
         self._replaced: deque[Classifier] = deque()
@@ -90,8 +91,9 @@ class Runtime:
         parts.line.on_failure = self.supervisor.classifier_failed
 
     def stop(self) -> None:
-        """Ask for the end; safe to call from a signal and from any thread."""
+        """Ask for the end, from any thread."""
         self._stop.set()
+        self._asked.put(lambda: None)  # wakes the main thread
 
     def swap_classifier(self, classifier: Classifier, introduce: Callable[[], object] = lambda: None) -> None:
         """Put another model to work between two frames, so that no item is seen by both.
@@ -118,7 +120,7 @@ class Runtime:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         if parts.is_live and not lock_memory():
             log.warning("memory can't be locked (ulimit -l): short of memory, a stroke may wait for the disk")
-        with taking_signals(self._stop.set, self._reset_wanted.set), settled_memory():
+        with taking_signals(self._asked, self._stop.set, self._reset), settled_memory():
             try:
                 with real_time(Priority.EMERGENCY_STOP) as granted:  # the pin backend's threads inherit it
                     parts.panel.open()
@@ -169,11 +171,11 @@ class Runtime:
                 return
             self._failure = self._failure or error
             self.parts.health.raise_fault(FaultKind.PROGRAM_ERROR, now(), name)
-            self._stop.set()
+            self.stop()
             self.supervisor.make_safe()
         finally:
             if name in ("vision", "actuation"):
-                self._stop.set()
+                self.stop()
 
     def _priority_of(self, name: str) -> AbstractContextManager[bool]:
         """Give the actuation thread its priority; the others get theirs only where real things move."""
@@ -267,13 +269,11 @@ class Runtime:
             now = parts.clock.now()
             if until is not None and now >= until:
                 return
-            if self._reset_wanted.is_set():
-                self._reset_wanted.clear()
-                parts.panel.reset(now)
             self.supervisor.turn(now)
             while self._replaced:
                 self._start("replaced", self._replaced.popleft().close)
-            self._pause(SUPERVISE_MS)
+            with suppress(Empty):
+                self._asked.get(timeout=SUPERVISE_MS / 1000)()
 
     def _wind_up(self, writer_stop: threading.Event) -> None:
         parts = self.parts
@@ -325,6 +325,9 @@ class Runtime:
         self._stop.set()
 
     # -- small things ------------------------------------------------------------------------------------------
+
+    def _reset(self) -> None:
+        self.parts.panel.reset(self.parts.clock.now())
 
     def _pause(self, milliseconds: float) -> None:
         self.parts.clock.sleep_until(self.parts.clock.now() + ms(milliseconds), self._stop)

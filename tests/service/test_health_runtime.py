@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -62,6 +63,52 @@ def run_until(runtime: Runtime, reached: Callable[[], bool]) -> None:
     runtime.supervisor.watchers.append(look)
     runtime.run(AT_MOST_S)
     assert seen.is_set()
+
+
+class LockThatTells:
+    """A lock that raises where a thread would wait for itself for ever."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if blocking and self._owner == threading.get_ident():
+            raise AssertionError("this thread waits for itself")
+        got = self._lock.acquire(blocking, timeout)
+        if got:
+            self._owner = threading.get_ident()
+        return got
+
+    def release(self) -> None:
+        self._owner = None
+        self._lock.release()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_run_whatever_lock_the_main_thread_holds_just_then(
+    runtime: Runtime, sent: signal.Signals
+) -> None:
+    own = threading.Condition(LockThatTells())  # type: ignore[arg-type]
+    runtime._stop._cond = own  # type: ignore[attr-defined]  # what an Event holds for moments of set and wait
+    turns = 0
+
+    def interrupt(_now: int) -> None:
+        nonlocal turns
+        turns += 1
+        if turns == 1:
+            with own:
+                signal.raise_signal(sent)
+
+    runtime.supervisor.watchers.append(interrupt)
+    runtime.run(AT_MOST_S)
+    assert turns == 1
 
 
 def is_there(runtime: Runtime, kind: FaultKind) -> bool:
