@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -68,7 +69,9 @@ def command(  # noqa: PLR0913  (one argument an option)
     if as_json:
         _print_json(opened, results)
     else:
-        board.print_end(dry_run)
+        board.print_end()
+        if dry_run:
+            _print_stages(stages, soak_minutes)
     if any(result.state is not State.DONE for result in results):
         raise typer.Exit(TransferError.exit_code)
 
@@ -88,7 +91,7 @@ class _Board:
     def show(self, result: HostResult) -> None:
         self._results[result.host] = result
 
-    def print_end(self, dry_run: bool) -> None:
+    def print_end(self) -> None:
         results = list(self._results.values())
         self._console.print(self._table(limit=None))
         failed = [result for result in results if result.state is State.FAILED]
@@ -102,8 +105,6 @@ class _Board:
                 "Mend what failed and run the same command again: devices that are done take one round trip",
                 err=True,
             )
-        elif dry_run:
-            self._console.print("dry run: nothing was changed")
 
     def _table(self, limit: int | None = 30) -> Table:
         table = Table("device", "state", "sent", "there", title=self._bundle.manifest.title, title_justify="left")
@@ -120,6 +121,14 @@ class _Board:
                 result.host.text, _state_text(result), _sent_text(result, self._bundle.size), _there_text(result)
             )
         return table
+
+
+def _print_stages(stages: Sequence[Sequence[Host]], soak_minutes: float) -> None:
+    typer.echo("dry run: nothing was changed")
+    for number, stage in enumerate(stages, start=1):
+        if len(stages) > 1:
+            pause = f", then {soak_minutes:g} minutes of waiting" if number < len(stages) and soak_minutes else ""
+            typer.echo(f"stage {number}: {', '.join(host.text for host in stage)}{pause}")
 
 
 def _state_text(result: HostResult) -> str:

@@ -387,6 +387,15 @@ def test_a_dry_run_changes_nothing(server: SshServer, device: Device, signed_bun
     assert device.store.models() == []
 
 
+def test_a_dry_run_names_the_stages(server: SshServer, signed_bundle: Bundles) -> None:
+    names = [server.add_device(f"lab-{next(NUMBERS)}").alias for _ in range(3)]
+    options = ("--canary", 1, "--then", "100%", "--soak-minutes", "5", "--dry-run")
+    result = run_command(server, signed_bundle(), *names, *options)
+    assert result.exit_code == 0
+    assert f"stage 1: {names[0]}, then 5 minutes of waiting" in result.stdout
+    assert f"stage 2: {names[1]}, {names[2]}" in result.stdout
+
+
 def test_a_canary_that_came_back_stops_the_roll_out(server: SshServer, signed_bundle: Bundles) -> None:
     canary, other = (server.add_device(f"lab-{next(NUMBERS)}") for _ in range(2))
     push(server, signed_bundle("1.0"), canary)
