@@ -42,7 +42,8 @@ class RecentItem:
     """One decided item; times in nanoseconds on the station's clock.
 
     `spare_ns` is the time between the decision and its stroke, None where no stroke was needed.
-    `stroke` is what became of it ("" until known). `revision` grows with every change of any item.
+    `stroke` is what became of it ("" until known), `arrived` what an exit sensor saw of it (None: nothing yet, or there
+    is no sensor). `revision` grows with every change of any item.
     """
 
     decision: Decision
@@ -50,6 +51,7 @@ class RecentItem:
     spare_ns: int | None
     stroke: str
     revision: int
+    arrived: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ class LiveView:
         self._condition: tuple[State, tuple[Fault, ...]] = (State.STARTING, ())
         self._settled: deque[_Settled] = deque(maxlen=MAX_WAITING)
         self._struck: deque[Stroke] = deque(maxlen=MAX_WAITING)
+        self._arrived: deque[tuple[int, bool]] = deque(maxlen=MAX_WAITING)
         self._uncut: deque[tuple[int, Crop]] = deque(maxlen=MAX_UNCUT)
         self._reading = threading.Lock()
         self._items: dict[int, RecentItem] = {}
@@ -185,6 +188,10 @@ class LiveView:
     def publish_stroke(self, stroke: Stroke) -> None:
         """Count a stroke and mark the items that it served."""
         self._struck.append(stroke)
+
+    def publish_arrival(self, item_id: int, arrived: bool) -> None:
+        """Mark an item whose bin has an exit sensor."""
+        self._arrived.append((item_id, arrived))
 
     def publish_state(self, state: State, faults: Sequence[Fault] = ()) -> None:
         """Show this state and these faults, worst first."""
@@ -261,6 +268,11 @@ class LiveView:
                 self._pictures[item_id] = thumbnail
         while self._struck:
             self._mark(self._struck.popleft())
+        while self._arrived:
+            item_id, arrived = self._arrived.popleft()
+            if item_id in self._items:
+                self._revision += 1
+                self._items[item_id] = replace(self._items[item_id], arrived=arrived, revision=self._revision)
         for kept in (self._items, self._pictures, self._early_strokes):
             _drop_oldest(kept)
 

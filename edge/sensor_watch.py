@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections import deque
+from dataclasses import dataclass, field
 
+from edge.clock import ms
 from edge.faults import FaultKind
-from edge.health import Health
 from edge.inputs import Edge
-from edge.journal import Journal, Landing
 from edge.line import Line
-from edge.panel import Panel
 from edge.sensing import BeamTrigger
-from edge.transport import Chute, Conveyor
+from edge.supervise import Supervisor
+from edge.transport import Arrivals, Chute, Conveyor
+from edge.types import Stroke
+
+log = logging.getLogger(__name__)
+
+# Longer than this between two looks, and the program itself was not let run: no item is missing for that.
+LATE_LOOK_NS = ms(500)
 
 
 @dataclass
@@ -19,35 +26,59 @@ class SensorWatch:
     """Hands the edges of a station's sensors to the parts of its line that they belong to."""
 
     line: Line
-    health: Health
-    journal: Journal | None = None
+    supervisor: Supervisor
+    _unfired: deque[Stroke] = field(default_factory=deque)
+    _looked_at: int | None = None
 
     def on_edge(self, edge: Edge) -> None:
         """Take an edge in; called from the pins' own thread."""
-        trigger, transport = self.line.trigger, self.line.transport
+        trigger, arrivals = self.line.trigger, self._arrivals
         if edge.name == "beam" and isinstance(trigger, BeamTrigger):
             trigger.edge(edge.at, edge.active)
-        elif edge.name.startswith("exit:") and edge.active and isinstance(transport, Conveyor | Chute):
-            transport.arrivals.passed(edge.name.removeprefix("exit:"), edge.at)
+        elif edge.name.startswith("exit:") and edge.active and arrivals is not None:
+            arrivals.passed(edge.name.removeprefix("exit:"), edge.at)
+
+    def on_stroke(self, stroke: Stroke) -> None:
+        """Take note of a stroke that was not carried out: its items run on; never waits."""
+        if stroke.outcome in ("refused", "failed"):
+            self._unfired.append(stroke)
 
     def watch(self, now: int) -> None:
         """Look for items that did not arrive; call it several times a second."""
+        arrivals, health = self._arrivals, self.supervisor.health
+        if arrivals is None:
+            return
+        lost = 0 if self._looked_at is None else now - self._looked_at - LATE_LOOK_NS
+        self._looked_at = now
+        if lost > 0:
+            arrivals.wait_longer(lost)
+        while self._unfired:
+            stroke = self._unfired.popleft()
+            name, items = stroke.actuation.actuator, stroke.actuation.item_ids
+            if stroke.outcome == "refused":
+                numbers = ", ".join(map(str, items))
+                log.warning("%s was not fired for item %s: too late, or in the way of another stroke", name, numbers)
+            arrivals.give_up(items)
+        if health.held:
+            arrivals.give_up()  # what lies on the way may have been cleared by hand
+            return
+        for arrival in arrivals.settle(now):
+            self.supervisor.note_arrival(arrival)
+        for name in arrivals.jammed():
+            health.raise_fault(FaultKind.JAM, now, name)
+            arrivals.cleared(name)
+
+    @property
+    def _arrivals(self) -> Arrivals | None:
         transport = self.line.transport
-        if not isinstance(transport, Conveyor | Chute):
-            return
-        if self.health.held:
-            transport.arrivals.give_up()  # what lies on the way may have been cleared by hand
-            return
-        for arrival in transport.arrivals.settle(now):
-            if arrival.at and self.journal is not None:
-                self.journal.record(Landing(arrival.item_id, arrival.bin, arrival.at))
-        for name in transport.arrivals.jammed():
-            self.health.raise_fault(FaultKind.JAM, now, name)
-            transport.arrivals.cleared(name)
+        return transport.arrivals if isinstance(transport, Conveyor | Chute) else None
 
 
-def watch_sensors(line: Line, health: Health, panel: Panel, journal: Journal | None = None) -> SensorWatch:
-    """Have the panel hand the edges of beam and exit sensors on; `watch` of what is returned is to be called."""
-    sensors = SensorWatch(line, health, journal)
-    panel.on_edge = sensors.on_edge
+def watch_sensors(line: Line, supervisor: Supervisor) -> SensorWatch:
+    """Have the panel hand the edges of beam and exit sensors on, and the supervisor look for what they miss."""
+    sensors = SensorWatch(line, supervisor)
+    supervisor.watchers.append(sensors.watch)
+    supervisor.stroke_watchers.append(sensors.on_stroke)
+    if supervisor.panel is not None:
+        supervisor.panel.on_edge = sensors.on_edge
     return sensors

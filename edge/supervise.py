@@ -21,13 +21,14 @@ from edge.errors import ActuatorError, CameraClockError, CameraError, CameraStal
 from edge.faults import FaultKind, Step
 from edge.health import Health
 from edge.interfaces import Actuator, Clock
-from edge.journal import Journal
+from edge.journal import Journal, Landing
 from edge.line import Line, Outcome
 from edge.live import LiveView
 from edge.overload import Overload
 from edge.panel import Panel
 from edge.service.notify import Notifier
 from edge.signs import Sign
+from edge.transport import Arrival
 from edge.types import Event, Frame, Reason, Stroke
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Supervisor:
     Attributes:
         actions: what to do for a recovery step; each must return at once.
         watchers: called at every turn; each must return at once.
+        stroke_watchers: called with every stroke that ended, by the thread that ended it; each must return at once.
     """
 
     clock: Clock
@@ -70,6 +72,7 @@ class Supervisor:
     camera_watch: CameraWatch | None = None
     actions: Mapping[Step, Callable[[FaultKind], object]] = field(default_factory=dict)
     watchers: list[Callable[[int], None]] = field(default_factory=list)
+    stroke_watchers: list[Callable[[Stroke], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.overload = Overload(self.health)
@@ -237,12 +240,21 @@ class Supervisor:
                 self.health.clear_fault(FaultKind.ACTUATOR_REFUSED, now, stroke.actuation.actuator)
         self._record_strokes(strokes)
 
+    def note_arrival(self, arrival: Arrival) -> None:
+        """Take note of what an exit sensor saw, or should have seen."""
+        if arrival.at and self.journal is not None:
+            self.journal.record(Landing(arrival.item_id, arrival.bin, arrival.at))
+        if self.live is not None:
+            self.live.publish_arrival(arrival.item_id, arrival.at > 0)
+
     def _record_strokes(self, strokes: Sequence[Stroke]) -> None:
         for stroke in strokes:
             if self.journal is not None:
                 self.journal.record(stroke)
             if self.live is not None:
                 self.live.publish_stroke(stroke)
+            for watch in self.stroke_watchers:
+                watch(stroke)
 
     def tell(self, now: int) -> None:
         """Tell the log, the journal, the page and systemd what has changed."""

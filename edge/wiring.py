@@ -167,7 +167,7 @@ def _build(station: Station, ground: Ground, journal: Journal, serving: Serving,
         parts.models, parts.open_classifier = models, models.reopen
     runtime = Runtime(parts)
     line, live = parts.line, parts.live
-    runtime.supervisor.watchers.append(watch_sensors(line, parts.health, parts.panel, journal).watch)
+    watch_sensors(line, runtime.supervisor)
 
     def put_to_work(another: Serving) -> None:
         """Everything that belongs to a model changes in one go: thresholds, the journal's digest, the page."""

@@ -221,6 +221,8 @@ def _print_rows(rows: Sequence[ItemRecord | EventRecord]) -> None:
         typer.echo("nothing matches")
     elif items:
         Console().print(_item_table(items))
+        if any(item.outcome == "refused" for item in items):
+            typer.echo("refused: the stroke came too late, or in the way of another; its item ran on to residual")
     else:
         table = Table(Column("time", no_wrap=True), "severity", "kind", "what happened")
         for event in events:

@@ -75,7 +75,7 @@ def build_virtual_run(station: Station, conditions: Conditions) -> VirtualRun:
     belt = watch_belt(station, line, health, panel)
     supervisor = Supervisor(clock, health, schedule, line.policy, journal, panel=panel, belt=belt, actuators=actuators)
     supervisor.camera_watch = watch_camera(station)
-    supervisor.watchers.append(watch_sensors(line, health, panel, journal).watch)
+    watch_sensors(line, supervisor)
     panel.on_stop = supervisor.emergency_stop
     panel.open()
     run = VirtualRun(Rig(clock, world, line, schedule, supervisor, panel, journal), frame_ns=ms(conditions.frame_ms))

@@ -52,6 +52,12 @@ class Arrivals:
             if len(waiting) > MOST_WAITING:
                 waiting.popleft()
 
+    def wait_longer(self, span: int) -> None:
+        """Give what is on its way some more nanoseconds: nobody was let run to take its edge in."""
+        with self._lock:
+            for name, waiting in self._expected.items():
+                self._expected[name] = deque((item_id, begin, end + span) for item_id, begin, end in waiting)
+
     def give_up(self, item_ids: tuple[int, ...] | None = None) -> None:
         """Expect these items no longer, as their stroke was cancelled or refused; without a list, none at all."""
         with self._lock:

@@ -12,7 +12,7 @@ from edge.interfaces import Sighting
 from edge.live import RecentItem, Snapshot
 from edge.types import REASON_TEXT, Reason
 from edge.web.pictures import BeltPicture
-from edge.web.words import STATE_TEXT, STROKE_TEXT
+from edge.web.words import ARRIVED_TEXT, STATE_TEXT, STROKE_TEXT
 
 # More boxes than this say nothing to the eye, and they travel in a header.
 MAX_BOXES = 32
@@ -80,10 +80,19 @@ def _describe_item(item: RecentItem, snapshot: Snapshot) -> dict[str, Any]:
         "deciding_ms": _in_ms(decision.decided_at - item.crossed_at),
         "spare_ms": _in_ms(item.spare_ns),
         "stroke": item.stroke,
-        "stroke_text": "" if item.spare_ns is None else STROKE_TEXT.get(item.stroke, item.stroke),
+        "stroke_text": _stroke_text(item),
+        "arrived": item.arrived,
         "crop": f"/crops/{number}.jpg?run={run_mark(snapshot)}" if number in snapshot.pictured else "",
         "revision": item.revision,
     }
+
+
+def _stroke_text(item: RecentItem) -> str:
+    if item.spare_ns is None:
+        return ""
+    if item.arrived is not None:
+        return ARRIVED_TEXT[item.arrived]
+    return STROKE_TEXT.get(item.stroke, item.stroke)
 
 
 def describe_belt(picture: BeltPicture, snapshot: Snapshot, station: Station) -> dict[str, Any]:

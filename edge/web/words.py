@@ -30,6 +30,7 @@ STROKE_TEXT: Final[Mapping[str, str]] = {
     "": "on its way",
     "fired": "diverted",
     "cancelled": "stroke cancelled",
-    "refused": "stroke refused",
-    "failed": "stroke failed",
+    "refused": "not diverted: the stroke came too late or in the way of another",
+    "failed": "not diverted: the pin could not be driven",
 }
+ARRIVED_TEXT: Final[Mapping[bool, str]] = {True: "seen to fall into its bin", False: "not seen to fall into its bin"}

@@ -235,6 +235,12 @@ def _change(path: Path, statement: str) -> None:
     connection.close()
 
 
+def test_a_list_with_refused_strokes_says_what_that_means(folder: Path) -> None:
+    assert "refused:" not in run("list", "--state-folder", folder)
+    _change(folder / "journal.db", "UPDATE items SET outcome = 'refused'")
+    assert "refused: the stroke came too late" in run("list", "--state-folder", folder)
+
+
 def test_a_missing_station_tells_what_to_give(tmp_path: Path) -> None:
     message = run("list", "--station", tmp_path / "station.toml", error=ConfigError)
     assert "--station" in message

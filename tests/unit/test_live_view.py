@@ -107,6 +107,18 @@ def test_stroke_that_is_told_before_its_item_is_not_lost(live: LiveView, clock: 
     assert live.snapshot().items[0].stroke == "fired"
 
 
+def test_an_arrival_marks_its_item_whatever_its_stroke_says_later(live: LiveView, clock: VirtualClock) -> None:
+    outcome = make_outcome(clock, 1)
+    assert outcome.actuation is not None
+    live.publish_outcome(outcome)
+    live.publish_arrival(1, True)
+    live.publish_arrival(99, True)  # long forgotten
+    before = live.snapshot()
+    live.publish_stroke(Stroke(outcome.actuation, 1, 2))
+    after = live.snapshot()
+    assert [(item.arrived, item.stroke) for item in (*before.items, *after.items)] == [(True, ""), (True, "fired")]
+
+
 def test_state_faults_model_and_machine_are_the_latest(live: LiveView) -> None:
     fault = Fault(FaultKind.BIN_FULL, 0, "glass")
     live.publish_state(State.DEGRADED, [fault])

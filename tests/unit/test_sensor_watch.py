@@ -1,0 +1,136 @@
+"""Exit sensors at a station: confirmed landings reach the page, and only what was really sent can be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from edge.actuate.schedule import Schedule
+from edge.clock import VirtualClock, ms
+from edge.config import Station
+from edge.faults import FaultKind
+from edge.health import Health
+from edge.inputs import Edge
+from edge.line import Outcome
+from edge.live import LiveView
+from edge.sensor_watch import LATE_LOOK_NS, watch_sensors
+from edge.signs import Sign
+from edge.supervise import Supervisor
+from edge.transport import Conveyor
+from edge.transport.arrivals import FALL_NS, JAM_AFTER
+from edge.types import Actuation, Crop, Decision, Item, Prediction, Reason, Stroke
+from edge.web.status import describe_items
+from edge.wiring import build_line
+
+STATION = Station.model_validate(
+    {
+        "name": "belt",
+        "kind": "conveyor",
+        "camera": {"type": "folder", "path": "."},
+        "belt": {"speed_mm_per_s": 200, "mm_per_pixel": 2.0},
+        "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
+        "bins": [
+            {"name": "glass", "labels": ["glass"], "actuator": "flap", "distance_mm": 400, "exit_pin": 9},
+            {"name": "residual"},
+        ],
+    }
+)
+
+
+class Nobody:
+    labels = ("glass",)
+
+    def classify(self, crops: Sequence[Crop], budget: int) -> Prediction:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+class Bench:
+    """A running station whose strokes and exit sensor the test is."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.health = Health(self.clock.now())
+        self.live = LiveView(self.clock)
+        line = build_line(STATION, Nobody(), {}, self.clock)
+        self.supervisor = Supervisor(self.clock, self.health, Schedule({}, {}), line.policy, live=self.live)
+        self.sensors = watch_sensors(line, self.supervisor)
+        assert isinstance(line.transport, Conveyor)
+        self.arrivals = line.transport.arrivals
+        self.pass_time(ms(100))
+
+    def pass_time(self, span: int, step: int = ms(100)) -> None:
+        """Frames flow and the supervisor turns once each step."""
+        end = self.clock.now() + span
+        while self.clock.now() < end:
+            self.clock.advance_to(min(end, self.clock.now() + step))
+            now = self.clock.now()
+            self.health.beat(now)
+            self.health.item_seen(now)
+            for sign in (Sign.ACTUATION, Sign.JOURNAL, Sign.FRAME):
+                self.health.sign(sign, now)
+            self.supervisor.turn(now)
+
+    def send(self, item_id: int) -> Actuation:
+        """Decide an item and plan its stroke, from now on for 100 ms."""
+        now = self.clock.now()
+        decision = Decision(item_id, "glass", Reason.SORTED, now, "glass", 0.9, 0.8)
+        stroke = Actuation("flap", now, now + ms(100), (item_id,))
+        self.arrivals.expect(decision, stroke)
+        self.live.publish_outcome(Outcome(Item(item_id, now, ()), None, decision, stroke, 0))
+        return stroke
+
+    def arrived(self) -> dict[int, bool | None]:
+        """What the page is told, by item."""
+        return {item.decision.item_id: item.arrived for item in self.live.snapshot().items}
+
+    @property
+    def is_jammed(self) -> bool:
+        return any(fault.kind is FaultKind.JAM for fault in self.health.faults)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_the_page_is_told_what_was_seen_to_fall_and_what_was_not(bench: Bench) -> None:
+    bench.send(1)
+    bench.pass_time(ms(300))
+    assert bench.arrived() == {1: None}
+    bench.sensors.on_edge(Edge("exit:glass", True, bench.clock.now()))
+    bench.send(2)
+    bench.pass_time(FALL_NS + ms(300))
+    assert bench.arrived() == {1: True, 2: False}
+    told = [item["stroke_text"] for item in describe_items(bench.live.snapshot())]
+    assert told == ["not seen to fall into its bin", "seen to fall into its bin"]
+    assert not bench.is_jammed
+
+
+def test_items_that_were_sent_and_never_come_are_a_jam(bench: Bench) -> None:
+    for number in range(JAM_AFTER):
+        bench.supervisor.note_strokes([Stroke(bench.send(number), 1, 2, "fired")])
+    bench.pass_time(FALL_NS + ms(300))
+    assert bench.is_jammed
+
+
+@pytest.mark.parametrize("outcome", ["refused", "failed"])
+def test_items_whose_stroke_was_not_carried_out_are_not_missing(bench: Bench, outcome: str) -> None:
+    for number in range(2 * JAM_AFTER):
+        bench.supervisor.stroke_watchers[0](Stroke(bench.send(number), 0, 0, outcome))
+    bench.pass_time(FALL_NS + ms(300))
+    assert set(bench.arrived().values()) == {None}
+    assert not bench.is_jammed
+
+
+def test_a_machine_that_stood_still_gives_every_item_that_time_back(bench: Bench) -> None:
+    for number in range(JAM_AFTER):
+        bench.send(number)
+    stood = FALL_NS + LATE_LOOK_NS + ms(100)
+    bench.pass_time(stood, step=stood)
+    assert bench.arrived() == dict.fromkeys(range(JAM_AFTER))
+    bench.pass_time(FALL_NS)
+    assert bench.is_jammed
