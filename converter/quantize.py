@@ -121,12 +121,12 @@ def check_operators(model: bytes) -> Operators:
     if operators.floating or "QUANTIZE" in operators.names:
         blamed = sorted(set(operators.floating) - {"DEQUANTIZE", "QUANTIZE"}) or ["QUANTIZE"]
         raise ConversionError(
-            f"expected 8-bit integers throughout, got {', '.join(blamed)} beside them: use a backbone with ReLU6, "
-            "without swish, hard-swish and squeeze-and-excitation"
+            f"expected 8-bit integers throughout, got {', '.join(blamed)} beside them: use a backbone without, of "
+            "convolutions with ReLU, ReLU6 or swish"
         )
     if operators.left_out:
         raise ConversionError(
             f"expected that XNNPACK takes the whole graph, it leaves out {', '.join(sorted(set(operators.left_out)))}: "
-            "use a backbone with ReLU6 and without hard-swish"
+            "use a backbone with ReLU, ReLU6 or swish in its place"
         )
     return operators

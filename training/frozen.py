@@ -31,7 +31,10 @@ def compile_float(model: keras.Model, half: bool = False) -> bytes:
     fixed = keras.Input(batch_shape=shape, name="image")
     outputs = model(fixed, training=False)
     with tempfile.TemporaryDirectory() as folder:
-        keras.Model(fixed, outputs).export(folder, format="tf_saved_model", verbose=False)
+        # Left to itself, Keras exports an open batch: what reshapes (squeeze-and-excitation) would ask for it on the
+        # device, by operators that have no 8-bit form.
+        signature = [tf.TensorSpec(shape, tf.float32, name="image")]
+        keras.Model(fixed, outputs).export(folder, format="tf_saved_model", verbose=False, input_signature=signature)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if half:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
