@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 
-from edge.errors import ConfigError
+from edge.errors import ConfigError, SorterError
+
+JOIN_TIMEOUT_S = 600  # for all workers to be started
+SILENCE_S = 60  # a worker that is silent for so long is taken for dead
+
+
+class WorkersError(SorterError):
+    """The workers of a training can't find one another, or one of them is gone."""
 
 
 def best_precision() -> str:
@@ -82,5 +91,45 @@ def open_strategy() -> Any | None:
 
     worker_number()
     if os.environ.get("TF_CONFIG"):
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _join_workers()
     return tf.distribute.MirroredStrategy() if len(tf.config.list_physical_devices("GPU")) > 1 else None
+
+
+def _join_workers() -> Any:
+    """Meet the other workers of TF_CONFIG.
+
+    Raises:
+        WorkersError: one of them did not come in time.
+    """
+    import tensorflow as tf
+    from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
+    from tensorflow.python.eager import context
+
+    workers = json.loads(os.environ["TF_CONFIG"])["cluster"]["worker"]
+    # The strategy would do the same, but wait for an hour; what is set already it takes as it is.
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader="/job:worker/replica:0/task:0",
+        cluster_register_timeout_in_ms=1000 * JOIN_TIMEOUT_S,
+        heartbeat_timeout_in_ms=1000 * SILENCE_S,
+        coordinated_jobs=[coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=len(workers))],
+    )
+    with lost_worker_is_said():
+        return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+@contextlib.contextmanager
+def lost_worker_is_said() -> Iterator[None]:
+    """Turn what TensorFlow raises where another worker is gone into a sentence."""
+    import tensorflow as tf
+
+    errors = tf.errors
+    gone = (errors.UnavailableError, errors.AbortedError, errors.CancelledError, errors.DeadlineExceededError)
+    try:
+        yield
+    except (*gone, errors.FailedPreconditionError, errors.InternalError) as error:
+        cause = (str(error.message).strip().splitlines() or [""])[0][:160]
+        raise WorkersError(
+            f"another worker does not answer any more ({cause}): give the same command again on every worker; all go "
+            "on from the last epoch that each of them finished"
+        ) from None

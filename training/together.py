@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras import ops
 
 from training.batches import PoolBatches
+from training.devices import lost_worker_is_said
 from training.finetune import EMA, OnBatch, build_optimizer, check_loss, copied, old_knowledge_loss, report_epoch
 
 
@@ -99,7 +100,16 @@ class _Replicas:
 
 
 def fit_together(model: keras.Model, batches: PoolBatches, folder: Path, strategy: Any, on_batch: OnBatch) -> None:
-    """Train in place; every worker calls this with the same batches and its own folder."""
+    """Train in place; every worker calls this with the same batches and its own folder.
+
+    Raises:
+        WorkersError: another worker is gone.
+    """
+    with lost_worker_is_said():
+        _fit_together(model, batches, folder, strategy, on_batch)
+
+
+def _fit_together(model: keras.Model, batches: PoolBatches, folder: Path, strategy: Any, on_batch: OnBatch) -> None:
     settings, steps = batches.settings, len(batches)
     replicas = _Replicas(model, batches, strategy)
     replicas.agree()
