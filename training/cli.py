@@ -65,6 +65,16 @@ def disk_full_is_said(folder: Path) -> Iterator[None]:
         raise ConfigError(f"{folder}: the disk is full: make room and give the same command again") from None
 
 
+def _check_page(html: Path | None) -> None:
+    """Refuse a page that can't be written before minutes are spent on it."""
+    if html is None:
+        return
+    if html.is_dir() or not html.parent.is_dir():
+        raise ConfigError(f"--html {html}: expected a file in a folder that is there")
+    if not os.access(html if html.exists() else html.parent, os.W_OK):
+        raise ConfigError(f"--html {html}: no right to write there: give another file")
+
+
 def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe by name (waste), or a .toml file.")],
     data: Data,
@@ -107,12 +117,14 @@ def evaluate(  # noqa: PLR0913  (one argument an option)
     pictures: Annotated[bool, typer.Option(help="Show the worst mistakes on the page.")] = True,
 ) -> None:
     """Measure the float network and the int8 bundle side by side on the same photos."""
+    _check_page(html)
     module = load("training.compare")
     photos = read_photos(data, _pairs(label_map or []))
     with _progress() as show:
         result = module.compare(model, photos, _pairs(merge or []), functools.partial(show, "photos"))
     if html is not None:
-        html.write_text(module.page(result, pictures), encoding="utf-8")
+        with disk_full_is_said(html):
+            html.write_text(module.page(result, pictures), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps(result.figures, indent=2))
     else:
@@ -128,6 +140,7 @@ def inspect_dataset(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Count labels; find unreadable files, duplicates and labels that are probably wrong."""
+    _check_page(html)
     hygiene = load("training.hygiene")
     found = hygiene.inspect(read_photos(data, {}))
     if suspicious:
@@ -135,7 +148,8 @@ def inspect_dataset(
             raise ConfigError("--suspicious needs --weights: the file of EfficientNet-Lite0's weights")
         found = hygiene.with_suspects(found, weights)
     if html is not None:
-        html.write_text(hygiene.page(found), encoding="utf-8")
+        with disk_full_is_said(html):
+            html.write_text(hygiene.page(found), encoding="utf-8")
     typer.echo(json.dumps(hygiene.as_tree(found), indent=2) if as_json else hygiene.summary(found))
 
 
@@ -151,7 +165,8 @@ def split_dataset(
     found = hygiene.inspect(read_photos(data, {}))
     before = splits.read_before(out, found.readable)
     parts = splits.split(found.readable, found.groups, validation, test, before)
-    splits.write(parts, out)
+    with disk_full_is_said(out):
+        splits.write(parts, out)
     typer.echo(", ".join(f"{name} {len(photos)}" for name, photos in parts.items()))
 
 
@@ -168,7 +183,8 @@ def import_dataset(
     photos = read_photos(source, {})
     if only:
         photos = [photo for photo in photos if photo.label in named]
-    copied, refused = splits.import_photos(photos, named, out)
+    with disk_full_is_said(out):
+        copied, refused = splits.import_photos(photos, named, out)
     typer.echo(f"{copied} photos imported into {out}")
     for reason in refused:
         typer.echo(f"left out: {reason}", err=True)

@@ -14,6 +14,7 @@ from edge.bundle.archive import open_bundle
 from edge.bundle.manifest import Manifest, Thresholds
 from edge.bundle.preprocess import InputGeometry
 from edge.errors import ConfigError
+from training import pages
 from training.evaluate import (
     Answers,
     FloatNetwork,
@@ -27,11 +28,17 @@ from training.evaluate import (
     score,
     worst_mistakes,
 )
-from training.hygiene import thumbnail
 from training.photos import DatasetError, LabelledPhoto
 from training.run_folder import Run
 
 Progress = Callable[[int, int], None]
+_NETWORKS = {"float": "before quantization (float)", "int8": "on the device (int8)"}
+_CHARTS = (
+    '<div class="charts"><div><h2>Is it as sure as it says?</h2><p>On the dashed line it would be: of what it is 80 % '
+    "sure of, 80 % is right. The larger a dot, the more photos it stands for.</p>{}</div>"
+    "<div><h2>How pure for how much?</h2><p>The more of the least sure photos go to residual, the purer is the rest.</p>{}"
+    "</div></div>"
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,8 @@ def compare(
         DatasetError: no photo of any of the model's labels, and none of others either.
         ConfigError: a merged label is none of the model's, or the run was not converted.
     """
+    if not model.exists():
+        raise ConfigError(f"{model}: no such bundle or run folder")
     subject = _open_bundle(model) if model.is_file() else _open_run(model)
     strange = (set(merged) | set(merged.values())) - set(subject.labels)
     if strange:
@@ -151,50 +160,92 @@ def summary(result: Comparison) -> str:
 
 def page(result: Comparison, pictures: bool = True) -> str:
     """One HTML page with no outside parts; without pictures where the photos may not be passed on."""
-    int8 = result.figures["int8"]
-    parts = [f"<h1>{html.escape(result.title)}</h1>", f"<pre>{html.escape(summary(result))}</pre>"]
+    both = {name: result.figures[name] for name in ("float", "int8") if name in result.figures}
+    int8 = both["int8"]
+    parts = [_headline(int8), pages.table(("", *(_NETWORKS[name] for name in both)), _rows(list(both.values())))]
     if "confusion" in int8:
-        parts += ["<h2>Which label was found on which</h2>", _confusion(int8["confusion"])]
-        parts += [
-            "<h2>Is it as sure as it says?</h2>",
-            _curve([(x, y) for x, y, _ in int8["reliability"]], diagonal=True),
-        ]
-        parts += ["<p>Probability given (across) against the share that was right (up).</p>"]
-        parts += ["<h2>Purity against residual</h2>", _curve([(1 - x, y) for x, y in int8["risk_coverage"]])]
-        parts += ["<p>Share sent to residual (across) against the purity of the rest (up).</p>"]
-    figures_ = [
-        f'<figure><img src="{thumbnail(photo.path, 160)}" alt=""><figcaption>{html.escape(photo.label)}, taken for '
-        f"{html.escape(found)} ({100 * sure:.0f} %)</figcaption></figure>"
-        for photo, found, sure in (result.mistakes if pictures else ())
-    ]
+        parts += ["<h2>Label by label</h2>", _labels(int8["labels"])]
+        parts += ["<h2>What was taken for what</h2>", _confusion(int8["confusion"]), _CHARTS.format(*_charts(int8))]
+    if "unknown" in int8:
+        parts += ["<h2>Things of none of the labels</h2>", _unknown(int8["unknown"])]
     if pictures:
-        parts += ["<h2>The surest mistakes</h2>", "".join(figures_) or "<p>none</p>"]
-    style = (
-        "body{font:15px/1.5 sans-serif;margin:2em auto;max-width:60em;color:#222}table{border-collapse:collapse}"
-        "td,th{padding:.3em .6em;text-align:right}figure{display:inline-block;margin:4px;width:160px;font-size:12px}"
-        "svg{background:#f6f6f6}pre{background:#f6f6f6;padding:1em}"
+        shown = [
+            pages.picture(photo.path, f"{photo.label}, taken for {found} ({100 * sure:.0f} % sure)", photo.name)
+            for photo, found, sure in result.mistakes
+        ]
+        parts += ["<h2>The surest mistakes</h2>", pages.pictures(shown)]
+    return pages.document(f"How well {result.title} sorts photos", parts)
+
+
+def _headline(int8: Mapping[str, Any]) -> str:
+    if not int8["photos"]:
+        return "<p>None of the photos shows anything that the model has a label for.</p>"
+    low, high = (_percent(share) for share in int8["top1_interval"])
+    return (
+        f"<p>The model as it runs on the device named <b>{_percent(int8['top1'])}</b> of {int8['photos']} photos rightly; "
+        f"with as many other photos of this kind it would be between {low} and {high} (95 % confidence).</p>"
     )
-    head = f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(result.title)}</title><style>{style}</style>"
-    return head + "".join(parts)
 
 
-def _confusion(table: Mapping[str, Any]) -> str:
-    labels, counts = table["labels"], np.array(table["counts"])
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in labels)
-    rows = []
-    for name, row in zip(labels, counts, strict=True):
-        shares = row / max(row.sum(), 1)
-        cells = "".join(
-            f'<td style="background:rgba(40,120,60,{share:.2f})">{count}</td>'
-            for count, share in zip(row, shares, strict=True)
+def _rows(networks: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    rows: list[tuple[str, Callable[[Mapping[str, Any]], str]]] = [
+        ("named rightly (top-1)", lambda part: _percent(part["top1"]) if part["photos"] else "-"),
+        ("sent to residual, not sure enough", lambda part: _percent(part["residual_share"])),
+        ("right among the others (purity)", lambda part: _percent(part["purity_at_thresholds"])),
+        ("mean gap between how sure and how right (ECE)", lambda part: _percent(part["ece"])),
+        ("milliseconds a photo, one thread, here", lambda part: f"{part['milliseconds']:.1f}"),
+    ]
+    return [[name, *(text(part) for part in networks)] for name, text in rows]
+
+
+def _labels(labels: Mapping[str, Mapping[str, float]]) -> str:
+    rows = [
+        (name, f"{row['photos']:.0f}", _percent(row["recall"]), _percent(row["precision"]))
+        for name, row in labels.items()
+        if row["photos"]
+    ]
+    return pages.table(("label", "photos", "of these found (recall)", "right when named (precision)"), rows)
+
+
+def _charts(int8: Mapping[str, Any]) -> tuple[str, str]:
+    sure = [(x, y, count / int8["photos"]) for x, y, count in int8["reliability"]]
+    kept = [(1 - x, y, 0.0) for x, y in int8["risk_coverage"]]
+    lowest = min(0.9, np.floor(10 * min(y for _, y, _ in kept)) / 10)
+    return (
+        pages.chart(sure, "how sure it was", "how often it was right", diagonal=True),
+        pages.chart(kept, "sent to residual", "purity of the rest", lowest=float(lowest)),
+    )
+
+
+def _unknown(unknown: Mapping[str, Any]) -> str:
+    said = f"Of {unknown['photos']} photos of other things {_percent(unknown['residual_share'])} go to residual."
+    if not np.isnan(unknown["auroc"]):
+        said += (
+            " Of a thing with a label and one without, the model is surer of the first "
+            f"{_percent(unknown['auroc'])} of the time (AUROC)."
         )
-        rows.append(f"<tr><th>{html.escape(name)}</th>{cells}</tr>")
-    return f"<table><tr><th>is / found</th>{head}</tr>{''.join(rows)}</table>"
+    folders = unknown.get("residual_share_by_folder", {})
+    return f"<p>{said}</p>" + pages.table(
+        ("of", "to residual"), [(name, _percent(share)) for name, share in folders.items()]
+    )
 
 
-def _curve(points: Sequence[tuple[float, float]], diagonal: bool = False) -> str:
-    path = " ".join(f"{30 + 300 * x:.1f},{310 - 300 * y:.1f}" for x, y in points)
-    line = '<line x1="30" y1="310" x2="330" y2="10" stroke="#bbb"/>' if diagonal else ""
-    axes = '<path d="M30 10V310H330" fill="none" stroke="#444"/><text x="30" y="325">0</text><text x="322" y="325">1</text>'
-    dots = "".join(f'<circle cx="{30 + 300 * x:.1f}" cy="{310 - 300 * y:.1f}" r="3"/>' for x, y in points)
-    return f'<svg viewBox="0 0 340 330" width="340">{axes}{line}<polyline points="{path}" fill="none" stroke="#2a6"/>{dots}</svg>'
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _confusion(counted: Mapping[str, Any]) -> str:
+    """Rows are what it is, columns what was found; the darker, the larger the share of the row."""
+    labels, counts = counted["labels"], np.array(counted["counts"])
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in labels)
+    rows = []
+    for number, (name, row) in enumerate(zip(labels, counts, strict=True)):
+        cells = "".join(
+            f'<td style="background:rgba({"20,128,94" if number == column else "200,70,30"},{0.6 * share:.2f})">{count}</td>'
+            for column, (count, share) in enumerate(zip(row, row / max(row.sum(), 1), strict=True))
+        )
+        rows.append(f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>')
+    return (
+        "<p>A row for what a photo shows, a column for what the model called it.</p>"
+        f'<div class="wide"><table><tr><th>it is / called</th>{head}</tr>{"".join(rows)}</table></div>'
+    )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,15 @@ import numpy as np
 
 from edge.errors import SorterError
 from edge.types import Image
-from training.photos import LabelledPhoto, load_small
+from training import pages
+from training.photos import LabelledPhoto, load_small, other_files
 
 _BITS = np.array([value.bit_count() for value in range(256)], np.uint8)
+SHOWN_GROUPS = 200
+_SUSPECTS = (
+    "<p>A classifier that was trained on the other photos gives less than 5 % to the label of each of these. The least "
+    "likely come first; some are right and only unusual.</p>"
+)
 NEAR = 6  # bits of 64 by which hashes of the same scene differ at most
 
 
@@ -33,13 +38,15 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Inspection:
-    """`groups` maps the names of photos with a near duplicate to their group's number."""
+    """`groups` maps names of photos with a near duplicate to their group's number; `others` counts files by kind."""
 
     readable: tuple[LabelledPhoto, ...]
     unreadable: tuple[tuple[LabelledPhoto, str], ...]
     exact: tuple[tuple[str, ...], ...]
     groups: dict[str, int]
     suspects: tuple[Suspect, ...] = ()
+    suspects_sought: bool = False
+    others: dict[str, int] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -51,11 +58,16 @@ class Inspection:
     @property
     def straddling(self) -> list[list[LabelledPhoto]]:
         """Groups of near duplicates whose photos have different labels: one of them is wrong."""
+        return [group for group in self.near if len({photo.label for photo in group}) > 1]
+
+    @property
+    def near(self) -> list[list[LabelledPhoto]]:
+        """All groups of near duplicates."""
         members: dict[int, list[LabelledPhoto]] = defaultdict(list)
         for photo in self.readable:
             if photo.name in self.groups:
                 members[self.groups[photo.name]].append(photo)
-        return [group for group in members.values() if len({photo.label for photo in group}) > 1]
+        return list(members.values())
 
 
 def perceptual_hash(pixels: Image) -> int:
@@ -81,7 +93,9 @@ def inspect(photos: Sequence[LabelledPhoto]) -> Inspection:
         hashes.append(perceptual_hash(pixels))
         contents[hashlib.sha256(photo.path.read_bytes()).hexdigest()].append(photo.name)
     exact = tuple(tuple(names) for names in contents.values() if len(names) > 1)
-    return Inspection(tuple(readable), tuple(unreadable), exact, _group([p.name for p in readable], hashes))
+    groups = _group([photo.name for photo in readable], hashes)
+    others = other_files({photo.path.parent for photo in photos})
+    return Inspection(tuple(readable), tuple(unreadable), exact, groups, others=others)
 
 
 def _group(names: Sequence[str], hashes: Sequence[int]) -> dict[str, int]:
@@ -139,7 +153,7 @@ def with_suspects(found: Inspection, weights: Path, folds: int = 5) -> Inspectio
     own = guess[np.arange(len(truth)), truth]
     doubtful = [int(index) for index in np.argsort(own) if own[index] < 0.05]
     suspects = [Suspect(found.readable[i], labels[int(guess[i].argmax())], float(own[i])) for i in doubtful]
-    return replace(found, suspects=tuple(suspects))
+    return replace(found, suspects=tuple(suspects), suspects_sought=True)
 
 
 def as_tree(found: Inspection) -> dict[str, Any]:
@@ -148,6 +162,7 @@ def as_tree(found: Inspection) -> dict[str, Any]:
         "photos": len(found.readable),
         "labels": found.counts,
         "unreadable": [{"photo": photo.name, "reason": reason} for photo, reason in found.unreadable],
+        "other_files": found.others,
         "exact_duplicates": [list(names) for names in found.exact],
         "near_duplicates": {
             "groups": len(set(found.groups.values())),
@@ -161,14 +176,25 @@ def as_tree(found: Inspection) -> dict[str, Any]:
     }
 
 
+def _remarks(found: Inspection) -> list[str]:
+    """What is to be said of the set as a whole."""
+    counts, lines = found.counts, []
+    if counts and max(counts.values()) > 4 * min(counts.values()):
+        most, least = max(counts, key=lambda n: counts[n]), min(counts, key=lambda n: counts[n])
+        lines.append(f"unbalanced: {most} has {counts[most] / counts[least]:.1f} times as many photos as {least}")
+    if found.others:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in found.others.items())
+        lines.append(f"files that are no photos of a kind that is read: {kinds}")
+    if len(counts) == 1:
+        lines.append(f"one label only ({next(iter(counts))}): training needs two or more")
+    return lines
+
+
 def summary(found: Inspection) -> str:
     """A few lines for the terminal."""
     counts = found.counts
     lines = [f"{len(found.readable)} photos: " + ", ".join(f"{name} {count}" for name, count in counts.items())]
-    if counts and max(counts.values()) > 4 * min(counts.values()):
-        lines.append(
-            f"unbalanced: {max(counts, key=lambda n: counts[n])} has 4 times as many as {min(counts, key=lambda n: counts[n])}"
-        )
+    lines += _remarks(found)
     lines += [f"unreadable: {reason}" for _, reason in found.unreadable]
     lines.append(f"exact duplicates: {sum(len(names) - 1 for names in found.exact)}")
     groups = len(set(found.groups.values()))
@@ -181,31 +207,40 @@ def summary(found: Inspection) -> str:
     return "\n".join(lines)
 
 
-def thumbnail(path: Path, side: int = 120) -> str:
-    """A photo as a data URI."""
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(load_small(path, side), cv2.COLOR_RGB2BGR), [1, 80])
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
-
-
 def page(found: Inspection) -> str:
-    """One self-contained HTML page with thumbnails of what needs a look."""
-    sections = [f"<pre>{escape(summary(found))}</pre>"]
-    groups: dict[int, list[LabelledPhoto]] = defaultdict(list)
-    for photo in found.readable:
-        if photo.name in found.groups:
-            groups[found.groups[photo.name]].append(photo)
-    sections.append(
-        "<h2>Suspicious labels</h2>" + _row((s.photo, f"{s.photo.label}? {s.probably}") for s in found.suspects)
-    )
-    sections.append("<h2>Near duplicates</h2>")
-    sections += [_row((photo, photo.name) for photo in group) for group in list(groups.values())[:200]]
-    style = "body{font:14px sans-serif;margin:2em}figure{display:inline-block;margin:4px}img{display:block}"
-    return f"<!doctype html><meta charset=utf-8><title>Photos</title><style>{style}</style><h1>Photos</h1>{''.join(sections)}"
-
-
-def _row(photos: Iterable[tuple[LabelledPhoto, str]]) -> str:
-    cells = [
-        f'<figure><img src="{thumbnail(photo.path)}" alt=""><figcaption>{escape(text)}</figcaption></figure>'
-        for photo, text in photos
+    """One self-contained HTML page with thumbnails of what needs a look, the gravest first."""
+    by_name = {photo.name: photo for photo in found.readable}
+    apart = {id(group[0]) for group in found.straddling}
+    alike = [group for group in found.near if id(group[0]) not in apart]
+    shown, more = alike[:SHOWN_GROUPS], len(alike) - SHOWN_GROUPS
+    suspects = [
+        pages.picture(
+            s.photo.path,
+            f"labelled {s.photo.label}, looks like {s.probably} ({100 * s.probability_of_label:.1f} % {s.photo.label})",
+            s.photo.name,
+        )
+        for s in found.suspects
     ]
-    return f"<div>{''.join(cells) or 'none'}</div>"
+    return pages.document(
+        f"A look at {len(found.readable)} photos",
+        [
+            pages.table(("label", "photos"), [(label, str(count)) for label, count in found.counts.items()]),
+            *(f"<p>{escape(line)}.</p>" for line in _remarks(found)),
+            "<h2>Files that can't be read</h2>",
+            "".join(f"<p>{escape(reason)}</p>" for _, reason in found.unreadable) or "<p>None.</p>",
+            "<h2>Labels that are probably wrong</h2>",
+            _SUSPECTS if found.suspects_sought else "<p>Not looked for: <code>--suspicious</code> does.</p>",
+            pages.pictures(suspects) if found.suspects_sought else "",
+            "<h2>One scene under different labels</h2>",
+            "".join(_group_of(group) for group in found.straddling) or "<p>None.</p>",
+            "<h2>The same file more than once</h2>",
+            "".join(_group_of([by_name[name] for name in names]) for names in found.exact) or "<p>None.</p>",
+            "<h2>Nearly the same picture</h2><p>A split keeps each group together.</p>",
+            "".join(_group_of(group) for group in shown) or "<p>None.</p>",
+            f"<p>{more} more groups are not shown.</p>" if more > 0 else "",
+        ],
+    )
+
+
+def _group_of(photos: Sequence[LabelledPhoto]) -> str:
+    return pages.pictures([pages.picture(photo.path, photo.label, photo.name) for photo in photos], "group")

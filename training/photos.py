@@ -46,11 +46,20 @@ def read_tree(root: Path, label_map: Mapping[str, str] | None = None) -> list[La
             continue
         found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
         if not found:
-            raise DatasetError(f"{folder}: a label without photos: put photos in it or remove the folder")
+            kinds = ", ".join(other_files([folder]))
+            held = f" ({kinds} files are not read; expected {', '.join(sorted(SUFFIXES))})" if kinds else ""
+            raise DatasetError(f"{folder}: a label without photos{held}: put photos in it or remove the folder")
         photos += [LabelledPhoto(path, label, path.relative_to(root).as_posix()) for path in found]
     if not photos:
         raise DatasetError(f"{root}: no photos in it; expected LABEL/NAME.jpg")
     return photos
+
+
+def other_files(folders: Iterable[Path]) -> dict[str, int]:
+    """How many files of each kind lie in these folders that no photo is read from; lists do not count."""
+    files = [path for folder in folders for path in folder.iterdir() if path.is_file()]
+    kinds = [path.suffix.lower() or path.name for path in files]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds) - SUFFIXES - {".txt", ".csv"})}
 
 
 def read_list(source: Path, label_map: Mapping[str, str] | None = None) -> list[LabelledPhoto]:
@@ -61,7 +70,10 @@ def read_list(source: Path, label_map: Mapping[str, str] | None = None) -> list[
     """
     if not source.is_file():
         raise DatasetError(f"{source}: no such list; expected a .txt with LABEL/NAME lines or a .csv with path,label")
-    rows = _csv_rows(source) if source.suffix == ".csv" else _text_rows(source)
+    try:
+        rows = _csv_rows(source) if source.suffix == ".csv" else _text_rows(source)
+    except (UnicodeDecodeError, csv.Error):
+        raise DatasetError(f"{source}: expected a folder or a list in UTF-8 text (.txt, .csv), got none") from None
     photos, missing = [], []
     for name, given in rows:
         label = given if label_map is None else label_map.get(given)

@@ -140,8 +140,10 @@ def load_recipe(source: str) -> Recipe:
     except FileNotFoundError:
         known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.toml")))
         raise ConfigError(f"{source}: no such recipe; expected one of {known}, or the path of a .toml file") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: no TOML: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: can't read the recipe ({error.strerror}): give the path of a .toml file") from None
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']} (got {item['input']!r})" for item in error.errors()]
         raise ConfigError(f"{path}: " + "; ".join(lines)) from None

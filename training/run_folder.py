@@ -41,10 +41,14 @@ class Run:
         """Make the folder and keep it to this process.
 
         Raises:
-            ConfigError: another process has it, and `wait` is false.
+            ConfigError: another process has it, and `wait` is false; or nothing can be written there.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as file:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / "lock").open("w")
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            raise ConfigError(f"{self.folder}: can't make the run folder ({error.strerror}): give another") from None
+        with lock as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -85,7 +89,12 @@ class Run:
         """The finished network: pixels minus 127 -> scores."""
         if self.recipe().network.backbone != OWN:
             importlib.import_module("keras_hub")  # its layers are known to Keras from then on
-        return keras.saving.load_model(self.network, compile=False)
+        try:
+            return keras.saving.load_model(self.network, compile=False)
+        except (OSError, ValueError, KeyError):  # whatever Keras meets first in it
+            raise ConfigError(
+                f"{self.network}: damaged or of another version of Keras: remove run.json and give 'sorter train' again"
+            ) from None
 
 
 def claim(recipe: Recipe, run: Run) -> None:

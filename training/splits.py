@@ -93,8 +93,12 @@ def import_photos(photos: Sequence[LabelledPhoto], label_map: Mapping[str, str],
         target = out / label / f"{digest}.png" if photo.path.suffix.lower() == ".png" else out / label / f"{digest}.jpg"
         if target.is_file():
             continue
+        _, encoded = cv2.imencode(
+            target.suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 95]
+        )
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(target), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 95]):
-            raise DatasetError(f"{target}: can't write it: is the disk full?")
+        partial = target.with_suffix(".part")  # a photo that a full disk cuts off is not taken for copied later
+        partial.write_bytes(encoded.tobytes())
+        partial.rename(target)
         copied += 1
     return copied, refused

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
 from edge.cli import root
+from edge.errors import ConfigError
 from training import hygiene, splits
 from training.photos import DatasetError, check_labels, read_list, read_tree, without
 
@@ -171,3 +173,35 @@ def test_importing_twice_copies_nothing_twice(tree: Path, tmp_path: Path) -> Non
     photos = read_tree(tree)
     assert splits.import_photos(photos, {}, tmp_path / "out")[0] == 60
     assert splits.import_photos(photos, {}, tmp_path / "out")[0] == 0
+
+
+def test_photos_of_kinds_that_are_not_read_are_counted(tree: Path) -> None:
+    (tree / "glass" / "phone.heic").write_bytes(b"what a telephone makes")
+    assert "1 .heic" in hygiene.summary(hygiene.inspect(read_tree(tree)))
+    (tree / "paper").mkdir()
+    (tree / "glass" / "phone.heic").rename(tree / "paper" / "phone.heic")
+    with pytest.raises(DatasetError, match=r"without photos \(.heic files are not read; expected .*jpg"):
+        read_tree(tree)
+
+
+def test_a_photo_in_the_place_of_a_list_is_refused(tree: Path) -> None:
+    with pytest.raises(DatasetError, match=r"expected a folder or a list in UTF-8"):
+        read_list(tree / "glass" / "00.png")
+
+
+def test_a_page_that_can_not_be_written_is_refused_at_once(tree: Path) -> None:
+    result = CliRunner().invoke(root, ["dataset", "inspect", str(tree), "--html", str(tree / "gone" / "page.html")])
+    assert isinstance(result.exception, ConfigError)
+    assert "a folder that is there" in str(result.exception)
+
+
+def test_the_page_holds_its_pictures_and_asks_for_nothing_else(tree: Path, tmp_path: Path) -> None:
+    shutil.copy(tree / "glass" / "00.png", tree / "metal" / "copy.png")
+    (tree / "glass" / "bad.jpg").write_bytes(b"<b>no photo")
+    found = hygiene.inspect(read_tree(tree))
+    doubted = hygiene.Suspect(found.readable[5], "metal", 0.02)
+    page = hygiene.page(replace(found, suspects=(doubted,), suspects_sought=True))
+    assert page.count('src="data:image/jpeg;base64,') == 1 + 2 + 2  # doubted, under two labels, the same file
+    assert "labelled glass, looks like metal" in page
+    assert page.count("src=") == page.count('src="data:')
+    assert "http" not in page
