@@ -23,7 +23,6 @@ class Priority(IntEnum):
 
     PAGE = 1
     RECORDS = 1
-    SUPERVISION = 2
     VISION = 2
     ACTUATION = 20
     EMERGENCY_STOP = 21
