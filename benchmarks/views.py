@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.archive import Bundle, open_bundle
 from edge.bundle.interpreter import open_interpreter
-from edge.bundle.preprocess import prepare_crop
-from edge.classify import log_probabilities, shipped_bundle_path
+from edge.classify import log_probabilities, look, shipped_bundle_path
 from edge.cli.simulate import DEMO_STATION
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config import Station, load_station
@@ -58,7 +57,7 @@ def collect(bundle: Bundle, chosen: Station, seconds: float) -> tuple[list[int],
                 continue
             best = item.crops[0]
             truth.append(manifest.labels.index(world.scene.label_at(best.box.centre, best.captured_at)))
-            codes = [interpreter.run(prepare_crop(c.pixels, c.box, manifest.geometry)) for c in item.crops]
+            codes = [interpreter.run(look(crop, n, manifest.geometry)) for n, crop in enumerate(item.crops)]
             views.append(np.array([log_probabilities(row, manifest.output, 1.0) for row in codes]))
     return truth, views
 

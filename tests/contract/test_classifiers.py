@@ -14,7 +14,8 @@ from edge.bundle.archive import Bundle, read_bundle
 from edge.bundle.golden import check_golden, read_golden, run_golden
 from edge.bundle.interpreter import Inference, Interpreter, OpenInference, Runtime, open_interpreter
 from edge.bundle.manifest import Golden, Output, Quantization, Thresholds
-from edge.classify import BundleClassifier, log_probabilities
+from edge.bundle.preprocess import InputGeometry
+from edge.classify import BundleClassifier, log_probabilities, look
 from edge.clock import SystemClock
 from edge.errors import BundleError, SetupError
 from edge.types import Box, Crop
@@ -57,9 +58,22 @@ def test_a_prediction_is_a_distribution_over_the_labels(bundle: Bundle) -> None:
 def test_it_stops_when_sure_and_looks_again_when_not(bundle: Bundle, open_model: OpenInference) -> None:
     classifier = BundleClassifier(bundle, open_model=open_model)
     clear, grey = crop(0, 0, 255), crop(100, 101, 102)
-    assert classifier.classify([clear, grey, grey], budget=3).crops_used == 1
+    assert classifier.classify([clear, clear, clear], budget=3).crops_used == 2  # one look alone may be surely wrong
+    assert classifier.classify([clear], budget=3).crops_used == 1
+    assert classifier.classify([clear, clear, clear], budget=1).crops_used == 1
     assert classifier.classify([grey, grey, clear], budget=3).crops_used == 3
     assert classifier.classify([grey, grey, clear], budget=2).crops_used == 2
+
+
+def test_each_look_is_a_quarter_turn_further() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    seen = Crop(pixels=pixels, box=Box(0, 0, 64, 64), captured_at=0, sharpness=1.0, centring=1.0)
+    exact = InputGeometry(height=64, width=64, margin=0.0)
+    np.testing.assert_array_equal(look(seen, 0, exact), pixels)
+    np.testing.assert_array_equal(look(seen, 1, exact), pixels.transpose(1, 0, 2)[::-1])
+    np.testing.assert_array_equal(look(seen, 2, exact), pixels[::-1, ::-1])
+    np.testing.assert_array_equal(look(seen, 4, exact), pixels)
+    assert look(seen, 1, exact).flags.c_contiguous
 
 
 def test_views_are_fused_by_the_mean_of_their_log_probabilities(tiny_bundle: Callable[..., bytes]) -> None:
