@@ -11,6 +11,7 @@ import pytest
 
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station, load_station
+from edge.health import State
 from edge.simulate.build import Conditions, build_virtual_run, run_and_score
 from edge.simulate.disturbances import parse_disturbance
 from edge.simulate.run import VirtualRun
@@ -28,8 +29,15 @@ def station(**changes: object) -> Station:
 
 def with_safety(plain: Station) -> Station:
     table = plain.model_dump()
-    table["safety"] |= {"estop_pin": 5, "reset_pin": 6}
-    table["belt"] |= {"run_pin": 13}
+    table["safety"] |= {"estop_pin": 20, "reset_pin": 21}
+    table["belt"] |= {"run_pin": 26}
+    return Station.model_validate(table)
+
+
+def without_exit_sensors(plain: Station) -> Station:
+    table = plain.model_dump()
+    for each in table["bins"]:
+        each["exit_pin"] = None
     return Station.model_validate(table)
 
 
@@ -168,13 +176,21 @@ def test_a_stopped_belt_fires_nothing() -> None:
 
 
 def test_a_diverter_without_power_sends_its_items_on_to_the_next_place() -> None:
-    settings = station()
+    settings = without_exit_sensors(station())
     run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("diverter-unplugged:flap-5@0")]))
     result = run_and_score(settings, run, 15)
     glass = [item for item in run.rig.world.items if item.label == "glass" and item.landed_in]
     assert glass
     assert {item.landed_in for item in glass} == {RESIDUAL}
     assert result.mis_timed == len(glass)
+
+
+def test_exit_sensors_see_that_a_diverter_is_without_power(caplog: pytest.LogCaptureFixture) -> None:
+    settings = station()
+    run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("diverter-unplugged:flap-5@0")]))
+    run_and_score(settings, run, 15)
+    assert run.rig.supervisor.health.state is State.FAULT
+    assert "Items are jammed. (glass)" in caplog.text
 
 
 def test_a_stuck_diverter_is_what_the_score_sees() -> None:
