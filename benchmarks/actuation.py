@@ -2,10 +2,11 @@
 
     python benchmarks/actuation.py [--strokes N] [--bundle B] [--json]
 
-As in `sorter run`, one process: a vision thread takes 60 frames a second through the whole line (finding, following,
-inference) while the actuation thread carries out a Schedule whose strokes were planned before. Two more processes
-infer without a pause, one for each core. `late` is from the planned instant to the movement, in ms.
-SCHED_FIFO gives the threads the priorities of `edge/priority.py`, as the service does; the other processes have none.
+As in `sorter run`: a vision thread takes 60 frames a second through the whole line (finding, following, inference in the
+model's own process) while the actuation thread carries out a Schedule whose strokes were planned before. Two more
+processes infer without a pause, one for each core. `late` is from the planned instant to the movement, in ms.
+SCHED_FIFO gives the threads and the model's process the priorities of `edge/priority.py` and locks their memory, as the
+service does; the two others have none.
 Strokes that fell into a stall of the machine itself (benchmarks/witness.py) are left out of a second line of figures.
 """
 
@@ -18,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from witness import Witness
 
 from edge.actuate.fake import FakeActuator
 from edge.actuate.schedule import Schedule
+from edge.bundle.apart import open_apart
 from edge.bundle.archive import open_bundle
 from edge.bundle.preprocess import prepare_crop
 from edge.classify import BundleClassifier, shipped_bundle_path
@@ -35,7 +38,7 @@ from edge.clock import NS_PER_S, SystemClock, ms
 from edge.config import Station
 from edge.decide import Policy
 from edge.line import Line
-from edge.priority import Priority, real_time, settled_memory
+from edge.priority import Priority, lock_memory, real_time, settled_memory
 from edge.runtime import SWITCH_INTERVAL_S
 from edge.sensing import build_trigger
 from edge.transport import build_belt, build_transport
@@ -84,10 +87,10 @@ def infer_forever(bundle_path: Path) -> None:
         classifier._interpreter.run(crop)
 
 
-def see(bundle: Any, stop: threading.Event, counts: dict[str, int], real: bool) -> None:
+def see(classifier: BundleClassifier, stop: threading.Event, counts: dict[str, int], real: bool) -> None:
     """Be the vision thread: frame after frame through the whole line."""
     frames = pictures()
-    line, clock = build_line(BundleClassifier(bundle, threads=1)), SystemClock()
+    line, clock = build_line(classifier), SystemClock()
     due = clock.now()
     with real_time(Priority.VISION) if real else nullcontext():
         while not stop.is_set():
@@ -120,17 +123,21 @@ def actuate(schedule: Schedule, clock: SystemClock, strokes: int, real: bool) ->
 def measure(bundle: Any, strokes: int, real: bool) -> tuple[list[tuple[int, int]], dict[str, int]]:
     """Return (planned, fired) of each stroke in nanoseconds, and counts of refused strokes and of the work beside."""
     stop, counts = threading.Event(), {"frames": 0, "items": 0}
-    vision = threading.Thread(target=see, args=(bundle, stop, counts, real), daemon=True)
-    vision.start()
     clock = SystemClock()
     actuator = FakeActuator("valve", clock)  # it reads the clock at the very movement: that is what is measured
     schedule = Schedule({"valve": actuator}, {"valve": ms(1000)}, tolerance_ns=ms(1000))
     result: list[Stroke] = []
-    worker = threading.Thread(target=lambda: result.extend(actuate(schedule, clock, strokes, real)))
-    worker.start()
-    worker.join()
-    stop.set()
-    vision.join()
+    if real:
+        lock_memory()
+    open_model = partial(open_apart, priority=Priority.VISION if real else 0)
+    with closing(BundleClassifier(bundle, threads=1, open_model=open_model)) as classifier:
+        vision = threading.Thread(target=see, args=(classifier, stop, counts, real), daemon=True)
+        vision.start()
+        worker = threading.Thread(target=lambda: result.extend(actuate(schedule, clock, strokes, real)))
+        worker.start()
+        worker.join()
+        stop.set()
+        vision.join()
     planned = sorted(stroke.actuation.fire_at for stroke in result if stroke.fired_at)
     moved = [movement.at for movement in actuator.movements if movement.position is not None]
     counts["refused"] = sum(stroke.outcome == "refused" for stroke in result)
