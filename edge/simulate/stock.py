@@ -61,15 +61,17 @@ class Stock:
         """Return one of the label's objects.
 
         Raises:
-            ConfigError: no object can be cut out of any of ten photos tried.
+            ConfigError: no object can be cut out of any of the label's photos.
         """
-        paths = self._photos[label]
-        for _ in range(10):
-            made = self._cut_out(paths[int(rng.integers(len(paths)))])
+        untried = list(self._photos[label])
+        while untried:
+            made = self._cut_out(untried.pop(int(rng.integers(len(untried)))))
             if made is not None:
                 return made
+        photos = self._photos[label]
         raise ConfigError(
-            f"{paths[0].parent}: no object can be cut out of these photos; expected one on a plain ground"
+            f"{photos[0].parent}: no object can be cut out of any of these {len(photos)} photos; expected one object on a "
+            "plain light ground with some of it all around: add such a photo, or take the folder away"
         )
 
     def _cut_out(self, path: Path) -> CutOut | None:

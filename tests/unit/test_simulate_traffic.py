@@ -95,6 +95,21 @@ def test_photos_come_from_a_folder_or_a_list(tmp_path: Path) -> None:
         find_photos(tmp_path / "nowhere")
 
 
+def test_one_photo_that_can_be_cut_out_is_found_among_many_that_can_not(tmp_path: Path) -> None:
+    folder = tmp_path / "cardboard"
+    folder.mkdir()
+    for number in range(40):  # a sheet that fills the photo has no ground to be cut off
+        cv2.imwrite(str(folder / f"{number:02}.png"), np.full((64, 64, 3), 90 + number, np.uint8))
+    stock, rng = Stock(find_photos(tmp_path)), np.random.default_rng(1)
+    with pytest.raises(ConfigError, match="any of these 40 photos; expected one object on a plain light ground"):
+        stock.pick("cardboard", rng)
+    whole = np.full((96, 96, 3), 235, np.uint8)
+    cv2.circle(whole, (48, 48), 22, (30, 60, 120), -1)
+    cv2.imwrite(str(folder / "whole.png"), whole)
+    stock = Stock(find_photos(tmp_path))
+    assert {stock.pick("cardboard", rng).name for _ in range(5)} == {"cardboard/whole.png"}
+
+
 def test_disturbances_are_read_and_mistakes_named() -> None:
     planned = parse_disturbance("bin-full:glass@30+10.5")
     assert (planned.kind, planned.target, planned.start_s, planned.duration_s) == (
