@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from edge.bundle.manifest import VERSION
 from edge.errors import ConfigError
-from training.cli import disk_full_is_said, load
+from training.cli import disk_full_is_said, load, make_folder
 
 
 def convert(
@@ -21,13 +23,13 @@ def convert(
 ) -> None:
     """Convert a run to full int8, check it, fit its thresholds and pack a bundle."""
     module = load("converter.convert", "converter")
-    if out.is_file():
-        raise ConfigError(f"{out}: expected a folder for the bundle, got a file")
+    if not re.fullmatch(VERSION, version):
+        raise ConfigError(f"--version {version}: expected a number and then letters, digits and dots (1.0, 2.1b), at most 32")
+    make_folder(out)
     options = module.ConvertOptions(version=version, purity=purity, force=force)
     folder = load("training.run_folder").Run(run)
     with disk_full_is_said(out):
         made = module.convert(folder, data, options, lambda text: typer.echo(f"{text} ...", err=True))
-        out.mkdir(parents=True, exist_ok=True)
         path = out / f"{made.title}.sorter"
         partial = path.with_suffix(".part")
         partial.write_bytes(made.bundle)

@@ -65,6 +65,20 @@ def disk_full_is_said(folder: Path) -> Iterator[None]:
         raise ConfigError(f"{folder}: the disk is full: make room and give the same command again") from None
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of a result before minutes are spent on it.
+
+    Raises:
+        ConfigError: it can't be made, or nothing can be written into it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {folder}: can't make this folder ({error.strerror}): give another") from None
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"--out {folder}: no right to write there: give another folder")
+
+
 def _check_page(html: Path | None) -> None:
     """Refuse a page that can't be written before minutes are spent on it."""
     if html is None:
@@ -165,6 +179,7 @@ def split_dataset(
     found = hygiene.inspect(read_photos(data, {}))
     before = splits.read_before(out, found.readable)
     parts = splits.split(found.readable, found.groups, validation, test, before)
+    make_folder(out)
     with disk_full_is_said(out):
         splits.write(parts, out)
     typer.echo(", ".join(f"{name} {len(photos)}" for name, photos in parts.items()))
@@ -183,6 +198,7 @@ def import_dataset(
     photos = read_photos(source, {})
     if only:
         photos = [photo for photo in photos if photo.label in named]
+    make_folder(out)
     with disk_full_is_said(out):
         copied, refused = splits.import_photos(photos, named, out)
     typer.echo(f"{copied} photos imported into {out}")

@@ -69,7 +69,7 @@ def read_list(source: Path, label_map: Mapping[str, str] | None = None) -> list[
         DatasetError: the list is missing, names a file that is not there, or a line has no label.
     """
     if not source.is_file():
-        raise DatasetError(f"{source}: no such list; expected a .txt with LABEL/NAME lines or a .csv with path,label")
+        raise DatasetError(f"{source}: no such folder or list; expected a folder with one folder for each label, a .txt with LABEL/NAME lines or a .csv with path,label")
     try:
         rows = _csv_rows(source) if source.suffix == ".csv" else _text_rows(source)
     except (UnicodeDecodeError, csv.Error):

@@ -71,7 +71,6 @@ def read_before(out: Path, photos: Sequence[LabelledPhoto]) -> dict[str, str]:
 
 def write(parts: Mapping[str, Sequence[LabelledPhoto]], out: Path) -> None:
     """Write NAME.csv for each part (path, label), with paths relative to `out`."""
-    out.mkdir(parents=True, exist_ok=True)
     for name, photos in parts.items():
         with (out / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 FORMAT_VERSION: Final = 1
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-Version = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9A-Za-z.]{0,31}$")]
+VERSION = r"^[0-9][0-9A-Za-z.]{0,31}$"
+Version = Annotated[str, StringConstraints(pattern=VERSION)]
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 Text = Annotated[str, StringConstraints(max_length=1000)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
