@@ -232,6 +232,7 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
     handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
+    logger.propagate = False  # a library that gives the root logger a handler would print every line again
     with Progress(*columns, console=console, transient=True) as bars:
         tasks: dict[str, Any] = {}
 
@@ -244,3 +245,4 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
             yield show
         finally:
             logger.removeHandler(handler)
+            logger.propagate = True

@@ -6,6 +6,7 @@ every operator has an int8 kernel.
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +81,20 @@ def load_weights(model: keras.Model, file: Path) -> None:
     """Fill every layer that the weights file names.
 
     Raises:
-        DatasetError: no such file, or a layer's weights are not in it.
+        DatasetError: no such file, no .npz, or a layer's weights are not in it or of another shape.
     """
     if not file.is_file():
         raise DatasetError(f"{file}: no such weights file; expected an .npz of EfficientNet-Lite0's weights")
+    if not zipfile.is_zipfile(file):
+        raise DatasetError(f"{file}: no .npz file, or cut off; expected EfficientNet-Lite0's weights")
     with np.load(file) as stored:
         for layer in model.layers:
             if not layer.weights or layer.name == "scores":
                 continue
-            layer.set_weights(_arrays(layer, stored, file))
+            try:
+                layer.set_weights(_arrays(layer, stored, file))
+            except ValueError:
+                raise DatasetError(f"{file}: expected weights of EfficientNet-Lite0, {layer.name} differs") from None
 
 
 def imagenet_head(file: Path) -> tuple[np.ndarray, np.ndarray]:

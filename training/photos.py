@@ -35,7 +35,7 @@ def read_tree(root: Path, label_map: Mapping[str, str] | None = None) -> list[La
     """Return the photos of ROOT/LABEL/..., in order of name; a folder that the label map does not name is left out.
 
     Raises:
-        DatasetError: no such folder, or a label's folder without photos.
+        DatasetError: no such folder, a label's folder without photos, or a name that is no UTF-8.
     """
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder; expected one folder of photos for each label")
@@ -52,7 +52,15 @@ def read_tree(root: Path, label_map: Mapping[str, str] | None = None) -> list[La
         photos += [LabelledPhoto(path, label, path.relative_to(root).as_posix()) for path in found]
     if not photos:
         raise DatasetError(f"{root}: no photos in it; expected LABEL/NAME.jpg")
+    _check_names(photos)
     return photos
+
+
+def _check_names(photos: Iterable[LabelledPhoto]) -> None:
+    """Refuse names that no list, page or digest could hold: bytes of another encoding than UTF-8."""
+    odd = [photo.name for photo in photos if any("\udc80" <= letter <= "\udcff" for letter in photo.name)]
+    if odd:
+        raise DatasetError(f"names that are not UTF-8: {len(odd)}, the first {odd[0]!a}: rename them")
 
 
 def other_files(folders: Iterable[Path]) -> dict[str, int]:
@@ -69,7 +77,9 @@ def read_list(source: Path, label_map: Mapping[str, str] | None = None) -> list[
         DatasetError: the list is missing, names a file that is not there, or a line has no label.
     """
     if not source.is_file():
-        raise DatasetError(f"{source}: no such folder or list; expected a folder with one folder for each label, a .txt with LABEL/NAME lines or a .csv with path,label")
+        raise DatasetError(
+            f"{source}: no such folder or list; expected a folder with one folder for each label, a .txt with LABEL/NAME lines or a .csv with path,label"
+        )
     try:
         rows = _csv_rows(source) if source.suffix == ".csv" else _text_rows(source)
     except (UnicodeDecodeError, csv.Error):

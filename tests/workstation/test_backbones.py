@@ -73,3 +73,11 @@ def test_a_preset_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "broken" / "config.json").write_text(json.dumps({"class_name": "Nothing"}))
     with pytest.raises(ConfigError, match=r"the preset broken can't be read or fetched: .* save_to_preset"):
         build_backbone(Network(backbone="broken", size=64), 3, tmp_path)
+
+
+def test_a_file_that_is_no_npz_or_of_another_shape_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.npz").write_text("hello")
+    np.savez(tmp_path / "small.npz", **{"_conv_stem.weight": np.zeros((4, 3, 3, 3), np.float32)})
+    for name, said in (("text.npz", "no .npz file"), ("small.npz", "conv_stem differs")):
+        with pytest.raises(DatasetError, match=said):
+            build_backbone(Network(weights=name, size=64), 3, tmp_path)

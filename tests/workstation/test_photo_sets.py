@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -205,3 +206,9 @@ def test_the_page_holds_its_pictures_and_asks_for_nothing_else(tree: Path, tmp_p
     assert "labelled glass, looks like metal" in page
     assert page.count("src=") == page.count('src="data:')
     assert "http" not in page
+
+
+def test_names_of_another_encoding_are_refused_by_name(tree: Path) -> None:
+    (tree / "glass" / "00.png").rename(tree / "glass" / os.fsdecode(b"caf\xe9.png"))
+    with pytest.raises(DatasetError, match=r"not UTF-8: 1, the first 'glass/caf\\udce9\.png': rename"):
+        read_tree(tree)
