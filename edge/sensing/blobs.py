@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -73,26 +73,14 @@ def find_blobs(
     With `apart`, things that touch are taken apart where their shape allows it. What is still longer than `longest`
     small pixels, however it lies, is no one thing.
     """
-    extent = cv2.medianBlur(difference.extent, 3)
-    reach = max(0, round(gap / 2))
-    if reach:
-        # The frame around it keeps the closing from growing things into the picture's edge.
-        padded = cv2.copyMakeBorder(extent, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
-        kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * reach + 1, 2 * reach + 1))
-        extent = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[reach:-reach, reach:-reach]
-    # 47 us on 154 x 113 pixels, against 131 for labels of 32 bits.
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        np.ascontiguousarray(extent), connectivity=8, ltype=cv2.CV_16U
-    )
-    if count <= 1:
-        return []
     dx, dy = difference.left, difference.top
     blobs: list[Blob] = []
-    for label, (left, top, width, height, area) in enumerate(stats[1:].tolist(), 1):
+    for left, top, part in _gather(cv2.medianBlur(difference.extent, 3), max(0, round(gap / 2))):
+        height, width = part.shape
+        area = cv2.countNonZero(part)
         if area < min_area:
             continue
         here = slice(top, top + height), slice(left, left + width)
-        part = (labels[here] == label).view(np.uint8)
         if cv2.countNonZero(cv2.bitwise_and(difference.seeds[here], part)) < max(MIN_SEEDS, SEED_SHARE * area):
             continue
         blob = Blob(left + dx, top + dy, left + width + dx, top + height + dy, area)
@@ -102,6 +90,26 @@ def find_blobs(
             found = [replace(found[0], touching=found[0].touching or longer_side(part) > longest)]
         blobs += found
     return [_draw_in(blob, difference.size) for blob in blobs]
+
+
+def _gather(extent: Any, reach: int) -> Iterator[tuple[int, int, Mask]]:
+    """Yield left, top and mask (0 or 1) of all that hangs together when grown by `reach` on each side."""
+    near = extent
+    if reach:
+        # The frame around it keeps the closing from growing things into the picture's edge.
+        padded = cv2.copyMakeBorder(extent, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
+        kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * reach + 1, 2 * reach + 1))
+        # What is near is one thing, whether a closing bridges it (side by side) or not (corner to corner).
+        near = cv2.dilate(padded, kernel)
+        extent = cv2.erode(near, kernel)[reach:-reach, reach:-reach]
+        near = np.ascontiguousarray(near[reach:-reach, reach:-reach])
+    # 47 us on 154 x 113 pixels, against 131 for labels of 32 bits.
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8, ltype=cv2.CV_16U)
+    for label, (column, row, columns, rows, _) in enumerate(stats[1:].tolist(), 1):
+        around = slice(row, row + rows), slice(column, column + columns)
+        thing = cv2.bitwise_and((labels[around] == label).view(np.uint8), extent[around])
+        x, y, width, height = cv2.boundingRect(thing)
+        yield column + x, row + y, np.ascontiguousarray(thing[y : y + height, x : x + width], np.uint8)
 
 
 def _draw_in(blob: Blob, size: tuple[int, int]) -> Blob:
