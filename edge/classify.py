@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 LEAST_LOOKS = 2  # a first look that is sure of the wrong label is the costliest mistake: a second one is asked
 _SMALLEST_PROBABILITY = 1e-6
+_TURNS = (None, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
 
 
 class BundleClassifier:
@@ -118,7 +120,8 @@ def look(crop: Crop, number: int, geometry: InputGeometry) -> Image:
     An item that lies has no upright, and looks at one item err together, as they show the same side of it in the same
     light; turned ones err together less (`benchmarks/views.py`).
     """
-    return np.ascontiguousarray(np.rot90(prepare_crop(crop.pixels, crop.box, geometry), number))
+    image, turn = prepare_crop(crop.pixels, crop.box, geometry), _TURNS[number % len(_TURNS)]
+    return image if turn is None else np.asarray(cv2.rotate(image, turn), np.uint8)
 
 
 def meets(prediction: Prediction, thresholds: Thresholds) -> bool:
