@@ -24,7 +24,9 @@ def convert(
     """Convert a run to full int8, check it, fit its thresholds and pack a bundle."""
     module = load("converter.convert", "converter")
     if not re.fullmatch(VERSION, version):
-        raise ConfigError(f"--version {version}: expected a number and then letters, digits and dots (1.0, 2.1b), at most 32")
+        raise ConfigError(
+            f"--version {version}: expected a number and then letters, digits and dots (1.0, 2.1b), at most 32"
+        )
     make_folder(out)
     options = module.ConvertOptions(version=version, purity=purity, force=force)
     folder = load("training.run_folder").Run(run)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from edge.bundle.manifest import Label, Name
 from edge.bundle.preprocess import InputGeometry
 from edge.errors import ConfigError
 
@@ -102,8 +103,8 @@ class Hints(_Strict):
 class Recipe(_Strict):
     """Everything that decides what a run makes, except for the photos themselves."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
-    labels: tuple[str, ...] = Field(min_length=2)
+    name: Name
+    labels: tuple[Label, ...] = Field(min_length=2, max_length=256)
     sheets: tuple[str, ...] = ()
     held_out: str | None = None
     seed: int = 5
@@ -116,6 +117,13 @@ class Recipe(_Strict):
     views: Views = Views()
     fit: Fit = Fit()
     hints: Hints | None = None
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_differ(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(labels)) < len(labels):
+            raise ValueError("expected each label once")
+        return labels
 
     @field_validator("hints")
     @classmethod

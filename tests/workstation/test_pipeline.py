@@ -16,6 +16,7 @@ from edge.bundle.interpreter import open_interpreter
 from edge.cli import root
 from edge.clock import SystemClock
 from edge.errors import ConfigError
+from training.recipe import load_recipe
 from training.run_folder import Run
 
 
@@ -92,6 +93,36 @@ def test_a_folder_in_which_another_training_works_is_left_alone(tmp_path: Path) 
     refused = pytest.raises(ConfigError, match="another training is at work")
     with Run(tmp_path).locked(wait=False), refused, Run(tmp_path).locked(wait=False):
         pass
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ('["Plastic Bottles", "glass"]', r"labels.0.*Plastic Bottles"),
+        ('["glass", "glass"]', "expected each label once"),
+    ],
+)
+def test_labels_that_no_bundle_takes_are_refused_before_the_training(tmp_path: Path, labels: str, said: str) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(f'name = "mine"\nlabels = {labels}\ntrain = [{{tree = "a"}}]\nvalidation = [{{tree = "b"}}]\n')
+    with pytest.raises(ConfigError, match=said):
+        load_recipe(str(recipe))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--version", "../1"], "--version ../1: expected a number"),
+        (["--out", "/dev/null/x"], "--out /dev/null/x: can't make"),
+    ],
+)
+def test_a_bundle_that_can_not_be_named_or_kept_is_refused_at_once(
+    tmp_path: Path, options: list[str], said: str
+) -> None:
+    given = ["convert", str(tmp_path), "--data", str(tmp_path), "--out", str(tmp_path), *options]
+    result = CliRunner().invoke(root, given)
+    assert isinstance(result.exception, ConfigError)
+    assert said in str(result.exception)
 
 
 def test_an_unfinished_run_is_not_converted(tmp_path: Path, tiny_data: Path) -> None:
