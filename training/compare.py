@@ -33,6 +33,7 @@ from training.run_folder import Run
 
 Progress = Callable[[int, int], None]
 _NETWORKS = {"float": "before quantization (float)", "int8": "on the device (int8)"}
+NO_FLOAT = "not here: give the run folder, or lay the .float.tflite that `sorter convert` wrote beside the bundle"
 _CHARTS = (
     '<div class="charts"><div><h2>Is it as sure as it says?</h2><p>On the dashed line it would be: of what it is 80 % '
     "sure of, 80 % is right. The larger a dot, the more photos it stands for.</p>{}</div>"
@@ -101,7 +102,8 @@ def _tree(
     if "float" in scored:
         agree = scored["float"].scores.argmax(axis=1) == scored["int8"].scores.argmax(axis=1)
         tree["agreement"] = float(agree.mean())
-        tree["lost_points"] = 100 * (tree["float"]["top1"] - tree["int8"]["top1"])
+        if tree["int8"]["photos"]:
+            tree["lost_points"] = 100 * (tree["float"]["top1"] - tree["int8"]["top1"])
     return tree
 
 
@@ -130,15 +132,10 @@ def _open_run(folder: Path) -> _Subject:
 
 def summary(result: Comparison) -> str:
     """A few lines for the terminal."""
-    lines = [result.title]
-    for name in ("float", "int8"):
-        if name in result.figures:
-            part = result.figures[name]
-            low, high = part["top1_interval"]
-            lines.append(
-                f"{name}: top-1 {100 * part['top1']:.1f} % ({100 * low:.1f} to {100 * high:.1f}) of {part['photos']} "
-                f"photos, {part['milliseconds']:.1f} ms"
-            )
+    both = [name for name in ("float", "int8") if name in result.figures]
+    lines = [result.title, *(f"{name}: {_top1(result.figures[name])}" for name in both)]
+    if "float" not in result.figures:
+        lines.append(f"float: {NO_FLOAT}")
     part = result.figures["int8"]
     for label, row in part.get("labels", {}).items():
         if row["photos"]:
@@ -151,11 +148,21 @@ def summary(result: Comparison) -> str:
     if "unknown" in part:
         unknown = part["unknown"]
         lines.append(
-            f"none of the labels: {unknown['photos']} photos, {100 * unknown['residual_share']:.1f} % go to residual, "
-            f"AUROC {unknown['auroc']:.3f}"
+            f"none of the labels: {unknown['photos']} photos, {100 * unknown['residual_share']:.1f} % go to residual"
+            + (f", AUROC {unknown['auroc']:.3f}" if unknown["auroc"] is not None else "")
         )
         lines += [f"  {name}: {100 * share:.0f} %" for name, share in unknown["residual_share_by_folder"].items()]
     return "\n".join(lines)
+
+
+def _top1(part: Mapping[str, Any]) -> str:
+    if not part["photos"]:
+        return f"no photo of any of its labels, {part['milliseconds']:.1f} ms"
+    low, high = part["top1_interval"]
+    return (
+        f"top-1 {100 * part['top1']:.1f} % ({100 * low:.1f} to {100 * high:.1f}) of {part['photos']} photos, "
+        f"{part['milliseconds']:.1f} ms"
+    )
 
 
 def page(result: Comparison, pictures: bool = True) -> str:
@@ -219,7 +226,7 @@ def _charts(int8: Mapping[str, Any]) -> tuple[str, str]:
 
 def _unknown(unknown: Mapping[str, Any]) -> str:
     said = f"Of {unknown['photos']} photos of other things {_percent(unknown['residual_share'])} go to residual."
-    if not np.isnan(unknown["auroc"]):
+    if unknown["auroc"] is not None:
         said += (
             " Of a thing with a label and one without, the model is surer of the first "
             f"{_percent(unknown['auroc'])} of the time (AUROC)."

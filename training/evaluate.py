@@ -103,8 +103,8 @@ def figures(scored: Scored, right: Answers, thresholds: Thresholds) -> dict[str,
     residual = probabilities.max(axis=1) < minimum[best]
     kept = known & ~residual
     result: dict[str, Any] = {
-        "top1": correct / max(count, 1),
-        "top1_interval": measures.wilson(correct, count),
+        "top1": correct / count if count else None,
+        "top1_interval": measures.wilson(correct, count) if count else None,
         "photos": count,
         "milliseconds": scored.milliseconds,
         "ece": measures.calibration_error(probabilities[known], right.labels[known]) if count else None,

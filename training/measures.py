@@ -79,10 +79,10 @@ def risk_coverage(
     return [(float(k / len(labels)), float(right[:k].mean())) for k in kept]
 
 
-def rejection_auroc(known: NDArray[np.floating], unknown: NDArray[np.floating]) -> float:
-    """Chance that a photo of a label has a higher score than one of none of the labels (Mann-Whitney)."""
+def rejection_auroc(known: NDArray[np.floating], unknown: NDArray[np.floating]) -> float | None:
+    """Chance that a photo of a label has a higher score than one of none of the labels (Mann-Whitney); None without."""
     if len(known) == 0 or len(unknown) == 0:
-        return float("nan")
+        return None
     order = np.sort(unknown)
     below = np.searchsorted(order, known, "left") + 0.5 * (
         np.searchsorted(order, known, "right") - np.searchsorted(order, known, "left")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,23 @@ def test_evaluate_prints_plain_json(converted: Converted, tiny_data: Path, tmp_p
     assert np.sum(figures["int8"]["confusion"]["counts"]) == 8
     page = html.read_text()
     assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_photos_of_none_of_the_labels_alone_are_measured_without_a_top1(
+    converted: Converted, tiny_data: Path, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "tiny-1.0.sorter"
+    bundle.write_bytes(converted.bundle)
+    (tmp_path / "photos" / "wood").mkdir(parents=True)
+    photo = next((tiny_data / "board").rglob("*.jpg"), None) or next((tiny_data / "board").rglob("*.png"))
+    shutil.copy(photo, tmp_path / "photos" / "wood")
+    given = ["evaluate", str(bundle), "--data", str(tmp_path / "photos")]
+    plain = CliRunner().invoke(root, [*given, "--html", str(tmp_path / "page.html")])
+    assert "no photo of any of its labels" in plain.stdout
+    assert "float: not here" in plain.stdout
+    figures = json.loads(CliRunner().invoke(root, [*given, "--json"]).stdout, parse_constant=pytest.fail)
+    assert figures["int8"]["top1"] is None
+    assert figures["int8"]["unknown"]["photos"] == 1
 
 
 def test_a_folder_begun_with_another_recipe_is_refused(tiny_run: Path, tiny_data: Path, tmp_path: Path) -> None:
