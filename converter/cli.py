@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edge.bundle.manifest import VERSION
+from edge.bundle.manifest import checked_version
 from edge.errors import ConfigError
 from training.cli import disk_full_is_said, load, make_folder
 
@@ -23,10 +22,10 @@ def convert(
 ) -> None:
     """Convert a run to full int8, check it, fit its thresholds and pack a bundle."""
     module = load("converter.convert", "converter")
-    if not re.fullmatch(VERSION, version):
-        raise ConfigError(
-            f"--version {version}: expected a number and then letters, digits and dots (1.0, 2.1b), at most 32"
-        )
+    try:
+        checked_version(version)
+    except ValueError as error:
+        raise ConfigError(f"--version {version}: {error}") from None
     make_folder(out)
     options = module.ConvertOptions(version=version, purity=purity, force=force)
     folder = load("training.run_folder").Run(run)

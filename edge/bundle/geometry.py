@@ -11,7 +11,7 @@ class InputGeometry(BaseModel):
     `margin` is the fraction of the box's larger side that is added on each of the four sides.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     height: int = Field(ge=16, le=1024)
     width: int = Field(ge=16, le=1024)

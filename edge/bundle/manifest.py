@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 import pydantic_core
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from packaging.version import InvalidVersion
+from packaging.version import Version as PackageVersion
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from edge.bundle.geometry import InputGeometry
 from edge.errors import BundleError
@@ -16,18 +19,47 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT_VERSION: Final = 1
+LARGEST_MEMBER: Final = 64 << 20
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 VERSION = r"^[0-9][0-9A-Za-z.]{0,31}$"
-Version = Annotated[str, StringConstraints(pattern=VERSION)]
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 Text = Annotated[str, StringConstraints(max_length=1000)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+# Far beyond what any network needs, and far from where a double runs over: whatever is computed with them is a number.
+Scale = Annotated[float, Field(ge=1e-9, le=1e6)]
+Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]
+Figure = Annotated[float, Field(ge=-1e12, le=1e12)]
+
+
+def checked_version(version: str) -> str:
+    """Return the version if it has an order among others (PEP 440), and fits a file's name.
+
+    Raises:
+        ValueError: saying what is expected.
+    """
+    if not re.fullmatch(VERSION, version):
+        raise ValueError("expected a version such as 1.2 or 2.0rc1: a digit first, at most 32 digits, letters and dots")
+    try:
+        version_order(version)
+    except InvalidVersion:
+        raise ValueError("expected a version such as 1.2, 2.0rc1 or 2.0.post1 (PEP 440)") from None
+    return version
+
+
+def version_order(version: str) -> PackageVersion:
+    """A key that sorts 1.10 after 1.9, and 1.0rc1 before 1.0."""
+    return PackageVersion(version)
+
+
+Version = Annotated[str, AfterValidator(checked_version)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    """Numbers are finite and never made of text or of true and false."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class Quantization(_Strict):
@@ -38,8 +70,15 @@ class Quantization(_Strict):
     """
 
     dtype: Literal["uint8", "int8"]
-    scale: float = Field(gt=0.0)
+    scale: Scale
     zero_point: int = Field(ge=-128, le=255)
+
+    @model_validator(mode="after")
+    def _is_a_code(self) -> Self:
+        least, most = (0, 255) if self.dtype == "uint8" else (-128, 127)
+        if not least <= self.zero_point <= most:
+            raise ValueError(f"zero_point must be a code of {self.dtype}, {least} to {most}, got {self.zero_point}")
+        return self
 
     def dequantize(self, codes: NDArray[np.uint8] | NDArray[np.int8]) -> NDArray[np.float64]:
         """Real values of raw codes, any shape."""
@@ -62,7 +101,7 @@ class Thresholds(_Strict):
         purity: share of right items in a bin that the scores were fitted for; None where they are plain defaults.
     """
 
-    temperature: float = Field(default=1.0, gt=0.0)
+    temperature: Temperature = 1.0
     minimum_score: Mapping[Label, Share]
     minimum_margin: Share = 0.0
     purity: Share | None = None
@@ -97,20 +136,20 @@ class Provenance(_Strict):
     run: Text
     packages: Mapping[Text, Text]
     created: Text
-    figures: Mapping[Text, float] = {}
+    figures: Mapping[Text, Figure] = {}
 
 
 class Member(_Strict):
     """Size in bytes and SHA-256 of one file in the bundle."""
 
-    size: int = Field(ge=0)
+    size: int = Field(ge=0, le=LARGEST_MEMBER)
     sha256: Digest
 
 
 class Manifest(_Strict):
     """manifest.json of a bundle; `members` is filled in by `pack_bundle`."""
 
-    format_version: int = Field(default=FORMAT_VERSION, ge=1, le=FORMAT_VERSION, strict=True)
+    format_version: int = Field(default=FORMAT_VERSION, ge=1, le=FORMAT_VERSION)
     name: Name
     version: Version
     labels: tuple[Label, ...] = Field(min_length=2, max_length=256)

@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from edge.errors import BundleError, ConfigError
 
@@ -28,19 +28,30 @@ class Signature(BaseModel):
     key: str
     signature: str
 
+    def to_json(self) -> bytes:
+        """The bytes of the `signature` member."""
+        return self.model_dump_json(indent=2).encode() + b"\n"
+
 
 def sign_manifest(manifest: bytes, key: Ed25519PrivateKey) -> bytes:
     """The bytes of the `signature` member."""
     value = base64.b64encode(key.sign(_CONTEXT + manifest)).decode()
-    return Signature(key=public_line(key.public_key()), signature=value).model_dump_json(indent=2).encode() + b"\n"
+    return Signature(key=public_line(key.public_key()), signature=value).to_json()
 
 
 def parse_signature(content: bytes, source: str) -> Signature:
-    """Read the `signature` member; it is not verified here."""
+    """Read the `signature` member, which has one spelling only; it is not verified here."""
     try:
-        return Signature.model_validate_json(content)
-    except ValidationError:
+        signature = Signature.model_validate_json(content)
+        value = base64.b64decode(signature.signature, validate=True)
+    except ValueError:  # no JSON, other fields, no base64
         raise BundleError(f"{source}: its signature can't be read: sign it anew with 'sorter key sign'") from None
+    # Otherwise one signed model could be sent under any number of digests, and a list of digests would hold none back.
+    if signature.to_json() != content or base64.b64encode(value).decode() != signature.signature:
+        raise BundleError(
+            f"{source}: its signature is spelled in another way than 'sorter key sign' spells it: sign it anew with that"
+        )
+    return signature
 
 
 def verify_manifest(manifest: bytes, signature: Signature, trusted: Iterable[Ed25519PublicKey], source: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from packaging.version import InvalidVersion
 
 from edge.bundle.archive import Bundle, bundle_bytes
+from edge.bundle.manifest import version_order
 from edge.bundle.signature import load_public_keys, verify_manifest
 from edge.clock import SystemClock
 from edge.config import RESIDUAL, Station, load_station
@@ -169,12 +170,6 @@ def check_station(bundle: Bundle, station: Station) -> None:
         raise BundleError(f"{bundle.source} does not fit station {station.name!r}: " + "; ".join(problems))
 
 
-def version_order(version: str) -> tuple[tuple[int, str], ...]:
-    """A key that sorts 1.10 after 1.9, and 1.0 equal to 1.0."""
-    parts = re.findall(r"\d+|[A-Za-z]+", version)
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
-
-
 def wall_instant(clock: Clock) -> str:
     """The wall clock's date and time, ISO 8601, UTC: for people only, since it may be wrong by years."""
     return datetime.fromtimestamp(clock.wall_time(), UTC).isoformat(timespec="milliseconds")
@@ -189,9 +184,16 @@ def check_version(name: str, version: str, digest: str, store: ModelStore) -> No
     if generation is None or generation.current == digest:
         return
     current = next((model for model in store.models() if model.digest == generation.current), None)
-    if current is None or current.name != name or version_order(version) >= version_order(current.version):
+    if current is None or current.name != name or not _is_older(version, current.version):
         return
     raise BundleError(
         f"{name}-{version}: expected version {current.version} of {name} or newer, got {version}: "
         "come back to an older model with 'sorter model rollback', or allow it with --allow-downgrade"
     )
+
+
+def _is_older(version: str, current: str) -> bool:
+    try:
+        return version_order(version) < version_order(current)
+    except InvalidVersion:  # let in by an edge-sorter that took any version
+        return False

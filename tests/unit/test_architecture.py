@@ -30,6 +30,7 @@ EDGE_TOP_LEVEL = {
     "uvicorn",
     "prometheus_client",
     "cryptography",
+    "packaging",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import stat
 import subprocess
@@ -16,7 +18,9 @@ from edge.bundle.signature import (
     fingerprint,
     load_private_key,
     load_public_keys,
+    parse_signature,
     public_line,
+    sign_manifest,
     verify_manifest,
     write_key_pair,
 )
@@ -55,6 +59,30 @@ def test_naming_a_trusted_key_is_not_enough(tiny_bundle: Callable[..., bytes]) -
     for signature in (forged, forged.model_copy(update={"signature": "no base64!"})):
         with pytest.raises(BundleError, match="not valid"):
             verify_manifest(bundle.manifest_bytes, signature, [OTHER.public_key()], "x")
+
+
+OTHER_SPELLINGS: list[Callable[[bytes], bytes]] = [
+    lambda content: json.dumps(json.loads(content), indent=7).encode(),
+    lambda content: content + b"\n",
+    lambda content: content.replace(b'"key"', b'"key": "", "key"', 1),
+    lambda content: content.replace(b"AAAA", b"\\u0041AAA"),
+    lambda content: content.replace(b'"\n}', b'\\n"\n}'),
+    # 64 bytes leave four bits over in the last letter but two: any of them would decode to the same.
+    lambda content: re.sub(rb'(.)==(?=")', lambda found: _next_letter(found[1]) + b"==", content),
+]
+
+
+def _next_letter(letter: bytes) -> bytes:
+    return chr(letter[0] + 1).encode()
+
+
+@pytest.mark.parametrize("respell", OTHER_SPELLINGS)
+def test_a_signature_has_one_spelling_so_that_a_signed_model_has_one_digest(respell: Callable[[bytes], bytes]) -> None:
+    content = sign_manifest(b"{}", MAKER)
+    verify_manifest(b"{}", parse_signature(content, "x"), [MAKER.public_key()], "x")
+    assert respell(content) != content
+    with pytest.raises(BundleError, match="sign it anew"):
+        parse_signature(respell(content), "x")
 
 
 def test_keys_go_to_files_and_come_back(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from edge.bundle.archive import pack_bundle, read_bundle
+from edge.bundle.manifest import version_order
 from edge.classify import open_shipped_bundle
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
-from edge.store.install import Device, check_station, prove, version_order
+from edge.store.install import Device, check_station, prove
 from edge.store.models import ModelStore
 from edge.store.receive import Place, serve
 from edge.store.verify import verify_store
@@ -147,8 +148,21 @@ def test_a_model_slower_than_the_budget_is_refused(
         prove(read_bundle(tiny_bundle(), "x"), device)
 
 
-@pytest.mark.parametrize(("older", "newer"), [("1.9", "1.10"), ("1.0", "1.0.1"), ("1.0rc1", "1.1"), ("0.9", "1.0")])
-def test_versions_are_compared_number_by_number(older: str, newer: str) -> None:
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("1.9", "1.10"),
+        ("1.0", "1.0.1"),
+        ("1.0rc1", "1.1"),
+        ("0.9", "1.0"),
+        ("1.0rc1", "1.0"),
+        ("1.0.dev3", "1.0a1"),
+        ("1.0", "1.0.post1"),
+    ],
+)
+def test_versions_are_compared_number_by_number_and_candidates_come_before_what_they_become(
+    older: str, newer: str
+) -> None:
     assert version_order(older) < version_order(newer)
 
 
