@@ -1,17 +1,83 @@
-"""Files that are whole after a power cut at any instant: the old content or the new, never a part."""
+"""Files that are whole after a power cut at any instant, and are read without waiting for whatever is in their place."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
 import secrets
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 _TEMPORARY = ".tmp"
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+class UnusableFileError(OSError):
+    """In a file's place is something else, or far more than it can hold; `strerror` says what, as in "a named pipe"."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(errno.EINVAL, reason, str(path))
+
+
+def open_regular(path: Path, *, follow: bool = True) -> BinaryIO:
+    """Open a regular file for reading without waiting: a named pipe or a device would keep its reader for ever.
+
+    Where other people may write the folder, `follow=False` refuses a link.
+
+    Raises:
+        UnusableFileError: it is no regular file, or a link to nothing.
+        FileNotFoundError: nothing is there.
+        OSError: it can't be read.
+    """
+    try:
+        # Before it is opened: opening alone does something to many a device.
+        _check_regular(path, path.stat(follow_symlinks=follow))
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise UnusableFileError(path, "a link to something that is not there") from None
+        raise
+    # What comes into its place in between is opened without waiting, and refused then.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags)
+    try:
+        _check_regular(path, os.fstat(descriptor))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: Path, max_bytes: int, *, follow: bool = True) -> bytes:
+    """Return the content of a regular file of `max_bytes` at most, without waiting; see `open_regular`.
+
+    Raises:
+        UnusableFileError: it is no regular file, a link to nothing, or longer.
+        FileNotFoundError: nothing is there.
+        OSError: it can't be read.
+    """
+    with open_regular(path, follow=follow) as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise UnusableFileError(path, f"longer than the {max_bytes} bytes that such a file can have")
+    return content
+
+
+def _check_regular(path: Path, status: os.stat_result) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        raise UnusableFileError(path, "a link, which is not followed here")
+    if not stat.S_ISREG(status.st_mode):
+        raise UnusableFileError(path, f"{_KINDS.get(stat.S_IFMT(status.st_mode), 'something else')}, not a file")
 
 
 class FileCalls(Protocol):

@@ -1,14 +1,16 @@
-"""Leftovers of writes that were cut off are removed; files that somebody is writing are not."""
+"""Leftovers of cut off writes go, files being written stay; reading never waits for what is in a file's place."""
 
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from edge.durable import remove_leftovers, write_atomically
+from edge.durable import UnusableFileError, open_regular, read_regular, remove_leftovers, write_atomically
 
 
 @dataclass
@@ -80,3 +82,70 @@ def test_what_can_not_be_removed_keeps_nobody_from_starting(tmp_path: Path) -> N
     remove_leftovers(tmp_path)
     remove_leftovers(tmp_path / "missing")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".folder.0123abcd.tmp", ".link.0123abcd.tmp"]
+
+
+def _make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+def _make_sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
+IN_A_FILES_PLACE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "named pipe": (os.mkfifo, "a named pipe, not a file"),
+    "link to a pipe": (
+        lambda path: (os.mkfifo(path.with_name("pipe")), path.symlink_to("pipe")),
+        "a named pipe, not a file",
+    ),
+    "endless device": (lambda path: path.symlink_to("/dev/zero"), "a device, not a file"),
+    "folder": (Path.mkdir, "a folder, not a file"),
+    "socket": (_make_socket, "a socket, not a file"),
+    "link to nothing": (lambda path: path.symlink_to("nowhere"), "a link to something that is not there"),
+    "a terabyte": (_make_sparse, "longer than the 100 bytes that such a file can have"),
+}
+
+
+@pytest.mark.parametrize("what", IN_A_FILES_PLACE)
+def test_what_is_no_file_is_refused_at_once_and_by_its_kind(tmp_path: Path, what: str) -> None:
+    make, expected = IN_A_FILES_PLACE[what]
+    path = tmp_path / "station.toml"
+    make(path)
+    with pytest.raises(UnusableFileError) as refused:
+        read_regular(path, 100)
+    assert (refused.value.strerror, refused.value.filename) == (expected, str(path))
+
+
+def test_a_file_of_the_greatest_length_is_read_whole_and_one_byte_more_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "station.toml"
+    path.write_bytes(b"x" * 100)
+    assert read_regular(path, 100) == b"x" * 100
+    with pytest.raises(UnusableFileError):
+        read_regular(path, 99)
+
+
+def test_a_file_that_is_missing_is_told_from_one_that_can_not_be_used(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_regular(tmp_path / "missing", 100)
+
+
+def test_links_are_followed_where_only_we_write_and_refused_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "real.toml").write_bytes(b"real")
+    link = tmp_path / "station.toml"
+    link.symlink_to("real.toml")
+    assert read_regular(link, 100) == b"real"
+    with pytest.raises(UnusableFileError, match="a link, which is not followed here"):
+        read_regular(link, 100, follow=False)
+    with open_regular(tmp_path / "real.toml", follow=False) as file:
+        assert file.read() == b"real"
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    before = list(Path("/proc/self/fd").iterdir())
+    for _ in range(5):
+        with pytest.raises(UnusableFileError):
+            read_regular(tmp_path / "pipe", 100)
+    assert len(list(Path("/proc/self/fd").iterdir())) == len(before)
