@@ -37,7 +37,7 @@ from edge.bundle.archive import open_bundle
 from edge.bundle.interpreter import open_interpreter
 from edge.classify import BundleClassifier, shipped_bundle_path
 from edge.clock import SystemClock, ms
-from edge.config import load_station
+from edge.config import Station, load_station
 from edge.decide import Policy
 from edge.health import Health
 from edge.panel import Panel
@@ -46,7 +46,7 @@ from edge.runtime import SWITCH_INTERVAL_S
 from edge.supervise import Supervisor
 from edge.types import Actuation
 
-ESTOP_PIN = 5
+ESTOP_PIN = 20
 STATION = Path(__file__).resolve().parents[1] / "edge" / "stations" / "demo.toml"
 LIMIT_MS = 5.0
 
@@ -71,8 +71,8 @@ class Bench:
         self.classifier = open_classifier()
         self.change_wanted, self.changeovers, self.presses = threading.Event(), 0, 0
         station = load_station(STATION)
-        safety = station.safety.model_copy(update={"estop_pin": ESTOP_PIN})
-        self.station = station.model_copy(update={"safety": safety})
+        with_button = station.model_dump() | {"safety": station.safety.model_dump() | {"estop_pin": ESTOP_PIN}}
+        self.station = Station.model_validate(with_button)  # which refuses a pin that is in use
         self.clock = SystemClock()
         self.pins = RestingPins()
         self.actuators = open_actuators(self.station, self.pins, self.clock)

@@ -6,10 +6,14 @@ import importlib
 import sys
 import types
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.actuate import open_actuator
 from edge.actuate.mock_pins import MockPins
@@ -25,11 +29,43 @@ RELAY = Digital(type="digital", name="relay", pin=17, active_high=False)
 FLAP = Servo(type="servo", name="flap", pin=18, safe_us=1500, positions_us={"left": 1100, "right": 1901})
 
 
+@dataclass
+class Pulses:
+    """What lgpio's thread does to one line: entries (width in us, cycles left; -1 is for ever), one after the other."""
+
+    period_us: int
+    entries: list[list[int]]
+    due_us: int
+    rising: bool = True
+
+    def run(self, until_us: int) -> tuple[bool, int | None]:
+        """Go on until an instant; return whether pulses are still to come, and the line's level if it was driven."""
+        level = None
+        while self.due_us <= until_us:
+            if not self.rising:
+                level, self.rising = 0, True
+                self.due_us += self.period_us - self.entries[0][0]
+                continue
+            if self.entries[0][1] <= 0 and len(self.entries) > 1:
+                del self.entries[0]
+            if self.entries[0][1] == 0:
+                return False, 0
+            level, self.rising = 1, False
+            self.due_us += self.entries[0][0]
+            self.entries[0][1] = max(self.entries[0][1] - 1, -1) if self.entries[0][1] > 0 else -1
+        return True, level
+
+
 class FakeLgpio(types.ModuleType):
-    """As much of lgpio 0.2.2 as gpiozero and the driven pins use; `calls` keeps what reached the chip."""
+    """As much of lgpio 0.2.2 as gpiozero and the driven pins use; `calls` keeps what reached the chip.
+
+    Servo pulses run on `clock`; what lgpio refuses is refused, and pulses that are stopped leave the line as it is.
+    """
 
     SET_PULL_UP, SET_PULL_DOWN, SET_PULL_NONE = 32, 64, 128
     BOTH_EDGES, RISING_EDGE, FALLING_EDGE = 3, 1, 2
+    TX_PWM, TX_WAVE = 0, 1
+    QUEUE = 10
 
     class error(Exception):  # noqa: N801, N818 - lgpio calls it so
         pass
@@ -39,6 +75,8 @@ class FakeLgpio(types.ModuleType):
         self.calls: list[tuple[Any, ...]] = []
         self.busy: set[int] = set()
         self.levels: dict[int, int] = {}
+        self.clock = VirtualClock()
+        self.pulses: dict[int, Pulses] = {}
 
     def gpiochip_open(self, chip: int) -> int:
         self.calls.append(("open", chip))
@@ -73,27 +111,70 @@ class FakeLgpio(types.ModuleType):
     def gpio_get_mode(self, handle: int, pin: int) -> int:
         return 0
 
-    def tx_servo(self, handle: int, pin: int, width: int, frequency: int = 50) -> int:
-        self.calls.append(("servo", pin, width, frequency))
+    def tx_servo(self, handle: int, pin: int, width: int, frequency: int = 50, offset: int = 0, cycles: int = 0) -> int:
+        self.run_pulses()
+        self.calls.append(("servo", pin, width, frequency, cycles))
+        running = self.pulses.get(pin)
+        if width == 0:
+            if running is None:
+                raise FakeLgpio.error("'bad PWM micros'")
+            del self.pulses[pin]
+            return 0
+        if not 40 <= frequency <= 500:
+            raise FakeLgpio.error("'bad servo frequency'")
+        if not 500 <= width <= 2500:
+            raise FakeLgpio.error("'bad servo pulsewidth'")
+        entry = [width, cycles or -1]
+        if running is None:
+            period = round(1_000_000 / frequency)
+            self.pulses[pin] = Pulses(period, [entry], (self.now_us // period + 1) * period)
+        elif len(running.entries) < self.QUEUE:
+            running.entries.append(entry)
+        else:
+            raise FakeLgpio.error("'TX queue full'")
         return 0
+
+    def tx_busy(self, handle: int, pin: int, kind: int) -> int:
+        self.run_pulses()
+        return int(kind == self.TX_PWM and pin in self.pulses)
+
+    @property
+    def now_us(self) -> int:
+        return self.clock.now() // 1000
+
+    def run_pulses(self) -> None:
+        """Do what lgpio's own thread has done by now."""
+        for pin, running in list(self.pulses.items()):
+            goes_on, level = running.run(self.now_us)
+            if level is not None:
+                self.levels[pin] = level
+            if not goes_on:
+                del self.pulses[pin]
+
+
+@contextmanager
+def standing_in(fake: FakeLgpio) -> Iterator[None]:
+    """Let it stand in for the real module on machines without GPIO, under gpiozero's own lgpio backend."""
+    backend = "gpiozero.pins.lgpio", "edge.actuate.lgpio_pins"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "lgpio", fake)
+        for name in backend:
+            patch.delitem(sys.modules, name, raising=False)
+        pins: Any = importlib.import_module("gpiozero.pins.lgpio")
+        local: Any = importlib.import_module("gpiozero.pins.local")
+        patch.setattr(pins.LGPIOFactory, "_get_revision", lambda self: 0xC03111)
+        local.LocalPiFactory.pins.clear()
+        yield
+        local.LocalPiFactory.pins.clear()
+        for name in backend:
+            sys.modules.pop(name, None)
 
 
 @pytest.fixture
-def lgpio(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLgpio]:
-    """Stands in for the real module on machines without GPIO, under gpiozero's own lgpio backend."""
+def lgpio() -> Iterator[FakeLgpio]:
     fake = FakeLgpio()
-    monkeypatch.setitem(sys.modules, "lgpio", fake)
-    backend = "gpiozero.pins.lgpio", "edge.actuate.lgpio_pins"
-    for name in backend:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    pins: Any = importlib.import_module("gpiozero.pins.lgpio")
-    local: Any = importlib.import_module("gpiozero.pins.local")
-    monkeypatch.setattr(pins.LGPIOFactory, "_get_revision", lambda self: 0xC03111)
-    local.LocalPiFactory.pins.clear()
-    yield fake
-    local.LocalPiFactory.pins.clear()
-    for name in backend:
-        sys.modules.pop(name, None)
+    with standing_in(fake):
+        yield fake
 
 
 def test_a_pin_is_claimed_once_at_its_level_with_the_pull_towards_it(lgpio: FakeLgpio) -> None:
@@ -111,16 +192,74 @@ def test_closing_everything_neither_frees_a_pin_nor_makes_it_an_input(lgpio: Fak
     assert lgpio.levels[17] == 1
 
 
-def test_a_servo_gets_its_pulses_to_the_microsecond_and_none_at_rest(lgpio: FakeLgpio) -> None:
-    clock = VirtualClock()
-    servo: Any = open_actuator(FLAP, open_pins(), clock)
-    servo.fire("right")
-    servo.release()
-    clock.advance_to(servo.next_at())
-    servo.run_due(clock.now())
-    assert [call[2] for call in lgpio.calls if call[0] == "servo"] == [1500, 1901, 1500, 0]
-    servo.close()
+@pytest.fixture
+def flap(lgpio: FakeLgpio) -> Any:
+    """A servo on pins whose waits and pulses share one clock."""
+    pins: Any = open_pins()
+    pins.clock = lgpio.clock
+    return open_actuator(FLAP, pins, lgpio.clock)
+
+
+def come_to_rest(servo: Any, lgpio: FakeLgpio, after_ns: int = 0) -> None:
+    lgpio.clock.advance_to(servo.next_at() + after_ns)
+    servo.run_due(lgpio.clock.now())
+
+
+def test_a_servo_gets_its_pulses_to_the_microsecond_and_at_rest_one_last_whole_one(lgpio: FakeLgpio, flap: Any) -> None:
+    flap.fire("right")
+    flap.release()
+    come_to_rest(flap, lgpio)
+    sent = [(width, cycles) for call, _, width, _, cycles in (c for c in lgpio.calls if c[0] == "servo")]
+    assert sent == [(1500, 0), (1901, 0), (1500, 0), (1500, 1)]
+    flap.close()
     assert lgpio.calls[-1] == ("write", 18, 0)
+
+
+def test_a_servo_at_rest_is_closed_without_a_word_to_what_does_not_run(lgpio: FakeLgpio, flap: Any) -> None:
+    come_to_rest(flap, lgpio)
+    lgpio.clock.advance_to(lgpio.clock.now() + ms(500))
+    flap.close()
+    flap.close()
+    assert (lgpio.calls[-1], lgpio.levels[18], lgpio.pulses) == (("write", 18, 0), 0, {})
+
+
+@given(late_us=st.integers(0, 60_000), seen_us=st.integers(0, 60_000))
+def test_whenever_a_servo_comes_to_rest_its_line_ends_low_after_whole_pulses(late_us: int, seen_us: int) -> None:
+    clock = VirtualClock()
+    fake = FakeLgpio()
+    fake.clock = clock
+    with standing_in(fake):
+        pins: Any = open_pins()
+        pins.clock = clock
+        servo: Any = open_actuator(FLAP, pins, clock)
+        come_to_rest(servo, fake, late_us * 1000)
+        clock.advance_to(clock.now() + ms(40) + seen_us * 1000)
+        fake.run_pulses()
+        assert (fake.levels[18], fake.pulses) == (0, {})
+
+
+@given(late_us=st.integers(0, 1_000_000))
+def test_whenever_a_servo_is_closed_its_line_is_low_and_no_pulse_is_left_under_way(late_us: int) -> None:
+    clock = VirtualClock()
+    fake = FakeLgpio()
+    fake.clock = clock
+    with standing_in(fake):
+        pins: Any = open_pins()
+        pins.clock = clock
+        servo: Any = open_actuator(FLAP, pins, clock)
+        servo.fire("left")
+        clock.advance_to(clock.now() + late_us * 1000)
+        servo.close()
+        assert (fake.levels[18], fake.pulses) == (0, {})
+        assert ("servo", 18, 0, 50, 0) not in fake.calls  # which would have cut a pulse
+
+
+def test_pulses_that_never_end_are_cut_off_after_a_moment(lgpio: FakeLgpio, flap: Any) -> None:
+    lgpio.pulses[18].entries.append([1500, 1_000_000])  # somebody else's, before the last one
+    before = lgpio.clock.now()
+    flap.close()
+    assert lgpio.calls[-2:] == [("servo", 18, 0, 50, 0), ("write", 18, 0)]
+    assert lgpio.clock.now() - before <= ms(600 + 110)
 
 
 def test_a_pin_that_another_program_holds_is_named_with_what_to_do(lgpio: FakeLgpio) -> None:
