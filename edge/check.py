@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge.bundle.archive import Bundle, open_bundle
-from edge.bundle.golden import check_golden
-from edge.bundle.interpreter import open_interpreter
+from edge.bundle.golden import prove_golden
 from edge.calibrate.apply import apply_calibration, stale_steps
 from edge.calibrate.files import load_calibration
 from edge.calibrate.record import Calibration
@@ -281,8 +280,8 @@ def _check_bundle(report: Report, station: Station, clock: Clock) -> None:
     except BundleError as error:
         report.add("model", error)
     try:
-        interpreter = open_interpreter(bundle, station.inference.threads, station.inference.runtime)
-        report.invoke_ms = check_golden(bundle, interpreter, clock.now).milliseconds
+        inference = station.inference
+        report.invoke_ms = prove_golden(bundle, inference.threads, inference.runtime, clock.now).milliseconds
     except (BundleError, SetupError) as error:
         report.add("model", error)
         return

@@ -31,12 +31,11 @@ def ask_libraries(_: str) -> dict[str, Any]:
 def ask_runtime(bundle: str) -> dict[str, Any]:
     """Load a bundle and run its golden vectors."""
     from edge.bundle.archive import open_bundle
-    from edge.bundle.golden import check_golden
-    from edge.bundle.interpreter import open_interpreter
+    from edge.bundle.golden import prove_golden
     from edge.clock import SystemClock
 
     opened = open_bundle(Path(bundle))
-    result = check_golden(opened, open_interpreter(opened), SystemClock().now)
+    result = prove_golden(opened, 1, "auto", SystemClock().now)
     return {
         "title": opened.manifest.title,
         "runtime": f"{result.runtime} {result.runtime_version}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -41,15 +42,21 @@ from edge.types import Image
 # Without `site`: what it would find, the station has found already and names it.
 PROGRAM = (sys.executable, "-P", "-S", "-m", "edge.bundle.model_process")
 _ERRORS: dict[str, type[SorterError]] = {"BundleError": BundleError, "SetupError": SetupError}
+# 64 golden vectors of the slowest network that is of any use, 400 ms on a small Pi, and as much again.
+PROOF_S = 60
+PROOF_ANSWER_S = 10.0
 _END_S = 1.0  # from the end of its socket to the end of a process
 
 
 class InterpreterApart:
-    """A model loaded into a runtime of another process, which ends with this object's `close` or with this process."""
+    """A model loaded into a runtime of another process, which ends with this object's `close` or with this process.
 
-    def __init__(self, model: bytes, order: Order, program: Sequence[str] = PROGRAM) -> None:
-        self._answer_s = order.answer_s
+    `client` is a descriptor to write to: when nobody reads at its other end any more, the process is ended.
+    """
+
+    def __init__(self, model: bytes, order: Order, program: Sequence[str] = PROGRAM, client: int | None = None) -> None:
         self._lost = ""
+        self._client = client
         self._connection, theirs = socket.socketpair()
         descriptor = os.memfd_create("picture")
         try:
@@ -119,6 +126,8 @@ class InterpreterApart:
         try:
             for message in messages:
                 send(self._connection, *message)
+            if self._client is not None:
+                self._wait_beside(self._client)
             kind, content = receive(self._connection, answer + FAILED, LARGEST_NOTE)
             if kind == FAILED:
                 said = json.loads(content)
@@ -131,6 +140,17 @@ class InterpreterApart:
         except (ValueError, KeyError, TypeError) as error:
             raise self._lose(f"answered nonsense ({error})") from None
         return content
+
+    def _wait_beside(self, client: int) -> None:
+        """Wait for an answer, or until the client is gone, which raises a ClassifierError."""
+        wait = select.poll()
+        wait.register(self._connection, select.POLLIN)
+        wait.register(client, 0)  # that its other end is closed is told always
+        ready = dict(wait.poll((self._connection.gettimeout() or 0) * 1000))
+        if client in ready:
+            raise self._lose("was ended, since nobody waits for it any more")
+        if not ready:
+            raise TimeoutError
 
     def _lose(self, why: str) -> ClassifierError:
         self._lost = why
@@ -153,9 +173,25 @@ def open_apart(
     Raises:
         BundleError: the model is not what it should be, or can't be loaded.
     """
-    interpreter = InterpreterApart(
-        bundle.model, Order(bundle.source, threads, runtime, answer_s=answer_s, priority=priority)
-    )
+    order = Order(bundle.source, threads, runtime, answer_s=answer_s, priority=priority)
+    return _checked(bundle, InterpreterApart(bundle.model, order))
+
+
+def open_for_proof(
+    bundle: Bundle, threads: int = 1, runtime: Runtime = "auto", client: int | None = None
+) -> InterpreterApart:
+    """Load a bundle's model to prove it: as `open_apart`, but its processor time is limited too.
+
+    It ends at once with this process, and when nobody reads from `client` any more.
+
+    Raises:
+        BundleError: the model is not what it should be, or can't be loaded.
+    """
+    order = Order(bundle.source, threads, runtime, answer_s=PROOF_ANSWER_S, processor_s=PROOF_S, with_maker=True)
+    return _checked(bundle, InterpreterApart(bundle.model, order, client=client))
+
+
+def _checked(bundle: Bundle, interpreter: InterpreterApart) -> InterpreterApart:
     try:
         check_agreement(bundle, interpreter)
     except BundleError:
@@ -165,6 +201,9 @@ def open_apart(
 
 
 def _environment() -> dict[str, str]:
-    """This process's own: its modules are found where they were found here, and arrays start no threads."""
+    """This process's own: its modules are found where they were found here, and arrays start no threads.
+
+    Each thread's own arena would take 128 MB of the address space.
+    """
     folders = [str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "OPENBLAS_NUM_THREADS": "1"}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 
 from edge.bundle.archive import GOLDEN, Bundle
-from edge.bundle.interpreter import Codes, Inference
-from edge.errors import BundleError
+from edge.bundle.interpreter import Codes, Inference, Runtime
+from edge.errors import BundleError, ClassifierError
 from edge.types import Image
 
 
@@ -59,6 +60,23 @@ def run_golden(bundle: Bundle, interpreter: Inference, now: Callable[[], int]) -
     same = int(np.count_nonzero(got.argmax(axis=1) == expected.argmax(axis=1)))
     median_ms = float(np.median(durations)) / 1e6
     return GoldenResult(len(rows), worst, same, median_ms, interpreter.runtime, interpreter.runtime_version)
+
+
+def prove_golden(
+    bundle: Bundle, threads: int, runtime: Runtime, now: Callable[[], int], client: int | None = None
+) -> GoldenResult:
+    """Run all vectors in a process of its own, which may be a hostile model's: see `open_for_proof`, `check_golden`.
+
+    Raises:
+        BundleError: also where it takes too much time or memory, or ends its process.
+    """
+    from edge.bundle.apart import open_for_proof
+
+    with closing(open_for_proof(bundle, threads, runtime, client)) as interpreter:
+        try:
+            return check_golden(bundle, interpreter, now)
+        except ClassifierError as error:
+            raise BundleError(f"{bundle.source}: its golden vectors can't be run: {error}: convert it anew") from None
 
 
 def check_golden(bundle: Bundle, interpreter: Inference, now: Callable[[], int]) -> GoldenResult:

@@ -21,6 +21,7 @@ import json
 import math
 import mmap
 import os
+import resource
 import signal
 import socket
 import struct
@@ -35,7 +36,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.interpreter import Interpreter, Runtime
 from edge.errors import ClassifierError, SorterError
-from edge.priority import Priority, lock_memory, real_time, settled_memory
+from edge.priority import Priority, die_with_maker, lock_memory, real_time, settled_memory
 
 ORDER, MODEL, FACTS, PICTURE, CODES, FAILED = b"O", b"M", b"F", b"P", b"C", b"E"
 LARGEST_MODEL = 64 << 20
@@ -46,7 +47,17 @@ _HEADER = struct.Struct(">cI")
 
 @dataclass(frozen=True)
 class Order:
-    """How to run a model; `source` names it in errors, `priority` is SCHED_FIFO's, 0 for none."""
+    """How to run a model, and what it may take.
+
+    Attributes:
+        source: names it in errors.
+        priority: SCHED_FIFO's, 0 for none.
+        load_s: seconds for loading and a first inference.
+        answer_s: seconds for any other.
+        memory_mb: address space on top of what Python and the runtime have; EfficientNet-Lite0 takes 20.
+        processor_s: seconds of processor time in all; 0: any.
+        with_maker: the process ends at once with the thread that started it.
+    """
 
     source: str
     threads: int = 1
@@ -54,6 +65,9 @@ class Order:
     priority: int = 0
     load_s: float = 40.0
     answer_s: float = 2.0
+    memory_mb: int = 384
+    processor_s: int = 0
+    with_maker: bool = False
 
     def to_json(self) -> bytes:
         """The content of an ORDER."""
@@ -94,6 +108,7 @@ def serve(station: socket.socket, memory: mmap.mmap) -> None:
     order = Order(**json.loads(receive(station, ORDER, LARGEST_NOTE)[1]))
     model = bytes(receive(station, MODEL, LARGEST_MODEL)[1])
     try:
+        _bind(order)
         with _at_most(order.load_s):
             interpreter = Interpreter(model, order.source, order.threads, order.runtime)
             interpreter.run(np.zeros(interpreter.shape, np.uint8))  # the first one is slow, so no item's
@@ -110,9 +125,21 @@ def serve(station: socket.socket, memory: mmap.mmap) -> None:
             lock_memory()
         with settled_memory(), real_time(Priority(order.priority)) if order.priority else nullcontext():
             _answer(station, memory, interpreter, order.answer_s)
-    except (SorterError, RuntimeError, ValueError) as error:
+    except (SorterError, RuntimeError, ValueError, MemoryError) as error:
         kind = error if isinstance(error, SorterError) else ClassifierError()
-        send(station, FAILED, json.dumps({"kind": type(kind).__name__, "text": str(error)}).encode())
+        text = f"it needs more than {order.memory_mb} MB" if isinstance(error, MemoryError) else str(error)
+        send(station, FAILED, json.dumps({"kind": type(kind).__name__, "text": text}).encode())
+
+
+def _bind(order: Order) -> None:
+    """Have the kernel hold this process to what it may take, before a byte of the model is looked at."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    memory = pages * resource.getpagesize() + (order.memory_mb << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    if order.processor_s:
+        resource.setrlimit(resource.RLIMIT_CPU, (order.processor_s, order.processor_s + 1))
+    if order.with_maker:
+        die_with_maker()
 
 
 def _answer(station: socket.socket, memory: mmap.mmap, interpreter: Interpreter, answer_s: float) -> None:
@@ -146,6 +173,8 @@ def main() -> None:
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # loading needs nobody's priority
+    with suppress(OSError):  # the first to go where memory is short: the station opens it anew
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
     with suppress(EOFError, ConnectionError):
         serve(socket.socket(fileno=0), mmap.mmap(int(sys.argv[1]), LARGEST_PICTURE))
 

@@ -32,13 +32,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Device:
-    """What a bundle is checked against."""
+    """What a bundle is checked against; `client` is a descriptor whose other end waits for what comes of it."""
 
     store: ModelStore
     station: Station
     trusted: tuple[Ed25519PublicKey, ...]
     clock: Clock
     free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
+    client: int | None = None
 
 
 def prove(bundle: Bundle, device: Device, allow_downgrade: bool = False) -> Evidence:
@@ -103,12 +104,10 @@ def _seed(device: Device) -> None:
 
 
 def _measure(bundle: Bundle, device: Device, signer: str | None) -> Evidence:
-    from edge.bundle.golden import check_golden
-    from edge.bundle.interpreter import open_interpreter
+    from edge.bundle.golden import prove_golden
 
     inference = device.station.inference
-    interpreter = open_interpreter(bundle, inference.threads, inference.runtime)
-    result = check_golden(bundle, interpreter, device.clock.now)
+    result = prove_golden(bundle, inference.threads, inference.runtime, device.clock.now, device.client)
     budget_ms = inference.max_invoke_ms
     if budget_ms is not None and result.milliseconds > budget_ms:
         raise BundleError(

@@ -18,7 +18,7 @@ import select
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from io import FileIO
 from pathlib import Path
@@ -31,7 +31,14 @@ from edge.store.requests import Pull, Push, json_object, parse_request, whole_nu
 
 # What proves and installs a model takes longer to import than a model to come: it is imported, piece by piece, whenever
 # no bytes are there to be taken. A question whose answer is "it is at work already" never needs it.
-_NEEDED_LATER = ("pydantic", "edge.config", "edge.bundle.archive", "edge.store.install", "numpy", "edge.bundle.golden")
+_NEEDED_LATER = (
+    "pydantic",
+    "edge.config",
+    "edge.bundle.archive",
+    "edge.store.install",
+    "edge.bundle.golden",
+    "edge.bundle.apart",
+)
 if TYPE_CHECKING:
     from edge.bundle.archive import Bundle
     from edge.interfaces import Clock
@@ -221,7 +228,8 @@ class _Session:
             part.unlink()  # it can't become right by sending more of it
             raise
         started_at = device.clock.now()
-        evidence = prove(bundle, device, request.allow_downgrade)
+        # Whoever is gone waits for nothing: a model that takes its time would hold the place of a next try.
+        evidence = prove(bundle, replace(device, client=self._writer.fileno()), request.allow_downgrade)
         proving_ms = (device.clock.now() - started_at) / NS_PER_MS
         device.store.add(part, evidence)
         part.unlink()
