@@ -9,6 +9,7 @@ import typer
 
 from edge.bundle.manifest import checked_version
 from edge.errors import ConfigError
+from edge.output import say
 from training.cli import disk_full_is_said, load, make_folder
 
 
@@ -30,7 +31,7 @@ def convert(
     options = module.ConvertOptions(version=version, purity=purity, force=force)
     folder = load("training.run_folder").Run(run)
     with disk_full_is_said(out):
-        made = module.convert(folder, data, options, lambda text: typer.echo(f"{text} ...", err=True))
+        made = module.convert(folder, data, options, lambda text: say(f"{text} ...", err=True))
         path = out / f"{made.title}.sorter"
         partial = path.with_suffix(".part")
         partial.write_bytes(made.bundle)
@@ -38,7 +39,7 @@ def convert(
         # Beside the bundle, for `sorter evaluate`; no device needs it.
         path.with_suffix(".float.tflite").write_bytes(made.half)
     report = made.report
-    typer.echo(
+    say(
         f"{path}: {len(made.bundle)} bytes, validation top-1 int8 {100 * report['int8']['top1']:.1f} %, "
         f"float {100 * report['float']['top1']:.1f} %, on other backgrounds int8 "
         f"{100 * report['other_backgrounds']['int8']['top1']:.1f} %"

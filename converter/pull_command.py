@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from converter.inventory import Host, load_inventory, resolve_hosts
 from converter.pull import PullResult, pull_from
 from converter.push import REMOTE_COMMAND
 from edge.errors import ConfigError, TransferError
+from edge.output import say
+from edge.terminal import Terminal
 
 
 def command(  # noqa: PLR0913  (one argument an option)
@@ -42,7 +43,7 @@ def command(  # noqa: PLR0913  (one argument an option)
 
         return list(await asyncio.gather(*(one(host) for host in hosts)))
 
-    with Console(stderr=True, quiet=as_json).status(f"pulling from {len(hosts)} devices"):
+    with Terminal(stderr=True, quiet=as_json).status(f"pulling from {len(hosts)} devices"):
         results = asyncio.run(all_of_them())
     if as_json:
         rows = [
@@ -56,7 +57,7 @@ def command(  # noqa: PLR0913  (one argument an option)
             }
             for result in results
         ]
-        typer.echo(json.dumps({"ok": not any(result.error for result in results), "hosts": rows}, indent=2))
+        say(json.dumps({"ok": not any(result.error for result in results), "hosts": rows}, indent=2))
     else:
         _print_table(results)
     if any(result.error for result in results):
@@ -71,7 +72,7 @@ def _print_table(results: list[PullResult]) -> None:
         table.add_row(
             result.host.text, str(result.rows), str(result.files), f"{result.received / 1000:.0f}", str(result.folder)
         )
-    Console().print(table)
+    Terminal().print(table)
     for result in results:
         if result.error:
-            typer.echo(f"sorter: {result.host.text}: {result.error}", err=True)
+            say(f"sorter: {result.host.text}: {result.error}", err=True)

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from converter.inventory import Host, load_inventory, resolve_hosts
 from converter.push import REMOTE_COMMAND, HostResult, PushOptions, State, push_to_all
 from converter.rollout import plan_stages
 from edge.bundle.archive import Bundle, bundle_bytes, open_bundle
 from edge.errors import ConfigError, TransferError
+from edge.output import say
+from edge.terminal import Terminal, styled
 
 _COLOURS = {State.DONE: "green", State.FAILED: "red", State.NOT_STARTED: "yellow"}
 
@@ -82,7 +84,7 @@ class _Board:
     def __init__(self, bundle: Bundle, hosts: list[Host], quiet: bool) -> None:
         self._bundle = bundle
         self._results = {host: HostResult(host) for host in hosts}
-        self._console = Console(quiet=quiet)
+        self._console = Terminal(quiet=quiet)
         # A redirected stdout gets the table once, at the end.
         self.live = Live(
             console=self._console, get_renderable=self._table, refresh_per_second=4, transient=True, auto_refresh=True
@@ -96,11 +98,11 @@ class _Board:
         self._console.print(self._table(limit=None))
         failed = [result for result in results if result.state is State.FAILED]
         for result in failed:
-            typer.echo(f"sorter: {result.host.text}: {result.error}", err=True)
+            say(f"sorter: {result.host.text}: {result.error}", err=True)
         if failed:
             done = sum(result.state is State.DONE for result in results)
             left = sum(result.state is State.NOT_STARTED for result in results)
-            typer.echo(
+            say(
                 f"sorter: {done} of {len(results)} devices are done, {len(failed)} failed, {left} were not started. "
                 "Mend what failed and run the same command again: devices that are done take one round trip",
                 err=True,
@@ -124,16 +126,15 @@ class _Board:
 
 
 def _print_stages(stages: Sequence[Sequence[Host]], soak_minutes: float) -> None:
-    typer.echo("dry run: nothing was changed")
+    say("dry run: nothing was changed")
     for number, stage in enumerate(stages, start=1):
         if len(stages) > 1:
             pause = f", then {soak_minutes:g} minutes of waiting" if number < len(stages) and soak_minutes else ""
-            typer.echo(f"stage {number}: {', '.join(host.text for host in stage)}{pause}")
+            say(f"stage {number}: {', '.join(host.text for host in stage)}{pause}")
 
 
-def _state_text(result: HostResult) -> str:
-    colour = _COLOURS.get(result.state)
-    return f"[{colour}]{result.state}[/]" if colour else str(result.state)
+def _state_text(result: HostResult) -> Text:
+    return styled(str(result.state), _COLOURS.get(result.state, ""))
 
 
 def _sent_text(result: HostResult, size: int) -> str:
@@ -162,4 +163,4 @@ def _print_json(bundle: Bundle, results: list[HostResult]) -> None:
             {**asdict(result), "host": result.host.text, "seconds": round(result.seconds, 3)} for result in results
         ],
     }
-    typer.echo(json.dumps(answer, indent=2))
+    say(json.dumps(answer, indent=2))

@@ -99,6 +99,12 @@ class ClassifierError(SorterError):
     exit_code = 14
 
 
+class OutputError(SorterError):
+    """Standard output can't be written: a full disk, a terminal that is gone."""
+
+    exit_code = 74  # EX_IOERR
+
+
 class RestartError(SorterError):
     """The controller has to be started anew to go on; systemd does so by itself."""
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge.errors import ConfigError, SetupError
+from edge.output import HarmlessFormatter, say
+from edge.terminal import Terminal
 
 if TYPE_CHECKING:
     from training.photos import LabelledPhoto
@@ -102,7 +103,7 @@ def train(
         written = module.train(loaded, data, load("training.run_folder").Run(run), processes, show)
     chosen = written["chosen"]
     shifted = f", on other backgrounds {100 * chosen['shifted']:.1f} %" if "shifted" in chosen else ""
-    typer.echo(f"{run}: validation top-1 {100 * chosen['plain']:.1f} %{shifted} (float). Next: sorter convert {run}")
+    say(f"{run}: validation top-1 {100 * chosen['plain']:.1f} %{shifted} (float). Next: sorter convert {run}")
 
 
 def search(
@@ -118,7 +119,7 @@ def search(
     # One process renders, the others wait for it and find the views.
     with _progress() as show, disk_full_is_said(run), folder.locked(wait=True):
         _, _, pools = train_module.prepare(loaded, data, folder, os.cpu_count() or 1, show)
-    typer.echo(json.dumps(module.search(loaded, data, pools, run / "search", trials), indent=2))
+    say(json.dumps(module.search(loaded, data, pools, run / "search", trials), indent=2))
 
 
 def evaluate(  # noqa: PLR0913  (one argument an option)
@@ -140,9 +141,9 @@ def evaluate(  # noqa: PLR0913  (one argument an option)
         with disk_full_is_said(html):
             html.write_text(module.page(result, pictures), encoding="utf-8")
     if as_json:
-        typer.echo(json.dumps(result.figures, indent=2))
+        say(json.dumps(result.figures, indent=2))
     else:
-        typer.echo(module.summary(result))
+        say(module.summary(result))
 
 
 @dataset_app.command("inspect")
@@ -164,7 +165,7 @@ def inspect_dataset(
     if html is not None:
         with disk_full_is_said(html):
             html.write_text(hygiene.page(found), encoding="utf-8")
-    typer.echo(json.dumps(hygiene.as_tree(found), indent=2) if as_json else hygiene.summary(found))
+    say(json.dumps(hygiene.as_tree(found), indent=2) if as_json else hygiene.summary(found))
 
 
 @dataset_app.command("split")
@@ -182,7 +183,7 @@ def split_dataset(
     make_folder(out)
     with disk_full_is_said(out):
         splits.write(parts, out)
-    typer.echo(", ".join(f"{name} {len(photos)}" for name, photos in parts.items()))
+    say(", ".join(f"{name} {len(photos)}" for name, photos in parts.items()))
 
 
 @dataset_app.command("import")
@@ -201,9 +202,9 @@ def import_dataset(
     make_folder(out)
     with disk_full_is_said(out):
         copied, refused = splits.import_photos(photos, named, out)
-    typer.echo(f"{copied} photos imported into {out}")
+    say(f"{copied} photos imported into {out}")
     for reason in refused:
-        typer.echo(f"left out: {reason}", err=True)
+        say(f"left out: {reason}", err=True)
 
 
 def read_photos(source: Path, label_map: dict[str, str]) -> list[LabelledPhoto]:
@@ -226,10 +227,11 @@ def _pairs(options: list[str]) -> dict[str, str]:
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
     """Bars on standard error, one for each thing that is told of; what the training logs appears above them."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Terminal(stderr=True)
     logger = logging.getLogger("training")
     handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
+    handler.setFormatter(HarmlessFormatter("%(message)s"))
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     logger.propagate = False  # a library that gives the root logger a handler would print every line again

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
@@ -20,6 +19,7 @@ from rich.text import Text
 
 from edge.calibrate.person import NOBODY, WISH_TEXT, Progress, Show, Wish
 from edge.errors import CalibrationError
+from edge.terminal import Terminal, styled
 
 # The station itself sees when these are done.
 _NO_KEY = (Wish.ACTIVATE, Wish.CLEAR, Wish.KNOWN_ITEM)
@@ -28,7 +28,7 @@ _NO_KEY = (Wish.ACTIVATE, Wish.CLEAR, Wish.KNOWN_ITEM)
 class ConsolePerson:
     """Asks at a terminal and waits for Enter; with `hurry` all is prepared and nothing is waited for."""
 
-    def __init__(self, console: Console, *, hurry: bool) -> None:
+    def __init__(self, console: Terminal, *, hurry: bool) -> None:
         self._console, self._hurry = console, hurry
 
     @property
@@ -39,17 +39,17 @@ class ConsolePerson:
         if wish is Wish.NEXT_ITEM:
             return  # the bar shows how many are to come
         text = WISH_TEXT[wish] + (f" ({subject})" if subject else "")
-        self._console.print(f"  [bold]{text}[/]", soft_wrap=True)
+        self._console.print(styled(f"  {text}", "bold"), soft_wrap=True)
         if wish not in _NO_KEY:
             self._wait("  Enter when it is so")
 
     def warn(self, text: str) -> None:
-        self._console.print(f"  [bold yellow]Careful:[/] {text}", soft_wrap=True)
+        self._console.print(styled("  Careful:", "bold yellow", f" {text}"), soft_wrap=True)
         self._wait("  Enter to go on")
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Progress]:
-        columns = (TextColumn("  {task.description}"), BarColumn(), TimeElapsedColumn())
+        columns = (TextColumn("  {task.description}", markup=False), BarColumn(), TimeElapsedColumn())
         with Bars(*columns, console=self._console, transient=False) as bars:
             task = bars.add_task(title, total=1.0)
 
@@ -71,7 +71,7 @@ class ConsolePerson:
             yield show
 
     def say(self, text: str) -> None:
-        self._console.print(f"  {text}", soft_wrap=True, markup=False)
+        self._console.print(f"  {text}", soft_wrap=True)
 
     def key(self) -> str:
         self._need_somebody()
@@ -97,9 +97,9 @@ class ConsolePerson:
 
     def choose(self, question: str, answers: Sequence[str]) -> str:
         self._need_somebody()
-        self._console.print(f"  [bold]{question}[/]", soft_wrap=True)
+        self._console.print(styled(f"  {question}", "bold"), soft_wrap=True)
         for number, answer in enumerate(answers, start=1):
-            self._console.print(f"    [cyan]{number}[/] {answer}", soft_wrap=True)
+            self._console.print(styled(f"    {number}", "cyan", f" {answer}"), soft_wrap=True)
         numbers = [str(number) for number in range(1, len(answers) + 1)]
         try:
             return answers[IntPrompt.ask("  Number", console=self._console, choices=numbers, default=1) - 1]
@@ -114,7 +114,7 @@ class ConsolePerson:
         if self._hurry:
             return
         try:
-            self._console.input(f"[dim]{prompt} (Ctrl-C stops): [/]")
+            self._console.input(styled(f"{prompt} (Ctrl-C stops): ", "dim"))
         except EOFError:
             raise CalibrationError(
                 "nobody is there to answer: run it at a terminal, or with --yes when all is prepared"

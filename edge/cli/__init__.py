@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from importlib.metadata import entry_points
 from typing import Any
@@ -13,7 +12,8 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from edge import __version__
-from edge.errors import SorterError
+from edge.errors import OutputError, SorterError
+from edge.output import close_output, complain, give_up_output, prepare_streams, say
 
 # In the order in which `sorter --help` shows them. Each module has `command` (a function) or `app` (a Typer group).
 COMMANDS = {
@@ -77,7 +77,7 @@ root = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"edge-sorter {__version__}")
+        say(f"edge-sorter {__version__}")
         raise typer.Exit
 
 
@@ -90,14 +90,19 @@ def _root(
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one sentence and its own exit code."""
+    prepare_streams()
     try:
-        root()
+        try:
+            root()
+        finally:
+            close_output()
     except SorterError as error:
-        typer.echo(f"sorter: {error}", err=True)
+        complain(f"sorter: {error}")
+        if isinstance(error, OutputError):
+            give_up_output()
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        # The reader (head, less) went away; leave without a second error when stdout is flushed at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()  # the reader (head, less) went away, and knows
         sys.exit(141)

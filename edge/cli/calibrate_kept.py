@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from edge.cli.calibrate_steps import DemoOption, JsonOption, StateOption, load
 from edge.cli.options import DEFAULT_STATION, StationOption
+from edge.output import say
+from edge.terminal import Terminal, styled
 
 if TYPE_CHECKING:
     from edge.calibrate.record import Calibration
@@ -26,7 +27,7 @@ def sheet(
     from edge.calibrate.sheet import write_sheet
 
     write_sheet(file)
-    typer.echo(f"{file}: print it on A4 at 100 % (not 'fit to page'), and check its ruler of 100 mm")
+    say(f"{file}: print it on A4 at 100 % (not 'fit to page'), and check its ruler of 100 mm")
 
 
 def show(
@@ -49,14 +50,13 @@ def show(
             "calibration": table_of(calibration),
             "older": [path.stem for path in history(settings.state_folder)],
         }
-        typer.echo(json.dumps(answer, indent=2))
+        say(json.dumps(answer, indent=2))
         return
     _print_states(settings, calibration, states)
     _print_values(flat(calibration))
 
 
 def _print_states(station: Station, calibration: Calibration | None, states: dict[str, str]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("step", "state", "measured", title=f"Calibration of {station.name}", title_justify="left")
@@ -64,12 +64,12 @@ def _print_states(station: Station, calibration: Calibration | None, states: dic
         told = (
             "not measured: the model's own"
             if (step, state) == ("thresholds", "missing")
-            else f"[{COLOURS[state]}]{state}[/]"
+            else styled(state, COLOURS[state])
         )
         table.add_row(step, told, _measured_at(calibration, step))
-    Console().print(table)
+    Terminal().print(table)
     if calibration is not None and calibration.station != station.name:
-        Console().print(f"[yellow]It belongs to station {escape(calibration.station)}:[/] run `sorter calibrate`")
+        Terminal().print(styled(f"It belongs to station {calibration.station}:", "yellow", " run `sorter calibrate`"))
 
 
 def _measured_at(calibration: Calibration | None, step: str) -> str:
@@ -79,15 +79,14 @@ def _measured_at(calibration: Calibration | None, step: str) -> str:
 
 
 def _print_values(values: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     if not values:
         return
     table = Table("value", "measured", show_header=False)
     for key, value in values.items():
-        table.add_row(escape(key), escape(f"{value:.4g}" if isinstance(value, float) else str(value)))
-    Console().print(table)
+        table.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
+    Terminal().print(table)
 
 
 def diff(
@@ -98,7 +97,6 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the calibration in use with an older one."""
-    from rich.console import Console
     from rich.table import Table
 
     from edge.calibrate.files import load_calibration
@@ -109,14 +107,14 @@ def diff(
     changes = differences(before, load_calibration(folder))
     if as_json:
         rows = [{"key": key, "before": old, "now": new} for key, old, new in changes]
-        typer.echo(json.dumps({"older": path.stem, "changes": rows}, indent=2))
+        say(json.dumps({"older": path.stem, "changes": rows}, indent=2))
     elif not changes:
-        typer.echo(f"no difference to the calibration of {path.stem}")
+        say(f"no difference to the calibration of {path.stem}")
     else:
         table = Table("value", path.stem, "now")
         for key, old, new in changes:
-            table.add_row(escape(key), *("-" if v is None else escape(str(v)) for v in (old, new)))
-        Console().print(table)
+            table.add_row(key, *("-" if v is None else str(v) for v in (old, new)))
+        Terminal().print(table)
 
 
 def restore(
@@ -140,8 +138,8 @@ def restore(
         )
     save_calibration(settings.state_folder, calibration, stamp_of(SystemClock().wall_time()))
     for step in stale_steps(settings, calibration):
-        typer.echo(f"{step}: settings were changed since; run `sorter calibrate {step}`")
-    typer.echo(f"the calibration of {path.stem} is in use again; restart the service: sudo systemctl restart sorter")
+        say(f"{step}: settings were changed since; run `sorter calibrate {step}`")
+    say(f"the calibration of {path.stem} is in use again; restart the service: sudo systemctl restart sorter")
 
 
 def _older(folder: Path, number: int) -> tuple[Path, Calibration]:

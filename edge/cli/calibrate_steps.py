@@ -12,13 +12,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from edge.errors import SorterError
+from edge.output import say
+from edge.terminal import Terminal, styled
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from edge.calibrate.record import Calibration
     from edge.calibrate.session import Session, Wishes
     from edge.config import Station
@@ -54,16 +53,15 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
     """Run one step, or those that are due, and keep the result; every way out leaves the hardware safe and given back."""
     import logging
 
-    from rich.console import Console
-
     from edge.calibrate.hold import folder_claimed, service_held
     from edge.calibrate.salvage import load_or_set_aside
     from edge.service.commands import SystemRunner
+    from edge.service.logs import configure_logs
     from edge.wiring import LIVE_CAMERAS
 
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    configure_logs(logging.WARNING)
     # With --json the answer alone goes to stdout.
-    console = Console(stderr=visit.as_json, quiet=visit.as_json, highlight=False)
+    console = Terminal(stderr=visit.as_json, quiet=visit.as_json, highlight=False)
     written = load(visit.station, visit.demo, visit.state_folder)
     live = written.camera.type in LIVE_CAMERAS
     with ExitStack() as stack:
@@ -77,7 +75,7 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
         _run_steps(session, steps, old, console, visit)
 
 
-def _run_steps(session: Session, steps: list[str], old: Calibration | None, console: Console, visit: Visit) -> None:
+def _run_steps(session: Session, steps: list[str], old: Calibration | None, console: Terminal, visit: Visit) -> None:
     from edge.calibrate.report import differences, table_of
     from edge.clock import SystemClock
 
@@ -85,22 +83,28 @@ def _run_steps(session: Session, steps: list[str], old: Calibration | None, cons
     answer: dict[str, Any] = {"station": session.written.name, "steps": {}}
     if not steps:
         console.print(
-            "[green]Everything is measured and still holds.[/] `sorter calibrate show` shows it; --all measures again."
+            styled(
+                "Everything is measured and still holds.",
+                "green",
+                " `sorter calibrate show` shows it; --all measures again.",
+            )
         )
     for number, name in enumerate(steps, start=1):
-        console.print(f"\n[bold cyan]{name}[/] ({number} of {len(steps)})")
+        console.print(styled(f"\n{name}", "bold cyan", f" ({number} of {len(steps)})"))
         try:
             outcome = session.run(name, clock.wall_time())
         except (SorterError, KeyboardInterrupt) as error:
-            console.print(f"[red]{name}: stopped.[/] Nothing was kept; the calibration from before is unchanged.")
+            console.print(
+                styled(f"{name}: stopped.", "red", " Nothing was kept; the calibration from before is unchanged.")
+            )
             if visit.as_json and isinstance(error, SorterError):
                 answer |= {"ok": False, "failed": name, "problem": str(error)}
-                typer.echo(json.dumps(answer, indent=2))
+                say(json.dumps(answer, indent=2))
             raise
         for line in outcome.lines:
-            console.print(f"  [green]measured[/] {escape(line)}", soft_wrap=True)
+            console.print(styled("  measured", "green", f" {line}"), soft_wrap=True)
         for line in outcome.warnings:
-            console.print(f"  [yellow]warning[/]  {escape(line)}", soft_wrap=True)
+            console.print(styled("  warning", "yellow", f"  {line}"), soft_wrap=True)
         answer["steps"][name] = {"measured": list(outcome.lines), "warnings": list(outcome.warnings)}
     if steps:
         path, album = session.save(clock.wall_time())
@@ -111,12 +115,12 @@ def _run_steps(session: Session, steps: list[str], old: Calibration | None, cons
         answer |= {"file": str(path), "pictures": None if album is None else str(album)}
     if visit.as_json:
         calibration = table_of(session.calibration)
-        typer.echo(json.dumps({**answer, "ok": True, "calibration": calibration}, indent=2))
+        say(json.dumps({**answer, "ok": True, "calibration": calibration}, indent=2))
 
 
 @contextmanager
 def _session(
-    written: Station, old: Calibration | None, wishes: Wishes, console: Console, *, hurry: bool
+    written: Station, old: Calibration | None, wishes: Wishes, console: Terminal, *, hurry: bool
 ) -> Iterator[Session]:
     from edge.calibrate.bench import open_bench
     from edge.calibrate.console import ConsolePerson
@@ -128,7 +132,9 @@ def _session(
     with open_bench(written, VirtualClock() if simulated else SystemClock()) as bench:
         person: Person = ConsolePerson(console, hurry=hurry)
         if bench.world is not None:
-            console.print("[dim]A simulated station: what is asked for is done by itself, once you press Enter.[/]")
+            console.print(
+                styled("A simulated station: what is asked for is done by itself, once you press Enter.", "dim")
+            )
             person = SimulatedPerson(bench.world, person)
         yield Session.begin(written, bench, person, old, wishes)
 

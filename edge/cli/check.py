@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli.options import DEFAULT_STATION, StationOption
+from edge.output import say
 
 if TYPE_CHECKING:
     from edge.check import Report
@@ -27,7 +28,7 @@ def command(
 
     report = check_station(station, SystemClock())
     if as_json:
-        typer.echo(json.dumps(_as_table(report), indent=2))
+        say(json.dumps(_as_table(report), indent=2))
     else:
         _print(report)
     if not report.ok:
@@ -47,11 +48,11 @@ def _as_table(report: Report) -> dict[str, object]:
 
 
 def _print(report: Report) -> None:
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
+    from edge.terminal import Terminal, styled
+
+    console = Terminal()
     if report.travels:
         title = f"From the decision line of {report.station.name if report.station else ''} on"
         table = Table("bin", "travel ms", "needed ms", "spare ms", "pictures", title=title, title_justify="left")
@@ -63,14 +64,12 @@ def _print(report: Report) -> None:
         console.print(table)
     for problem in report.problems:
         colour = COLOURS[problem.severity]
-        console.print(
-            f"[{colour}]{problem.severity}[/] {escape(problem.where)}: {escape(problem.text)}", soft_wrap=True
-        )
+        console.print(styled(problem.severity, colour, f" {problem.where}: {problem.text}"), soft_wrap=True)
     errors = sum(problem.severity == "error" for problem in report.problems)
     if report.ok:
         model = (
             "" if report.bundle is None else f", model {report.bundle.manifest.title} {report.invoke_ms or 0:.1f} ms"
         )
-        console.print(f"[green]ok[/] {escape(str(report.path))}{model}", soft_wrap=True)
+        console.print(styled("ok", "green", f" {report.path}{model}"), soft_wrap=True)
     else:
-        console.print(f"{escape(str(report.path))}: {errors} to mend before it can run", soft_wrap=True)
+        console.print(f"{report.path}: {errors} to mend before it can run", soft_wrap=True)

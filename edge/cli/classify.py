@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from edge.bundle.archive import open_bundle
 from edge.bundle.photo import PhotoError, find_photos, load_photo
 from edge.classify import BundleClassifier, shipped_bundle_path
 from edge.clock import NS_PER_MS, SystemClock
+from edge.output import say
+from edge.terminal import Terminal, styled
 from edge.types import Prediction
 
 
@@ -72,7 +73,7 @@ def _print_json(
         ],
         "failed": [{"photo": str(path), "error": str(error)} for path, error in failures],
     }
-    typer.echo(json.dumps(answer, indent=2))
+    say(json.dumps(answer, indent=2))
 
 
 def _print_table(
@@ -91,12 +92,14 @@ def _print_table(
         ):
             table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
         for path, prediction, milliseconds in rows:
-            label = prediction.label if classifier.is_sure(prediction) else f"[yellow]{prediction.label}, unsure[/]"
+            label = (
+                prediction.label if classifier.is_sure(prediction) else styled(f"{prediction.label}, unsure", "yellow")
+            )
             score, then = f"{prediction.score:.1%}", _second(prediction)
             table.add_row(str(path), label, score, then, f"{milliseconds:.1f}")
-        Console().print(table)
+        Terminal().print(table)
     for _, error in failures:
-        typer.echo(f"sorter: {error}", err=True)
+        say(f"sorter: {error}", err=True)
 
 
 def _second(prediction: Prediction) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from edge.errors import ConfigError
+from edge.output import say
 
 if TYPE_CHECKING:
     from edge.sensing.count import Count
@@ -50,7 +51,7 @@ def command(
         with ClipWriter(video) as writer:
             count = count_items(chosen, writer.write)
     if as_json:
-        typer.echo(json.dumps(_as_table(clip, count), indent=2))
+        say(json.dumps(_as_table(clip, count), indent=2))
     else:
         _print(clip, count)
 
@@ -95,8 +96,9 @@ def _as_table(clip: Path, count: Count) -> dict[str, object]:
 
 
 def _print(clip: Path, count: Count) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from edge.terminal import Terminal
 
     belt = count.station.belt
     kind = "a bin station" if belt is None else f"a conveyor to the {belt.direction}"
@@ -109,4 +111,4 @@ def _print(clip: Path, count: Count) -> None:
     for item in count.items:
         numbers = (f"{count.seconds(item):.3f}", f"{item.speed_mm_per_s:.0f}", f"{item.length_mm:.0f}")
         table.add_row(str(item.item_id), *(numbers if belt is not None else (numbers[0], "-", "-")), item.concern or "")
-    Console().print(table)
+    Terminal().print(table)

@@ -11,6 +11,7 @@ import typer
 
 from edge.cli.options import DEFAULT_STATION
 from edge.errors import SetupError
+from edge.output import say
 
 if TYPE_CHECKING:
     from edge.doctor import Finding
@@ -35,7 +36,7 @@ def command(
     findings = list(doctor.examine())
     if as_json:
         ready = all(finding.status != "fail" for finding in findings)
-        typer.echo(json.dumps({"ready": ready, "findings": [asdict(finding) for finding in findings]}, indent=2))
+        say(json.dumps({"ready": ready, "findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
         _print(findings)
     if any(finding.status == "fail" for finding in findings):
@@ -43,18 +44,18 @@ def command(
 
 
 def _print(findings: list[Finding]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
+    from edge.terminal import Terminal, styled
+
+    console = Terminal()
     table = Table("", "what", "found")
     for finding in findings:
-        table.add_row(f"[{COLOURS[finding.status]}]{finding.status}[/]", finding.name, escape(finding.text))
+        table.add_row(styled(finding.status, COLOURS[finding.status]), finding.name, finding.text)
     console.print(table)
     # Outside the table, where a command is not broken over lines and can be copied.
     for finding in findings:
         if finding.mend:
             console.print(
-                f"[{COLOURS[finding.status]}]to mend {finding.name}:[/] {escape(finding.mend)}", soft_wrap=True
+                styled(f"to mend {finding.name}:", COLOURS[finding.status], f" {finding.mend}"), soft_wrap=True
             )

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from edge.cli.options import DEFAULT_STATION, StationOption
@@ -20,6 +19,8 @@ from edge.config import load_station
 from edge.errors import ConfigError, JournalError
 from edge.journal.exporting import export_rows
 from edge.journal.reading import EventRecord, ItemRecord, Query, check_journal, count_rows, read_all, read_last
+from edge.output import say
+from edge.terminal import Terminal
 from edge.types import Reason
 
 app = typer.Typer(
@@ -71,7 +72,7 @@ def list_rows(
     record = record_type(query, events)
     rows = read_last(path, record, query, limit)
     if as_json:
-        typer.echo(json.dumps([row._asdict() for row in rows], indent=2, ensure_ascii=False))
+        say(json.dumps([row._asdict() for row in rows], indent=2, ensure_ascii=False))
     else:
         _print_rows(rows)
 
@@ -94,7 +95,7 @@ def export(
     query = build_query(since, until, bin_name, label, reason)
     record = record_type(query, events)
     count = export_rows(read_all(path, record, query), record, target)
-    typer.echo(f"{count} {'events' if events else 'items'} written to {target}")
+    say(f"{count} {'events' if events else 'items'} written to {target}")
 
 
 @app.command("stats")
@@ -112,18 +113,18 @@ def stats(
     total = sum(row[3] for row in counts)
     if as_json:
         named = [dict(zip(("bin", "reason", "label", "items"), row, strict=True)) for row in counts]
-        typer.echo(json.dumps({"items": total, "counts": named}, indent=2, ensure_ascii=False))
+        say(json.dumps({"items": total, "counts": named}, indent=2, ensure_ascii=False))
         return
     table = Table("bin", "reason", "label", title=f"{total} items", title_justify="left")
     table.add_column("items", justify="right")
     table.add_column("share", justify="right")
     for bin_name, reason, label, count in counts:
         table.add_row(bin_name, reason, label, str(count), f"{count / total:.1%}")
-    Console().print(table)
+    Terminal().print(table)
     bins = Counter[str]()
     for bin_name, _, _, count in counts:
         bins[bin_name or "?"] += count
-    typer.echo("  ".join(f"{name} {count}" for name, count in bins.most_common()))
+    say("  ".join(f"{name} {count}" for name, count in bins.most_common()))
 
 
 @app.command("check")
@@ -138,11 +139,9 @@ def check(
     problems = check_journal(path)
     total = sum(row[3] for row in count_rows(path, Query()))
     if as_json:
-        typer.echo(
-            json.dumps({"file": str(path), "sound": not problems, "problems": problems, "items": total}, indent=2)
-        )
+        say(json.dumps({"file": str(path), "sound": not problems, "problems": problems, "items": total}, indent=2))
     elif not problems:
-        typer.echo(f"{path}: sound, {total} items")
+        say(f"{path}: sound, {total} items")
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise JournalError(
@@ -218,16 +217,16 @@ def _print_rows(rows: Sequence[ItemRecord | EventRecord]) -> None:
     items = [row for row in rows if isinstance(row, ItemRecord)]
     events = [row for row in rows if isinstance(row, EventRecord)]
     if not rows:
-        typer.echo("nothing matches")
+        say("nothing matches")
     elif items:
-        Console().print(_item_table(items))
+        Terminal().print(_item_table(items))
         if any(item.outcome == "refused" for item in items):
-            typer.echo("refused: the stroke came too late, or in the way of another; its item ran on to residual")
+            say("refused: the stroke came too late, or in the way of another; its item ran on to residual")
     else:
         table = Table(Column("time", no_wrap=True), "severity", "kind", "what happened")
         for event in events:
             table.add_row(_local(event.time), event.severity, event.kind, event.text)
-        Console().print(table)
+        Terminal().print(table)
 
 
 def _item_table(items: Sequence[ItemRecord]) -> Table:

@@ -12,6 +12,7 @@ import typer
 from edge.bundle.archive import open_bundle, sign_bundle
 from edge.bundle.signature import fingerprint, load_private_key, load_public_keys, write_key_pair
 from edge.durable import write_atomically
+from edge.output import say
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Keys that sign model bundles.")
 
@@ -25,9 +26,9 @@ def new(path: Annotated[Path, typer.Argument(help="Where to put the key; PATH.pu
     path = path.expanduser()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     public = write_key_pair(path, f"{getpass.getuser()}@{socket.gethostname()}")
-    typer.echo(f"{fingerprint(public)}")
-    typer.echo(f"private key, keep it here: {path}")
-    typer.echo(f"public key, for /etc/sorter/keys/ on every device: {path}.pub")
+    say(f"{fingerprint(public)}")
+    say(f"private key, keep it here: {path}")
+    say(f"public key, for /etc/sorter/keys/ on every device: {path}.pub")
 
 
 @app.command()
@@ -39,7 +40,7 @@ def sign(
     private = load_private_key(key.expanduser())
     opened = open_bundle(bundle)
     write_atomically(bundle, sign_bundle(opened, private))
-    typer.echo(f"{bundle}: {opened.manifest.title} signed by {fingerprint(private.public_key())}")
+    say(f"{bundle}: {opened.manifest.title} signed by {fingerprint(private.public_key())}")
 
 
 @app.command("list")
@@ -48,4 +49,4 @@ def list_keys(
 ) -> None:
     """List the keys that this device trusts."""
     for key in load_public_keys(folder):
-        typer.echo(fingerprint(key))
+        say(fingerprint(key))

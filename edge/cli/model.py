@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from edge.bundle.archive import bundle_bytes, open_bundle
 from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.errors import StoreError
+from edge.output import say
 from edge.store.install import Device, activate, check_station, open_device, prove, wall_instant
 from edge.store.records import Evidence, Generation
 from edge.store.shadow import Comparison, compare, shadow_folder
 from edge.store.verify import verify_store
+from edge.terminal import Terminal, styled
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Models on this device.")
 
@@ -35,14 +36,14 @@ def list_models(station: StationOption = DEFAULT_STATION, as_json: AsJson = Fals
     models = device.store.models()
     if as_json:
         rows = [{**model.model_dump(), "state": _state(model, generation)} for model in models]
-        typer.echo(json.dumps(rows, indent=2))
+        say(json.dumps(rows, indent=2))
         return
     table = Table("", "model", "digest", "installed", "signed by", "ms", title="Installed models", title_justify="left")
     for model in models:
-        signer = model.signer or "[yellow]nobody[/]"
+        signer = model.signer or styled("nobody", "yellow")
         row = (_state(model, generation), model.title, model.digest[:12], model.installed, signer)
         table.add_row(*row, f"{model.milliseconds:.1f}")
-    Console().print(table)
+    Terminal().print(table)
     _warn_if_unused(device)
 
 
@@ -58,7 +59,7 @@ def show(model: ModelName, station: StationOption = DEFAULT_STATION, as_json: As
         "manifest": manifest.model_dump(mode="json"),
     }
     if as_json:
-        typer.echo(json.dumps(answer, indent=2))
+        say(json.dumps(answer, indent=2))
         return
     table = Table(show_header=False, title=manifest.title, title_justify="left")
     thresholds = manifest.thresholds
@@ -76,7 +77,7 @@ def show(model: ModelName, station: StationOption = DEFAULT_STATION, as_json: As
     }
     for name, value in rows.items():
         table.add_row(name, str(value))
-    Console().print(table)
+    Terminal().print(table)
 
 
 @app.command()
@@ -92,7 +93,7 @@ def install(
     opened = open_bundle(bundle)
     evidence = prove(opened, device, allow_downgrade)
     device.store.add(bundle_bytes(opened), evidence)
-    typer.echo(f"installed {evidence.title} ({evidence.digest[:12]}): {evidence.milliseconds:.1f} ms here")
+    say(f"installed {evidence.title} ({evidence.digest[:12]}): {evidence.milliseconds:.1f} ms here")
     if and_activate:
         _activate(device, evidence, probation=True)
 
@@ -114,7 +115,7 @@ def rollback(station: StationOption = DEFAULT_STATION) -> None:
     """Come back to the previous model."""
     device = open_device(station)
     generation = device.store.roll_back("rolled back by hand", wall_instant(device.clock))
-    typer.echo(f"current is {_title(device, generation.current)} again")
+    say(f"current is {_title(device, generation.current)} again")
 
 
 @app.command()
@@ -126,12 +127,12 @@ def shadow(
     device = open_device(station)
     if model is None:
         device.store.set_shadow(None)
-        typer.echo("no model looks on any more")
+        say("no model looks on any more")
         return
     evidence = device.store.find(model)
     check_station(device.store.open(evidence.digest), device.station)
     device.store.set_shadow(evidence.digest)
-    typer.echo(f"{evidence.title} looks on from now on; see what it says with 'sorter model compare'")
+    say(f"{evidence.title} looks on from now on; see what it says with 'sorter model compare'")
 
 
 @app.command("compare")
@@ -151,7 +152,7 @@ def compare_models(
     folder = shadow_folder(device.station.state_folder, digest)
     comparison = compare(folder)
     if as_json:
-        typer.echo(json.dumps(_comparison_json(comparison, digest, folder), indent=2))
+        say(json.dumps(_comparison_json(comparison, digest, folder), indent=2))
     else:
         _print_comparison(comparison, folder, limit)
 
@@ -163,7 +164,7 @@ def prune(
 ) -> None:
     """Remove old models; current and previous always stay."""
     removed = open_device(station).store.prune(keep)
-    typer.echo(f"removed {len(removed)}" + "".join(f"\n  {digest[:12]}" for digest in removed))
+    say(f"removed {len(removed)}" + "".join(f"\n  {digest[:12]}" for digest in removed))
 
 
 @app.command()
@@ -172,12 +173,12 @@ def verify(station: StationOption = DEFAULT_STATION, as_json: AsJson = False) ->
     device = open_device(station)
     findings = verify_store(device.store)
     if as_json:
-        typer.echo(json.dumps([{"where": finding.where, "problem": finding.problem} for finding in findings], indent=2))
+        say(json.dumps([{"where": finding.where, "problem": finding.problem} for finding in findings], indent=2))
     elif not findings:
-        typer.echo(f"{device.store.folder}: {len(device.store.models())} models, all whole")
+        say(f"{device.store.folder}: {len(device.store.models())} models, all whole")
     else:
         for finding in findings:
-            typer.echo(f"{finding.where}: {finding.problem}", err=True)
+            say(f"{finding.where}: {finding.problem}", err=True)
     if findings:
         raise typer.Exit(StoreError.exit_code)
 
@@ -186,7 +187,7 @@ def _activate(device: Device, evidence: Evidence, probation: bool) -> None:
     generation = activate(device, evidence.digest, "activated by hand", probation)
     back = "nothing" if generation.previous is None else _title(device, generation.previous)
     on_probation = ", on probation" if generation.probation else ""
-    typer.echo(f"current is {evidence.title} ({evidence.digest[:12]}){on_probation}; previous is {back}")
+    say(f"current is {evidence.title} ({evidence.digest[:12]}){on_probation}; previous is {back}")
 
 
 def _comparison_json(comparison: Comparison, digest: str, folder: Path) -> dict[str, object]:
@@ -205,7 +206,7 @@ def _comparison_json(comparison: Comparison, digest: str, folder: Path) -> dict[
 
 
 def _print_comparison(comparison: Comparison, folder: Path, limit: int) -> None:
-    console, items = Console(), comparison.items
+    console, items = Terminal(), comparison.items
     console.print(
         f"{items} items: the same label for {comparison.same} ({comparison.same / items:.1%}); sure of {comparison.sure} "
         f"at work, of {comparison.candidate_sure} looking on; {comparison.candidate_ms:.1f} ms an item looking on"
@@ -236,7 +237,7 @@ def _state(model: Evidence, generation: Generation | None) -> str:
 
 def _warn_if_unused(device: Device) -> None:
     if device.station.inference.bundle is not None:
-        typer.echo(
+        say(
             f"note: the station file names {device.station.inference.bundle} (inference.bundle), "
             "so the store's current model is not used",
             err=True,

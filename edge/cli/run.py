@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli.options import DEFAULT_STATION, StationOption
+from edge.output import say
 
 if TYPE_CHECKING:
     from edge.config import Station
@@ -30,16 +31,18 @@ def command(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every item.")] = False,
 ) -> None:
     """Sort: take frames, decide, fire, keep the journal and show the page, until Ctrl-C or SIGTERM."""
+    import logging
+
     from edge.config import load_station
     from edge.service.logs import configure_logs
     from edge.wiring import build_runtime
 
-    configure_logs(verbose)
+    configure_logs(logging.DEBUG if verbose else logging.INFO)
     settings = _with_options(load_station(DEMO_STATION if demo else station), host, port, state_folder)
     runtime = build_runtime(settings)
     if runtime.parts.page is not None:
-        typer.echo(f"page: http://{settings.page.host}:{runtime.parts.page.port}")
-    typer.echo("sorting; Ctrl-C stops")
+        say(f"page: http://{settings.page.host}:{runtime.parts.page.port}")
+    say("sorting; Ctrl-C stops")
     try:
         runtime.run(seconds)
     finally:
@@ -54,16 +57,16 @@ def _with_options(station: Station, host: str | None, port: int | None, state_fo
 
 def print_summary(snapshot: Snapshot) -> None:
     """Print what was sorted: a row for each bin and reason."""
-    from rich.console import Console
     from rich.table import Table
 
     from edge.clock import NS_PER_MS, NS_PER_S
+    from edge.terminal import Terminal
 
     table = Table("bin", "reason", "items", title=f"{snapshot.total} items in {snapshot.uptime_ns / NS_PER_S:.0f} s")
     table.columns[2].justify = "right"
     for (bin_name, reason), count in sorted(snapshot.counts.items()):
         table.add_row(bin_name, reason, str(count))
-    console = Console()
+    console = Terminal()
     console.print(table)
     if snapshot.total:
         deciding = snapshot.deciding

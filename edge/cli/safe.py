@@ -9,6 +9,7 @@ import typer
 
 from edge.cli.options import DEFAULT_STATION
 from edge.errors import ActuatorError, ConfigError
+from edge.output import say
 
 
 def command(
@@ -29,15 +30,15 @@ def command(
             f"{station}: can't be read ({error.strerror}); give the station file with --station"
         ) from None
     for problem in reading.problems:
-        typer.echo(f"sorter: {problem}", err=True)
+        say(f"sorter: {problem}", err=True)
     if reading.simulated:
-        typer.echo("nothing to do: this station is simulated, its pins are in memory")
+        say("nothing to do: this station is simulated, its pins are in memory")
         return
     if not reading.outputs:
         raise ConfigError(f"{station}: no actuator can be read from it")
     refused = drive_safe(reading.outputs, open_pins("auto"), SystemClock())
     for output in reading.outputs:
         if not any(problem.startswith(f"{output.name}:") for problem in refused):
-            typer.echo(f"{output.name}: safe")
+            say(f"{output.name}: safe")
     if refused:
         raise ActuatorError("\n".join(refused))

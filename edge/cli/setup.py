@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.output import say
+
 if TYPE_CHECKING:
     from edge.service.tasks import Task
 
@@ -44,18 +46,18 @@ def command(
         done = task.is_done()
         if not done:
             task.do(runner)
-        typer.echo(f"{'already so' if done else 'done':<11} {task.text}")
+        say(f"{'already so' if done else 'done':<11} {task.text}")
     os.sync()  # units and program have to survive a power cut in the next seconds
     for hint in [] if remove else hints(target, wanted):
-        typer.echo(f"hint        {hint}")
+        say(f"hint        {hint}")
     if target.is_live and not remove:
-        typer.echo("look at it: systemctl status sorter; its log: journalctl -u sorter -f")
+        say("look at it: systemctl status sorter; its log: journalctl -u sorter -f")
 
 
 def _show(tasks: Sequence[Task]) -> None:
     for task in tasks:
-        typer.echo(f"{'already so' if task.is_done() else 'would':<11} {task.text}")
-    typer.echo("nothing was changed")
+        say(f"{'already so' if task.is_done() else 'would':<11} {task.text}")
+    say("nothing was changed")
 
 
 def _checked(station: Path | None) -> str | None:

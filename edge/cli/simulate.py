@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge.errors import ConfigError
+from edge.output import say
 
 if TYPE_CHECKING:
     from edge.bundle.archive import Bundle
@@ -83,11 +83,12 @@ def command(
 ) -> None:
     """Run a station in a simulated world of real photos on a virtual clock, and count where every item landed."""
     from edge.config import load_station
+    from edge.service.logs import configure_logs
     from edge.simulate.build import Conditions
     from edge.simulate.disturbances import parse_disturbance
     from edge.simulate.variant import Changes, simulated_variant
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    configure_logs()
     smallest, largest = sizes or (None, None)
     changes = Changes(
         seed=seed, photos=photos, items_per_min=rate, min_gap_mm=gap, texture=texture, speed_mm_per_s=speed,
@@ -111,7 +112,7 @@ def _show(station: Station, score: Score, as_json: bool) -> None:
 
     if as_json:
         answer = {"station": station.name, "seed": station.simulation.seed, **score.to_json()}
-        typer.echo(json.dumps(answer, indent=2))
+        say(json.dumps(answer, indent=2))
     else:
         print_run(station, score)
 
@@ -122,7 +123,7 @@ def _sweep(station: Station, conditions: Conditions, seconds: float, as_json: bo
 
     rows = list(sweep(station, play(conditions, seconds)))
     if as_json:
-        typer.echo(json.dumps(sweep_figures(rows), indent=2))
+        say(json.dumps(sweep_figures(rows), indent=2))
     else:
         print_sweep(station, rows, explain(rows))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
+
+from edge.terminal import Terminal
 
 if TYPE_CHECKING:
     from edge.config import Station
@@ -24,7 +25,7 @@ SWEEP_NOTE = (
 
 def print_run(station: Station, score: Score) -> None:
     """Print the bins of one run, and how it went."""
-    console = Console()
+    console = Terminal()
     title = f"{station.name}, seed {station.simulation.seed}: {score.items} items in {score.minutes:g} min"
     bins = Table(
         "bin", "landed", "of these right", "purity", "belonging", "recovery", title=title, title_justify="left"
@@ -60,7 +61,7 @@ def print_sweep(station: Station, rows: Sequence[Row], words: str) -> None:
         counts = (str(n) for n in (score.items, score.missed, score.doubled + score.phantom, score.mis_timed))
         shares = (_share(v) for v in (score.diverted.purity, score.diverted.recovery, score.residual_share))
         table.add_row(*numbers, *counts, *shares, f"{score.margin.least:.0f}", f"{row.trouble[1]:.1%}")
-    console = Console()
+    console = Terminal()
     console.print(table)
     console.print(f"{SWEEP_NOTE}\n{words}", highlight=False)
 

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Mapping
 from typing import TextIO
 
+from edge.output import HarmlessFormatter
+
 # syslog's numbers, which journald reads from the front of a line: `journalctl -p err` finds what matters
 _GRAVITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
 
-class _JournaldFormatter(logging.Formatter):
+class _JournaldFormatter(HarmlessFormatter):
     def format(self, record: logging.LogRecord) -> str:
         prefix = f"<{_GRAVITY.get(record.levelno, 6)}>"
         return "\n".join(prefix + line for line in super().format(record).splitlines())
@@ -33,11 +35,10 @@ def log_handler(stream: TextIO, environment: Mapping[str, str]) -> logging.Handl
     if is_journald(stream, environment):
         handler.setFormatter(_JournaldFormatter("%(name)s: %(message)s"))
     else:
-        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(HarmlessFormatter("%(levelname)s %(name)s: %(message)s"))
     return handler
 
 
-def configure_logs(verbose: bool) -> None:
+def configure_logs(level: int = logging.INFO) -> None:
     """Send the log to stderr; only a command does this, never an import."""
-    level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=level, handlers=[log_handler(sys.stderr, os.environ)])

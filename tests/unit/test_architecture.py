@@ -14,7 +14,17 @@ ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {
     "edge": ("edge",),
     # The simulator's cut-outs serve the augmentation too.
-    "training": ("training", "edge.bundle", "edge.errors", "edge.types", "edge.clock", "edge.simulate.cutout"),
+    "training": (
+        "training",
+        "edge.bundle",
+        "edge.errors",
+        "edge.types",
+        "edge.clock",
+        "edge.simulate.cutout",
+        "edge.output",
+        "edge.terminal",
+        "edge.text",
+    ),
     "converter": ("converter", "training", "edge"),
 }
 # What `edge` may import at the top of a module: everything else loads where it is used.

@@ -1,0 +1,96 @@
+"""Standard output and error: they take every text, in whatever terminal, and say so when they can't be written."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import logging
+import os
+import sys
+from contextlib import suppress
+from typing import Any
+
+from edge.errors import OutputError
+from edge.text import harmless
+
+# How a terminal that has no such sign gets it.
+_IN_ASCII = {
+    "…": "...", "–": "-", "—": "-", "─": "-", "━": "-", "│": "|", "·": ".", "•": "*", "×": "x", "°": " degrees",
+    "µ": "u", "→": "->", "≤": "<=", "≥": ">=", "±": "+-", "‘": "'", "’": "'", "“": '"', "”": '"', "„": '"',
+    "ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss",
+}  # fmt: skip
+_ERRORS = "edge.output"
+
+
+def _without_the_sign(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    return "".join(_IN_ASCII.get(s) or s.encode("unicode_escape").decode("ascii") for s in signs), error.end
+
+
+codecs.register_error(_ERRORS, _without_the_sign)
+
+
+class _Descriptor(io.FileIO):
+    """Standard output whose trouble is one sentence; a reader that went away (`| head`) stays a BrokenPipeError."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"the output can't be written: {error.strerror}") from None
+
+
+def prepare_streams() -> None:
+    """Make standard output and error fit for every text; called once, by the command line."""
+    for stream, number in ((sys.stdin, 0), (sys.stdout, 1), (sys.stderr, 2)):
+        if stream is None:  # it was closed: no file that is opened later may get its number
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors=_ERRORS)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
+        buffer = io.BufferedWriter(_Descriptor(sys.stdout.fileno(), "w", closefd=False))
+        lines = sys.stdout.line_buffering
+        sys.stdout = io.TextIOWrapper(buffer, encoding=sys.stdout.encoding, errors=_ERRORS, line_buffering=lines)
+
+
+class HarmlessFormatter(logging.Formatter):
+    """What is told of may come from a device, a file name or a bundle: no line of it steers a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return harmless(super().format(record))
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line, whatever is in it; with `err` to standard error."""
+    stream = sys.stderr if err else sys.stdout
+    if stream is not None:
+        stream.write(f"{harmless(text)}\n")
+        stream.flush()
+
+
+def complain(text: str) -> None:
+    """Say on standard error what ended the command, if anybody hears it."""
+    with suppress(OSError, OutputError):
+        say(text, err=True)
+
+
+def close_output() -> None:
+    """Write what waits in standard output, here rather than at the interpreter's end, where nobody could say so.
+
+    Raises:
+        OutputError: it can't be written.
+        BrokenPipeError: its reader went away.
+    """
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def give_up_output() -> None:
+    """Throw away what waits for a standard output that takes nothing, so that it does not fail once more at the end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
