@@ -133,8 +133,8 @@ def evaluate(  # noqa: PLR0913  (one argument an option)
 ) -> None:
     """Measure the float network and the int8 bundle side by side on the same photos."""
     _check_page(html)
-    module = load("training.compare")
     photos = read_photos(data, _pairs(label_map or []))
+    module = load("training.compare")
     with _progress() as show:
         result = module.compare(model, photos, _pairs(merge or []), functools.partial(show, "photos"))
     if html is not None:
@@ -196,22 +196,28 @@ def import_dataset(
     """Copy photos into LABEL folders under the product's labels: turned upright, 8-bit RGB, never twice."""
     splits = load("training.splits")
     named = _pairs(label_map or [])
-    photos = read_photos(source, {})
-    if only:
-        photos = [photo for photo in photos if photo.label in named]
+    for label in named.values():
+        if load("edge.bundle.photo_tree").as_label(label) != label:
+            raise ConfigError(f"--map: {label!r}: {load('training.photos').label_advice(label)}")
+    photos = read_photos(source, named, others_stay=not only)
     make_folder(out)
     with disk_full_is_said(out):
-        copied, refused = splits.import_photos(photos, named, out)
-    say(f"{copied} photos imported into {out}")
-    for reason in refused:
+        done = splits.import_photos(photos, out)
+    say(f"{done.copied} photos imported into {out}")
+    for reason in done.refused:
         say(f"left out: {reason}", err=True)
+    for doubt in done.contradicted:
+        say(f"one label is wrong: {doubt}", err=True)
+    if len(done.refused) == len(photos):
+        raise ConfigError(f"{source}: not one of its {len(photos)} photos can be read")
 
 
-def read_photos(source: Path, label_map: dict[str, str]) -> list[LabelledPhoto]:
-    """Read a tree or a list; labels that the map does not name stay as they are."""
+def read_photos(source: Path, label_map: dict[str, str], others_stay: bool = True) -> list[LabelledPhoto]:
+    """Read a tree or a list; labels that the map does not name stay as they are, or are left out."""
     photos = load("training.photos")
-    found = photos.read_tree(source) if source.is_dir() else photos.read_list(source)
-    return [photos.LabelledPhoto(p.path, label_map.get(p.label, p.label), p.name) for p in found]
+    read = photos.read_tree if source.is_dir() else photos.read_list
+    found: list[LabelledPhoto] = read(source, label_map, others_stay)
+    return found
 
 
 def _pairs(options: list[str]) -> dict[str, str]:

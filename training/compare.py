@@ -24,11 +24,11 @@ from training.evaluate import (
     answers,
     by_folder,
     figures,
-    prepare,
+    prepare_photo,
     score,
     worst_mistakes,
 )
-from training.photos import DatasetError, LabelledPhoto
+from training.photos import DatasetError, LabelledPhoto, sift
 from training.run_folder import Run
 
 Progress = Callable[[int, int], None]
@@ -66,7 +66,7 @@ def compare(
     """Measure all networks of a bundle or a converted run.
 
     Raises:
-        DatasetError: no photo of any of the model's labels, and none of others either.
+        DatasetError: no photo of any of the model's labels, and none of others either; or too many can't be read.
         ConfigError: a merged label is none of the model's, or the run was not converted.
     """
     if not model.exists():
@@ -77,7 +77,8 @@ def compare(
         raise ConfigError(f"--merge: {', '.join(sorted(strange))}: expected labels among {', '.join(subject.labels)}")
     if not photos:
         raise DatasetError("no photos to measure on")
-    views = prepare(photos, subject.geometry)
+    loaded, unreadable = sift(photos, lambda path: prepare_photo(path, subject.geometry))
+    photos, views = [photo for photo, _ in loaded], [view for _, view in loaded]
     right = answers(photos, subject.labels, merged)
     total, done = len(views) * len(subject.networks), 0
     scored: dict[str, Scored] = {}
@@ -85,6 +86,8 @@ def compare(
         scored[name] = score(network, views, lambda number, base=done: on_progress(base + number, total))  # type: ignore[misc]
         done += len(views)
     tree = _tree(subject, scored, right, photos)
+    if unreadable:
+        tree["unreadable"] = [{"photo": photo.name, "reason": str(error)} for photo, error in unreadable]
     mistakes = worst_mistakes(scored["int8"], right, 24, subject.thresholds.temperature)
     shown = tuple((photos[photo], subject.labels[found], sure) for photo, found, sure in mistakes)
     return Comparison(subject.title, tree, shown)
@@ -137,6 +140,8 @@ def summary(result: Comparison) -> str:
     if "float" not in result.figures:
         lines.append(f"float: {NO_FLOAT}")
     part = result.figures["int8"]
+    if unreadable := result.figures.get("unreadable"):
+        lines.append(f"passed over: {len(unreadable)} that can't be read, the first {unreadable[0]['photo']}")
     for label, row in part.get("labels", {}).items():
         if row["photos"]:
             lines.append(f"  {label}: precision {100 * row['precision']:.0f} %, recall {100 * row['recall']:.0f} %")

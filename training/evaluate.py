@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -77,7 +78,12 @@ def answers(photos: Sequence[LabelledPhoto], names: tuple[str, ...], merged: Map
 
 def prepare(photos: Sequence[LabelledPhoto], geometry: InputGeometry) -> list[Image]:
     """Every photo whole, as `sorter classify` would prepare it."""
-    return [prepare_crop(load_small(photo.path, LONGEST_SIDE), None, geometry) for photo in photos]
+    return [prepare_photo(photo.path, geometry) for photo in photos]
+
+
+def prepare_photo(path: Path, geometry: InputGeometry) -> Image:
+    """A photo whole, brought down first: what the camera of a station gives is no larger."""
+    return prepare_crop(load_small(path, LONGEST_SIDE), None, geometry)
 
 
 def score(network: Network, views: Sequence[Image], on_progress: Callable[[int], None] = lambda _: None) -> Scored:

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
-from edge.bundle.photo import SUFFIXES, load_photo
+from edge.bundle.photo import SUFFIXES, PhotoError, check_photo, load_photo
+from edge.bundle.photo_tree import (
+    MASK_SUFFIX,
+    as_label,
+    check_unreadable,
+    is_hidden,
+    is_photo,
+    label_folders,
+    photos_in,
+)
 from edge.errors import SorterError
 from edge.types import Image
+
+Loaded = TypeVar("Loaded")
+_log = logging.getLogger(__name__)
 
 
 class DatasetError(SorterError):
@@ -31,34 +46,104 @@ class LabelledPhoto:
     name: str
 
 
-def read_tree(root: Path, label_map: Mapping[str, str] | None = None) -> list[LabelledPhoto]:
-    """Return the photos of ROOT/LABEL/..., in order of name; a folder that the label map does not name is left out.
+def read_tree(root: Path, label_map: Mapping[str, str] | None = None, others_stay: bool = False) -> list[LabelledPhoto]:
+    """Return the photos of ROOT/LABEL/..., in order of name.
+
+    Without a label map each folder is a label, as `as_label` writes it. A folder that the map does not name is left
+    out and said to be, or, if `others_stay`, a label of its own.
 
     Raises:
-        DatasetError: no such folder, a label's folder without photos, or a name that is no UTF-8.
+        DatasetError: no such folder, a label's folder without photos, or a name that is no UTF-8 or no label.
     """
-    if not root.is_dir():
-        raise DatasetError(f"{root}: no such folder; expected one folder of photos for each label")
+    naming = Naming(label_map, others_stay)
     photos: list[LabelledPhoto] = []
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        label = folder.name if label_map is None else label_map.get(folder.name)
-        if label is None:
-            continue
-        found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-        if not found:
-            kinds = ", ".join(other_files([folder]))
-            held = f" ({kinds} files are not read; expected {', '.join(sorted(SUFFIXES))})" if kinds else ""
-            raise DatasetError(f"{folder}: a label without photos{held}: put photos in it or remove the folder")
-        photos += [LabelledPhoto(path, label, path.relative_to(root).as_posix()) for path in found]
+    try:
+        for folder in label_folders(root):
+            label = naming.label(folder.name)
+            if label is None:
+                continue
+            found = photos_in(folder)
+            if not found:
+                kinds = ", ".join(other_files([folder]))
+                held = f" ({kinds} files are not read; expected {', '.join(sorted(SUFFIXES))})" if kinds else ""
+                raise DatasetError(f"{folder}: a label without photos{held}: put photos in it or remove the folder")
+            photos += [LabelledPhoto(path, label, _name(path.relative_to(root))) for path in found]
+    except PhotoError as error:
+        raise DatasetError(str(error)) from None
+    naming.tell(root)
     if not photos:
-        raise DatasetError(f"{root}: no photos in it; expected LABEL/NAME.jpg")
+        raise DatasetError(f"{root}: no photos in it; expected LABEL/NAME.jpg{naming.expected()}")
     _check_names(photos)
     return photos
 
 
+def _name(path: Path) -> str:
+    """A photo's name on every machine: a Mac writes an accent in two letters (NFD), Linux in one (NFC)."""
+    return unicodedata.normalize("NFC", path.as_posix())
+
+
+class Naming:
+    """Which label a folder's name or a list's word means; keeps account of what it changed and left out."""
+
+    def __init__(self, label_map: Mapping[str, str] | None, others_stay: bool = False) -> None:
+        self._map = {unicodedata.normalize("NFC", name): label for name, label in (label_map or {}).items()}
+        self._others_stay = others_stay or label_map is None
+        self._changed: dict[str, str] = {}
+        self._left_out: dict[str, None] = {}
+
+    def label(self, name: str) -> str | None:
+        """The label, or None for what is left out.
+
+        Raises:
+            DatasetError: the name holds no letter that a label could be made of.
+        """
+        plain = as_label(name)
+        mapped = self._map.get(unicodedata.normalize("NFC", name), self._map.get(plain) if plain else None)
+        if mapped is not None:
+            return mapped
+        if not self._others_stay:
+            self._left_out[name] = None
+            return None
+        if not plain:
+            _check_utf8([name])
+            raise DatasetError(f"{name!r} can't be a label: {label_advice(name)}, or give it one by --map {name}=LABEL")
+        if plain != name:
+            self._changed[name] = plain
+        return plain
+
+    def tell(self, source: Path) -> None:
+        """Say what was read under another name, and what was left out."""
+        if self._changed:
+            _log.warning(
+                "%s: read as labels: %s", source, _some(f"{old} as {new}" for old, new in self._changed.items())
+            )
+        if self._left_out:
+            _log.warning("%s: left out, no label is named for: %s", source, _some(self._left_out))
+
+    def expected(self) -> str:
+        """What was looked for, for the end of a sentence."""
+        return f" with folders named {_some(self._map)}" if self._map and not self._others_stay else ""
+
+
+def label_advice(name: str) -> str:
+    """What a label must be, and which one comes nearest to a name that is none."""
+    near = f"write {as_label(name)!r}" if as_label(name) else "rename it"
+    return f"a label is small letters a to z, digits, - and _, a letter first, at most 32: {near}"
+
+
+def _some(names: Iterable[str], shown: int = 5) -> str:
+    every = list(names)
+    more = f" and {len(every) - shown} more" if len(every) > shown else ""
+    return ", ".join(every[:shown]) + more
+
+
 def _check_names(photos: Iterable[LabelledPhoto]) -> None:
     """Refuse names that no list, page or digest could hold: bytes of another encoding than UTF-8."""
-    odd = [photo.name for photo in photos if any("\udc80" <= letter <= "\udcff" for letter in photo.name)]
+    _check_utf8([photo.name for photo in photos])
+
+
+def _check_utf8(names: Iterable[str]) -> None:
+    odd = [name for name in names if any("\udc80" <= letter <= "\udcff" for letter in name)]
     if odd:
         raise DatasetError(f"names that are not UTF-8: {len(odd)}, the first {odd[0]!a}: rename them")
 
@@ -66,12 +151,17 @@ def _check_names(photos: Iterable[LabelledPhoto]) -> None:
 def other_files(folders: Iterable[Path]) -> dict[str, int]:
     """How many files of each kind lie in these folders that no photo is read from; lists do not count."""
     files = [path for folder in folders for path in folder.iterdir() if path.is_file()]
-    kinds = [path.suffix.lower() or path.name for path in files]
-    return {kind: kinds.count(kind) for kind in sorted(set(kinds) - SUFFIXES - {".txt", ".csv"})}
+    others = [p for p in files if not is_photo(p) and not is_hidden(p.name) and not p.name.endswith(MASK_SUFFIX)]
+    kinds = [path.suffix.lower() or path.name for path in others]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds) - {".txt", ".csv"})}
 
 
-def read_list(source: Path, label_map: Mapping[str, str] | None = None) -> list[LabelledPhoto]:
+def read_list(
+    source: Path, label_map: Mapping[str, str] | None = None, others_stay: bool = False
+) -> list[LabelledPhoto]:
     """Return the photos that a .txt (one LABEL/NAME a line) or .csv (columns path, label) names, relative to it.
+
+    Labels as in `read_tree`.
 
     Raises:
         DatasetError: the list is missing, names a file that is not there, or a line has no label.
@@ -84,26 +174,34 @@ def read_list(source: Path, label_map: Mapping[str, str] | None = None) -> list[
         rows = _csv_rows(source) if source.suffix == ".csv" else _text_rows(source)
     except (UnicodeDecodeError, csv.Error):
         raise DatasetError(f"{source}: expected a folder or a list in UTF-8 text (.txt, .csv), got none") from None
+    naming = Naming(label_map, others_stay)
     photos, missing = [], []
     for name, given in rows:
-        label = given if label_map is None else label_map.get(given)
-        path = source.parent / name
-        if label is None:
+        label = naming.label(given)
+        path = _on_disk(source.parent / name)
+        if label is None or any(is_hidden(part) for part in Path(name).parts if part != ".."):
             continue
         if path.is_file():
-            photos.append(LabelledPhoto(path, label, name))
+            photos.append(LabelledPhoto(path, label, _name(Path(name))))
         else:
             missing.append(name)
+    naming.tell(source)
     if missing:
         shown = ", ".join(missing[:3])
         raise DatasetError(f"{source}: {len(missing)} photos of the list are not there ({shown}): mend the list")
     if not photos:
-        raise DatasetError(f"{source}: the list names no photos")
+        raise DatasetError(f"{source}: the list names no photos{naming.expected()}")
     return photos
 
 
+def _on_disk(path: Path) -> Path:
+    """The path, with its accents written as the disk has them: a list may come from another system."""
+    forms = (Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD"))
+    return path if path.is_file() else next((form for form in forms if form.is_file()), path)
+
+
 def _text_rows(source: Path) -> list[tuple[str, str]]:
-    lines = [line.strip() for line in source.read_text(encoding="utf-8").splitlines()]
+    lines = [line.strip() for line in source.read_text(encoding="utf-8-sig").splitlines()]
     names = [line for line in lines if line and not line.startswith("#")]
     bad = [name for name in names if "/" not in name]
     if bad:
@@ -112,8 +210,10 @@ def _text_rows(source: Path) -> list[tuple[str, str]]:
 
 
 def _csv_rows(source: Path) -> list[tuple[str, str]]:
-    with source.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
+    with source.open(newline="", encoding="utf-8-sig") as file:
+        delimiter = ";" if ";" in file.readline() else ","  # what spreadsheets write where the comma is the decimal one
+        file.seek(0)
+        reader = csv.DictReader(file, delimiter=delimiter)
         columns = set(reader.fieldnames or ())
         if not {"path", "label"} <= columns:
             raise DatasetError(f"{source}: expected columns path and label, got {', '.join(sorted(columns)) or 'none'}")
@@ -122,9 +222,42 @@ def _csv_rows(source: Path) -> list[tuple[str, str]]:
 
 def without(photos: Iterable[LabelledPhoto], held_out: Path) -> list[LabelledPhoto]:
     """Leave out what a list of SET/LABEL/NAME lines names; the set's folder is the one above the label's."""
-    lines = held_out.read_text(encoding="utf-8").splitlines()
+    lines = held_out.read_text(encoding="utf-8-sig").splitlines()
     names = {line.strip() for line in lines if line and not line.startswith("#")}
     return [photo for photo in photos if "/".join(photo.path.parts[-3:]) not in names]
+
+
+def sift(
+    photos: Sequence[LabelledPhoto], load: Callable[[Path], Loaded]
+) -> tuple[list[tuple[LabelledPhoto, Loaded]], list[tuple[LabelledPhoto, PhotoError]]]:
+    """Load each photo; return what was loaded, and what could not be, which is named in the log.
+
+    Raises:
+        DatasetError: more than a tenth of the photos, and more than one, can't be read.
+    """
+    loaded: list[tuple[LabelledPhoto, Loaded]] = []
+    unreadable: list[tuple[LabelledPhoto, PhotoError]] = []
+    for photo in photos:
+        try:
+            loaded.append((photo, load(photo.path)))
+        except PhotoError as error:
+            unreadable.append((photo, error))
+    try:
+        check_unreadable([error for _, error in unreadable], len(photos))
+    except PhotoError as error:
+        raise DatasetError(f"{error}; sorter dataset inspect names them all") from None
+    for _, reason in unreadable:
+        _log.warning("left out: %s", reason)
+    return loaded, unreadable
+
+
+def readable(photos: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:
+    """Leave out, and name, what is no photo that can be read.
+
+    Raises:
+        DatasetError: more than a tenth of the photos, and more than one, can't be read.
+    """
+    return [photo for photo, _ in sift(photos, check_photo)[0]]
 
 
 def check_labels(photos: Sequence[LabelledPhoto], least: int = 2) -> tuple[str, ...]:

@@ -6,12 +6,14 @@ import csv
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 
-from edge.bundle.photo import load_photo
-from edge.errors import SorterError
+from edge.bundle.photo import PhotoError, load_photo
+from edge.bundle.photo_tree import as_label, label_folders, photos_in
+from edge.types import Image
 from training.photos import DatasetError, LabelledPhoto
 
 
@@ -78,26 +80,44 @@ def write(parts: Mapping[str, Sequence[LabelledPhoto]], out: Path) -> None:
             writer.writerows((Path(os.path.relpath(photo.path, out)).as_posix(), photo.label) for photo in photos)
 
 
-def import_photos(photos: Sequence[LabelledPhoto], label_map: Mapping[str, str], out: Path) -> tuple[int, list[str]]:
-    """Copy photos as upright 8-bit RGB files; return how many are new, and why others were left out."""
-    copied, refused = 0, []
+@dataclass
+class Imported:
+    """How many photos are new, which were refused and why, and which are there under another label too."""
+
+    copied: int = 0
+    refused: list[str] = field(default_factory=list)
+    contradicted: list[str] = field(default_factory=list)
+
+
+def import_photos(photos: Sequence[LabelledPhoto], out: Path) -> Imported:
+    """Copy photos as upright 8-bit RGB files, each once a label."""
+    done = Imported()
+    there = {path.stem: as_label(path.parent.name) for folder in _folders(out) for path in photos_in(folder)}
     for photo in photos:
-        label = label_map.get(photo.label, photo.label)
         try:
             pixels = load_photo(photo.path)
-        except SorterError as error:
-            refused.append(str(error))
+        except PhotoError as error:
+            done.refused.append(str(error))
             continue
         digest = hashlib.sha256(pixels.tobytes()).hexdigest()[:16]
-        target = out / label / f"{digest}.png" if photo.path.suffix.lower() == ".png" else out / label / f"{digest}.jpg"
-        if target.is_file():
-            continue
-        _, encoded = cv2.imencode(
-            target.suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 95]
-        )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".part")  # a photo that a full disk cuts off is not taken for copied later
-        partial.write_bytes(encoded.tobytes())
-        partial.rename(target)
-        copied += 1
-    return copied, refused
+        first = there.setdefault(digest, photo.label)
+        target = out / photo.label / f"{digest}{'.png' if photo.path.suffix.lower() == '.png' else '.jpg'}"
+        if first != photo.label:
+            done.contradicted.append(f"{photo.name}: the same photo is there as {first}")
+        if not target.is_file():
+            _write(pixels, target)
+            done.copied += 1
+    return done
+
+
+def _folders(out: Path) -> list[Path]:
+    return label_folders(out) if out.is_dir() else []
+
+
+def _write(pixels: Image, target: Path) -> None:
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(target.suffix, bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".part")  # a photo that a full disk cuts off is not taken for copied later
+    partial.write_bytes(encoded.tobytes())
+    partial.rename(target)

@@ -9,10 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.bundle.photo_tree import is_photo
 from edge.errors import ConfigError
 from edge.types import Image
 from training.cutouts import cut_all
-from training.photos import DatasetError, LabelledPhoto, load_small, read_list, read_tree, without
+from training.photos import DatasetError, LabelledPhoto, load_small, read_list, read_tree, readable, without
 from training.pool import Source, Studio
 from training.recipe import NONE, PhotoSet, Recipe
 from training.views import Surroundings, ViewSettings, pick_masks
@@ -34,7 +35,7 @@ def read_sets(sets: Sequence[PhotoSet], data: Path, recipe: Recipe) -> TrainingS
     photos: list[LabelledPhoto] = []
     repeats: list[float] = []
     for photo_set in sets:
-        found = _thinned(_read(photo_set, data, recipe), photo_set)
+        found = readable(_thinned(_read(photo_set, data, recipe), photo_set))
         photos += found
         repeats += [photo_set.repeat.get(photo.label, 1.0) for photo in found]
     index = {label: number for number, label in enumerate(recipe.labels)}
@@ -100,7 +101,7 @@ def load_surroundings(data: Path, recipe: Recipe, offset: int) -> list[Image]:
     found: list[Image] = []
     for index, glob in enumerate(backgrounds.photos):
         every = backgrounds.every[index] if index < len(backgrounds.every) else 1
-        paths = sorted(data.glob(glob))
+        paths = sorted(path for path in data.glob(glob) if is_photo(path))
         found += [load_small(path) for path in paths[(offset if every > offset else 0) :: every]]
     for clip in backgrounds.clips:
         found += _frames(data / clip)

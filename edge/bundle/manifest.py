@@ -23,7 +23,8 @@ LARGEST_MEMBER: Final = 64 << 20
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 VERSION = r"^[0-9][0-9A-Za-z.]{0,31}$"
-Label = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+LABEL = r"^[a-z][a-z0-9_-]{0,31}$"
+Label = Annotated[str, StringConstraints(pattern=LABEL)]
 Text = Annotated[str, StringConstraints(max_length=1000)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import struct
+import warnings
 from pathlib import Path
 
 import cv2
@@ -11,6 +14,16 @@ from edge.errors import SorterError
 from edge.types import Image
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+"""Of files that are read."""
+MOST_PIXELS = 120_000_000
+"""The largest phones take 108 million; a file of some kilobytes can claim billions, and would take all memory."""
+
+_ASK = {
+    b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"avif": "AVIF", b"avis": "AVIF",
+}  # fmt: skip
+_ORIENTATION = 0x0112
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+_HOSTILE = (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError, OverflowError, struct.error)
 
 
 class PhotoError(SorterError):
@@ -18,40 +31,82 @@ class PhotoError(SorterError):
 
 
 def load_photo(path: Path) -> Image:
-    """Read a photo as uint8 (height, width, 3) RGB, turned the way its EXIF entry says.
+    """Read a photo as uint8 (height, width, 3) RGB, turned the way its EXIF entry says; of an animation the first frame.
 
     Raises:
-        PhotoError: the file can't be read, is no picture, or is cut off.
+        PhotoError: the file can't be read, is no photo of a kind that is read, is cut off, or is larger than MOST_PIXELS.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise PhotoError(f"{path}: can't read it ({error.strerror}): give the path of a photo") from None
-    # OpenCV fills what is missing of a JPEG with grey and only warns.
-    if content.startswith(b"\xff\xd8") and b"\xff\xd9" not in content[2:]:
-        raise PhotoError(f"{path}: the JPEG is cut off ({len(content)} bytes): copy it again")
+    orientation = _check(path, content)
+    flags = cv2.IMREAD_COLOR if orientation is None else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:
         pixels = None
     if pixels is None:
-        raise PhotoError(f"{path}: expected a photo (JPEG, PNG, WebP, BMP, TIFF), got something else")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+        raise PhotoError(f"{path}: the photo is damaged or cut off ({len(content)} bytes): copy it again")
+    rgb = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
+    return np.ascontiguousarray(_turned(rgb, orientation or 1))
 
 
-def find_photos(paths: list[Path]) -> list[Path]:
-    """Files as they are; of a folder all photos in it and below, in order of their names.
+def check_photo(path: Path) -> None:
+    """Look at a file's size, kind and end, without the time that decoding takes.
 
     Raises:
-        PhotoError: a path does not exist, or a folder holds no photos.
+        PhotoError: `load_photo` would refuse it; damage inside is found only there.
     """
-    found: list[Path] = []
-    for path in paths:
-        if not path.is_dir():
-            found.append(path)
-            continue
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        if not inside:
-            raise PhotoError(f"{path}: the folder holds no photos ({', '.join(sorted(SUFFIXES))})")
-        found.extend(inside)
-    return found
+    try:
+        _check(path, path.read_bytes())
+    except OSError as error:
+        raise PhotoError(f"{path}: can't read it ({error.strerror}): give the path of a photo") from None
+
+
+def _check(path: Path, content: bytes) -> int | None:
+    """Refuse what can't or must not be decoded; return the EXIF orientation where OpenCV does not obey it by itself."""
+    from PIL import Image as Pillow  # not needed to drive a station
+
+    if not content:
+        raise PhotoError(f"{path}: the file is empty (0 bytes): copy it again, or remove it")
+    if (kind := _ASK.get(content[8:12])) and content[4:8] == b"ftyp":
+        raise PhotoError(
+            f"{path}: {kind} photos are not read: save it as JPEG (heif-convert {path.name} {path.stem}.jpg; on an iPhone: "
+            "Settings, Camera, Formats, Most Compatible)"
+        )
+    if content.startswith(b"GIF8"):
+        raise PhotoError(f"{path}: GIF files are not read: save the picture that you mean as PNG or JPEG")
+    try:
+        with warnings.catch_warnings(action="ignore"), Pillow.open(io.BytesIO(content), formats=_FORMATS) as picture:
+            size = picture.size
+            # OpenCV turns the others; of WebP not all versions do, and none when the entry begins as phones write it.
+            turned = picture.getexif().get(_ORIENTATION, 1) if picture.format == "WEBP" else None
+    except Pillow.DecompressionBombError:
+        size, turned = (MOST_PIXELS, MOST_PIXELS), None
+    except _HOSTILE:
+        raise PhotoError(f"{path}: expected a photo (JPEG, PNG, WebP, BMP, TIFF), got something else") from None
+    if size[0] * size[1] > MOST_PIXELS:
+        raise PhotoError(f"{path}: larger than {MOST_PIXELS // 10**6} million pixels: make the photo smaller")
+    if content.startswith(b"\xff\xd8") and _is_cut_off(content):
+        raise PhotoError(f"{path}: the JPEG is cut off ({len(content)} bytes): copy it again")
+    return turned if turned is None or isinstance(turned, int) else 1
+
+
+def _is_cut_off(content: bytes) -> bool:
+    """Whether a JPEG's picture has no end, which OpenCV would fill with grey; a thumbnail before it has an end of its own."""
+    at = 2
+    while content[at : at + 1] == b"\xff" and content[at + 1 : at + 2] != b"\xda":
+        at += 2 + int.from_bytes(content[at + 2 : at + 4])
+    return b"\xff\xd9" not in content[at:]
+
+
+def _turned(pixels: Image, orientation: int) -> Image:
+    """Undo what an EXIF orientation says: the eight ways of EXIF 2.32, tag 0x0112; others are none."""
+    if 5 <= orientation <= 8:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from edge.bundle.archive import Bundle
 from edge.bundle.interpreter import open_interpreter
-from edge.bundle.photo import find_photos, load_photo
+from edge.bundle.photo import PhotoError, load_photo
+from edge.bundle.photo_tree import as_label, check_unreadable, find_photos, label_folders
 from edge.bundle.preprocess import prepare_crop
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person
@@ -22,6 +24,8 @@ from edge.calibrate.samples import SAMPLES_FOLDER
 from edge.classify import log_probabilities
 from edge.config import RESIDUAL, Station
 from edge.errors import CalibrationError
+
+log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
@@ -172,12 +176,15 @@ def _diverted(station: Station, bundle: Bundle) -> list[str]:
 def _find(folder: Path, bundle: Bundle) -> dict[str, list[Path]]:
     if not folder.is_dir():
         raise CalibrationError(f"{folder}: no such folder; expected one with a folder of photos for each label")
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    if unknown := [name for name in names if name not in bundle.labels]:
+    folders = label_folders(folder)
+    if unknown := [own.name for own in folders if as_label(own.name) not in bundle.labels]:
         raise CalibrationError(
             f"{folder}: {', '.join(unknown)}: no labels of the model; its labels are {', '.join(bundle.labels)}"
         )
-    return {name: find_photos([folder / name]) for name in names}
+    by_label: dict[str, list[Path]] = {}
+    for own in folders:
+        by_label.setdefault(as_label(own.name), []).extend(find_photos([own]))
+    return by_label
 
 
 def _look(bundle: Bundle, by_label: Mapping[str, list[Path]], person: Person) -> tuple[Floats, NDArray[np.int64]]:
@@ -186,13 +193,21 @@ def _look(bundle: Bundle, by_label: Mapping[str, list[Path]], person: Person) ->
     rows: list[Floats] = []
     truth: list[int] = []
     total = sum(len(paths) for paths in by_label.values())
+    errors: list[PhotoError] = []
     with person.progress(f"Looking at {total} photos") as progress:
         for label, paths in by_label.items():
             for path in paths:
-                codes = interpreter.run(prepare_crop(load_photo(path), None, manifest.geometry))
+                try:
+                    photo = load_photo(path)
+                except PhotoError as error:
+                    log.warning("left out: %s", error)
+                    errors.append(error)
+                    continue
+                codes = interpreter.run(prepare_crop(photo, None, manifest.geometry))
                 rows.append(log_probabilities(codes, manifest.output, 1.0))
                 truth.append(bundle.labels.index(label))
-                progress(len(rows) / total)
+                progress((len(rows) + len(errors)) / total)
+    check_unreadable(errors, total)
     return np.array(rows), np.array(truth, np.int64)
 
 

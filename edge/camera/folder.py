@@ -7,7 +7,8 @@ import logging
 import cv2
 import numpy as np
 
-from edge.bundle.photo import PhotoError, find_photos, load_photo
+from edge.bundle.photo import PhotoError, load_photo
+from edge.bundle.photo_tree import find_photos
 from edge.clock import NS_PER_S
 from edge.config.cameras import FolderCamera
 from edge.errors import CameraError

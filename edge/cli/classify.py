@@ -10,7 +10,8 @@ import typer
 from rich.table import Table
 
 from edge.bundle.archive import open_bundle
-from edge.bundle.photo import PhotoError, find_photos, load_photo
+from edge.bundle.photo import PhotoError, load_photo
+from edge.bundle.photo_tree import find_photos
 from edge.classify import BundleClassifier, shipped_bundle_path
 from edge.clock import NS_PER_MS, SystemClock
 from edge.output import say

@@ -11,16 +11,14 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Final
 
 import cv2
 import numpy as np
 
+from edge.bundle.photo_tree import MASK_SUFFIX
 from edge.durable import write_atomically
 from edge.simulate import cutout as cutout_module
 from edge.simulate.sprite import Mask
-
-MASK_SUFFIX: Final = ".mask.png"
 
 
 def mask_beside(photo: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,14 +11,17 @@ from typing import Final
 import cv2
 import numpy as np
 
+from edge.bundle.photo import PhotoError, load_photo
+from edge.bundle.photo_tree import as_label, is_photo, label_folders, photos_in
 from edge.errors import ConfigError
 from edge.simulate.cutout import cut_out
-from edge.simulate.masks import MASK_SUFFIX, load_or_make_mask, mask_beside
+from edge.simulate.masks import load_or_make_mask, mask_beside
 from edge.simulate.sprite import CutOut, Mask
 from edge.types import Box, Image
 
+log = logging.getLogger(__name__)
+
 SHIPPED: Final = Path(__file__).parent / "photos"
-_SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".webp"}
 _KEPT: Final = 256
 _ONE_PIECE: Final = 0.9  # share of the whole that the largest piece must have
 _LARGEST: Final = 320
@@ -30,20 +34,28 @@ def find_photos(source: Path) -> dict[str, list[Path]]:
     Raises:
         ConfigError: there are none.
     """
-    if source.is_file() and source.suffix == ".txt":
-        names = [line.strip() for line in source.read_text(encoding="utf-8").splitlines() if line.strip()]
-        paths = [source.parent / name for name in names]
-    elif source.is_dir():
-        paths = [path for folder in source.iterdir() if folder.is_dir() for path in folder.iterdir()]
-    else:
-        raise ConfigError(f"{source}: no such folder; expected one folder of photos for each label, or a list (.txt)")
+    try:
+        found = _in_list(source) if source.suffix == ".txt" else _in_folder(source)
+    except (PhotoError, OSError, UnicodeDecodeError):
+        raise ConfigError(
+            f"{source}: no such folder; expected one folder of photos for each label, or a list (.txt)"
+        ) from None
     photos: dict[str, list[Path]] = {}
-    for path in sorted(paths):
-        if path.suffix.lower() in _SUFFIXES and not path.name.endswith(MASK_SUFFIX):
-            photos.setdefault(path.parent.name, []).append(path)
+    for label, path in sorted(found, key=lambda pair: pair[1]):
+        photos.setdefault(as_label(label) or label, []).append(path)
     if not photos:
         raise ConfigError(f"{source}: no photos in it; expected LABEL/NAME.jpg")
     return photos
+
+
+def _in_folder(source: Path) -> list[tuple[str, Path]]:
+    return [(folder.name, path) for folder in label_folders(source) for path in photos_in(folder)]
+
+
+def _in_list(source: Path) -> list[tuple[str, Path]]:
+    lines = [line.strip() for line in source.read_text(encoding="utf-8-sig").splitlines()]
+    paths = [source.parent / line for line in lines if is_photo(Path(line))]
+    return [(path.parent.name, path) for path in paths]
 
 
 class Stock:
@@ -65,7 +77,7 @@ class Stock:
         """
         untried = list(self._photos[label])
         while untried:
-            made = self._cut_out(untried.pop(int(rng.integers(len(untried)))))
+            made = self._cut_out(untried.pop(int(rng.integers(len(untried)))), label)
             if made is not None:
                 return made
         photos = self._photos[label]
@@ -74,21 +86,21 @@ class Stock:
             "plain light ground with some of it all around: add such a photo, or take the folder away"
         )
 
-    def _cut_out(self, path: Path) -> CutOut | None:
+    def _cut_out(self, path: Path, label: str) -> CutOut | None:
         if path not in self._made:
             if len(self._made) >= _KEPT:
                 self._made.popitem(last=False)
-            self._made[path] = load_cut_out(path)
+            self._made[path] = load_cut_out(path, label)
         return self._made[path]
 
 
-def load_cut_out(path: Path) -> CutOut | None:
-    """Cut the object out of one photo; None if it can't be told from its ground or is not in one piece.
-
-    Raises:
-        ConfigError: the file is no photo.
-    """
-    pixels = _load(path)
+def load_cut_out(path: Path, label: str) -> CutOut | None:
+    """Cut the object out of one photo; None if it can't be told from its ground, is not in one piece or can't be read."""
+    try:
+        pixels = _load(path)
+    except PhotoError as error:
+        log.warning("left out: %s", error)
+        return None
     alpha = load_or_make_mask(path, lambda: _one_piece(cut_out(pixels)))
     if alpha is None or alpha.shape != pixels.shape[:2]:
         return None
@@ -97,8 +109,8 @@ def load_cut_out(path: Path) -> CutOut | None:
         return None
     window = (slice(box.y, box.y + box.height), slice(box.x, box.x + box.width))
     return CutOut(
-        path.parent.name,
-        f"{path.parent.name}/{path.name}",
+        label,
+        f"{label}/{path.name}",
         np.ascontiguousarray(pixels[window]),
         np.ascontiguousarray(alpha[window]),
     )
@@ -114,13 +126,11 @@ def write_masks(folder: Path = SHIPPED) -> None:
 
 
 def _load(path: Path) -> Image:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ConfigError(f"{path}: can't be read as a photo")
+    picture = load_photo(path)
     scale = _LARGEST / max(picture.shape[:2])
     if scale < 1:
-        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(picture[:, :, ::-1], np.uint8)
+        return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    return picture
 
 
 def _one_piece(alpha: Mask | None) -> Mask | None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.bundle.archive import Bundle, open_bundle
+from edge.bundle.photo import PhotoError
 from edge.calibrate.person import Onlooker
 from edge.calibrate.record import Calibration, ThresholdStep
 from edge.calibrate.thresholds import fit_temperature, fit_thresholds, fitted, measure_thresholds
@@ -92,6 +93,24 @@ def test_photos_of_this_station_give_thresholds_and_are_kept(bundle: Bundle, sta
     assert step.samples == 72
     assert step.minimum_score["paper"] < 1
     assert len(list((station.state_folder / "samples" / "paper").iterdir())) == 24
+
+
+def test_what_a_mac_leaves_and_one_unreadable_photo_do_not_end_the_measuring(
+    bundle: Bundle, station: Station, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for label in LABELS:
+        photograph(tmp_path / "photos", label, 24)
+    (tmp_path / "photos" / "paper").rename(tmp_path / "photos" / "Paper")
+    (tmp_path / "photos" / ".ipynb_checkpoints").mkdir()
+    (tmp_path / "photos" / "Paper" / "._0.png").write_bytes(b"Mac OS X")
+    (tmp_path / "photos" / "Paper" / "0.png").write_bytes(b"")
+    step = measure_thresholds(station, Onlooker(), "x", bundle, tmp_path / "photos", 0.9).changes["thresholds"]
+    assert step.samples == 71
+    assert "Paper/0.png: the file is empty" in caplog.text
+    for number in range(8):
+        (tmp_path / "photos" / "glass" / f"{number}.png").write_bytes(b"")
+    with pytest.raises(PhotoError, match="9 of 72 photos can't be read"):
+        measure_thresholds(station, Onlooker(), "x", bundle, tmp_path / "photos", 0.9)
 
 
 def test_too_few_photos_are_refused_with_how_many_are_missing(bundle: Bundle, station: Station, tmp_path: Path) -> None:

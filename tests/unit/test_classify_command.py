@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from edge.bundle.photo import PhotoError, find_photos, load_photo
+from edge.bundle.photo import PhotoError, load_photo
+from edge.bundle.photo_tree import find_photos
 from edge.cli import root
 from edge.errors import BundleError
 
@@ -106,7 +107,7 @@ def test_other_pixel_formats_become_8_bit_rgb(tmp_path: Path, dtype: type, chann
 
 def test_files_that_are_no_whole_photo_are_refused(tmp_path: Path) -> None:
     whole = cv2.imencode(".jpg", np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8))[1].tobytes()
-    for name, content, said in (("cut", whole[:-500], "cut off"), ("empty", b"", "expected a photo")):
+    for name, content, said in (("cut", whole[:-500], "cut off"), ("empty", b"", "the file is empty")):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(PhotoError, match=said):
             load_photo(tmp_path / name)

@@ -74,7 +74,7 @@ def test_ten_and_more_shipped_photos_a_label_can_all_be_cut_out() -> None:
         assert len(paths) >= 10, label
         for path in paths:
             assert path.with_name(f"{path.stem}.mask.png").is_file(), f"run edge.simulate.stock.write_masks(): {path}"
-            cut = load_cut_out(path)
+            cut = load_cut_out(path, label)
             assert cut is not None
             assert cut.label == label
             assert cut.alpha.shape == cut.pixels.shape[:2]
@@ -130,3 +130,14 @@ def test_a_variant_is_checked_like_a_station_file() -> None:
     assert (changed.belt.speed_mm_per_s, changed.simulation.items_per_min, changed.simulation.seed) == (700, 33, 9)
     with pytest.raises(ConfigError, match=r"belt\.speed_mm_per_s"):
         simulated_variant(station(), Changes(speed_mm_per_s=90_000))
+
+
+def test_a_photo_that_can_not_be_read_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    picture = np.full((90, 120, 3), 235, np.uint8)
+    cv2.circle(picture, (60, 45), 25, (40, 60, 160), -1)
+    (tmp_path / "Metal Cans" / "deeper").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "Metal Cans" / "deeper" / "a.png"), picture)
+    (tmp_path / "Metal Cans" / "b.jpg").write_bytes(b"")
+    stock, rng = Stock(find_photos(tmp_path)), np.random.default_rng(1)
+    assert {stock.pick("metal-cans", rng).name for _ in range(9)} == {"metal-cans/a.png"}
+    assert "left out" in caplog.text

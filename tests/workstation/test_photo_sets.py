@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from typer.testing import CliRunner
 from edge.cli import root
 from edge.errors import ConfigError
 from training import hygiene, splits
-from training.photos import DatasetError, check_labels, read_list, read_tree, without
+from training.photos import DatasetError, check_labels, read_list, read_tree, readable, without
 
 
 def scene(seed: int) -> np.ndarray:
@@ -148,8 +150,8 @@ def test_odd_files_become_eight_bit_rgb(tmp_path: Path, name: str, mode: str, op
     source = tmp_path / "source" / "glass"
     source.mkdir(parents=True)
     PillowImage.new(mode, (64, 48)).save(source / name, **options)
-    copied, refused = splits.import_photos(read_tree(tmp_path / "source"), {}, tmp_path / "out")
-    assert (copied, refused) == (1, [])
+    done = splits.import_photos(read_tree(tmp_path / "source"), tmp_path / "out")
+    assert (done.copied, done.refused) == (1, [])
     (made,) = (tmp_path / "out" / "glass").iterdir()
     pixels = cv2.imread(str(made), cv2.IMREAD_UNCHANGED)
     assert pixels is not None
@@ -163,7 +165,7 @@ def test_a_photo_turned_by_exif_is_imported_upright(tmp_path: Path) -> None:
     exif = picture.getexif()
     exif[0x0112] = 6
     picture.save(source / "turned.jpg", exif=exif)
-    splits.import_photos(read_tree(tmp_path / "source"), {"glass": "jar"}, tmp_path / "out")
+    splits.import_photos(read_tree(tmp_path / "source", {"glass": "jar"}), tmp_path / "out")
     (made,) = (tmp_path / "out" / "jar").iterdir()
     pixels = cv2.imread(str(made))
     assert pixels is not None
@@ -172,16 +174,16 @@ def test_a_photo_turned_by_exif_is_imported_upright(tmp_path: Path) -> None:
 
 def test_importing_twice_copies_nothing_twice(tree: Path, tmp_path: Path) -> None:
     photos = read_tree(tree)
-    assert splits.import_photos(photos, {}, tmp_path / "out")[0] == 60
-    assert splits.import_photos(photos, {}, tmp_path / "out")[0] == 0
+    assert splits.import_photos(photos, tmp_path / "out").copied == 60
+    assert splits.import_photos(photos, tmp_path / "out").copied == 0
 
 
-def test_photos_of_kinds_that_are_not_read_are_counted(tree: Path) -> None:
-    (tree / "glass" / "phone.heic").write_bytes(b"what a telephone makes")
-    assert "1 .heic" in hygiene.summary(hygiene.inspect(read_tree(tree)))
+def test_files_that_are_no_photos_are_counted(tree: Path) -> None:
+    (tree / "glass" / "film.mp4").write_bytes(b"what a telephone makes")
+    assert "1 .mp4" in hygiene.summary(hygiene.inspect(read_tree(tree)))
     (tree / "paper").mkdir()
-    (tree / "glass" / "phone.heic").rename(tree / "paper" / "phone.heic")
-    with pytest.raises(DatasetError, match=r"without photos \(.heic files are not read; expected .*jpg"):
+    (tree / "glass" / "film.mp4").rename(tree / "paper" / "film.mp4")
+    with pytest.raises(DatasetError, match=r"without photos \(.mp4 files are not read; expected .*jpg"):
         read_tree(tree)
 
 
@@ -212,3 +214,98 @@ def test_names_of_another_encoding_are_refused_by_name(tree: Path) -> None:
     (tree / "glass" / "00.png").rename(tree / "glass" / os.fsdecode(b"caf\xe9.png"))
     with pytest.raises(DatasetError, match=r"not UTF-8: 1, the first 'glass/caf\\udce9\.png': rename"):
         read_tree(tree)
+
+
+def test_what_notebooks_and_macs_leave_is_no_label_and_no_photo(tree: Path) -> None:
+    wanted = [photo.name for photo in read_tree(tree)]
+    for name in (
+        ".ipynb_checkpoints/a.png",
+        "glass/.ipynb_checkpoints/a.png",
+        "glass/._00.png",
+        "__MACOSX/glass/a.png",
+    ):
+        save(tree / name, scene(1))
+    assert [photo.name for photo in read_tree(tree)] == wanted
+    (tree / "list.txt").write_text("glass/00.png\nglass/._00.png\n.ipynb_checkpoints/a.png\n")
+    assert [photo.name for photo in read_list(tree / "list.txt")] == ["glass/00.png"]
+
+
+def test_folders_with_capitals_and_blanks_are_read_as_labels_and_said_to_be(
+    tree: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tree / "glass").rename(tree / "Clear Glass")
+    assert {photo.label for photo in read_tree(tree)} == {"clear-glass", "metal"}
+    assert "read as labels: Clear Glass as clear-glass" in caplog.text
+    assert {photo.label for photo in read_tree(tree, {"clear-glass": "clear-glass"})} == {"clear-glass"}
+    assert "left out, no label is named for: metal" in caplog.text
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("asked", ["NFC", "NFD"])
+def test_an_accent_may_be_written_in_one_letter_or_in_two(tree: Path, on_disk: str, asked: str) -> None:
+    (tree / "glass").rename(tree / unicodedata.normalize(on_disk, "Grünglas"))
+    found = read_tree(tree, {unicodedata.normalize(asked, "Grünglas"): "glass"})
+    assert [(photo.label, photo.name) for photo in found[:1]] == [("glass", "Grünglas/00.png")]
+    (tree / "list.txt").write_text(unicodedata.normalize(asked, "Grünglas/00.png\n"), encoding="utf-8-sig")
+    assert [photo.label for photo in read_list(tree / "list.txt")] == ["gruenglas"]
+
+
+def test_a_name_that_no_label_can_be_made_of_is_refused_with_the_way_out(tree: Path) -> None:
+    (tree / "glass").rename(tree / "玻璃")
+    with pytest.raises(DatasetError, match=r"'玻璃' can't be a label: .* or give it one by --map 玻璃=LABEL"):
+        read_tree(tree)
+    assert {photo.label for photo in read_tree(tree, {"玻璃": "glass"}, others_stay=True)} == {"glass", "metal"}
+
+
+def test_a_list_that_a_spreadsheet_wrote_is_read(tree: Path) -> None:
+    (tree / "list.csv").write_text("path;label\r\nglass/00.png;Clear Glass\r\n", encoding="utf-8-sig")
+    assert [photo.label for photo in read_list(tree / "list.csv")] == ["clear-glass"]
+
+
+def test_a_photo_imported_as_can_and_as_capital_can_is_there_once(tmp_path: Path) -> None:
+    for label in ("Can", "can", "glass"):
+        save(tmp_path / "photos" / label / f"{label}.png", scene(1))
+    result = CliRunner().invoke(root, ["dataset", "import", str(tmp_path / "photos"), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0
+    assert "2 photos imported" in result.stdout
+    assert "one label is wrong: glass/glass.png: the same photo is there as can" in result.stderr
+    assert sorted(path.parent.name for path in (tmp_path / "out").rglob("*.png")) == ["can", "glass"]
+
+
+def test_a_mapped_label_that_no_bundle_takes_is_refused_at_once(tree: Path, tmp_path: Path) -> None:
+    given = ["dataset", "import", str(tree), "--out", str(tmp_path / "out"), "--map", "glass=Clear Glass"]
+    result = CliRunner().invoke(root, given)
+    assert isinstance(result.exception, ConfigError)
+    assert "'Clear Glass': a label is small letters" in str(result.exception)
+    assert "write 'clear-glass'" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_training_leaves_unreadable_photos_out_by_name_and_refuses_too_many(
+    tree: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(6):
+        (tree / "glass" / f"{number:02}.png").write_bytes(b"")
+    (tree / "metal" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")
+    with pytest.raises(DatasetError, match=r"7 of 61 photos can't be read, the first: .*00\.png: the file is empty"):
+        readable(read_tree(tree))
+    (tree / "glass" / "00.png").unlink()
+    assert len(readable(read_tree(tree))) == 54
+    assert "metal/phone.heic: HEIC photos are not read: save it as JPEG" in caplog.text
+
+
+def test_evaluate_names_and_passes_over_a_photo_that_can_not_be_read(
+    tree: Path, tmp_path: Path, tiny_bundle: Callable[..., bytes]
+) -> None:
+    (tmp_path / "tiny.sorter").write_bytes(tiny_bundle())
+    (tree / "glass" / "00.png").write_bytes(b"no photo")
+    given = ["evaluate", str(tmp_path / "tiny.sorter"), "--data", str(tree)]
+    result = CliRunner().invoke(root, [*given, "--json"])
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    assert figures["int8"]["photos"] == 59
+    assert [entry["photo"] for entry in figures["unreadable"]] == ["glass/00.png"]
+    assert "passed over: 1 that can't be read, the first glass/00.png" in CliRunner().invoke(root, given).stdout
+    for number in range(7):
+        (tree / "glass" / f"{number:02}.png").write_bytes(b"no photo")
+    assert isinstance(CliRunner().invoke(root, given).exception, DatasetError)
