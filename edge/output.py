@@ -50,6 +50,8 @@ def prepare_streams() -> None:
         if stream is None:  # it was closed: no file that is opened later may get its number
             with suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    if logging.lastResort is not None:  # what a command without a log of its own warns of
+        logging.lastResort.setFormatter(HarmlessFormatter("sorter: %(message)s"))
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors=_ERRORS)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:

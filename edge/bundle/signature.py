@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import logging
 import os
-from collections.abc import Iterable
+import shlex
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -14,7 +17,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict
 
+from edge.durable import open_regular
 from edge.errors import BundleError, ConfigError
+from edge.text import NotTextError, decode_text
+
+log = logging.getLogger(__name__)
+
+# A folder of many makers' keys in one file included.
+_LARGEST_KEY_FILE = 1 << 20
+_READABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 # A signature of ours can never be taken for one over something else made with the same key.
 _CONTEXT = b"edge-sorter bundle manifest 1\0"
@@ -113,13 +124,26 @@ def write_key_pair(path: Path, comment: str) -> Ed25519PublicKey:
 
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:
-    """A signing key as `sorter key new` or `ssh-keygen -t ed25519` writes it, without a passphrase."""
+    """A signing key as `sorter key new` or `ssh-keygen -t ed25519` writes it, without a passphrase.
+
+    Raises:
+        ConfigError: there is none, it is something else, or others than its owner may read it.
+    """
     try:
-        key = serialization.load_ssh_private_key(path.read_bytes(), password=None)
+        with open_regular(path) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(_LARGEST_KEY_FILE)
     except OSError as error:
         raise ConfigError(
             f"{path}: can't read the signing key ({error.strerror}): make one with 'sorter key new'"
         ) from None
+    if mode & _READABLE_BY_OTHERS:
+        raise ConfigError(
+            f"{path}: others may read this signing key (mode {stat.S_IMODE(mode):04o}), so it is not used: "
+            f"chmod 600 {shlex.quote(str(path))}; if others use this machine, make a new one with 'sorter key new'"
+        )
+    try:
+        key = serialization.load_ssh_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ConfigError(
             f"{path}: expected an Ed25519 private key without a passphrase: make one with 'sorter key new'"
@@ -130,17 +154,66 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
 
 
 def load_public_keys(folder: Path) -> tuple[Ed25519PublicKey, ...]:
-    """All keys in the `*.pub` files of a folder, one or more lines each; no folder means no keys."""
-    keys = []
-    for path in sorted(folder.glob("*.pub")):
-        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-            if not line.strip() or line.lstrip().startswith(b"#"):
-                continue
-            try:
-                key = serialization.load_ssh_public_key(line)
-            except (ValueError, UnsupportedAlgorithm):
-                key = None
-            if not isinstance(key, Ed25519PublicKey):
-                raise ConfigError(f"{path}, line {number}: expected 'ssh-ed25519 AAAA... name': mend or remove it")
-            keys.append(key)
-    return tuple(keys)
+    """All keys in the `*.pub` files of a folder, one or more lines each; no folder means no keys.
+
+    A file that is none, can't be read, or may be written by others is passed over with a warning: one odd file
+    must not keep the other makers' models out.
+
+    Raises:
+        ConfigError: the folder can't be read, or others may put keys into it.
+    """
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.name.endswith(".pub") and path.name[0] != ".")
+        place = folder.resolve(strict=True)
+    except FileNotFoundError:
+        return ()
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"{folder}: can't read the folder of trusted keys ({reason}): sudo chmod 755 {folder}"
+        ) from None
+    for at in (place, *place.parents):
+        status = at.stat()
+        # In a folder like /tmp nobody can rename what is another's.
+        if _others_may_write(status) if at == place else status.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+            raise ConfigError(
+                f"{folder}: others may put keys there (mode {stat.S_IMODE(status.st_mode):04o} of {at}), so none of "
+                f"them is trusted: sudo chmod go-w {shlex.quote(str(at))}"
+            )
+    return tuple(key for path in paths for key in _keys_in(path))
+
+
+def _others_may_write(status: os.stat_result) -> bool:
+    """Say whether somebody else than its owner may write a file; a group of the owner's own name is nobody else."""
+    own_group = status.st_gid == status.st_uid
+    return bool(status.st_mode & (stat.S_IWOTH if own_group else stat.S_IWOTH | stat.S_IWGRP))
+
+
+def _keys_in(path: Path) -> Iterator[Ed25519PublicKey]:
+    try:
+        with open_regular(path) as file:
+            status = os.fstat(file.fileno())
+            text = decode_text(file.read(_LARGEST_KEY_FILE))
+    except OSError as error:
+        log.warning("%s: passed over, can't be read (%s)", path, error.strerror)
+        return
+    except NotTextError as error:
+        log.warning("%s: passed over, %s", path, error)
+        return
+    if _others_may_write(status):
+        log.warning(
+            "%s: refused, others may write it (mode %04o): sudo chmod go-w %s",
+            path, stat.S_IMODE(status.st_mode), shlex.quote(str(path)),
+        )  # fmt: skip
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        try:
+            key = serialization.load_ssh_public_key(line.encode())
+        except (ValueError, UnsupportedAlgorithm):
+            key = None
+        if isinstance(key, Ed25519PublicKey):
+            yield key
+        else:
+            log.warning("%s, line %d: passed over, expected 'ssh-ed25519 AAAA... name'", path, number)

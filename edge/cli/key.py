@@ -12,6 +12,7 @@ import typer
 from edge.bundle.archive import open_bundle, sign_bundle
 from edge.bundle.signature import fingerprint, load_private_key, load_public_keys, write_key_pair
 from edge.durable import write_atomically
+from edge.errors import ConfigError
 from edge.output import say
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Keys that sign model bundles.")
@@ -24,7 +25,10 @@ DEFAULT_KEY = Path("~/.config/edge-sorter/signing-key")
 def new(path: Annotated[Path, typer.Argument(help="Where to put the key; PATH.pub beside it.")] = DEFAULT_KEY) -> None:
     """Make a signing key: PATH stays with you, PATH.pub goes to the devices."""
     path = path.expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"{path.parent}: can't make the folder ({error.strerror}): choose another path") from None
     public = write_key_pair(path, f"{getpass.getuser()}@{socket.gethostname()}")
     say(f"{fingerprint(public)}")
     say(f"private key, keep it here: {path}")
@@ -39,7 +43,12 @@ def sign(
     """Sign a bundle, in place of a signature that it may have."""
     private = load_private_key(key.expanduser())
     opened = open_bundle(bundle)
-    write_atomically(bundle, sign_bundle(opened, private))
+    try:
+        write_atomically(bundle, sign_bundle(opened, private))
+    except OSError as error:
+        raise ConfigError(
+            f"{bundle}: can't write the signed bundle ({error.strerror}): copy it to a folder of yours"
+        ) from None
     say(f"{bundle}: {opened.manifest.title} signed by {fingerprint(private.public_key())}")
 
 
@@ -48,5 +57,8 @@ def list_keys(
     folder: Annotated[Path, typer.Argument(help="A folder of trusted .pub files.")] = Path("/etc/sorter/keys"),
 ) -> None:
     """List the keys that this device trusts."""
-    for key in load_public_keys(folder):
+    keys = load_public_keys(folder)
+    for key in keys:
         say(fingerprint(key))
+    if not keys:
+        say(f"{folder}: no trusted keys, so no signed model is accepted; put the maker's .pub file there", err=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import os
 import re
 import shutil
 import stat
@@ -108,10 +110,88 @@ def test_no_folder_means_no_keys(tmp_path: Path) -> None:
     assert load_public_keys(tmp_path / "absent") == ()
 
 
-def test_files_that_are_no_keys_are_named(tmp_path: Path) -> None:
+def _dangling(path: Path) -> None:
+    path.symlink_to("nothing")
+
+
+def _writable_by_all(path: Path) -> None:
+    path.write_text(f"{public_line(OTHER.public_key())} planted\n")
+    path.chmod(0o666)
+
+
+ODD_KEYS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a dangling link": (_dangling, "link to something that is not there"),
+    "a named pipe": (os.mkfifo, "a named pipe"),
+    "a folder": (Path.mkdir, "a folder"),
+    "a device": (lambda path: path.symlink_to("/dev/zero"), "a device"),
+    "another kind of key": (lambda path: path.write_text("# mine\nssh-rsa AAAA nobody\n"), "line 2"),
+    "not a key": (lambda path: path.write_bytes(bytes(range(1, 256))), "not UTF-8"),
+    "saved as UTF-16": (lambda path: path.write_bytes("ssh-ed25519 AAAA".encode("utf-16")), "iconv -f UTF-16"),
+    "a key that all may write": (_writable_by_all, "chmod go-w"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_KEYS)
+def test_an_odd_key_is_named_and_keeps_no_other_key_out(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make, reason = ODD_KEYS[kind]
+    make(tmp_path / "a-odd.pub")
+    public = write_key_pair(tmp_path / "maker", "anna@bench")
+    assert load_public_keys(tmp_path) == (public,)
+    assert len(caplog.messages) == 1
+    assert str(tmp_path / "a-odd.pub") in caplog.messages[0]
+    assert reason in caplog.messages[0]
+
+
+@pytest.mark.parametrize("mark", [codecs.BOM_UTF8, b""])
+def test_a_key_that_notepad_saved_and_the_files_of_a_mac_are_no_trouble(
+    mark: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "maker.pub").write_bytes(mark + public_line(MAKER.public_key()).encode() + b" anna\r\n")
+    (tmp_path / "._maker.pub").write_bytes(b"\0\x05\x16\x07")
+    assert load_public_keys(tmp_path) == (MAKER.public_key(),)
+    assert not caplog.messages
+
+
+def test_a_folder_that_others_may_write_is_not_trusted(tmp_path: Path) -> None:
+    keys = tmp_path / "sorter" / "keys"
+    keys.mkdir(parents=True)
+    public = write_key_pair(keys / "maker", "anna@bench")
+    assert load_public_keys(keys) == (public,)
+    (tmp_path / "link").symlink_to(keys)
+    for folder, mode in ((keys, 0o777), (keys.parent, 0o757)):
+        folder.chmod(mode)
+        for name in (keys, tmp_path / "link"):
+            with pytest.raises(ConfigError, match=f"chmod go-w {re.escape(str(folder))}$"):
+                load_public_keys(name)
+        folder.chmod(0o755)
+    keys.parent.chmod(0o1777)
+    assert load_public_keys(keys) == (public,)
+
+
+def test_a_file_in_place_of_the_folder_of_keys_is_named(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("ssh-ed25519")
+    with pytest.raises(ConfigError, match="Not a directory"):
+        load_public_keys(tmp_path / "keys")
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])
+def test_a_private_key_that_others_may_read_is_refused_with_the_command_that_helps(mode: int, tmp_path: Path) -> None:
+    public = write_key_pair(tmp_path / "my key", "anna@bench")
+    (tmp_path / "my key").chmod(mode)
+    with pytest.raises(ConfigError, match=f"mode {mode:04o}.*chmod 600 '{re.escape(str(tmp_path / 'my key'))}'"):
+        load_private_key(tmp_path / "my key")
+    (tmp_path / "my key").chmod(0o600)
+    assert load_private_key(tmp_path / "my key").public_key() == public
+
+
+def test_files_that_are_no_private_keys_are_named(tmp_path: Path) -> None:
     (tmp_path / "bad.pub").write_text("# mine\nssh-rsa AAAA nobody\n")
-    with pytest.raises(ConfigError, match="line 2"):
-        load_public_keys(tmp_path)
+    (tmp_path / "bad.pub").chmod(0o600)
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with pytest.raises(ConfigError, match="named pipe"):
+        load_private_key(tmp_path / "pipe")
     with pytest.raises(ConfigError, match="Ed25519 private key"):
         load_private_key(tmp_path / "bad.pub")
     with pytest.raises(ConfigError, match="sorter key new"):
