@@ -19,6 +19,7 @@ from edge.health import Fault, State
 from edge.interfaces import Clock, Sighting
 from edge.line import Outcome
 from edge.service.machine import MachineState
+from edge.tally import EXPECTED, NOT_SEEN, Tally, what_happened
 from edge.types import Box, Crop, Decision, Frame, Image, Reason, Stroke
 
 KEEP_ITEMS = 24
@@ -43,7 +44,7 @@ class RecentItem:
 
     `spare_ns` is the time between the decision and its stroke, None where no stroke was needed.
     `stroke` is what became of it ("" until known), `arrived` what an exit sensor saw of it (None: nothing yet, or there
-    is no sensor). `revision` grows with every change of any item.
+    is no sensor; `is_watched` says which). `revision` grows with every change of any item.
     """
 
     decision: Decision
@@ -52,6 +53,15 @@ class RecentItem:
     stroke: str
     revision: int
     arrived: bool | None = None
+    is_watched: bool = False
+
+    @property
+    def reason(self) -> Reason:
+        """What happened, as far as it is known."""
+        landed = EXPECTED if self.is_watched else None
+        if self.arrived is not None:
+            landed = self.decision.bin if self.arrived else NOT_SEEN
+        return what_happened(self.decision.reason, None if self.spare_ns is None else self.stroke, landed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +83,9 @@ class Latency:
 class Snapshot:
     """All that is known at `taken_at`; `items` are newest first.
 
-    `pictured` holds the items that have a thumbnail. `counts` is by (bin, reason), `strokes` by (actuator, outcome), `levels` the items since a
-    bin was emptied, of bins that are counted. `picture_age_ns` is the age of the
-    newest frame now, None before the first one.
+    `pictured` holds the items that have a thumbnail. `counts` is by bin and by what became of them (see edge/tally.py),
+    `settled` those of them that will not change any more, `strokes` by (actuator, outcome), `levels` the items since a bin
+    was emptied, of bins that are counted. `picture_age_ns` is the age of the newest frame now, None before the first one.
     """
 
     taken_at: int
@@ -86,6 +96,7 @@ class Snapshot:
     items: tuple[RecentItem, ...]
     pictured: frozenset[int]
     counts: Mapping[tuple[str, Reason], int]
+    settled: Mapping[tuple[str, Reason], int]
     labels: Mapping[str, int]
     strokes: Mapping[tuple[str, str], int]
     items_per_min: float
@@ -145,9 +156,13 @@ class _Settled(NamedTuple):
 
 
 class LiveView:
-    """The newest frame, the last items, counters and the state; written by the station, read by the page."""
+    """The newest frame, the last items, counters and the state; written by the station, read by the page.
+
+    `exit_bins` are the bins with an exit sensor, which has to see an item before it counts as sorted.
+    """
 
     def __init__(self, clock: Clock, model: tuple[str, str] = ("", "")) -> None:
+        self.exit_bins: frozenset[str] = frozenset()
         self._clock = clock
         self._started_at = clock.now()
         self._model = model
@@ -164,7 +179,7 @@ class LiveView:
         self._items: dict[int, RecentItem] = {}
         self._pictures: dict[int, Image] = {}
         self._early_strokes: dict[int, str] = {}
-        self._counts: Counter[tuple[str, Reason]] = Counter()
+        self._tally = Tally()
         self._labels: Counter[str] = Counter()
         self._strokes: Counter[tuple[str, str]] = Counter()
         self._decided_at: deque[int] = deque(maxlen=MAX_WAITING)
@@ -244,7 +259,8 @@ class LiveView:
                 model=self._model,
                 items=tuple(reversed(self._items.values())),
                 pictured=frozenset(self._pictures),
-                counts=dict(self._counts),
+                counts=self._tally.counts,
+                settled=dict(self._tally.settled),
                 labels=dict(self._labels),
                 strokes=dict(self._strokes),
                 items_per_min=self._rate(now),
@@ -270,6 +286,7 @@ class LiveView:
             self._mark(self._struck.popleft())
         while self._arrived:
             item_id, arrived = self._arrived.popleft()
+            self._tally.landed(item_id, seen=arrived)
             if item_id in self._items:
                 self._revision += 1
                 self._items[item_id] = replace(self._items[item_id], arrived=arrived, revision=self._revision)
@@ -278,7 +295,10 @@ class LiveView:
 
     def _take_in(self, settled: _Settled) -> None:
         decision = settled.decision
-        self._counts[decision.bin, decision.reason] += 1
+        has_stroke, is_watched = settled.spare_ns is not None, decision.bin in self.exit_bins
+        self._tally.decided(
+            decision.item_id, decision.bin, decision.reason, has_stroke=has_stroke, is_watched=is_watched
+        )
         if decision.label:
             self._labels[decision.label] += 1
         self._decided_at.append(decision.decided_at)
@@ -293,11 +313,13 @@ class LiveView:
             spare_ns=settled.spare_ns,
             stroke=self._early_strokes.pop(decision.item_id, ""),
             revision=self._revision,
+            is_watched=is_watched,
         )
 
     def _mark(self, stroke: Stroke) -> None:
         self._strokes[stroke.actuation.actuator, stroke.outcome] += 1
         for item_id in stroke.actuation.item_ids:
+            self._tally.stroke_ended(item_id, stroke.outcome)
             item = self._items.get(item_id)
             if item is None:
                 self._early_strokes[item_id] = stroke.outcome

@@ -60,13 +60,19 @@ class SensorWatch:
                 log.warning("%s was not fired for item %s: too late, or in the way of another stroke", name, numbers)
             arrivals.give_up(items)
         if health.held:
-            arrivals.give_up()  # what lies on the way may have been cleared by hand
+            for arrival in arrivals.abandon(now):  # what lies on the way may have been cleared by hand
+                self.supervisor.note_arrival(arrival)
             return
         for arrival in arrivals.settle(now):
             self.supervisor.note_arrival(arrival)
         for name in arrivals.jammed():
             health.raise_fault(FaultKind.JAM, now, name)
             arrivals.cleared(name)
+
+    @property
+    def exit_bins(self) -> frozenset[str]:
+        """The bins with an exit sensor."""
+        return frozenset() if self._arrivals is None else self._arrivals.watched
 
     @property
     def _arrivals(self) -> Arrivals | None:
@@ -81,4 +87,5 @@ def watch_sensors(line: Line, supervisor: Supervisor) -> SensorWatch:
     supervisor.stroke_watchers.append(sensors.on_stroke)
     if supervisor.panel is not None:
         supervisor.panel.on_edge = sensors.on_edge
+    supervisor.watch_exits(sensors.exit_bins)
     return sensors

@@ -16,6 +16,7 @@ from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
 from edge.camera.watch import CameraWatch
 from edge.clock import NS_PER_S, ms
+from edge.config import RESIDUAL
 from edge.decide import Policy
 from edge.errors import ActuatorError, CameraClockError, CameraError, CameraStalledError, ClassifierError
 from edge.faults import FaultKind, Step
@@ -76,6 +77,7 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         self.overload = Overload(self.health)
+        self._sent: dict[int, str] = {}  # the bins of items whose strokes are still to come
         self._size: tuple[int, ...] | None = None
         self._turned_at: int | None = None
         self._captured_at: int | None = None
@@ -160,6 +162,7 @@ class Supervisor:
         outcomes = line.step(frame)
         for outcome in outcomes:
             if outcome.actuation is not None:
+                self._sent[outcome.item.item_id] = outcome.decision.bin
                 self.schedule.plan(outcome.actuation)
             if self.journal is not None:
                 self.journal.record(outcome)
@@ -223,7 +226,7 @@ class Supervisor:
         """Take note of a decided item; `invoke_ns` is what an inference takes, as a running mean."""
         now = self.clock.now()
         self.health.item_seen(now)
-        if self.panel is not None:
+        if self.panel is not None and outcome.actuation is None:
             self.panel.levels.note(outcome.decision.bin)
         if all(fault.kind is not FaultKind.CLASSIFIER_FAILED for fault in self.health.faults):
             self.overload.note(outcome, invoke_ns, now)
@@ -240,9 +243,15 @@ class Supervisor:
                 self.health.clear_fault(FaultKind.ACTUATOR_REFUSED, now, stroke.actuation.actuator)
         self._record_strokes(strokes)
 
+    def watch_exits(self, exit_bins: frozenset[str]) -> None:
+        """Have items for these bins count as sorted only when the exit sensor has seen them."""
+        for counting in (self.journal, self.live):
+            if counting is not None:
+                counting.exit_bins = exit_bins
+
     def note_arrival(self, arrival: Arrival) -> None:
         """Take note of what an exit sensor saw, or should have seen."""
-        if arrival.at and self.journal is not None:
+        if self.journal is not None:
             self.journal.record(Landing(arrival.item_id, arrival.bin, arrival.at))
         if self.live is not None:
             self.live.publish_arrival(arrival.item_id, arrival.at > 0)
@@ -253,8 +262,17 @@ class Supervisor:
                 self.journal.record(stroke)
             if self.live is not None:
                 self.live.publish_stroke(stroke)
+            self._note_levels(stroke)
             for watch in self.stroke_watchers:
                 watch(stroke)
+
+    def _note_levels(self, stroke: Stroke) -> None:
+        """Count an item into its bin when its stroke was fired; without a stroke it ran on to residual."""
+        if stroke.outcome == "moved":
+            return
+        for where in [self._sent.pop(item_id, None) for item_id in stroke.actuation.item_ids]:
+            if self.panel is not None and where is not None:
+                self.panel.levels.note(where if stroke.outcome == "fired" else RESIDUAL)
 
     def tell(self, now: int) -> None:
         """Tell the log, the journal, the page and systemd what has changed."""

@@ -22,6 +22,7 @@ from edge.faults import FaultKind
 from edge.health import State
 from edge.live import Latency, LiveView, Snapshot
 from edge.service.machine import MachineState
+from edge.types import Reason
 
 
 def read_disk_free(folder: Path) -> int | None:
@@ -60,16 +61,20 @@ def build_registry(live: LiveView, disk_free: Callable[[], int | None]) -> Colle
 
 
 def _counters(snapshot: Snapshot) -> Iterable[Metric]:
-    items = CounterMetricFamily("sorter_items", "Items decided.", labels=["bin", "reason"])
-    for (where, reason), count in sorted(snapshot.counts.items()):
+    items = CounterMetricFamily("sorter_items", "Items by what became of them.", labels=["bin", "reason"])
+    for (where, reason), count in sorted(snapshot.settled.items()):
         items.add_metric([where, str(reason)], count)
+    under_way = GaugeMetricFamily("sorter_items_under_way", "Items on their way to a bin.", labels=["bin"])
+    for (where, reason), count in sorted(snapshot.counts.items()):
+        if reason is Reason.UNDER_WAY:
+            under_way.add_metric([where], count)
     labels = CounterMetricFamily("sorter_labels", "Items by what the model said.", labels=["label"])
     for label, count in sorted(snapshot.labels.items()):
         labels.add_metric([label], count)
     strokes = CounterMetricFamily("sorter_strokes", "Strokes by what became of them.", labels=["actuator", "outcome"])
     for (actuator, outcome), count in sorted(snapshot.strokes.items()):
         strokes.add_metric([actuator, outcome], count)
-    return [items, labels, strokes]
+    return [items, under_way, labels, strokes]
 
 
 def _latencies(snapshot: Snapshot) -> Iterable[Metric]:

@@ -16,7 +16,7 @@ Image = NDArray[np.uint8]
 
 
 class Reason(StrEnum):
-    """Why an item goes where it goes; everything but SORTED ends in the residual bin."""
+    """Why an item goes where it goes; a decision for anything but SORTED is one for the residual bin."""
 
     SORTED = "sorted"  # sure enough: to the label's own bin
     RESIDUAL_LABEL = "residual-label"  # the label itself belongs to the residual bin
@@ -32,6 +32,10 @@ class Reason(StrEnum):
     BELT_STOPPED = "belt-stopped"
     TOO_LARGE = "too-large"  # larger than the view or the chute
     SLIPPED = "slipped"  # did not move as the belt did
+    # What became of an item that was to be sorted; see edge/tally.py.
+    UNDER_WAY = "under-way"  # neither its stroke nor an exit sensor has told yet
+    NOT_DIVERTED = "not-diverted"  # its stroke was refused, cancelled or failed
+    NOT_SEEN = "not-seen"  # its stroke was fired and the exit sensor of its bin did not see it
 
 
 REASON_TEXT: Final[Mapping[Reason, str]] = {
@@ -49,6 +53,9 @@ REASON_TEXT: Final[Mapping[Reason, str]] = {
     Reason.BELT_STOPPED: "the belt was stopped",
     Reason.TOO_LARGE: "too large for the view or the chute",
     Reason.SLIPPED: "it did not move along with the belt",
+    Reason.UNDER_WAY: "on its way to its bin when last heard of",
+    Reason.NOT_DIVERTED: "its stroke was refused, cancelled or failed",
+    Reason.NOT_SEEN: "its stroke was fired, but the sensor did not see it fall into its bin",
 }
 """For people: completes the sentence 'it went where it went because ...'."""
 
@@ -165,12 +172,12 @@ class Actuation:
 
 @dataclass(frozen=True, slots=True)
 class Stroke:
-    """What really happened to an Actuation; `fired_at` is 0 where it was refused or cancelled."""
+    """What really happened to an Actuation; `fired_at` is 0 where it was not fired."""
 
     actuation: Actuation
     fired_at: int
     released_at: int
-    outcome: str = "fired"  # fired | cancelled | refused | failed
+    outcome: str = "fired"  # fired | moved (another is planned in its place) | cancelled | refused | failed
 
 
 @dataclass(frozen=True, slots=True)

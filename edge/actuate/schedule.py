@@ -91,7 +91,7 @@ class Schedule:
                 return False
             heapq.heapify(left)
             self._planned = left
-            self._ended.append(Stroke(before, 0, 0, "cancelled"))
+            self._ended.append(Stroke(before, 0, 0, "cancelled" if after is None else "moved"))
             if after is not None:
                 self.plan(after)
         self._changed.set()

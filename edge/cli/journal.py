@@ -20,6 +20,7 @@ from edge.errors import ConfigError, JournalError
 from edge.journal.exporting import export_rows
 from edge.journal.reading import EventRecord, ItemRecord, Query, check_journal, count_rows, read_all, read_last
 from edge.output import say
+from edge.tally import IN_NO_BIN
 from edge.terminal import Terminal
 from edge.types import Reason
 
@@ -107,7 +108,7 @@ def stats(
     state_folder: FolderOption = None,
     file: FileOption = None,
 ) -> None:
-    """Count the items of each bin, reason and label."""
+    """Count the items of each bin, of what became of them, and label."""
     path = find_journal(station, state_folder, file)
     counts = count_rows(path, build_query(since, until))
     total = sum(row[3] for row in counts)
@@ -122,8 +123,8 @@ def stats(
         table.add_row(bin_name, reason, label, str(count), f"{count / total:.1%}")
     Terminal().print(table)
     bins = Counter[str]()
-    for bin_name, _, _, count in counts:
-        bins[bin_name or "?"] += count
+    for bin_name, reason, _, count in counts:
+        bins[(reason or "?") if reason in IN_NO_BIN else (bin_name or "?")] += count
     say("  ".join(f"{name} {count}" for name, count in bins.most_common()))
 
 

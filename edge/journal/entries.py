@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from edge.config.station import JournalSettings
 from edge.line import Outcome
+from edge.tally import EXPECTED, NOT_SEEN
 from edge.types import Crop, Event, Image, Reason, Stroke
 
 DOUBTFUL = frozenset({Reason.UNSURE, Reason.NOT_CLASSIFIED, Reason.TOUCHING})
@@ -15,7 +17,7 @@ DOUBTFUL = frozenset({Reason.UNSURE, Reason.NOT_CLASSIFIED, Reason.TOUCHING})
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """An exit sensor saw the item fall into the bin."""
+    """An exit sensor saw the item fall into the bin; `landed_at` is 0 where it should have and did not."""
 
     item_id: int
     bin: str
@@ -44,6 +46,7 @@ class OutcomeRow(NamedTuple):
     position: str | None
     fire_at: int | None
     release_at: int | None
+    landed_in: str | None
 
 
 class StrokeRow(NamedTuple):
@@ -61,11 +64,11 @@ class StrokeRow(NamedTuple):
 
 
 class LandingRow(NamedTuple):
-    """Where an item was seen to land."""
+    """Where an item was seen to land; `landed_at` is None where an exit sensor waited for it in vain."""
 
     item: int
     wall_time: float
-    landed_at: int
+    landed_at: int | None
     landed_in: str
 
 
@@ -84,8 +87,8 @@ class EventRow(NamedTuple):
 Row = OutcomeRow | StrokeRow | LandingRow | EventRow
 
 
-def outcome_row(outcome: Outcome, wall_time: float, bundle: str) -> OutcomeRow:
-    """Return the row of an item; it holds nothing of the frame."""
+def outcome_row(outcome: Outcome, wall_time: float, bundle: str, exit_bins: Container[str] = ()) -> OutcomeRow:
+    """Return the row of an item; it holds nothing of the frame. `exit_bins` are those with an exit sensor."""
     item, decision, stroke = outcome.item, outcome.decision, outcome.actuation
     return OutcomeRow(
         item=item.item_id,
@@ -104,7 +107,14 @@ def outcome_row(outcome: Outcome, wall_time: float, bundle: str) -> OutcomeRow:
         position=stroke.position if stroke else None,
         fire_at=stroke.fire_at if stroke else None,
         release_at=stroke.release_at if stroke else None,
+        landed_in=EXPECTED if stroke and decision.bin in exit_bins else None,
     )
+
+
+def landing_row(landing: Landing, wall_time: float) -> LandingRow:
+    """Return the row of what an exit sensor saw."""
+    seen = landing.landed_at > 0
+    return LandingRow(landing.item_id, wall_time, landing.landed_at or None, landing.bin if seen else NOT_SEEN)
 
 
 def stroke_rows(stroke: Stroke, wall_time: float) -> list[StrokeRow]:

@@ -13,12 +13,18 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 from edge.errors import JournalError
 from edge.journal import schema
 from edge.journal.disk_errors import is_damage
+from edge.tally import what_happened
+from edge.types import Reason
 
 ROWS_AT_ONCE = 2_000  # one short transaction each: a reader that takes its time must not keep the log growing
 
 
 class ItemRecord(NamedTuple):
-    """One item as it is shown and exported; instants are nanoseconds since that boot, None where there was none."""
+    """One item as it is shown and exported; instants are nanoseconds since that boot, None where there was none.
+
+    `bin` is the one that it was meant for, `reason` what became of it (see edge/tally.py), `landed_in` what an exit sensor
+    saw: the bin, or that it did not come, or nothing yet.
+    """
 
     row: int
     time: str
@@ -62,13 +68,23 @@ class EventRecord(NamedTuple):
 
 
 Record = TypeVar("Record", bound=ItemRecord | EventRecord)
+# Damaged text can not always be decoded, and a function is given none of it then: so as bytes.
+HAPPENED = (
+    "happened(CAST(t.reason AS BLOB), CAST(t.actuator AS BLOB), CAST(t.outcome AS BLOB), CAST(t.landed_in AS BLOB))"
+)
 SET_ASIDE = "The sorter sets it aside and begins a new one at its next start"
 _RUN = "LEFT JOIN runs r ON r.run = t.run"
 TABLES: dict[type[Any], str] = {
     ItemRecord: f"items t {_RUN} LEFT JOIN bundles b ON b.bundle = t.bundle",
     EventRecord: f"events t {_RUN}",
 }
-ELSEWHERE = {"time": "t.wall_time", "run_id": "r.run_id", "boot_id": "r.boot_id", "bundle": "b.digest"}
+ELSEWHERE = {
+    "time": "t.wall_time",
+    "run_id": "r.run_id",
+    "boot_id": "r.boot_id",
+    "bundle": "b.digest",
+    "reason": HAPPENED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +104,7 @@ class Query:
             "t.wall_time < ?": self.until,
             "t.bin = ?": self.bin,
             "t.label = ?": self.label,
-            "t.reason = ?": self.reason,
+            f"{HAPPENED} = ?": self.reason,
         }
         given = {term: value for term, value in terms.items() if value is not None}
         return " AND ".join(["1", *given]), list(given.values())
@@ -107,6 +123,7 @@ def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise JournalError(_explain(path, error)) from None
     try:
         connection.text_factory = _lenient_text
+        connection.create_function("happened", 4, _happened, deterministic=True)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, schema.MOST_BYTES)
         _check_version(path, connection)
         yield connection
@@ -129,6 +146,15 @@ def _address(path: Path) -> str:
 
 def _lenient_text(content: bytes) -> str:
     return content.decode(errors="replace")
+
+
+def _happened(reason: bytes | None, *row: bytes | None) -> str | None:
+    """Return what became of an item, from the columns reason, actuator, outcome and landed_in of its row."""
+    actuator, outcome, landed = (None if cell is None else _lenient_text(cell) for cell in row)
+    text = None if reason is None else _lenient_text(reason)
+    if text not in set(Reason):
+        return text
+    return what_happened(Reason(text), None if actuator is None else outcome or "", landed).value
 
 
 def _check_version(path: Path, connection: sqlite3.Connection) -> None:
@@ -187,7 +213,7 @@ def check_journal(path: Path) -> list[str]:
 
 
 def count_rows(path: Path, query: Query) -> list[tuple[str | None, str | None, str | None, int]]:
-    """Return (bin, reason, label, number of items) for every combination that occurs.
+    """Return (bin, what happened, label, number of items) for every combination that occurs.
 
     Raises:
         JournalError: the journal is missing, damaged, too new or can't be read.
@@ -195,7 +221,9 @@ def count_rows(path: Path, query: Query) -> list[tuple[str | None, str | None, s
     where, parameters = query.where()
     with open_for_reading(path) as connection:
         return connection.execute(
-            f"SELECT t.bin, t.reason, t.label, count(*) FROM items t WHERE {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            f"SELECT bin, {HAPPENED} AS became, label, sum(n) FROM ("
+            "SELECT bin, reason, actuator, outcome, landed_in, label, count(*) AS n FROM items t "
+            f"WHERE {where} GROUP BY 1, 2, 3, 4, 5, 6) t GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
             parameters,
         ).fetchall()
 

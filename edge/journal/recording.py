@@ -15,7 +15,7 @@ from edge.faults import FaultKind
 from edge.interfaces import Clock
 from edge.journal.backlog import Backlog, BacklogCounts
 from edge.journal.disk_errors import NO_ERROR, REFUSALS, DiskError, explain
-from edge.journal.entries import Entry, Landing, LandingRow, event_row, outcome_row, stroke_rows, wanted_picture
+from edge.journal.entries import Entry, Landing, event_row, landing_row, outcome_row, stroke_rows, wanted_picture
 from edge.journal.storing import Storage
 from edge.line import Outcome
 from edge.types import Event, Stroke
@@ -41,7 +41,7 @@ class Counts(BacklogCounts):
 class Journal:
     """A bounded queue before a file: any thread records, one thread at a time stores.
 
-    `bundle` is the digest written with every item; `turned_at` the instant at which storing was last
+    `bundle` is the digest written with every item, `exit_bins` are the bins with an exit sensor; `turned_at` the instant at which storing was last
     tried to the end; `on_event` is told what the journal records about itself, by the storing thread.
     The file is opened by the first `store_pending`, not here: starting never waits for the disk either.
     """
@@ -49,6 +49,7 @@ class Journal:
     def __init__(self, storage: Storage, settings: JournalSettings, clock: Clock, claim: int | None = None) -> None:
         self.settings = settings
         self.bundle = ""
+        self.exit_bins: frozenset[str] = frozenset()
         self.turned_at = clock.now()
         self.on_event: Callable[[Event], None] = lambda event: None
         self.backlog = Backlog()
@@ -75,12 +76,12 @@ class Journal:
         wall_time = self._clock.wall_time()
         if isinstance(entry, Outcome):
             picture = wanted_picture(entry, self.settings)
-            self.backlog.add(outcome_row(entry, wall_time, self.bundle), picture)
+            self.backlog.add(outcome_row(entry, wall_time, self.bundle, self.exit_bins), picture)
         elif isinstance(entry, Stroke):
             for row in stroke_rows(entry, wall_time):
                 self.backlog.add(row)
         elif isinstance(entry, Landing):
-            self.backlog.add(LandingRow(entry.item_id, wall_time, entry.landed_at, entry.bin))
+            self.backlog.add(landing_row(entry, wall_time))
         else:
             self.backlog.add(event_row(entry, next(self._event_numbers), wall_time))
 

@@ -46,14 +46,15 @@ TABLES = """
 # and each writes only its own columns.
 UPSERT_OUTCOME = """
     INSERT INTO items (run, row, picture, item, wall_time, crossed_at, decided_at, frame_age_ns, lane, label, score,
-        margin, bin, reason, bundle, actuator, position, fire_at, release_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT bundle FROM bundles WHERE digest = ?), ?, ?, ?, ?)
+        margin, bin, reason, bundle, actuator, position, fire_at, release_at, landed_in)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT bundle FROM bundles WHERE digest = ?), ?, ?, ?, ?, ?)
     ON CONFLICT (row) DO UPDATE SET picture = excluded.picture, wall_time = excluded.wall_time,
         crossed_at = excluded.crossed_at, decided_at = excluded.decided_at, frame_age_ns = excluded.frame_age_ns,
         lane = excluded.lane, label = excluded.label, score = excluded.score, margin = excluded.margin,
         bin = excluded.bin, reason = excluded.reason, bundle = excluded.bundle,
         actuator = coalesce(actuator, excluded.actuator), position = coalesce(position, excluded.position),
-        fire_at = coalesce(fire_at, excluded.fire_at), release_at = coalesce(release_at, excluded.release_at)
+        fire_at = coalesce(fire_at, excluded.fire_at), release_at = coalesce(release_at, excluded.release_at),
+        landed_in = coalesce(landed_in, excluded.landed_in)
 """
 UPSERT_STROKE = """
     INSERT INTO items (run, row, item, wall_time, actuator, position, fire_at, release_at, fired_at, released_at, outcome)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge.actuate.schedule import Schedule
 from edge.camera.simulated import SimulatedCamera
@@ -20,7 +20,8 @@ from edge.simulate.score import Record
 from edge.simulate.troubles import SimulatedBugError, machine_state
 from edge.simulate.world import World
 from edge.supervise import Supervisor
-from edge.types import Frame
+from edge.tally import what_happened
+from edge.types import Frame, Stroke
 
 _NEVER = 1 << 62
 _BLOCKED = (Disturbance.JOURNAL_SLOW, Disturbance.JOURNAL_BLOCKED)
@@ -63,6 +64,8 @@ class VirtualRun:
 
     def __post_init__(self) -> None:
         self._machine = Machine(self.rig.clock)
+        self._strokes: dict[int, str] = {}
+        self.rig.supervisor.stroke_watchers.append(self._note_stroke)
         self.rig.supervisor.actions = self.actions()
         self.rig.line.on_failure = self.rig.supervisor.classifier_failed
 
@@ -75,8 +78,17 @@ class VirtualRun:
         self._run_until(clock.now() + round(drain_s * NS_PER_S))
         self._end_camera()
         self.rig.supervisor.make_safe()
+        self.records = [self._as_it_ended(record) for record in self.records]
         if self.rig.journal is not None:
             self.rig.journal.close()
+
+    def _note_stroke(self, stroke: Stroke) -> None:
+        self._strokes.update(dict.fromkeys(stroke.actuation.item_ids, stroke.outcome))
+
+    def _as_it_ended(self, record: Record) -> Record:
+        """Return what became of the item in the place of why it was decided so."""
+        stroke = None if record.fire_at is None else self._strokes.get(record.item_id, "")
+        return replace(record, reason=what_happened(record.reason, stroke, None))
 
     def spend(self, duration_ns: int) -> None:
         """Let time pass for the vision thread while everything else goes on."""

@@ -40,11 +40,11 @@ class Arrivals:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._watched = {where.name for where in self.station.bins if where.exit_pin is not None}
+        self.watched = frozenset(where.name for where in self.station.bins if where.exit_pin is not None)
 
     def expect(self, decision: Decision, actuation: Actuation | None) -> None:
         """Wait for an item whose stroke was planned; residual items and bins without a sensor are not waited for."""
-        if actuation is None or decision.bin == RESIDUAL or decision.bin not in self._watched:
+        if actuation is None or decision.bin == RESIDUAL or decision.bin not in self.watched:
             return
         with self._lock:
             waiting = self._expected[decision.bin]
@@ -58,12 +58,18 @@ class Arrivals:
             for name, waiting in self._expected.items():
                 self._expected[name] = deque((item_id, begin, end + span) for item_id, begin, end in waiting)
 
-    def give_up(self, item_ids: tuple[int, ...] | None = None) -> None:
-        """Expect these items no longer, as their stroke was cancelled or refused; without a list, none at all."""
+    def give_up(self, item_ids: tuple[int, ...]) -> None:
+        """Expect these items no longer, as their stroke was cancelled or refused."""
         with self._lock:
             for name, waiting in self._expected.items():
-                kept = [] if item_ids is None else [entry for entry in waiting if entry[0] not in item_ids]
-                self._expected[name] = deque(kept)
+                self._expected[name] = deque(entry for entry in waiting if entry[0] not in item_ids)
+
+    def abandon(self, now: int) -> list[Arrival]:
+        """Expect nothing any longer; return what was fired and has not come, which counts towards no jam."""
+        with self._lock:
+            fired = [(name, entry) for name, waiting in self._expected.items() for entry in waiting if entry[1] <= now]
+            self._expected.clear()
+        return [Arrival(item_id, name, 0) for name, (item_id, _, _) in fired]
 
     def passed(self, bin_name: str, at: int) -> None:
         """Take notice that something fell into a bin."""

@@ -10,6 +10,7 @@ from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config import Station
 from edge.interfaces import Sighting
 from edge.live import RecentItem, Snapshot
+from edge.tally import IN_NO_BIN
 from edge.types import REASON_TEXT, Reason
 from edge.web.pictures import BeltPicture
 from edge.web.words import ARRIVED_TEXT, STATE_TEXT, STROKE_TEXT
@@ -74,8 +75,8 @@ def _describe_item(item: RecentItem, snapshot: Snapshot) -> dict[str, Any]:
         "score": _rounded(decision.score, 4) if decision.label else None,
         "margin": _rounded(decision.margin, 4) if decision.label else None,
         "bin": decision.bin,
-        "reason": str(decision.reason),
-        "text": REASON_TEXT[decision.reason],
+        "reason": str(item.reason),
+        "text": REASON_TEXT[item.reason],
         "age_s": _rounded((snapshot.taken_at - decision.decided_at) / NS_PER_S),
         "deciding_ms": _in_ms(decision.decided_at - item.crossed_at),
         "spare_ms": _in_ms(item.spare_ns),
@@ -117,8 +118,8 @@ def _describe_box(sighting: Sighting, item: RecentItem | None) -> dict[str, Any]
 
 def _describe_bins(snapshot: Snapshot, station: Station) -> list[dict[str, Any]]:
     counts: Counter[str] = Counter()
-    for (name, _), count in snapshot.counts.items():
-        counts[name] += count
+    for (name, reason), count in snapshot.counts.items():
+        counts[name] += count if reason not in IN_NO_BIN else 0
     return [
         {
             "name": where.name,

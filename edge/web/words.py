@@ -28,6 +28,7 @@ STATE_TEXT: Final[Mapping[State, StateText]] = {
 
 STROKE_TEXT: Final[Mapping[str, str]] = {
     "": "on its way",
+    "moved": "on its way",
     "fired": "diverted",
     "cancelled": "stroke cancelled",
     "refused": "not diverted: the stroke came too late or in the way of another",

@@ -57,8 +57,15 @@ def test_nothing_has_happened_yet(live: LiveView) -> None:
 def test_counts_by_bin_reason_and_label(live: LiveView, clock: VirtualClock) -> None:
     for item_id, reason in enumerate((Reason.SORTED, Reason.SORTED, Reason.LATE), start=1):
         live.publish_outcome(make_outcome(clock, item_id, reason))
+    assert live.snapshot().counts == {("glass", Reason.UNDER_WAY): 2, ("residual", Reason.LATE): 1}
+    for item_id, became in enumerate(("fired", "refused"), start=1):
+        live.publish_stroke(Stroke(Actuation("flap", 1, 2, (item_id,)), 0, 0, became))
     snapshot = live.snapshot()
-    assert snapshot.counts == {("glass", Reason.SORTED): 2, ("residual", Reason.LATE): 1}
+    assert snapshot.counts == {
+        ("glass", Reason.SORTED): 1,
+        ("glass", Reason.NOT_DIVERTED): 1,
+        ("residual", Reason.LATE): 1,
+    }
     assert snapshot.labels == {"glass": 3}
     assert [item.decision.item_id for item in snapshot.items] == [3, 2, 1]
 

@@ -6,6 +6,7 @@ const BELT_PAUSE_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1
 const SILENCE_MS = 4000; // the station tells every second; after this much silence nothing here can be trusted
 const CARDS = 12;
 const BIN_COLOURS = 8;
+const TOLD_BY_STROKE = ["sorted", "under-way", "not-diverted", "not-seen"]; // what became of the stroke is shown beside
 const SIGNS = { good: "✓", calm: "…", warn: "!", bad: "✕", off: "■", lost: "?" };
 
 const byId = (id) => document.getElementById(id);
@@ -128,7 +129,7 @@ function fillCard(card, item) {
   label.append(" ", make("small", "", percent(item.score)));
   const text = make("div", "text");
   text.append(label, make("p", "to", "→ " + item.bin));
-  if (item.reason !== "sorted") text.append(make("p", "because", sentence(item.text)));
+  if (!TOLD_BY_STROKE.includes(item.reason)) text.append(make("p", "because", sentence(item.text)));
   const when = make("p", "when");
   when.dataset.stroke = item.stroke_text;
   text.append(when);
