@@ -5,7 +5,7 @@ BIN := .venv/bin
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench model tools clean
+.PHONY: help run test lint bench model digests tools clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -34,6 +34,10 @@ bench: .venv/.test ## run the benchmarks
 model: .venv/.test ## train, quantize and measure the shipped model anew from the photo sets in $(DATA)
 	$(BIN)/sorter train waste --data $(DATA) --run runs/waste
 	$(BIN)/sorter convert runs/waste --data $(DATA) --out edge/model --version 1.2 --purity 0.95
+	$(MAKE) digests
+
+digests: ## have stations take the models of edge/model without a signature: their digests are added to the list
+	cd edge/model && sha256sum *.sorter | sort -u -o digests.txt - digests.txt
 
 tools: ## install the Debian packages that the tests drive (asks for root only when one is missing)
 	@tests/install-tools

@@ -28,6 +28,7 @@ from edge.clock import SystemClock  # noqa: E402
 from edge.config import Station, load_station  # noqa: E402
 from edge.store.install import Device, prove  # noqa: E402
 from edge.store.models import ModelStore  # noqa: E402
+from edge.store.trust import Trust  # noqa: E402
 from edge.types import Reason  # noqa: E402
 from edge.wiring import build_runtime  # noqa: E402
 
@@ -60,7 +61,7 @@ def install_two(station: Station) -> list[str]:
     shipped = open_shipped_bundle()
     members = {name: content for name, content in shipped.members.items() if name not in ("manifest.json", "signature")}
     store = ModelStore(station.state_folder / "models")
-    device = Device(store, station, (), SystemClock())
+    device = Device(store, station, Trust(allow_unsigned=True), SystemClock())
     digests = []
     for version in ("99.0", "99.1"):
         content = pack_bundle(shipped.manifest.model_copy(update={"version": version}), members)

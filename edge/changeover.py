@@ -23,6 +23,7 @@ from edge.store.install import check_station, wall_instant
 from edge.store.models import ModelStore
 from edge.store.probation import Probation, Tally, Verdict
 from edge.store.records import Generation
+from edge.store.select import open_store
 from edge.store.shadow import Shadow, shadow_folder
 from edge.store.timed import TimedClassifier
 from edge.store.watch import Watch
@@ -279,4 +280,4 @@ def build_changeover(station: Station, clock: Clock) -> Changeover | None:
     if station.inference.bundle is not None:
         return None
     boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-    return Changeover(ModelStore(station.state_folder / "models"), station, clock, boot)
+    return Changeover(open_store(station), station, clock, boot)

@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from edge.bundle.archive import Bundle, open_bundle
+from edge.bundle.archive import Bundle
 from edge.bundle.golden import prove_golden
 from edge.calibrate.apply import apply_calibration, stale_steps
 from edge.calibrate.files import load_calibration
 from edge.calibrate.record import Calibration
-from edge.classify import shipped_bundle_path
 from edge.config import Station, load_station
 from edge.config.station import Bin
 from edge.errors import BundleError, CalibrationError, ConfigError, SetupError, SorterError, StoreError
 from edge.interfaces import Clock
 from edge.store.install import check_station as check_labels
-from edge.store.models import ModelStore
+from edge.store.select import open_station_bundle
 
 LIVE_CAMERAS = ("picamera2", "v4l2")
 # What a live picture's age is taken for: exposure, readout and processing at 30 frames/s, with reserve.
@@ -255,23 +254,9 @@ def _calibrated(report: Report, station: Station, calibration: Calibration) -> S
         return station
 
 
-def find_bundle(station: Station) -> Path:
-    """Return the bundle that a station uses: the one its file names, else the store's active one, else the shipped one.
-
-    Raises:
-        BundleError: there is none.
-        StoreError: the store is damaged.
-    """
-    if station.inference.bundle is not None:
-        return station.inference.bundle
-    store = ModelStore(station.state_folder / "models")
-    active = store.active()
-    return shipped_bundle_path() if active is None else store.bundle_path(active.current)
-
-
 def _check_bundle(report: Report, station: Station, clock: Clock) -> None:
     try:
-        report.bundle = bundle = open_bundle(find_bundle(station))
+        report.bundle = bundle = open_station_bundle(station)
     except (BundleError, StoreError) as error:
         report.add("model", error)
         return

@@ -114,14 +114,14 @@ class Doctor:
         return Finding("numpy, opencv", "ok", f"NumPy {answer.values['numpy']}, OpenCV {answer.values['opencv']}")
 
     def runtime(self) -> Finding:
-        from edge.check import find_bundle
-        from edge.classify import shipped_bundle_path
+        from edge.classify import open_shipped_bundle
+        from edge.store.select import open_station_bundle
 
         try:
-            bundle = shipped_bundle_path() if self.station is None else find_bundle(self.station)
+            bundle = open_shipped_bundle() if self.station is None else open_station_bundle(self.station)
         except SorterError as error:
             return Finding("model", "fail", str(error), "pip install --force-reinstall edge-sorter")
-        answer = self.ask("runtime", str(bundle))
+        answer = self.ask("runtime", bundle.source)
         if "SIGILL" in answer.error:
             mend = "pip install 'edge-sorter[tflite-runtime]', and set inference.runtime = \"tflite-runtime\""
             return Finding("model", "fail", f"the runtime was built for a newer processor ({answer.error})", mend)

@@ -15,7 +15,7 @@ from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
 from edge.bin_levels import BinLevels, counted_bins
 from edge.bundle.apart import open_apart
-from edge.bundle.archive import Bundle, open_bundle
+from edge.bundle.archive import Bundle
 from edge.calibrate.apply import apply_calibration, check_camera
 from edge.calibrate.record import Calibration
 from edge.calibrate.salvage import load_or_set_aside
@@ -24,7 +24,7 @@ from edge.calibrate.thresholds import fitted
 from edge.camera import open_camera
 from edge.camera.watch import CameraWatch
 from edge.changeover import Changeover, Serving, build_changeover
-from edge.classify import BundleClassifier, shipped_bundle_path
+from edge.classify import BundleClassifier
 from edge.clock import SystemClock, ms
 from edge.config import Station
 from edge.decide import Policy
@@ -46,7 +46,7 @@ from edge.service.latch import EstopLatch
 from edge.service.machine import Machine
 from edge.service.notify import Notifier
 from edge.signs import Limits
-from edge.store.models import ModelStore
+from edge.store.select import open_station_bundle
 from edge.store.timed import TimedClassifier
 from edge.transport import Chute, build_belt, build_transport
 from edge.transport.conveyor import Conveyor
@@ -82,15 +82,6 @@ def _thresholds(station: Station, models_own: Mapping[str, float]) -> Mapping[st
     """Return the least score of each label: the model's own, or the station's one for all."""
     wanted = station.deciding.min_score
     return models_own if wanted is None else dict.fromkeys(models_own, wanted)
-
-
-def find_bundle(station: Station) -> Path:
-    """Return the bundle that a station uses: the one its file names, else the store's active one, else the shipped one."""
-    if station.inference.bundle is not None:
-        return station.inference.bundle
-    store = ModelStore(station.state_folder / "models")
-    active = store.active()
-    return shipped_bundle_path() if active is None else store.bundle_path(active.current)
 
 
 def check_labels(station: Station, bundle: Bundle) -> None:
@@ -302,7 +293,7 @@ def _fit(calibration: Calibration | None, bundle: Bundle) -> Bundle:
 
 def _open_named(station: Station, clock: Clock, calibration: Calibration | None) -> Serving:
     """Open the bundle that the station file names."""
-    return _open_bundle(_fit(calibration, open_bundle(find_bundle(station))), station, clock)
+    return _open_bundle(_fit(calibration, open_station_bundle(station)), station, clock)
 
 
 def _open_bundle(bundle: Bundle, station: Station, clock: Clock) -> Serving:

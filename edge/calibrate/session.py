@@ -10,7 +10,6 @@ from typing import Any
 
 import cv2
 
-from edge.bundle.archive import open_bundle
 from edge.calibrate.apply import apply_calibration, step_digest, without_stale
 from edge.calibrate.background import measure_background
 from edge.calibrate.belt import measure_belt
@@ -31,8 +30,8 @@ from edge.clock import VirtualClock
 from edge.config import Station
 from edge.durable import write_atomically
 from edge.errors import CalibrationError
+from edge.store.select import open_station_bundle
 from edge.types import Image
-from edge.wiring import find_bundle
 
 # Items to verify with where no number was given.
 SIMULATED_ITEMS, REAL_ITEMS = 40, 12
@@ -154,7 +153,7 @@ class Session:
 
     def _thresholds(self, stamp: str) -> Outcome:
         station, person, wishes = self.written, self.person, self.wishes
-        bundle = open_bundle(find_bundle(station))
+        bundle = open_station_bundle(station)
         photos = wishes.photos
         if photos is None:
             labels = wanted_labels(station, bundle, wishes.labels)
@@ -163,7 +162,7 @@ class Session:
         return measure_thresholds(station, person, step_digest(station, "thresholds"), bundle, photos, wishes.purity)
 
     def _verify(self) -> Outcome:
-        bundle = open_bundle(find_bundle(self.written))
+        bundle = open_station_bundle(self.written)
         bench, person, digest = self.bench, self.person, step_digest(self.written, "verify")
         if isinstance(bench.clock, VirtualClock):
             items = self.wishes.items or SIMULATED_ITEMS

@@ -52,7 +52,7 @@ def show(model: ModelName, station: StationOption = DEFAULT_STATION, as_json: As
     """Show one model: what it is, where it comes from, what was proven of it."""
     device = open_device(station)
     evidence = device.store.find(model)
-    manifest = device.store.open(evidence.digest).manifest
+    manifest = device.store.read(evidence.digest).manifest
     answer = {
         "state": _state(evidence, device.store.active()),
         "evidence": evidence.model_dump(),

@@ -130,9 +130,10 @@ def _sweep(station: Station, conditions: Conditions, seconds: float, as_json: bo
 
 def _open_bundle(station: Station, path: Path | None) -> Bundle:
     from edge.bundle.archive import open_bundle
-    from edge.wiring import check_labels, find_bundle
+    from edge.store.select import open_station_bundle
+    from edge.wiring import check_labels
 
-    bundle = open_bundle(path or find_bundle(station))
+    bundle = open_station_bundle(station) if path is None else open_bundle(path)
     check_labels(station, bundle)
     return bundle
 

@@ -77,7 +77,15 @@ class Inference(Settings):
     threads: int = Field(default=1, ge=1, le=8, description="inference threads")
     max_crops: int = Field(default=3, ge=1, le=10, description="pictures of one item that are looked at, at most")
     max_invoke_ms: float | None = Field(default=None, gt=0, description="a model slower than this is not activated, ms")
-    allow_unsigned: bool = Field(default=False, description="install bundles without a signature by a trusted key")
+    allow_unsigned: bool = Field(default=False, description="use bundles without a signature by a trusted key")
+    keys: Path = Field(default=Path("keys"), description="folder of trusted keys, *.pub; relative to the station file")
+
+
+class ReceiveSettings(Settings):
+    """What whoever may push a model over SSH may ask for besides."""
+
+    allow_downgrade: bool = Field(default=False, description="a pushed model may be older than the current one")
+    allow_no_probation: bool = Field(default=False, description="a pushed model may go to work without probation")
 
 
 class Deciding(Settings):
@@ -153,6 +161,7 @@ class Station(Settings):
     belt: Belt | None = None
     sensing: Sensing = Sensing()
     inference: Inference = Inference()
+    receive: ReceiveSettings = ReceiveSettings()
     probation: ProbationSettings = ProbationSettings()
     deciding: Deciding = Deciding()
     bins: tuple[Bin, ...] = Field(min_length=1)

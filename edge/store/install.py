@@ -10,18 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from packaging.version import InvalidVersion
 
 from edge.bundle.archive import Bundle, bundle_bytes
 from edge.bundle.manifest import version_order
-from edge.bundle.signature import load_public_keys, verify_manifest
 from edge.clock import SystemClock
 from edge.config import RESIDUAL, Station, load_station
 from edge.errors import BundleError, StoreError
 from edge.store.models import ModelStore
 from edge.store.quick import check_room
 from edge.store.records import Evidence, Generation
+from edge.store.select import open_store
+from edge.store.trust import Trust, trust_of
 
 # Whoever only receives a model does not need NumPy yet.
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Device:
 
     store: ModelStore
     station: Station
-    trusted: tuple[Ed25519PublicKey, ...]
+    trust: Trust
     clock: Clock
     free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
     client: int | None = None
@@ -49,7 +49,7 @@ def prove(bundle: Bundle, device: Device, allow_downgrade: bool = False) -> Evid
         BundleError: the signature, the labels, the thresholds, the version, the outputs or the time don't fit.
         StoreError: there is not enough room.
     """
-    signer = check_signer(bundle, device)
+    signer = device.trust.signer(bundle)
     check_station(bundle, device.station)
     if not allow_downgrade:
         check_version(bundle.manifest.name, bundle.manifest.version, bundle.digest, device.store)
@@ -59,14 +59,15 @@ def prove(bundle: Bundle, device: Device, allow_downgrade: bool = False) -> Evid
 
 
 def open_device(station_file: Path, keys: Path | None = None) -> Device:
-    """This machine's store, station and trusted keys; the keys lie in `keys` beside the station file.
+    """This machine's store, station and trusted keys; `keys` takes the place of the folder that the station file names.
 
     Raises:
         ConfigError: the station file or a key is wrong.
     """
     station = load_station(station_file)
-    trusted = load_public_keys(keys or station_file.resolve().parent / "keys")
-    return Device(ModelStore(station.state_folder / "models"), station, trusted, SystemClock())
+    if keys is not None:
+        station = station.model_copy(update={"inference": station.inference.model_copy(update={"keys": keys})})
+    return Device(open_store(station), station, trust_of(station), SystemClock())
 
 
 def activate(device: Device, digest: str, why: str, probation: bool = True, bundle: Bundle | None = None) -> Generation:
@@ -82,7 +83,6 @@ def activate(device: Device, digest: str, why: str, probation: bool = True, bund
         )
     if bundle is None:
         bundle = device.store.open(digest)
-        check_signer(bundle, device)
         check_station(bundle, device.station)
     if not device.store.history():
         _seed(device)
@@ -129,20 +129,6 @@ def _measure(bundle: Bundle, device: Device, signer: str | None) -> Evidence:
         runtime=f"{result.runtime} {result.runtime_version}",
         installed=wall_instant(device.clock),
     )
-
-
-def check_signer(bundle: Bundle, device: Device) -> str | None:
-    """The fingerprint of the trusted key that signed it; None where unsigned is allowed and it is unsigned."""
-    if bundle.signature is None:
-        if device.station.inference.allow_unsigned:
-            return None
-        raise BundleError(
-            f"{bundle.source}: expected a signed bundle, got an unsigned one: sign it with 'sorter key sign', "
-            "or set inference.allow_unsigned = true in the station file"
-        )
-    if device.station.inference.allow_unsigned and not device.trusted:
-        return None
-    return verify_manifest(bundle.manifest_bytes, bundle.signature, device.trusted, bundle.source)
 
 
 def check_station(bundle: Bundle, station: Station) -> None:

@@ -30,6 +30,7 @@ from edge.durable import FileCalls, sync_folder, write_atomically
 from edge.errors import BundleError, StoreError
 from edge.store.quick import has_digest, make_shared_folder
 from edge.store.records import Evidence, Generation, find_model
+from edge.store.trust import Accept
 
 BUNDLE = "bundle.sorter"
 EVIDENCE = "evidence.json"
@@ -46,11 +47,15 @@ class StoreCalls(FileCalls, Protocol):
 
 
 class ModelStore:
-    """A store folder; any number of processes may use it at once."""
+    """A store folder; any number of processes may use it at once.
 
-    def __init__(self, folder: Path, calls: StoreCalls = os) -> None:
+    `accept` raises BundleError for a model that `open` must not give out: see `edge.store.select.open_store`.
+    """
+
+    def __init__(self, folder: Path, calls: StoreCalls = os, accept: Accept = lambda bundle: None) -> None:
         self.folder = folder
         self._calls = calls
+        self._accept = accept
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -74,7 +79,17 @@ class ModelStore:
         return self.folder / "models" / digest / BUNDLE
 
     def open(self, digest: str) -> Bundle:
-        """Read a model and verify it against its own name.
+        """Read a model that is to be used: verified against its own name, and made by somebody who is trusted.
+
+        Raises:
+            BundleError: it is damaged, not what its folder's name says, or nobody's who is trusted.
+        """
+        bundle = self.read(digest)
+        self._accept(bundle)
+        return bundle
+
+    def read(self, digest: str) -> Bundle:
+        """Read a model to look at it, whoever made it; verified against its own name.
 
         Raises:
             BundleError: it is damaged, or not what its folder's name says.

@@ -41,6 +41,7 @@ _NEEDED_LATER = (
 )
 if TYPE_CHECKING:
     from edge.bundle.archive import Bundle
+    from edge.config import Station
     from edge.interfaces import Clock
     from edge.store.install import Device
     from edge.store.records import Evidence, Generation
@@ -131,6 +132,8 @@ class _Session:
         if current is not None:
             self.say(event="done", already=True, **current)
             return
+        if request.allow_downgrade or not request.probation:
+            _check_wishes(request, self._place.open_device().station)
         incoming = self._place.store / "incoming"
         try:
             self._place.store.parent.mkdir(parents=True, exist_ok=True)
@@ -234,6 +237,24 @@ class _Session:
         device.store.add(part, evidence)
         part.unlink()
         return evidence, bundle, proving_ms
+
+
+def _check_wishes(request: Push, station: Station) -> None:
+    """Refuse what the station file leaves to those who are at the machine: a stolen SSH key is no key to the past.
+
+    Raises:
+        StoreError: naming the setting.
+    """
+    settings = station.receive
+    for asked, allowed, what, key in (
+        (request.allow_downgrade, settings.allow_downgrade, "older model", "allow_downgrade"),
+        (not request.probation, settings.allow_no_probation, "model without probation", "allow_no_probation"),
+    ):
+        if asked and not allowed:
+            raise StoreError(
+                f"station {station.name!r} takes no {what} over SSH: push without that option, "
+                f"or set receive.{key} = true in the station file there"
+            )
 
 
 def _widen(reader: FileIO) -> None:

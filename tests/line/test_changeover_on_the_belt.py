@@ -20,6 +20,7 @@ from edge.simulate.score import Record
 from edge.simulate.variant import Changes, simulated_variant
 from edge.store.install import Device, activate, prove
 from edge.store.models import ModelStore
+from edge.store.trust import Trust
 from edge.types import Crop, Event, Frame, Prediction, Reason
 
 DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"
@@ -50,7 +51,7 @@ class ChangingRun:
         self.run: VirtualRun = build_virtual_run(station, Conditions())
         self.signed: list[str] = []
         self.events: list[Event] = []
-        self._device = Device(store, station, (), self.run.rig.clock)
+        self._device = Device(store, station, Trust(allow_unsigned=True), self.run.rig.clock)
         self._digests = list(digests)
         self._changes = Changeover(
             store, station, self.run.rig.clock, "boot", put_to_work=self._put_to_work, tell=self.events.append
@@ -85,7 +86,7 @@ def station(tmp_path: Path) -> Station:
 def install_two(station: Station, store: ModelStore, run: VirtualRun) -> list[str]:
     shipped = open_shipped_bundle()
     members = {name: content for name, content in shipped.members.items() if name not in ("manifest.json", "signature")}
-    device, digests = Device(store, station, (), run.rig.clock), []
+    device, digests = Device(store, station, Trust(allow_unsigned=True), run.rig.clock), []
     for version in ("99.0", "99.1"):
         content = pack_bundle(shipped.manifest.model_copy(update={"version": version}), members)
         bundle = read_bundle(content, version)

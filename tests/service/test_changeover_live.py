@@ -18,6 +18,7 @@ from edge.clock import SystemClock
 from edge.config import load_station
 from edge.store.install import Device, activate, prove
 from edge.store.models import ModelStore
+from edge.store.trust import Trust
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,7 +31,7 @@ def device(tmp_path: Path) -> Device:
     settings = "\n[inference]\nallow_unsigned = true\n[page]\nenabled = false\n[journal]\nbatch_ms = 50\n"
     (tmp_path / "station.toml").write_text(f'state_folder = "state"\n{text}{settings}')
     station = load_station(tmp_path / "station.toml")
-    return Device(ModelStore(station.state_folder / "models"), station, (), SystemClock())
+    return Device(ModelStore(station.state_folder / "models"), station, Trust(allow_unsigned=True), SystemClock())
 
 
 def push_version(device: Device, version: str) -> str:

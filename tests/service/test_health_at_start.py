@@ -19,6 +19,7 @@ from edge.health import State
 from edge.service.latch import EstopLatch
 from edge.store.install import Device, activate, prove
 from edge.store.models import ModelStore
+from edge.store.trust import Trust
 from edge.types import Event
 from edge.wiring import build_runtime
 
@@ -117,7 +118,7 @@ def test_a_damaged_model_is_replaced_by_the_shipped_one_and_named(
     station = load_station(tmp_path / "station.toml")
     store, clock = ModelStore(tmp_path / "store"), VirtualClock()
     bundle = read_bundle(tiny_bundle(), "tiny")
-    device = Device(store, station, (), clock)
+    device = Device(store, station, Trust(allow_unsigned=True), clock)
     store.add(tiny_bundle(), prove(bundle, device))
     activate(device, bundle.digest, "test", False)
     path = store.bundle_path(bundle.digest)

@@ -157,9 +157,16 @@ def test_two_pushes_of_one_model_at_once(server: SshServer, device: Device, sign
     assert sorted(result.already for result in results) == [False, True]
 
 
+def allow(device: Device, wish: str) -> None:
+    """Have the station file leave something to whoever may push."""
+    with device.station_file.open("a") as file:
+        file.write(f"[receive]\n{wish} = true\n")
+
+
 def test_two_models_at_once_are_both_installed_and_one_is_active(
     server: SshServer, device: Device, signed_bundle: Bundles
 ) -> None:
+    allow(device, "allow_downgrade")
     bundles = [signed_bundle("1.0", pad=200_000), signed_bundle("2.0", pad=200_000)]
     options = PushOptions(ssh_config=server.ssh_config, attempts=1, allow_downgrade=True)
 
@@ -207,6 +214,12 @@ def test_what_the_device_refuses_is_said_with_its_reason(
         assert said in result.error
         assert device.store.active().current == open_bundle(first).digest
     old = signed_bundle("1.9")
+    (refused,) = push(server, old, device, allow_downgrade=True)
+    assert "receive.allow_downgrade = true" in refused.error
+    (refused,) = push(server, signed_bundle("3.0"), device, probation=False)
+    assert "receive.allow_no_probation = true" in refused.error
+    assert device.store.active().current == open_bundle(first).digest
+    allow(device, "allow_downgrade")
     assert push(server, old, device, allow_downgrade=True)[0].state is State.DONE
     newest = signed_bundle("4.0")
     assert push(server, newest, device)[0].state is State.DONE

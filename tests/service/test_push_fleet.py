@@ -24,6 +24,7 @@ from edge.config import load_station
 from edge.store.install import Device
 from edge.store.models import ModelStore
 from edge.store.receive import Place, serve
+from edge.store.trust import Trust
 from edge.store.verify import verify_store
 
 DEVICES = 200
@@ -37,13 +38,13 @@ class Fleet:
         text = STATION.format(name="fleet", first="paper", others='["glass", "metal"]')
         (folder / "station.toml").write_text(text)
         self._station = load_station(folder / "station.toml")
-        self._trusted = (trusted.public_key(),)
+        self._trust = Trust((trusted.public_key(),))
 
     def store(self, name: str) -> ModelStore:
         return ModelStore(self._folder / name)
 
     def device(self, name: str) -> Device:
-        return Device(self.store(name), self._station, self._trusted, SystemClock())
+        return Device(self.store(name), self._station, self._trust, SystemClock())
 
     async def handle(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         """Run the receiver of the account over a pair of pipes, as sshd does with a process."""

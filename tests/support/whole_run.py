@@ -29,6 +29,7 @@ from edge.line import Outcome
 from edge.store.install import Device, prove
 from edge.store.models import ModelStore
 from edge.store.records import Evidence
+from edge.store.trust import Trust
 from edge.wiring import build_runtime
 
 STATION = """
@@ -64,7 +65,7 @@ def prepare(folder: Path, models: Sequence[bytes]) -> None:
     """Write the station file and the models that the person will activate."""
     (folder / "station.toml").write_text(STATION)
     station = load_station(folder / "station.toml")
-    device = Device(ModelStore(folder / "unused"), station, (), SystemClock())
+    device = Device(ModelStore(folder / "unused"), station, Trust(allow_unsigned=True), SystemClock())
     for number, content in enumerate(models):
         (folder / f"model-{number}.sorter").write_bytes(content)
         evidence = prove(read_bundle(content, "model"), device)

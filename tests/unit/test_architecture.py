@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,3 +97,10 @@ def test_edge_imports_only_light_packages_at_the_top() -> None:
 def test_the_systemd_folder_is_no_package() -> None:
     assert (ROOT / "systemd").is_dir()
     assert not (ROOT / "systemd" / "__init__.py").exists(), "it would shadow the real systemd package"
+
+
+def test_every_model_that_ships_is_on_the_list_of_those_that_need_no_signature() -> None:
+    listed = (ROOT / "edge" / "model" / "digests.txt").read_text()
+    shipped = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in (ROOT / "edge/model").glob("*.sorter")}
+    assert shipped
+    assert [path for path, digest in shipped.items() if digest not in listed] == [], "add them with `make digests`"

@@ -20,6 +20,7 @@ from edge.line import Outcome
 from edge.store.install import Device, activate, prove
 from edge.store.models import ModelStore
 from edge.store.shadow import compare, shadow_folder
+from edge.store.trust import Trust
 from edge.types import Box, Crop, Decision, Event, Item, Prediction, Reason
 
 STATION = """
@@ -50,7 +51,7 @@ class Bench:
         (self.folder / "station.toml").write_text(STATION)
         self.station = load_station(self.folder / "station.toml")
         self.store = ModelStore(self.folder / "store")
-        self.device = Device(self.store, self.station, (), self.clock)
+        self.device = Device(self.store, self.station, Trust(allow_unsigned=True), self.clock)
 
     def install(self, version: str, probation: bool = True) -> str:
         bundle = read_bundle(self.models[version], version)

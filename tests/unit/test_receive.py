@@ -22,6 +22,7 @@ from edge.config import Station, load_station
 from edge.store.install import Device, check_station, prove
 from edge.store.models import ModelStore
 from edge.store.receive import Place, serve
+from edge.store.trust import Trust
 from edge.store.verify import verify_store
 
 STATION = """
@@ -45,7 +46,9 @@ def station(tmp_path: Path) -> Station:
 
 
 def device_at(folder: Path, station: Station, wall: float = 1.76e9, free: int = GIB) -> Device:
-    return Device(ModelStore(folder), station, (), VirtualClock(wall_start=wall), lambda _: free)
+    return Device(
+        ModelStore(folder), station, Trust(allow_unsigned=True), VirtualClock(wall_start=wall), lambda _: free
+    )
 
 
 def push_request(content: bytes, **changes: object) -> bytes:
@@ -72,6 +75,23 @@ def test_the_whole_conversation(tmp_path: Path, station: Station, tiny_bundle: C
     status = json.dumps({"protocol": 1, "ask": "status"}).encode() + b"\n"
     (event,) = talk(device, status, b"", tmp_path)
     assert (event["station"], event["current_title"]) == ("line-1", "tiny-1.0")
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [({"allow_downgrade": True}, "receive.allow_downgrade"), ({"probation": False}, "receive.allow_no_probation")],
+)
+def test_what_only_the_station_file_may_allow_is_refused_before_anything_is_sent(
+    tmp_path: Path, station: Station, tiny_bundle: Callable[..., bytes], wish: dict[str, bool], said: str
+) -> None:
+    device, content = device_at(tmp_path / "store", station), tiny_bundle()
+    (event,) = talk(device, push_request(content, **wish), content, tmp_path)
+    assert said in event["message"]
+    (tmp_path / "station.toml").write_text(STATION + f"{said} = true\n")
+    leave = device_at(tmp_path / "store", load_station(tmp_path / "station.toml"))
+    done = talk(leave, push_request(content, **wish), content, tmp_path)[-1]
+    assert done["active"]
+    assert leave.store.active().probation is wish.get("probation", True)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("wall", [0.0, 1.76e9 - 3.2e7, 4.1e9])
@@ -143,7 +163,7 @@ def test_a_model_slower_than_the_budget_is_refused(
             return super().now()
 
     slow = station.model_copy(update={"inference": station.inference.model_copy(update={"max_invoke_ms": 20.0})})
-    device = Device(ModelStore(tmp_path / "store"), slow, (), SlowClock(), lambda _: GIB)
+    device = Device(ModelStore(tmp_path / "store"), slow, Trust(allow_unsigned=True), SlowClock(), lambda _: GIB)
     with pytest.raises(Exception, match=r"at most 20 ms.*got 30\.0 ms"):
         prove(read_bundle(tiny_bundle(), "x"), device)
 

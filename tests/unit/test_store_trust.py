@@ -1,0 +1,190 @@
+"""Signatures are asked for where a model of the store is loaded: what lies there may have been put there by anybody."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner
+
+from edge.bundle.archive import pack_bundle, read_bundle
+from edge.bundle.signature import public_line
+from edge.changeover import Changeover, build_changeover
+from edge.classify import open_shipped_bundle
+from edge.cli import root
+from edge.clock import VirtualClock
+from edge.config import load_station
+from edge.errors import BundleError, StoreError
+from edge.store.install import activate, open_device, prove
+from edge.store.models import BUNDLE, EVIDENCE, ModelStore
+from edge.store.select import open_station_bundle
+from edge.types import Event
+
+STATION = """
+name = "line-1"
+kind = "bin"
+state_folder = "state"
+camera = {type = "folder", path = "."}
+actuators = [{name = "flap", type = "digital", pin = 17}]
+bins = [
+  {name = "paper", labels = ["paper"], actuator = "flap"},
+  {name = "residual", labels = OTHERS},
+]
+"""
+TINY = '["glass", "metal"]'
+SHIPPED = '["cardboard", "glass", "metal", "organic", "plastic", "trash"]'
+ANNA, BEN = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+
+
+class Bench:
+    """A device that trusts two makers, anna and ben."""
+
+    def __init__(self, folder: Path, tiny_bundle: Callable[..., bytes], others: str = TINY) -> None:
+        self.folder, self._tiny_bundle = folder, tiny_bundle
+        self.station_file = folder / "station.toml"
+        self.station_file.write_text(STATION.replace("OTHERS", others))
+        (folder / "keys").mkdir()
+        for name, key in (("anna", ANNA), ("ben", BEN)):
+            (folder / "keys" / f"{name}.pub").write_text(public_line(key.public_key()) + "\n")
+
+    def install(self, content: bytes) -> str:
+        """As a push does it; return the digest."""
+        device, bundle = open_device(self.station_file), read_bundle(content, "pushed")
+        device.store.add(content, prove(bundle, device))
+        activate(device, bundle.digest, "pushed")
+        return bundle.digest
+
+    def make(self, version: str, key: Ed25519PrivateKey | None) -> bytes:
+        return self._tiny_bundle(version=version, key=key)
+
+    def plant(self, content: bytes) -> str:
+        """Put a model into the store by hand and make it active, as who can write the folder may do."""
+        store, digest = ModelStore(self.folder / "state" / "models"), read_bundle(content, "x").digest
+        folder = store.folder / "models" / digest
+        folder.mkdir()
+        (folder / BUNDLE).write_bytes(content)
+        evidence = store.models()[0].model_copy(update={"digest": digest})
+        (folder / EVIDENCE).write_text(evidence.model_dump_json())
+        store.activate(digest, "planted", "2026-11-01T00:00:00Z", probation=False)
+        return digest
+
+    def revoke(self, name: str) -> None:
+        (self.folder / "keys" / f"{name}.pub").unlink()
+
+    def start(self) -> tuple[Changeover, str, list[Event]]:
+        """A station that starts; the digest that it works with, and what it tells."""
+        changeover = build_changeover(load_station(self.station_file), VirtualClock())
+        assert changeover is not None
+        told: list[Event] = []
+        serving = changeover.begin()
+        serving.classifier.close()
+        changeover.tell = told.append
+        changeover.turn()
+        changeover.end()
+        return changeover, serving.bundle.digest, told
+
+    def run(self, *arguments: str) -> Any:
+        return CliRunner().invoke(root, [*arguments, "--station", str(self.station_file)])
+
+
+@pytest.fixture
+def bench(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> Bench:
+    return Bench(tmp_path, tiny_bundle)
+
+
+def test_a_model_whose_signer_is_revoked_does_not_start_and_its_predecessor_does(bench: Bench) -> None:
+    first, second = bench.install(bench.make("1.0", ANNA)), bench.install(bench.make("2.0", BEN))
+    assert bench.start()[1] == second
+    bench.revoke("ben")
+    _, digest, told = bench.start()
+    assert digest == first
+    assert any("expected a signature by a trusted key" in event.text for event in told)
+
+
+def test_with_no_trusted_model_left_the_shipped_one_works(bench: Bench) -> None:
+    bench.install(bench.make("1.0", ANNA))
+    bench.install(bench.make("2.0", BEN))
+    bench.revoke("anna")
+    bench.revoke("ben")
+    assert bench.start()[1] == open_shipped_bundle().digest
+
+
+@pytest.mark.parametrize("command", [["rollback"], ["activate", "1.0"], ["shadow", "1.0"]])
+def test_a_revoked_signers_model_comes_back_by_no_command(bench: Bench, command: list[str]) -> None:
+    bench.install(bench.make("1.0", ANNA))
+    second = bench.install(bench.make("2.0", BEN))
+    bench.revoke("anna")
+    result = bench.run("model", *command)
+    assert isinstance(result.exception, BundleError)
+    assert "expected a signature by a trusted key" in str(result.exception)
+    store = ModelStore(bench.folder / "state" / "models")
+    assert store.active().current == second  # type: ignore[union-attr]
+    assert store.shadow() is None
+
+
+def test_verify_and_check_name_it_and_show_still_shows_it(bench: Bench) -> None:
+    bench.install(bench.make("1.0", ANNA))
+    bench.install(bench.make("2.0", BEN))
+    assert bench.run("model", "verify").exit_code == 0
+    bench.revoke("ben")
+    found = bench.run("model", "verify", "--json")
+    assert found.exit_code == StoreError.exit_code
+    (finding,) = json.loads(found.stdout)
+    assert "expected a signature by a trusted key" in finding["problem"]
+    assert "expected a signature by a trusted key" in bench.run("check").stdout
+    assert bench.run("model", "show", "2.0").exit_code == 0
+
+
+def test_an_unsigned_model_that_was_put_into_the_store_by_hand_is_not_used(bench: Bench) -> None:
+    first = bench.install(bench.make("1.0", ANNA))
+    planted = bench.plant(bench.make("9.9", None))
+    with pytest.raises(BundleError, match="expected a signed bundle"):
+        open_station_bundle(load_station(bench.station_file))
+    assert bench.run("model", "verify").exit_code == StoreError.exit_code
+    _, digest, told = bench.start()
+    assert digest == first != planted
+    assert any("expected a signed bundle" in event.text for event in told)
+
+
+def test_a_running_station_does_not_change_over_to_it(bench: Bench) -> None:
+    first = bench.install(bench.make("1.0", ANNA))
+    changeover, _, told = bench.start()
+    bench.plant(bench.make("9.9", None))
+    changeover.turn()
+    assert any("rolled back" in event.text for event in told)
+    assert ModelStore(bench.folder / "state" / "models").active().current == first  # type: ignore[union-attr]
+
+
+def test_keys_that_can_not_be_read_are_trusted_in_nothing_and_the_station_still_starts(bench: Bench) -> None:
+    bench.install(bench.make("1.0", ANNA))
+    (bench.folder / "keys" / "odd.pub").write_text("no key\n")
+    _, digest, told = bench.start()
+    assert digest == open_shipped_bundle().digest
+    assert any("odd.pub" in event.text for event in told)
+
+
+def test_the_shipped_model_needs_no_signature_in_the_store_either(
+    tmp_path: Path, tiny_bundle: Callable[..., bytes]
+) -> None:
+    bench, shipped = Bench(tmp_path, tiny_bundle, SHIPPED), open_shipped_bundle()
+    members = {name: content for name, content in shipped.members.items() if name not in ("manifest.json", "signature")}
+    newer = shipped.manifest.model_copy(update={"version": "99.0"})
+    bench.install(pack_bundle(newer, members, ANNA))
+    assert bench.run("model", "verify").exit_code == 0
+    bench.revoke("anna")
+    assert bench.run("model", "rollback").exit_code == 0
+    assert bench.start()[1] == shipped.digest
+    store = ModelStore(bench.folder / "state" / "models")
+    assert store.active().current == shipped.digest  # type: ignore[union-attr]
+
+
+def test_the_station_file_names_the_folder_of_keys(bench: Bench) -> None:
+    shutil.move(bench.folder / "keys", bench.folder / "trusted")
+    bench.station_file.write_text(bench.station_file.read_text() + 'inference = {keys = "trusted"}\n')
+    digest = bench.install(bench.make("1.0", ANNA))
+    assert bench.start()[1] == digest
