@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,11 +22,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder with the photo sets: $SORTER_DATA, or ../shared/data beside the checkout."""
-    folder = Path(os.environ.get("SORTER_DATA", ROOT.parent / "shared" / "data"))
-    if not (folder / "waste" / "train.txt").is_file():
-        pytest.fail(f"the photo sets are not in {folder}: set SORTER_DATA to the folder that holds waste/train.txt")
-    return folder
+    """The clips and pictures that the tests bring along; SOURCES.md credits each."""
+    return ROOT / "tests" / "data"
+
+
+@pytest.fixture(scope="session")
+def photo_dir() -> Path:
+    """The photos that the simulator ships: LABEL/*.jpg, each with its mask."""
+    return ROOT / "edge" / "simulate" / "photos"
 
 
 @pytest.fixture

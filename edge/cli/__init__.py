@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import typer
+from rich.markup import escape
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from edge import __version__
+from edge.cli.extras import load_command, short_help
 from edge.errors import OutputError, SorterError
 from edge.output import close_output, complain, give_up_output, prepare_streams, say
 
@@ -46,15 +48,17 @@ class LazyGroup(TyperGroup):
             module = importlib.import_module(COMMANDS[cmd_name])
             target = getattr(module, "app", None) or module.command
         elif cmd_name in (others := _workstation_commands()):
-            target = others[cmd_name].load()
+            target = load_command(others[cmd_name])
         else:
             return None
         command = get_command(_as_app(target))
         command.name = cmd_name
+        if cmd_name not in COMMANDS:
+            command.short_help = escape(short_help(command.get_short_help_str(120), others[cmd_name]))
         return command
 
 
-def _workstation_commands() -> dict[str, Any]:
+def _workstation_commands() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
 
 

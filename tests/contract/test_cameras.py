@@ -346,7 +346,7 @@ def test_a_looped_clip_goes_on_without_a_gap(tmp_path: Path, clock: VirtualClock
 
 
 def test_a_real_clip_with_uneven_times_is_played_to_its_end(data_dir: Path, clock: VirtualClock) -> None:
-    path = data_dir / "belt" / "clips" / "bolt-multi-size-detection.gif"
+    path = data_dir / "clips" / "bolts.gif"
     camera = open_camera(VideoCamera(type="video", path=path), clock)
     start, frames = clock.now(), []
     while (frame := camera.read()) is not None:

@@ -1,4 +1,4 @@
-"""What the tests over a real OpenSSH server share."""
+"""The wheel, and what the tests over a real OpenSSH server share."""
 
 from __future__ import annotations
 
@@ -9,8 +9,20 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.sshd import SshServer, running_sshd
+from support.wheels import build_wheel, make_venv
 
 from edge.bundle.archive import pack_bundle, read_bundle
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def edge_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with the wheel and its `edge` extra alone, as on a Pi."""
+    return make_venv(tmp_path_factory.mktemp("edge-only"), f"{wheel}[edge]")
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
-import venv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -216,41 +213,16 @@ def test_the_files_are_found_in_a_checkout() -> None:
     assert (shipped_folder() / "sorter.service").is_file()
 
 
-@pytest.fixture(scope="module")
-def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A venv that has the wheel and borrows everything else from this one."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    shutil.copytree(
-        ROOT,
-        source,
-        ignore=lambda _, names: [n for n in names if n.startswith((".", "tests", "build")) or n == "shared"],
-    )
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "--no-deps", "-w", str(folder), str(source)], check=True, capture_output=True)
-    venv.create(folder / "venv", symlinks=True)
-    python = folder / "venv/bin/python"
-    wheel = next(folder.glob("*.whl"))
-    subprocess.run([*pip, "--python", str(python), "install", "--no-deps", str(wheel)], check=True, capture_output=True)
-    found = subprocess.run(
-        [python, "-c", "import site; print(site.getsitepackages()[0])"], check=True, capture_output=True, text=True
-    )
-    others = next(Path(p) for p in sys.path if p.endswith("site-packages"))
-    # Behind the venv's own packages, so that the wheel's `edge` is the one that is imported.
-    (Path(found.stdout.strip()) / "borrowed.pth").write_text(f"{others}\n")
-    return python
-
-
-def test_the_wheel_carries_them_and_sets_up_from_its_venv(wheel_python: Path, tmp_path: Path) -> None:
+def test_the_wheel_carries_them_and_sets_up_from_its_venv(edge_python: Path, tmp_path: Path) -> None:
     code = "import edge, sys; from edge.service.shipped import shipped_folder as f; print(edge.__file__, f())"
-    where = subprocess.run([wheel_python, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
+    where = subprocess.run([edge_python, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
     module, folder = where.stdout.split()
-    home = str(wheel_python.parents[1])
+    home = str(edge_python.parents[1])
     assert module.startswith(home)
     assert folder.startswith(home)
     shipped = {path.name for path in Path(folder).iterdir()}
     assert shipped == {path.name for path in (ROOT / "systemd").glob("*.*")}
-    command = [wheel_python.parent / "sorter", "setup", "--root", str(tmp_path / "root")]
+    command = [edge_python.parent / "sorter", "setup", "--root", str(tmp_path / "root")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "root/etc/systemd/system/sorter.service").is_file()

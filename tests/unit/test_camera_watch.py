@@ -204,7 +204,7 @@ def clip(path: Path) -> Iterator[Frame]:
 
 def test_hands_and_bottles_on_a_real_table_are_no_fault_but_a_knocked_camera_is(data_dir: Path) -> None:
     watch, said = CameraWatch(), set()
-    frames = clip(data_dir / "belt" / "clips" / "bottle-detection.mp4")
+    frames = clip(data_dir / "clips" / "bottles.mp4")
     for _ in range(1189):
         said |= watch.observe(next(frames))
     assert said == set()

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.drawn_weights import write_drawn_weights
 
 RECIPE = """
 name = "tiny"
@@ -46,7 +47,7 @@ def write_photo(path: Path, pixels: np.ndarray) -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny_data(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """board/LABEL/*.jpg with train.txt (16) and val.txt (8)."""
     root = tmp_path_factory.mktemp("tiny")
     for part, seeds in (("train", range(8)), ("val", range(8, 12))):
@@ -56,8 +57,8 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
                 root / "board" / name, draw_photo(name.split("/")[0], int(name[:-4].split("e")[-1].split("c")[-1]))
             )
         (root / "board" / f"{part}.txt").write_text("\n".join(names) + "\n")
-    # Drawn weights quantize to nothing but zeros: the real ones are needed.
-    (root / "weights.npz").symlink_to(data_dir / "weights" / "efficientnet_lite0_imagenet.npz")
+    views = [cv2.resize(draw_photo(label, seed), (64, 64)) for label in ("disc", "square") for seed in range(8)]
+    write_drawn_weights(root / "weights.npz", np.stack(views))
     (root / "tiny.toml").write_text(RECIPE)
     return root
 

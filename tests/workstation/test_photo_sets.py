@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -19,7 +20,9 @@ from typer.testing import CliRunner
 from edge.cli import root
 from edge.errors import ConfigError
 from training import hygiene, splits
-from training.photos import DatasetError, check_labels, read_list, read_tree, readable, without
+from training.photos import DatasetError, check_labels, read_list, read_tree, readable
+from training.recipe import PhotoSet, load_recipe
+from training.studio import read_sets
 
 
 def scene(seed: int) -> np.ndarray:
@@ -74,12 +77,19 @@ def test_a_label_map_merges_and_leaves_out(tree: Path) -> None:
     assert {photo.label for photo in photos} == {"clear"}
 
 
-def test_the_simulators_photos_are_held_out(data_dir: Path) -> None:
-    held_out = Path(__file__).parents[2] / "edge" / "simulate" / "photos" / "held_out.txt"
-    photos = without(read_list(data_dir / "waste" / "train.txt"), held_out)
-    shipped = {path.name for path in held_out.parent.glob("*/*.jpg")}
-    assert len(photos) > 1700
-    assert not shipped & {photo.path.name for photo in photos}
+def test_the_shipped_recipe_never_learns_from_the_simulators_photos(photo_dir: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("waste")
+    cut_from = dict(
+        re.findall(r"^\| (\S+\.jpg) \| (\S+\.jpg) \|$", (photo_dir / "SOURCES.md").read_text(), re.MULTILINE)
+    )
+    shipped = sorted(photo_dir.glob("*/*.jpg"))
+    assert {path.parent.name for path in shipped} == set(recipe.labels)
+    for path in shipped:  # each under the name that it has in its source's set
+        photo_set, name = ("produce", cut_from[path.name]) if path.parent.name == "organic" else ("waste", path.name)
+        save(tmp_path / photo_set / path.parent.name / name, scene(0))
+    others = {save(tmp_path / "waste" / label / "other.jpg", scene(seed)) for seed, label in enumerate(recipe.labels)}
+    found = read_sets([PhotoSet(tree="waste"), PhotoSet(tree="produce")], tmp_path, recipe)
+    assert {photo.path for photo in found.photos} == others
 
 
 def test_near_duplicates_are_one_group_and_strangers_are_none(tree: Path) -> None:

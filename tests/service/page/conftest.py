@@ -103,11 +103,11 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="session")
-def waste_photos(data_dir: Path) -> dict[str, Image]:
+def waste_photos(photo_dir: Path) -> dict[str, Image]:
     """One real photo of each label, 140 pixels a side."""
     photos: dict[str, Image] = {}
     for label in ("glass", "metal", "trash"):
-        photo = cv2.imread(str(min((data_dir / "waste" / label).glob("*.jpg"))))
+        photo = cv2.imread(str(min((photo_dir / label).glob("*.jpg"))))
         photos[label] = cv2.cvtColor(cv2.resize(photo, (140, 140)), cv2.COLOR_BGR2RGB).astype(np.uint8)
     return photos
 

@@ -1,0 +1,61 @@
+"""Commands of the workstation where their packages are not installed: still listed, and saying what brings them."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution
+from typing import Annotated, Any
+
+import typer
+
+from edge.errors import SetupError
+
+
+def extra_of(point: EntryPoint) -> str:
+    """Return the extra that brings a command's packages: it is called as the folder that holds the command."""
+    return point.module.partition(".")[0]
+
+
+def is_installed(point: EntryPoint) -> bool:
+    """Tell whether every package that a command's extra asks for is there, without importing one."""
+    wanted = [text for text in (point.dist and point.dist.requires) or [] if f'extra == "{extra_of(point)}"' in text]
+    return all(_has(match[0]) for text in wanted if (match := re.match(r"[\w.-]+", text)))
+
+
+def how_to_install(point: EntryPoint) -> str:
+    return f"pip install 'edge-sorter[{extra_of(point)}]'"
+
+
+def short_help(text: str, point: EntryPoint) -> str:
+    """Return a command's line in the list of commands, with what to install if it lacks something."""
+    how = how_to_install(point)
+    return text if how in text or is_installed(point) else f"{text} Needs: {how}"
+
+
+def load_command(point: EntryPoint) -> Any:
+    """Import a command; where one of its packages is not installed, return one that ends in a sentence about it."""
+    try:
+        return point.load()
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in ("edge", "training", "converter"):
+            raise
+        return _stand_in(SetupError(f"{point.name} needs {error.name}: {how_to_install(point)}"))
+
+
+def _stand_in(error: SetupError) -> typer.Typer:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+    # Whatever arguments are given: they are those of the command that is not here.
+    @app.command(help=f"Not installed: {error}", context_settings={"ignore_unknown_options": True})
+    def refuse(_: Annotated[list[str] | None, typer.Argument(metavar="...", hidden=True)] = None) -> None:
+        raise error
+
+    return app
+
+
+def _has(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
