@@ -17,10 +17,12 @@ from converter.quantize import ConversionError, check_operators, quantize_static
 from converter.representative import choose_representative
 from edge.bundle.archive import pack_bundle
 from edge.bundle.golden import make_golden
+from edge.bundle.golden_photos import make_golden_photos
+from edge.bundle.interpreter import Inference
 from edge.bundle.manifest import Golden, Manifest, Output, Provenance, Thresholds
 from edge.bundle.photo import load_photo
-from edge.bundle.preprocess import prepare_crop
-from edge.types import Image
+from edge.bundle.preprocess import InputGeometry, prepare_crop
+from edge.types import Box, Image
 from training import measures
 from training.compare import Comparison, page
 from training.evaluate import FloatNetwork, Int8Network, Network, Scored, answers, figures, prepare, score
@@ -106,6 +108,7 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
     members = {
         "model.tflite": int8_model,
         "golden.bin": golden,
+        "golden-photos.json": golden_photos(int8_network.interpreter, recipe.network.geometry),
         "report.json": json.dumps(report, indent=1).encode(),
         "report.html": html.encode(),
     }
@@ -223,6 +226,14 @@ def _manifest(
         ),
     )
     return manifest, make_golden(interpreter, crops)
+
+
+def golden_photos(interpreter: Inference, geometry: InputGeometry) -> bytes:
+    """Three photos that take every way through the crop function: reduced; over the edges and halved; enlarged."""
+    photos = [load_photo(path) for path in _golden_photos()[:3]]
+    height, width = photos[0].shape[:2]
+    boxes = (None, Box(0, 0, width, height), Box(width // 4, height // 4, width // 3, height // 3))
+    return make_golden_photos(interpreter, list(zip(photos, boxes, strict=True)), geometry)
 
 
 def _golden_photos() -> Sequence[Path]:

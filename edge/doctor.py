@@ -128,7 +128,8 @@ class Doctor:
         if answer.error:
             return Finding("model", "fail", answer.error, "pip install 'edge-sorter[edge]'")
         values = answer.values
-        text = f"{values['title']} on {values['runtime']}: {values['milliseconds']:.1f} ms, golden vectors match"
+        golden = "golden photos and vectors" if values["photos"] else "golden vectors"
+        text = f"{values['title']} on {values['runtime']}: {values['milliseconds']:.1f} ms, {golden} match"
         return Finding("model", "ok", text)
 
     # -- devices -----------------------------------------------------------------------------------------------

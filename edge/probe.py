@@ -29,7 +29,7 @@ def ask_libraries(_: str) -> dict[str, Any]:
 
 
 def ask_runtime(bundle: str) -> dict[str, Any]:
-    """Load a bundle and run its golden vectors."""
+    """Load a bundle and run its golden vectors and photos."""
     from edge.bundle.archive import open_bundle
     from edge.bundle.golden import prove_golden
     from edge.clock import SystemClock
@@ -41,6 +41,7 @@ def ask_runtime(bundle: str) -> dict[str, Any]:
         "runtime": f"{result.runtime} {result.runtime_version}",
         "milliseconds": result.milliseconds,
         "worst_steps": result.worst_steps,
+        "photos": result.photos,
     }
 
 

@@ -23,6 +23,7 @@ MANIFEST = "manifest.json"
 SIGNATURE = "signature"
 MODEL = "model.tflite"
 GOLDEN = "golden.bin"
+GOLDEN_PHOTOS = "golden-photos.json"  # the only one besides the reports that older bundles lack
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
 
@@ -32,6 +33,7 @@ MEMBER_LIMITS = {  # also the order in the file
     SIGNATURE: 4096,
     MODEL: 32 * _MIB,
     GOLDEN: 16 * _MIB,
+    GOLDEN_PHOTOS: 4 * _MIB,
     REPORT_JSON: 4 * _MIB,
     REPORT_HTML: 10 * _MIB,
 }
@@ -69,7 +71,7 @@ def pack_bundle(manifest: Manifest, members: Mapping[str, bytes], key: Ed25519Pr
 
     Args:
         manifest: complete but for `members`, which is filled in here.
-        members: model.tflite and golden.bin, and report.json and report.html where there is a report.
+        members: model.tflite and golden.bin; golden-photos.json, report.json and report.html where there are such.
         key: signs the manifest.
 
     Raises:

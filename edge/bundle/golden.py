@@ -1,4 +1,4 @@
-"""Golden vectors: a device proves before activation that it computes what the maker's workstation computed."""
+"""Golden vectors and photos: a device proves before activation that it computes what the maker's workstation did."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.bundle.archive import GOLDEN, Bundle
+from edge.bundle.golden_photos import check_crops
 from edge.bundle.interpreter import Codes, Inference, Runtime
 from edge.errors import BundleError, ClassifierError
 from edge.types import Image
@@ -19,10 +20,12 @@ class GoldenResult:
     """What a run over the golden vectors showed.
 
     `worst_steps` is the largest difference of any output from the maker's, in quantization steps;
-    `milliseconds` is the median time of one inference.
+    `milliseconds` is the median time of one inference. `count` holds the `photos` too, which went through this
+    device's crop function first.
     """
 
     count: int
+    photos: int
     worst_steps: int
     same_labels: int
     milliseconds: float
@@ -47,8 +50,15 @@ def read_golden(bundle: Bundle) -> tuple[Image, Codes]:
 
 
 def run_golden(bundle: Bundle, interpreter: Inference, now: Callable[[], int]) -> GoldenResult:
-    """Run all vectors; `now` gives nanoseconds of the station's clock."""
-    inputs, expected = read_golden(bundle)
+    """Run all vectors and photos; `now` gives nanoseconds of the station's clock.
+
+    Raises:
+        BundleError: a golden photo can't be used, or this device makes another crop of it.
+    """
+    vectors, outputs = read_golden(bundle)
+    photos = check_crops(bundle)
+    inputs = [*vectors, *(crop for crop, _ in photos)]
+    expected = np.stack([*outputs, *(row for _, row in photos)])
     interpreter.run(inputs[0])  # the first inference also allocates: not timed
     rows, durations = [], []
     for image in inputs:
@@ -59,7 +69,9 @@ def run_golden(bundle: Bundle, interpreter: Inference, now: Callable[[], int]) -
     worst = int(np.abs(got.astype(np.int16) - expected.astype(np.int16)).max())
     same = int(np.count_nonzero(got.argmax(axis=1) == expected.argmax(axis=1)))
     median_ms = float(np.median(durations)) / 1e6
-    return GoldenResult(len(rows), worst, same, median_ms, interpreter.runtime, interpreter.runtime_version)
+    return GoldenResult(
+        len(rows), len(photos), worst, same, median_ms, interpreter.runtime, interpreter.runtime_version
+    )
 
 
 def prove_golden(
@@ -80,7 +92,7 @@ def prove_golden(
 
 
 def check_golden(bundle: Bundle, interpreter: Inference, now: Callable[[], int]) -> GoldenResult:
-    """Run all vectors and raise BundleError if this device computes something else.
+    """Run all vectors and photos, and raise BundleError if this device computes something else.
 
     Kernels differ between runtimes in the last bit of each layer, so another runtime than the maker's
     must give the same labels within its own tolerance.

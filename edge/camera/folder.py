@@ -25,7 +25,7 @@ def letterbox(photo: Image, size: tuple[int, int]) -> Image:
     inner = max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale))
     framed = np.zeros((height, width, 3), np.uint8)
     x, y = (width - inner[0]) // 2, (height - inner[1]) // 2
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR_EXACT
     framed[y : y + inner[1], x : x + inner[0]] = cv2.resize(photo, inner, interpolation=method)
     return framed
 

@@ -18,7 +18,13 @@ from edge.doctor import Answer, Doctor, Finding, ask
 STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
 GOOD: dict[str, dict[str, Any]] = {
     "libraries": {"numpy": "2.2.4", "opencv": "4.12.0"},
-    "runtime": {"title": "waste-1.0", "runtime": "ai-edge-litert 2.3.0", "milliseconds": 17.1, "worst_steps": 0},
+    "runtime": {
+        "title": "waste-1.0",
+        "runtime": "ai-edge-litert 2.3.0",
+        "milliseconds": 17.1,
+        "worst_steps": 0,
+        "photos": 3,
+    },
     "camera": {"identity": "imx708", "age_ms": 62.0, "times_itself": True},
     "gpio": {"board": "Raspberry Pi 4B rev 1.5", "chip": 0},
     "realtime": {"priority": 20},
