@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge.errors import ConfigError
+from edge.text import NotTextError
+from edge.toml import load_toml
 
 _HOST = re.compile(
     r"^(?:(?P<user>[^@\s:\[\]-][^@\s:\[\]]*)@)?(?:\[(?P<v6>[0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|(?P<name>[^\s:@\[\]-][^\s:@\[\]]*))(?::(?P<port>\d{1,5}))?$"
@@ -57,11 +58,11 @@ def load_inventory(path: Path) -> Inventory:
         ConfigError: it is missing, no TOML, or has an unknown key.
     """
     try:
-        return Inventory.model_validate(tomllib.loads(path.read_text("utf-8")))
+        return Inventory.model_validate(load_toml(path))
     except OSError as error:
         raise ConfigError(f"{path}: can't read the inventory ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except NotTextError as error:
+        raise ConfigError(f"{path}: {error}") from None
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"{path}: {problems}; expected [groups.NAME] with hosts and groups") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from edge.bundle.manifest import Label, Name
 from edge.bundle.preprocess import InputGeometry
 from edge.errors import ConfigError
+from edge.text import NotTextError
+from edge.toml import load_toml
 
 SHIPPED = Path(__file__).parent / "recipes"
 NONE = "none"  # the label map's word for photos that show none of the labels
@@ -144,14 +145,14 @@ def load_recipe(source: str) -> Recipe:
     if not path.is_file():
         path = Path(source)
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Recipe.model_validate(load_toml(path))
     except FileNotFoundError:
         known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.toml")))
         raise ConfigError(f"{source}: no such recipe; expected one of {known}, or the path of a .toml file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: no TOML: {error}") from None
     except OSError as error:
         raise ConfigError(f"{path}: can't read the recipe ({error.strerror}): give the path of a .toml file") from None
+    except NotTextError as error:
+        raise ConfigError(f"{path}: {error}") from None
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']} (got {item['input']!r})" for item in error.errors()]
         raise ConfigError(f"{path}: " + "; ".join(lines)) from None

@@ -63,7 +63,7 @@ def read_before(out: Path, photos: Sequence[LabelledPhoto]) -> dict[str, str]:
     for part in ("train", "val", "test"):
         file = out / f"{part}.csv"
         if file.is_file():
-            with file.open(newline="", encoding="utf-8") as lines:
+            with file.open(newline="", encoding="utf-8-sig") as lines:
                 for row in csv.DictReader(lines):
                     name = names.get((out / row["path"]).resolve())
                     if name is not None:

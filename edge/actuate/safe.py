@@ -49,7 +49,7 @@ class Reading:
 def read_safe_outputs(station: Path) -> Reading:
     """Read the outputs of a station file as far as it can be understood; raises nothing but OSError."""
     reading = Reading()
-    table = _read_leniently(station.read_bytes().decode("utf-8", "replace"), station, reading.problems)
+    table = _read_leniently(station.read_bytes().decode("utf-8-sig", "replace"), station, reading.problems)
     camera = table.get("camera")
     reading.simulated = isinstance(camera, dict) and camera.get("type") == "simulated"
     measured = _measured_servos(table.get("state_folder"), station.resolve().parent)
@@ -123,7 +123,7 @@ def _measured_servos(state_folder: object, station_folder: Path) -> dict[str, di
     """The safe positions that calibration measured; none where its file can't be read."""
     folder = Path(state_folder) if isinstance(state_folder, str) else Path("/var/lib/sorter")
     try:
-        content = (station_folder / folder.expanduser() / "calibration.toml").read_text("utf-8")
+        content = (station_folder / folder.expanduser() / "calibration.toml").read_text("utf-8-sig")
         diverters = tomllib.loads(content).get("diverters", {})
     except (OSError, ValueError, RuntimeError):
         return {}

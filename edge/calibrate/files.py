@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import tomli_w
@@ -12,6 +11,8 @@ from edge.calibrate.record import FORMAT_VERSION, Calibration
 from edge.config import explain_problems
 from edge.durable import write_atomically
 from edge.errors import CalibrationError
+from edge.text import NotTextError
+from edge.toml import parse_toml
 
 FILE_NAME = "calibration.toml"
 HISTORY_FOLDER = "calibrations"
@@ -42,8 +43,8 @@ def parse_calibration(content: bytes, path: Path) -> Calibration:
     """
     mend = "restore an older one with `sorter calibrate restore`, or measure again with `sorter calibrate`"
     try:
-        table = tomllib.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        table = parse_toml(content)
+    except NotTextError as error:
         raise CalibrationError(f"{path}: damaged ({error}); {mend}") from None
     version = table.get("format_version")
     if isinstance(version, int) and version > FORMAT_VERSION:

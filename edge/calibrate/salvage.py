@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tomllib
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from edge.calibrate.files import FILE_NAME, load_calibration
 from edge.calibrate.record import FORMAT_VERSION, Calibration
 from edge.durable import put_aside
 from edge.errors import CalibrationError
+from edge.toml import parse_toml
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def load_or_set_aside(folder: Path) -> tuple[Calibration | None, bool]:
 
 def _is_newer(path: Path) -> bool:
     try:
-        version = tomllib.loads(path.read_bytes().decode("utf-8")).get("format_version")
+        version = parse_toml(path.read_bytes()).get("format_version")
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(version, int) and version > FORMAT_VERSION

@@ -68,4 +68,4 @@ def _checked(station: Path | None) -> str | None:
     if station is None:
         return None
     check_station(load_station(station))
-    return station.read_text("utf-8")
+    return station.read_text("utf-8-sig")

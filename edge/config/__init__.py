@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
+import shlex
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from edge.config.problems import explain_problems
 from edge.config.station import RESIDUAL, Station
 from edge.errors import ConfigError
+from edge.text import NotTextError
+from edge.toml import load_toml
 
 __all__ = ["RESIDUAL", "Station", "explain_problems", "load_station", "read_toml"]
 
@@ -38,86 +40,17 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: it is missing, unreadable, not text, or not TOML.
     """
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return load_toml(path)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; expected a station file (see the examples in the README)") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file (byte {error.start} is not UTF-8)") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
-
-
-def explain_problems(error: ValidationError, model: type[BaseModel], table: dict[str, Any]) -> list[str]:
-    """Return one plain line for each problem: `key = value: what is wrong (did you mean ...?)`."""
-    lines: list[str] = []
-    for problem in error.errors(include_url=False):
-        location = [part for part in problem["loc"] if not _is_union_tag(part, problem["loc"], table)]
-        key = _dotted(location) or "station"
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"{key}: unknown key{_suggestion(location, model)}")
-        elif problem["type"] == "missing":
-            lines.append(f"{key}: missing; expected {_description(location, model) or 'a value'}")
-        elif problem["type"] == "value_error":
-            prefix = "" if key == "station" else f"{key}: "
-            lines += [f"{prefix}{line}" for line in str(problem["ctx"]["error"]).splitlines()]
-        elif problem["type"].startswith("union_tag"):
-            expected = problem.get("ctx", {}).get("expected_tags", "")
-            lines.append(f"{key}.type: expected one of {expected}")
-        else:
-            lines.append(f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
-    return lines
-
-
-def _is_union_tag(part: int | str, location: tuple[int | str, ...], table: dict[str, Any]) -> bool:
-    """Say whether pydantic put a union's tag into the location; it is in no file."""
-    at: Any = table
-    for step in location:
-        if isinstance(at, dict) and step not in at and at.get("type") == step:
-            return step == part
-        try:
-            at = at[step]
-        except (KeyError, IndexError, TypeError):
-            return False
-    return False
-
-
-def _dotted(location: list[int | str]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
-    return text
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for argument in get_args(annotation) for model in _models_in(argument)]
-
-
-def _candidates(location: list[int | str], model: type[BaseModel]) -> list[type[BaseModel]]:
-    """Return the settings models that the last key of the location may belong to."""
-    models = [model]
-    for part in location[:-1]:
-        if isinstance(part, str):
-            fields = [m.model_fields[part] for m in models if part in m.model_fields]
-            models = [found for field in fields for found in _models_in(field.annotation)]
-    return models
-
-
-def _suggestion(location: list[int | str], model: type[BaseModel]) -> str:
-    known = sorted({name for m in _candidates(location, model) for name in m.model_fields})
-    close = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known keys: {', '.join(known)}"
-
-
-def _description(location: list[int | str], model: type[BaseModel]) -> str:
-    for candidate in _candidates(location, model):
-        field = candidate.model_fields.get(str(location[-1]))
-        if field is not None and field.description:
-            return field.description
-    return ""
+    except PermissionError as error:
+        cure = f"sudo chmod a+r {shlex.quote(str(path))}, and a+x for the folders above it"
+        raise ConfigError(f"{path}: can't be read: {error.strerror}; let it be read: {cure}") from None
+    except NotTextError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path}: can't be read: {reason}; expected a station file") from None
 
 
 def _with_absolute_paths(station: Station, path: Path) -> Station:

@@ -164,7 +164,7 @@ def plan_removal(target: Target) -> list[Task]:
 def hints(target: Target, station: str | None) -> list[str]:
     """Return what a person had better change by hand on this machine."""
     found = []
-    if station is not None and target.path(STATION).read_text("utf-8") != station:
+    if station is not None and target.path(STATION).read_text("utf-8-sig") != station:
         found.append(f"/{STATION} was there already and differs from yours; it was kept: compare and copy by hand")
     if target.is_live and not target.path("dev/watchdog").exists():
         found.append("no hardware watchdog: put dtparam=watchdog=on into /boot/firmware/config.txt and restart")

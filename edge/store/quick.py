@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import stat
-import tomllib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from edge.errors import StoreError
+from edge.toml import load_toml
 
 # What must stay free for the journal and the system after a model was stored.
 RESERVE_BYTES = 64 << 20
@@ -21,7 +21,7 @@ RESERVE_BYTES = 64 << 20
 def store_folder(station_file: Path) -> Path | None:
     """The station's model store; None where the file needs a closer look (missing, broken, odd)."""
     try:
-        named = tomllib.loads(station_file.read_text("utf-8")).get("state_folder", "/var/lib/sorter")
+        named = load_toml(station_file).get("state_folder", "/var/lib/sorter")
         return (station_file.resolve().parent / Path(named).expanduser()).resolve() / "models"
     except (OSError, ValueError, TypeError, RuntimeError):
         return None

@@ -25,6 +25,7 @@ ALLOWED = {
         "edge.output",
         "edge.terminal",
         "edge.text",
+        "edge.toml",
     ),
     "converter": ("converter", "training", "edge"),
 }
