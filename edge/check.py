@@ -9,8 +9,8 @@ from typing import Literal
 
 from edge.bundle.archive import Bundle
 from edge.bundle.golden import prove_golden
-from edge.calibrate.apply import apply_calibration, stale_steps
-from edge.calibrate.files import load_calibration
+from edge.calibrate.apply import UnfitCalibrationError, apply_calibration, stale_steps
+from edge.calibrate.files import FILE_NAME, load_calibration
 from edge.calibrate.record import Calibration
 from edge.config import Station, load_station
 from edge.config.station import Bin
@@ -71,10 +71,11 @@ class Report:
     def ok(self) -> bool:
         return all(problem.severity != "error" for problem in self.problems)
 
-    def add(self, where: str, error: SorterError) -> None:
+    def add(self, where: str, error: SorterError, file: Path | None = None) -> None:
         """Take an error over as problems, one for each line; the first of several only counts them."""
         lines = str(error).splitlines()
-        self.problems += [Problem("error", where, line.strip()) for line in lines[1:] or lines]
+        prefix = "" if file is None or len(lines) == 1 else f"{file}: "
+        self.problems += [Problem("error", where, f"{prefix}{line.strip()}") for line in lines[1:] or lines]
 
 
 def check_station(path: Path, clock: Clock) -> Report:
@@ -227,7 +228,7 @@ def _check_calibration(report: Report, station: Station) -> Calibration | None:
     try:
         calibration = load_calibration(station.state_folder)
     except CalibrationError as error:
-        report.add("calibration", error)
+        report.add("calibration", error, station.state_folder / FILE_NAME)
         return None
     if calibration is None:
         if station.camera.type in LIVE_CAMERAS:
@@ -249,8 +250,10 @@ def _calibrated(report: Report, station: Station, calibration: Calibration) -> S
     try:
         return apply_calibration(station, calibration)
     except CalibrationError as error:
-        if calibration.station != station.name:  # stale steps are named already
-            report.add("calibration", error)
+        if calibration.station != station.name or isinstance(
+            error, UnfitCalibrationError
+        ):  # stale ones are named already
+            report.add("calibration", error, station.state_folder / FILE_NAME)
         return station
 
 

@@ -107,7 +107,7 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
         SorterError: something is missing, damaged or does not fit; what was opened is safe and closed.
     """
     clock = clock or SystemClock()
-    calibration, was_damaged = load_or_set_aside(station.state_folder)
+    calibration, was_damaged = load_or_set_aside(station)
     station = apply_calibration(station, calibration)
     journal = open_journal(station.state_folder, station.journal, clock)
     # After the journal: it makes sure that no other process works here, which would look like a crashed one.
@@ -143,7 +143,7 @@ def build_trial(station: Station, ground: Ground, bundle: Bundle, folder: Path) 
         SorterError: something is missing or does not fit; what was opened is safe and closed.
     """
     serving = _open_bundle(fitted(bundle, ground.calibration), station, ground.clock)
-    closed = station.model_copy(update={"page": station.page.model_copy(update={"enabled": False})})
+    closed = station.with_values(page=station.page.with_values(enabled=False))
     return _build(closed, ground, open_journal(folder, station.journal, ground.clock), serving, None)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.actuate.pins import SERVO_HZ, Pin, Pins, open_output, refusing
 from edge.clock import ms
+from edge.durable import read_regular
 from edge.errors import ActuatorError
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 # Long enough for a slow servo to come back from its farthest position.
 TRAVEL_MS = 800.0
+# Of a servo whose file says nothing else.
+LIMITS_US = {"min_us": 1000, "max_us": 2000}
+# Far more than a station file or a calibration has.
+MOST_BYTES = 4_000_000
 _SECTION = re.compile(r"\s*\[\[?\s*([A-Za-z_]+)\s*\]\]?\s*(#.*)?$")
 _STEPPER_LEVELS = {"step_pin": False, "direction_pin": False, "enable_pin": True}
 
@@ -52,7 +57,7 @@ def read_safe_outputs(station: Path) -> Reading:
     table = _read_leniently(station.read_bytes().decode("utf-8-sig", "replace"), station, reading.problems)
     camera = table.get("camera")
     reading.simulated = isinstance(camera, dict) and camera.get("type") == "simulated"
-    measured = _measured_servos(table.get("state_folder"), station.resolve().parent)
+    measured = _measured_servos(table, station.resolve().parent)
     belt = table.get("belt")
     if isinstance(belt, dict) and "run_pin" in belt:
         _add(reading, "belt.run_pin", {"type": "digital", "pin": belt["run_pin"]})
@@ -60,7 +65,7 @@ def read_safe_outputs(station: Path) -> Reading:
     for number, entry in enumerate(actuators if isinstance(actuators, list) else []):
         if isinstance(entry, dict):
             name = str(entry.get("name", f"actuators[{number}]"))
-            _add(reading, name, {**entry, **measured.get(name, {})})
+            _add(reading, name, entry, measured.get(name, {}))
     return reading
 
 
@@ -119,22 +124,38 @@ def _read_leniently(text: str, station: Path, problems: list[str]) -> dict[str, 
     return table
 
 
-def _measured_servos(state_folder: object, station_folder: Path) -> dict[str, dict[str, int]]:
-    """The safe positions that calibration measured; none where its file can't be read."""
+def _measured_servos(table: Mapping[str, Any], station_folder: Path) -> dict[str, dict[str, int]]:
+    """What calibration measured of servos: safe position and limits; none where its file can't be read."""
+    state_folder = table.get("state_folder")
     folder = Path(state_folder) if isinstance(state_folder, str) else Path("/var/lib/sorter")
     try:
-        content = (station_folder / folder.expanduser() / "calibration.toml").read_text("utf-8-sig")
-        diverters = tomllib.loads(content).get("diverters", {})
+        content = read_regular(station_folder / folder.expanduser() / "calibration.toml", MOST_BYTES).decode(
+            "utf-8-sig"
+        )
+        calibration = tomllib.loads(content)
     except (OSError, ValueError, RuntimeError):
         return {}
+    diverters = calibration.get("diverters", {})
+    if "name" in table and calibration.get("station", table["name"]) != table["name"]:
+        return {}  # another station's
     found: dict[str, dict[str, int]] = {}
     for name, step in diverters.items() if isinstance(diverters, dict) else ():
-        if isinstance(step, dict) and _is_pulse(step.get("safe_us")):
-            found[name] = {"safe_us": step["safe_us"]}
+        if isinstance(step, dict):
+            found[name] = {key: step[key] for key in ("safe_us", "min_us", "max_us") if _is_pulse(step.get(key))}
     return found
 
 
-def _add(reading: Reading, name: str, entry: Mapping[str, Any]) -> None:
+def _safe_pulse(entry: Mapping[str, Any], measured: Mapping[str, int]) -> int:
+    """Return the safe position that was measured, else the written one, within the limits; measuring only narrows them."""
+    low, high = (entry[key] if _is_pulse(entry.get(key)) else usual for key, usual in LIMITS_US.items())
+    narrow_low, narrow_high = max(low, measured.get("min_us", 0)), min(high, measured.get("max_us", high))
+    if narrow_low < narrow_high:
+        low, high = narrow_low, narrow_high
+    wanted: int = measured.get("safe_us", entry["safe_us"])
+    return min(high, max(low, wanted))
+
+
+def _add(reading: Reading, name: str, entry: Mapping[str, Any], measured: Mapping[str, int] | None = None) -> None:
     problems = list(_unusable(entry))
     reading.problems += [f"{name}: {problem}" for problem in problems]
     kind = entry.get("type")
@@ -145,7 +166,8 @@ def _add(reading: Reading, name: str, entry: Mapping[str, Any]) -> None:
         return
     elif kind == "servo" and _is_pulse(entry.get("safe_us")):
         hardware = entry.get("hardware_pwm") is True
-        reading.outputs.append(SafeOutput(name, {}, entry["pin"], entry["safe_us"], hardware))
+        safe_us = _safe_pulse(entry, measured or {})
+        reading.outputs.append(SafeOutput(name, {}, entry["pin"], safe_us, hardware))
     elif kind == "servo":
         reading.outputs.append(SafeOutput(name, {entry["pin"]: False}))  # no pulses: it stays where it is
     elif not problems:

@@ -17,11 +17,16 @@ MICROSECONDS_PER_PERIOD = 1_000_000 / SERVO_HZ
 TRAVEL_MS = 600.0
 
 
+def limited(settings: Servo, width_us: int) -> int:
+    """Return the pulse width that a servo may get in the place of the one that is wanted; 0, no pulses, is always allowed."""
+    return width_us and min(settings.max_us, max(settings.min_us, width_us))
+
+
 class ServoActuator:
     """Its very first pulse is that of the safe position: never the middle, and no move if it rests there.
 
     Once back it gets no more pulses, unless `hold` is set: pulses drawn by software jitter, and a held servo
-    hums, heats and wears.
+    hums, heats and wears. Whatever its settings say, no pulse leaves `min_us` to `max_us`.
     """
 
     def __init__(self, settings: Servo, pins: Pins, clock: Clock) -> None:
@@ -86,7 +91,7 @@ class ServoActuator:
             raise ActuatorError(f"{self._who()} is closed")
         self._width_us = width_us  # before the write: after a refused one the servo may be anywhere
         with refusing(self._who()):
-            self._pin.state = width_us / MICROSECONDS_PER_PERIOD
+            self._pin.state = limited(self._settings, width_us) / MICROSECONDS_PER_PERIOD
 
     def _who(self) -> str:
         return f"{self._settings.name}: GPIO {self._settings.pin}"

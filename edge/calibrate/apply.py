@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
-from edge.calibrate.record import Calibration, Step
-from edge.config import Station
-from edge.config.actuators import ActuatorSettings
-from edge.config.inputs import Input
+from pydantic import ValidationError
+
+from edge.calibrate.record import Calibration, CameraStep, DiverterStep, Step
+from edge.config import Station, explain_problems
+from edge.config.actuators import ActuatorSettings, Servo
 from edge.errors import CalibrationError
+
+# Their pictures have a size of their own.
+REPLAYED: Final = ("video", "folder")
+CONTROLS: Final = {"exposure_us", "gain", "red_gain", "blue_gain", "white_balance_k"}
+
+
+class UnfitCalibrationError(CalibrationError):
+    """Values that can't have been measured at this station: the file was changed, or is damaged."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        told = "\n".join(f"  {line}" for line in problems)
+        super().__init__(
+            "the calibration has values that this station can't have; restore an older one with `sorter calibrate "
+            f"restore`, or measure again with `sorter calibrate`\n{told}"
+        )
 
 
 def step_digest(station: Station, step: str, part: str = "") -> str:
@@ -66,7 +82,7 @@ def without_stale(station: Station, calibration: Calibration) -> Calibration:
     }
     single = ("camera", "background", "belt", "thresholds", "verify")
     update |= {name: None for name in stale_steps(station, calibration) if name in single}
-    return calibration.model_copy(update=update)
+    return calibration.with_values(**update)
 
 
 def apply_calibration(station: Station, calibration: Calibration | None) -> Station:
@@ -74,6 +90,7 @@ def apply_calibration(station: Station, calibration: Calibration | None) -> Stat
 
     Raises:
         CalibrationError: it belongs to another station, or a step is stale.
+        UnfitCalibrationError: a value in it can't be used at this station.
     """
     if calibration is None:
         return station
@@ -87,15 +104,13 @@ def apply_calibration(station: Station, calibration: Calibration | None) -> Stat
             "settings were changed since they were measured; run again: "
             + ", ".join(f"`sorter calibrate {step}`" for step in stale)
         )
-    return station.model_copy(
-        update={
-            "region": _region(station, calibration),
-            "camera": _camera(station, calibration),
-            "belt": _belt(station, calibration),
-            "actuators": tuple(_actuators(station, calibration)),
-            "inputs": _inputs(station, calibration),
-        }
-    )
+    if problems := list(_unfit_values(station, calibration)):
+        raise UnfitCalibrationError(problems)
+    table = _overlaid(station, calibration)
+    try:
+        return Station.model_validate(table)
+    except ValidationError as error:
+        raise UnfitCalibrationError(explain_problems(error, Station, table)) from None
 
 
 def check_camera(calibration: Calibration | None, identity: str) -> None:
@@ -112,58 +127,77 @@ def check_camera(calibration: Calibration | None, identity: str) -> None:
     )
 
 
+def _unfit_values(station: Station, calibration: Calibration) -> Iterator[str]:
+    """Yield what no measurement at this station can have found, as `key = value: expected ...`."""
+    for actuator in station.actuators:
+        step = calibration.diverters.get(actuator.name)
+        if step is not None and actuator.type == "servo":
+            yield from _unfit_pulses(actuator, step)
+    if calibration.camera is not None and station.camera.type not in REPLAYED:
+        yield from _unfit_region(station, calibration.camera)
+
+
+def _unfit_pulses(actuator: Servo, step: DiverterStep) -> Iterator[str]:
+    key = f"diverters.{actuator.name}"
+    for name, value in _given(step, ("min_us", "max_us")).items():
+        if not actuator.min_us <= value <= actuator.max_us:
+            yield f"{key}.{name} = {value}: expected {actuator.min_us} to {actuator.max_us}, the station file's limits"
+    low, high = _limits(actuator, step)
+    widths = _given(step, ("safe_us",)) | {f"positions_us.{at}": width for at, width in step.positions_us.items()}
+    for name, width in widths.items():
+        if not low <= width <= high:
+            yield f"{key}.{name} = {width}: expected {low} to {high} (min_us to max_us)"
+
+
+def _unfit_region(station: Station, step: CameraStep) -> Iterator[str]:
+    for size, start, length, whole in (
+        ("width", step.x, step.width, station.camera.width),
+        ("height", step.y, step.height, station.camera.height),
+    ):
+        if start + length > whole:
+            yield f"camera.{size} = {length}: expected at most {whole - start}, from pixel {start} to the picture's end"
+
+
+def _limits(actuator: Servo, step: DiverterStep) -> tuple[int, int]:
+    """Return the shortest and the longest pulse: measuring narrows what is written and never widens it."""
+    return max(actuator.min_us, step.min_us or 0), min(actuator.max_us, step.max_us or actuator.max_us)
+
+
 def _given(step: Step, names: Iterable[str]) -> dict[str, Any]:
     """Return those of the named values that were measured."""
     return {name: value for name in names if (value := getattr(step, name, None)) is not None}
 
 
-def _region(station: Station, calibration: Calibration) -> Any:
-    step = calibration.camera
-    return (
-        station.region
-        if step is None
-        else station.region.model_copy(update=_given(step, ("x", "y", "width", "height")))
-    )
-
-
-def _camera(station: Station, calibration: Calibration) -> Any:
-    if calibration.camera is None:
-        return station.camera
-    names = set(type(station.camera).model_fields) & {"exposure_us", "gain", "red_gain", "blue_gain", "white_balance_k"}
-    return station.camera.model_copy(update=_given(calibration.camera, names))
-
-
-def _belt(station: Station, calibration: Calibration) -> Any:
-    if station.belt is None:
-        return None
-    update: dict[str, Any] = {}
-    if calibration.camera is not None:
-        update |= _given(calibration.camera, ("mm_per_pixel",))
-    if calibration.belt is not None:
-        update |= _given(calibration.belt, ("speed_mm_per_s", "direction"))
-        if station.belt.encoder is not None and calibration.belt.ticks_per_mm is not None:
-            update["encoder"] = station.belt.encoder.model_copy(update={"ticks_per_mm": calibration.belt.ticks_per_mm})
-    return station.belt.model_copy(update=update)
-
-
-def _actuators(station: Station, calibration: Calibration) -> Iterable[ActuatorSettings]:
-    for actuator in station.actuators:
-        step = calibration.diverters.get(actuator.name)
-        if step is None:
-            yield actuator
-            continue
-        update: dict[str, Any] = {"lead_ms": step.lead_ms, "return_ms": step.return_ms}
-        if actuator.type == "servo":
-            update |= _given(step, ("safe_us", "min_us", "max_us"))
-            update["positions_us"] = actuator.positions_us | step.positions_us
-        elif actuator.type == "stepper":
-            update["positions_steps"] = actuator.positions_steps | step.positions_steps
-        yield actuator.model_copy(update=update)
-
-
-def _inputs(station: Station, calibration: Calibration) -> dict[str, Input]:
-    learnt = {
-        name: Input(active_low=step.active_low, debounce_ms=step.debounce_ms)
+def _overlaid(station: Station, calibration: Calibration) -> dict[str, Any]:
+    """Return the station as a table, as its file would have it with what was measured; nothing in it is checked."""
+    table = station.model_dump()
+    camera, belt = calibration.camera, calibration.belt
+    if camera is not None:
+        table["region"] |= _given(camera, ("x", "y", "width", "height"))
+        controls = set(type(station.camera).model_fields) & CONTROLS
+        table["camera"] |= _given(camera, controls)
+    if station.belt is not None:
+        table["belt"] |= {} if camera is None else _given(camera, ("mm_per_pixel",))
+        table["belt"] |= {} if belt is None else _given(belt, ("speed_mm_per_s", "direction"))
+        if station.belt.encoder is not None and belt is not None:
+            table["belt"]["encoder"] |= _given(belt, ("ticks_per_mm",))
+    for actuator, entry in zip(station.actuators, table["actuators"], strict=True):
+        if step := calibration.diverters.get(actuator.name):
+            entry |= _actuator(actuator, step)
+    table["inputs"] |= {
+        name: {"active_low": step.active_low, "debounce_ms": step.debounce_ms}
         for name, step in calibration.sensors.items()
+        if name in station.input_pins()
     }
-    return station.inputs | {name: how for name, how in learnt.items() if name in station.input_pins()}
+    return table
+
+
+def _actuator(actuator: ActuatorSettings, step: DiverterStep) -> dict[str, Any]:
+    update: dict[str, Any] = {"lead_ms": step.lead_ms, "return_ms": step.return_ms}
+    if actuator.type == "servo":
+        low, high = _limits(actuator, step)
+        update |= _given(step, ("safe_us",)) | {"min_us": low, "max_us": high}
+        update["positions_us"] = actuator.positions_us | step.positions_us
+    elif actuator.type == "stepper":
+        update["positions_steps"] = actuator.positions_steps | step.positions_steps
+    return update

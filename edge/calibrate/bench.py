@@ -69,7 +69,7 @@ class Bench:
             self.camera = None
         known = set(type(self.station.camera).model_fields)
         wanted = {name: value for name, value in controls.items() if name in known}
-        self.settings = self.station.camera.model_copy(update=wanted)
+        self.settings = self.station.camera.with_values(**wanted)
         self.camera = open_camera(self.settings, self.clock, self.world)
         return self.camera
 

@@ -120,7 +120,7 @@ def _keep_off_stops(bench: Bench, person: Person, name: str) -> tuple[Limits | N
         if kept[at] != width
     ]
     safe_us = kept.pop("safe")
-    _replace(bench, settings.model_copy(update={"safe_us": safe_us, "positions_us": kept}))
+    _replace(bench, settings.with_values(safe_us=safe_us, positions_us=kept))
     return limits, said
 
 
@@ -133,7 +133,7 @@ def _replace(bench: Bench, changed: ActuatorSettings) -> None:
     """Let the station go on with other settings of one actuator."""
     bench.close_actuators()
     others = [changed if a.name == changed.name else a for a in bench.station.actuators]
-    bench.station = bench.station.model_copy(update={"actuators": tuple(others)})
+    bench.station = bench.station.with_values(actuators=tuple(others))
 
 
 def _measure(bench: Bench, person: Person, name: str, repeats: int | None) -> Measured:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from edge.calibrate.record import FORMAT_VERSION, Calibration
 from edge.config import explain_problems
-from edge.durable import write_atomically
+from edge.durable import read_regular, write_atomically
 from edge.errors import CalibrationError
 from edge.text import NotTextError
 from edge.toml import parse_toml
@@ -17,6 +17,8 @@ from edge.toml import parse_toml
 FILE_NAME = "calibration.toml"
 HISTORY_FOLDER = "calibrations"
 HISTORY_KEPT = 20
+# Far more than a calibration with the view of its camera has.
+MOST_BYTES = 4_000_000
 
 
 def load_calibration(folder: Path) -> Calibration | None:
@@ -27,7 +29,7 @@ def load_calibration(folder: Path) -> Calibration | None:
     """
     path = folder / FILE_NAME
     try:
-        content = path.read_bytes()
+        content = read_regular(path, MOST_BYTES)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge.actuate.pins import SERVO_HZ, Pins, refusing
-from edge.actuate.servo import MICROSECONDS_PER_PERIOD
+from edge.actuate.servo import MICROSECONDS_PER_PERIOD, limited
 from edge.actuate.stepper import StepperActuator
 from edge.calibrate.bench import Bench
 from edge.calibrate.person import NOBODY, Person
@@ -44,7 +44,7 @@ class Jog:
     width_us: int = 0
 
     def __post_init__(self) -> None:
-        self.width_us = self.settings.safe_us
+        self.width_us = limited(self.settings, self.settings.safe_us)
         with refusing(self._who()):
             self._pin = self.pins.servo_pin(self.settings.pin, self.settings.hardware_pwm)
             self._pin.output_with_state(0)
@@ -54,7 +54,7 @@ class Jog:
     def move(self, step_us: int) -> bool:
         """Move by a step; False at a limit, where it stays."""
         wanted = self.width_us + step_us
-        allowed = min(self.settings.max_us, max(self.settings.min_us, wanted))
+        allowed = limited(self.settings, wanted)
         self.width_us = allowed
         self._pulse()
         return allowed == wanted
@@ -122,7 +122,7 @@ def jog_all(bench: Bench, person: Person, names: Iterable[str]) -> None:
             else _jog_switch(bench, person, settings)
         )
         others = [changed if a.name == settings.name else a for a in bench.station.actuators]
-        bench.station = bench.station.model_copy(update={"actuators": tuple(others)})
+        bench.station = bench.station.with_values(actuators=tuple(others))
 
 
 def _jog_servo(bench: Bench, person: Person, settings: Servo) -> Servo:
@@ -138,7 +138,7 @@ def _jog_servo(bench: Bench, person: Person, settings: Servo) -> Servo:
             bench.wait(REST_S)
         finally:
             jog.close()
-    return settings.model_copy(update={"safe_us": safe_us, "positions_us": positions})
+    return settings.with_values(safe_us=safe_us, positions_us=positions)
 
 
 def _jog_stepper(bench: Bench, person: Person, settings: Stepper) -> Stepper:
@@ -164,7 +164,7 @@ def _jog_stepper(bench: Bench, person: Person, settings: Stepper) -> Stepper:
             found[name] = place
     finally:
         actuator.close()
-    return settings.model_copy(update={"positions_steps": found})
+    return settings.with_values(positions_steps=found)
 
 
 def _jog_switch(bench: Bench, person: Person, settings: Digital) -> Digital:

@@ -6,30 +6,35 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
-from edge.calibrate.files import FILE_NAME, load_calibration
+from edge.calibrate.apply import apply_calibration, without_stale
+from edge.calibrate.files import FILE_NAME, MOST_BYTES, load_calibration
 from edge.calibrate.record import FORMAT_VERSION, Calibration
-from edge.durable import put_aside
+from edge.config import Station
+from edge.durable import put_aside, read_regular
 from edge.errors import CalibrationError
 from edge.toml import parse_toml
 
 log = logging.getLogger(__name__)
 
 
-def load_or_set_aside(folder: Path) -> tuple[Calibration | None, bool]:
-    """Read the calibration of a state folder; return it and whether a damaged one was set aside.
+def load_or_set_aside(station: Station) -> tuple[Calibration | None, bool]:
+    """Read the calibration of a station; return it and whether one that can't be used was set aside.
 
     Without it the station file's own values are used, which is safe: they are what one starts calibrating with.
 
     Raises:
         CalibrationError: it is not damaged, but written by a newer program.
     """
-    path = folder / FILE_NAME
+    path = station.state_folder / FILE_NAME
     try:
-        return load_calibration(folder), False
+        calibration = load_calibration(station.state_folder)
+        if calibration is not None:  # what is stale is for its user to hear of
+            apply_calibration(station, without_stale(station, calibration))
+        return calibration, False
     except CalibrationError as error:
         if _is_newer(path):
             raise
-        log.error("%s", error)
+        log.error("%s: %s", path, str(error).removeprefix(f"{path}: "))
         with suppress(OSError):  # a read-only disk keeps it where it is; it is not used all the same
             aside = put_aside(path)
             log.error("it was set aside as %s; the station file's own values are in use", aside)
@@ -38,7 +43,7 @@ def load_or_set_aside(folder: Path) -> tuple[Calibration | None, bool]:
 
 def _is_newer(path: Path) -> bool:
     try:
-        version = parse_toml(path.read_bytes()).get("format_version")
+        version = parse_toml(read_regular(path, MOST_BYTES)).get("format_version")
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(version, int) and version > FORMAT_VERSION

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+from pydantic import ValidationError
 
 from edge.calibrate.apply import apply_calibration, step_digest, without_stale
 from edge.calibrate.background import measure_background
@@ -80,7 +81,7 @@ class Session:
             person.say(f"What was measured here belongs to station {old.station}: everything is measured anew.")
         if kept.camera is not None and kept.camera.identity != bench.identity:
             person.say(f"This is another camera ({bench.identity}): what was measured in pictures is measured anew.")
-            kept = kept.model_copy(update=dict.fromkeys(("camera", "background", "thresholds", "verify")))
+            kept = kept.with_values(**dict.fromkeys(("camera", "background", "thresholds", "verify")))
         return cls(written, bench, person, kept, wishes)
 
     def all_steps(self) -> list[str]:
@@ -101,12 +102,15 @@ class Session:
         Raises:
             CalibrationError: what is wrong at the station, or in which order to go.
         """
-        base = self.calibration.model_copy(update={"camera": None}) if step == "camera" else self.calibration
+        base = self.calibration.with_values(camera=None) if step == "camera" else self.calibration
         if step in ("background", "belt") and base.camera is None:
             raise CalibrationError(f"the step {step} builds on the camera's: run `sorter calibrate camera` first")
         self.bench.use(apply_calibration(self.written, base))
         try:
             outcome = self._steps(wall_time)[step]()
+        except ValidationError as error:
+            told = "; ".join(f"{'.'.join(map(str, p['loc']))} = {p['input']!r}: {p['msg']}" for p in error.errors())
+            raise CalibrationError(f"{step}: what was measured is out of range ({told}); nothing was kept") from None
         finally:
             self.bench.run_belt(on=False)
         date = datetime.fromtimestamp(wall_time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -118,7 +122,7 @@ class Session:
     def accept(self, step: str, changes: Mapping[str, Any], date: str) -> None:
         """Take over what a step has measured, and drop what that makes worthless."""
         dated = {key: self._dated(key, value, date) for key, value in changes.items()}
-        self.calibration = self.calibration.model_copy(update={**self._outdated_by(step), **dated})
+        self.calibration = self.calibration.with_values(**{**self._outdated_by(step), **dated})
 
     def _outdated_by(self, step: str) -> dict[str, None]:
         """Return what a new measurement makes worthless."""
@@ -206,5 +210,5 @@ class Session:
         """Put the date in; parts that were not measured this time stay."""
         if isinstance(value, dict):
             before = getattr(self.calibration, key)
-            return before | {name: part.model_copy(update={"measured_at": date}) for name, part in value.items()}
-        return value.model_copy(update={"measured_at": date})
+            return before | {name: part.with_values(measured_at=date) for name, part in value.items()}
+        return value.with_values(measured_at=date)

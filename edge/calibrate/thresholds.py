@@ -152,7 +152,9 @@ def fitted(bundle: Bundle, calibration: Calibration | None) -> Bundle:
     own = bundle.manifest.thresholds
     known = {label: step.minimum_score.get(label, score) for label, score in own.minimum_score.items()}
     update = {"temperature": step.temperature, "minimum_score": known, "purity": step.purity}
-    return replace(bundle, manifest=bundle.manifest.model_copy(update={"thresholds": own.model_copy(update=update)}))
+    # Only a copy of what was checked keeps the members' digests; the thresholds are checked like the bundle's own.
+    thresholds = type(own).model_validate(own.model_dump() | update)
+    return replace(bundle, manifest=bundle.manifest.model_copy(update={"thresholds": thresholds}))
 
 
 def wanted_labels(station: Station, bundle: Bundle, chosen: Sequence[str]) -> list[str]:

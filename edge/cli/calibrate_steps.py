@@ -35,7 +35,7 @@ def load(station: Path, demo: bool, state_folder: Path | None) -> Station:
     from edge.config import load_station
 
     settings = load_station(PRACTICE_STATION if demo else station)
-    return settings if state_folder is None else settings.model_copy(update={"state_folder": state_folder.resolve()})
+    return settings if state_folder is None else settings.with_values(state_folder=state_folder.resolve())
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
         if live:
             stack.enter_context(service_held(SystemRunner(), lambda text: console.print(text)))
         stack.enter_context(folder_claimed(written.state_folder))
-        old, _ = load_or_set_aside(written.state_folder)
+        old, _ = load_or_set_aside(written)
         session = stack.enter_context(_session(written, old, wishes, console, hurry=visit.yes or visit.as_json))
         steps = session.due() if step is None and not everything else session.all_steps() if step is None else [step]
         _run_steps(session, steps, old, console, visit)

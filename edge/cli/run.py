@@ -50,9 +50,9 @@ def command(
 
 
 def _with_options(station: Station, host: str | None, port: int | None, state_folder: Path | None) -> Station:
-    page = station.page.model_copy(update={k: v for k, v in {"host": host, "port": port}.items() if v is not None})
+    page = station.page.with_values(**{k: v for k, v in {"host": host, "port": port}.items() if v is not None})
     folder = station.state_folder if state_folder is None else state_folder.resolve()
-    return station.model_copy(update={"page": page, "state_folder": folder})
+    return station.with_values(page=page, state_folder=folder)
 
 
 def print_summary(snapshot: Snapshot) -> None:

@@ -65,7 +65,7 @@ def _with_absolute_paths(station: Station, path: Path) -> Station:
                 changes[name] = _anchored(value, folder, f"{path}: {prefix}{name}")
             elif isinstance(value, BaseModel):
                 changes[name] = anchor(value, f"{prefix}{name}.")
-        return settings.model_copy(update=changes)
+        return settings.with_values(**changes)
 
     return anchor(station, "")  # type: ignore[no-any-return]
 

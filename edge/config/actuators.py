@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from edge.config.base import Ms, Name, Pin, Settings
+from edge.config.base import Ms, Name, Pin, PulseUs, Settings, Steps, TravelMs
 
 HARDWARE_PWM_PINS = (12, 13, 18, 19)
 
@@ -16,10 +16,8 @@ class ActuatorBase(Settings):
 
     name: Name = Field(description="how bins refer to it")
     max_on_ms: Ms = Field(default=2000.0, le=60_000, description="it is released after this time whatever happens, ms")
-    lead_ms: Ms = Field(
-        default=0.0, le=5000, description="from command to position reached, ms; calibration measures it"
-    )
-    return_ms: Ms = Field(default=0.0, le=5000, description="from release to safe position reached, ms")
+    lead_ms: TravelMs = Field(default=0.0, description="from command to position reached, ms; calibration measures it")
+    return_ms: TravelMs = Field(default=0.0, description="from release to safe position reached, ms")
 
 
 class Digital(ActuatorBase):
@@ -38,10 +36,12 @@ class Servo(ActuatorBase):
 
     type: Literal["servo"] = Field(description="which kind of actuator")
     pin: Pin = Field(description="GPIO (BCM) number; 12, 13, 18 and 19 have hardware PWM")
-    safe_us: int = Field(ge=500, le=2500, description="pulse width of the safe position, microseconds")
-    positions_us: dict[Name, int] = Field(min_length=1, description="pulse width of each named position, microseconds")
-    min_us: int = Field(default=1000, ge=500, le=2500, description="never shorter than this, microseconds")
-    max_us: int = Field(default=2000, ge=500, le=2500, description="never longer than this, microseconds")
+    safe_us: PulseUs = Field(description="pulse width of the safe position, microseconds")
+    positions_us: dict[Name, PulseUs] = Field(
+        min_length=1, description="pulse width of each named position, microseconds"
+    )
+    min_us: PulseUs = Field(default=1000, description="never shorter than this, microseconds")
+    max_us: PulseUs = Field(default=2000, description="never longer than this, microseconds")
     hold: bool = Field(default=False, description="keep driving it in the safe position instead of letting it rest")
     hardware_pwm: bool = Field(
         default=False, description="pulses from the PWM unit (pins 12, 13, 18, 19; needs dtoverlay=pwm), free of jitter"
@@ -78,7 +78,7 @@ class Stepper(ActuatorBase):
     steps_per_turn: int = Field(
         default=200, ge=1, le=100_000, description="steps of a full turn; 0 and this are one place"
     )
-    positions_steps: dict[Name, int] = Field(min_length=1, description="steps from home of each named position")
+    positions_steps: dict[Name, Steps] = Field(min_length=1, description="steps from home of each named position")
 
     def pins(self) -> dict[str, int]:
         named = {

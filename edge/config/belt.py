@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from edge.config.base import Pin, Settings
+from edge.config.base import MmPerPixel, Pin, Settings, Speed, TicksPerMm
 
 
 class Encoder(Settings):
@@ -14,14 +14,14 @@ class Encoder(Settings):
 
     pin_a: Pin = Field(description="GPIO (BCM) number of channel A")
     pin_b: Pin = Field(description="GPIO (BCM) number of channel B")
-    ticks_per_mm: float = Field(gt=0, le=1000, description="edges counted per millimetre of belt")
+    ticks_per_mm: TicksPerMm = Field(description="edges counted per millimetre of belt")
 
 
 class Belt(Settings):
     """A conveyor under the camera."""
 
-    speed_mm_per_s: float = Field(gt=0, le=5000, description="belt speed, mm/s")
-    mm_per_pixel: float = Field(gt=0, le=10, description="scale at the belt's surface, mm per pixel")
+    speed_mm_per_s: Speed = Field(description="belt speed, mm/s")
+    mm_per_pixel: MmPerPixel = Field(description="scale at the belt's surface, mm per pixel")
     direction: Literal["right", "left", "down", "up"] = Field(
         default="right", description="where items go in the picture"
     )

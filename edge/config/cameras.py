@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from edge.config.base import Settings
+from edge.config.base import ColourGain, ExposureUs, Gain, Kelvin, Settings
 
 
 class CameraBase(Settings):
@@ -21,19 +21,15 @@ class CameraBase(Settings):
 class ExposedCamera(CameraBase):
     """Controls that real sensors share; calibration measures the values and locks them."""
 
-    exposure_us: int | None = Field(
-        default=None, ge=10, le=1_000_000, description="exposure time, microseconds; unset: automatic"
-    )
-    gain: float | None = Field(default=None, ge=0, le=64, description="analogue gain; unset: automatic")
+    exposure_us: ExposureUs | None = Field(default=None, description="exposure time, microseconds; unset: automatic")
+    gain: Gain | None = Field(default=None, description="analogue gain; unset: automatic")
 
 
 class ColourCamera(ExposedCamera):
     """Colour gains, as sensors without a processor of their own have them."""
 
-    red_gain: float | None = Field(default=None, gt=0, le=32, description="colour gain; unset: automatic white balance")
-    blue_gain: float | None = Field(
-        default=None, gt=0, le=32, description="colour gain; unset: automatic white balance"
-    )
+    red_gain: ColourGain | None = Field(default=None, description="colour gain; unset: automatic white balance")
+    blue_gain: ColourGain | None = Field(default=None, description="colour gain; unset: automatic white balance")
 
     @model_validator(mode="after")
     def _both_gains(self) -> Self:
@@ -62,9 +58,7 @@ class V4l2Camera(DeviceCamera):
 
     type: Literal["v4l2"] = Field(description="which kind of camera")
     device: str = Field(default="/dev/video0", description="device file; a /dev/v4l/by-id/ path survives re-plugging")
-    white_balance_k: int | None = Field(
-        default=None, ge=1000, le=12_000, description="colour temperature, kelvin; unset: automatic"
-    )
+    white_balance_k: Kelvin | None = Field(default=None, description="colour temperature, kelvin; unset: automatic")
 
 
 class VideoCamera(CameraBase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from edge.config.base import Ms, Settings
+from edge.config.base import DebounceMs, Settings
 
 ESTOP = "estop"
 
@@ -13,6 +13,6 @@ class Input(Settings):
     """One input, under the name that `sorter calibrate sensors` gives it: jam, beam, full:BIN, exit:BIN ..."""
 
     active_low: bool = Field(default=True, description="false: it is high while active; calibration learns it")
-    debounce_ms: Ms = Field(
-        default=5.0, le=1000, description="a change counts after it has stayed so long, ms; calibration learns it"
+    debounce_ms: DebounceMs = Field(
+        default=5.0, description="a change counts after it has stayed so long, ms; calibration learns it"
     )

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from edge.config.actuators import ActuatorSettings
-from edge.config.base import Ms, Name, Pin, Settings
+from edge.config.base import Ms, Name, Pin, Pixel, Pixels, Settings
 from edge.config.belt import Belt
 from edge.config.cameras import CameraSettings
 from edge.config.inputs import ESTOP, Input
@@ -22,10 +22,10 @@ RESIDUAL = "residual"
 class Region(Settings):
     """The part of the picture that is looked at; pixels."""
 
-    x: int = Field(default=0, ge=0, description="left edge, pixels")
-    y: int = Field(default=0, ge=0, description="top edge, pixels")
-    width: int | None = Field(default=None, ge=32, description="width, pixels; unset: to the right edge")
-    height: int | None = Field(default=None, ge=32, description="height, pixels; unset: to the bottom edge")
+    x: Pixel = Field(default=0, description="left edge, pixels")
+    y: Pixel = Field(default=0, description="top edge, pixels")
+    width: Pixels | None = Field(default=None, description="width, pixels; unset: to the right edge")
+    height: Pixels | None = Field(default=None, description="height, pixels; unset: to the bottom edge")
 
 
 class Bin(Settings):

@@ -66,7 +66,7 @@ def open_device(station_file: Path, keys: Path | None = None) -> Device:
     """
     station = load_station(station_file)
     if keys is not None:
-        station = station.model_copy(update={"inference": station.inference.model_copy(update={"keys": keys})})
+        station = station.with_values(inference=station.inference.with_values(keys=keys))
     return Device(open_store(station), station, trust_of(station), SystemClock())
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge.bundle.archive import read_bundle
-from edge.calibrate.files import FILE_NAME
+from edge.calibrate.apply import step_digest
+from edge.calibrate.files import FILE_NAME, save_calibration
+from edge.calibrate.record import Calibration, DiverterStep
 from edge.calibrate.salvage import load_or_set_aside
 from edge.changeover import Changeover
 from edge.clock import VirtualClock
-from edge.config import load_station
+from edge.config import Station, load_station
 from edge.errors import CalibrationError
 from edge.faults import FaultKind
 from edge.health import State
@@ -38,20 +42,82 @@ inference = {allow_unsigned = true}
 """
 
 
+def station_in(folder: Path) -> Station:
+    """The station, with its state in a folder."""
+    (folder / "station.toml").write_text(STATION)
+    return load_station(folder / "station.toml").with_values(state_folder=folder)
+
+
 @pytest.mark.parametrize(
     "content", [b"\x00\xff\x13", b"format_version = 1\nstation = ", b"format_version = 1\n[camera]\nof=3"]
 )
 def test_a_damaged_calibration_is_set_aside(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE_NAME).write_bytes(content)
-    assert load_or_set_aside(tmp_path) == (None, True)
+    assert load_or_set_aside(station_in(tmp_path)) == (None, True)
     assert (tmp_path / f"damaged-{FILE_NAME}").read_bytes() == content
-    assert load_or_set_aside(tmp_path) == (None, False)
+    assert load_or_set_aside(station_in(tmp_path)) == (None, False)
+
+
+SERVO = """
+name = "line"
+kind = "bin"
+camera = {type = "simulated"}
+page = {enabled = false}
+actuators = [{name = "arm", type = "servo", pin = 18, safe_us = 1500, positions_us = {out = 1700}, max_us = 1800}]
+bins = [
+  {name = "paper", labels = ["paper"], actuator = "arm", position = "out"},
+  {name = "residual", labels = ["glass", "metal"]},
+]
+inference = {allow_unsigned = true}
+"""
+
+
+def arm_measured(station: Station, **found: Any) -> Calibration:
+    step = DiverterStep(
+        measured_at="2026-01-02T03:04:05Z", of=step_digest(station, "diverters", "arm"), lead_ms=80.0,
+        lead_spread_ms=1.0, return_ms=90.0, repeats=5, **found,
+    )  # fmt: skip
+    return Calibration(station=station.name, diverters={"arm": step})
+
+
+@pytest.mark.parametrize(
+    "value", ["1e308", "nan", "inf", "-1", "19999", "2501", "499", "true", "99999999999999999999", "1500.5"]
+)
+def test_a_calibration_with_a_pulse_that_no_servo_has_is_set_aside(tmp_path: Path, value: str) -> None:
+    (tmp_path / "station.toml").write_text(SERVO)
+    station = load_station(tmp_path / "station.toml").with_values(state_folder=tmp_path)
+    save_calibration(tmp_path, arm_measured(station, safe_us=1501), "1")
+    whole = (tmp_path / FILE_NAME).read_text()
+    assert load_or_set_aside(station)[1] is False
+    (tmp_path / FILE_NAME).write_text(whole.replace("safe_us = 1501", f"safe_us = {value}"))
+    assert load_or_set_aside(station) == (None, True)
+    assert value in (tmp_path / f"damaged-{FILE_NAME}").read_text()
+
+
+def test_the_service_comes_up_when_a_calibrated_pulse_is_beyond_the_servos_limits(tmp_path: Path) -> None:
+    (tmp_path / "station.toml").write_text(SERVO.replace('name = "line"', 'name = "line"\nstate_folder = "state"'))
+    station = load_station(tmp_path / "station.toml")
+    save_calibration(station.state_folder, arm_measured(station, positions_us={"out": 1900}), "1")
+    runtime = build_runtime(station)
+    runtime.parts.journal.close()
+    assert [fault.kind for fault in runtime.parts.health.faults] == [FaultKind.CALIBRATION_DAMAGED]
+    assert (station.state_folder / f"damaged-{FILE_NAME}").exists()
+
+
+@pytest.mark.parametrize(
+    "put", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to("no")]
+)
+def test_what_is_no_file_in_the_calibrations_place_is_set_aside(tmp_path: Path, put: Callable[[Path], None]) -> None:
+    station = station_in(tmp_path)
+    put(tmp_path / FILE_NAME)
+    assert load_or_set_aside(station) == (None, True)
+    assert not (tmp_path / FILE_NAME).is_symlink()
 
 
 def test_a_calibration_of_a_newer_program_stays(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text("format_version = 99\n")
     with pytest.raises(CalibrationError, match="newer"):
-        load_or_set_aside(tmp_path)
+        load_or_set_aside(station_in(tmp_path))
     assert (tmp_path / FILE_NAME).exists()
 
 
@@ -71,7 +137,7 @@ def test_a_folder_in_the_calibrations_place_is_set_aside(tmp_path: Path) -> None
     for _ in range(2):
         (tmp_path / FILE_NAME).mkdir()
         (tmp_path / FILE_NAME / "inside").touch()
-        assert load_or_set_aside(tmp_path) == (None, True)
+        assert load_or_set_aside(station_in(tmp_path)) == (None, True)
         assert (tmp_path / f"damaged-{FILE_NAME}" / "inside").exists()
 
 

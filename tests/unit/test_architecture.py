@@ -105,3 +105,17 @@ def test_every_model_that_ships_is_on_the_list_of_those_that_need_no_signature()
     shipped = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in (ROOT / "edge/model").glob("*.sorter")}
     assert shipped
     assert [path for path, digest in shipped.items() if digest not in listed] == [], "add them with `make digests`"
+
+
+# Models that the program makes itself, of values that it has counted; what a person or a file gives is checked.
+OWN_RECORDS = {
+    "edge/bundle/archive.py",
+    "edge/calibrate/thresholds.py",
+    "edge/store/probation.py",
+    "edge/store/watch.py",
+}
+
+
+def test_no_setting_is_changed_unchecked() -> None:
+    copying = {str(path.relative_to(ROOT)) for path in _modules("edge") if ".model_copy(" in path.read_text()}
+    assert copying == OWN_RECORDS, "`Settings.with_values` checks what `model_copy` takes as it comes"

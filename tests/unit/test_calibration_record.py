@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from edge.calibrate.apply import apply_calibration, check_camera, stale_steps, step_digest, without_stale
+from edge.actuate.mock_pins import MockPins
+from edge.actuate.servo import ServoActuator
+from edge.calibrate.apply import (
+    UnfitCalibrationError,
+    apply_calibration,
+    check_camera,
+    stale_steps,
+    step_digest,
+    without_stale,
+)
 from edge.calibrate.files import history, load_calibration, parse_calibration, save_calibration
+from edge.calibrate.jog import Jog
 from edge.calibrate.record import (
     BackgroundStep,
     BeltStep,
@@ -18,11 +31,18 @@ from edge.calibrate.record import (
     CameraStep,
     DiverterStep,
     SensorStep,
+    ThresholdStep,
     VerifyStep,
 )
 from edge.calibrate.still import stored_view
+from edge.clock import VirtualClock
 from edge.config import Station, load_station
+from edge.config.actuators import Servo, Stepper
+from edge.config.base import Settings
+from edge.config.belt import Belt, Encoder
+from edge.config.cameras import Picamera2Camera, V4l2Camera
 from edge.config.inputs import Input
+from edge.config.station import Region
 from edge.errors import CalibrationError
 
 DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"
@@ -86,6 +106,132 @@ def test_what_sensors_were_learnt_to_do_is_used_and_hangs_on_their_pins() -> Non
     assert apply_calibration(station, calibration).input("full:metal") == Input(active_low=False, debounce_ms=12.5)
     bins = [b.model_copy(update={"full_pin": 25}) if b.name == "metal" else b for b in station.bins]
     assert stale_steps(station.model_copy(update={"bins": tuple(bins)}), calibration) == ["sensors"]
+
+
+ARM = """
+name = "arm-station"
+kind = "bin"
+camera = {type = "simulated"}
+actuators = [{name = "arm", type = "servo", pin = 18, safe_us = 1500, positions_us = {out = 1700}, max_us = 1800}]
+bins = [{name = "paper", labels = ["paper"], actuator = "arm", position = "out"}, {name = "residual"}]
+"""
+
+
+def arm_station() -> Station:
+    return Station.model_validate(tomllib.loads(ARM))
+
+
+def arm_measured(station: Station, **found: Any) -> Calibration:
+    step = DiverterStep(
+        measured_at="", of=step_digest(station, "diverters", "arm"), lead_ms=80.0, lead_spread_ms=1.0, return_ms=90.0,
+        repeats=5, **found,
+    )  # fmt: skip
+    return Calibration(station=station.name, diverters={"arm": step})
+
+
+PULSES = st.integers(500, 2500)
+FOUND = st.fixed_dictionaries(
+    {},
+    optional={
+        "min_us": PULSES,
+        "max_us": PULSES,
+        "safe_us": PULSES,
+        "positions_us": st.dictionaries(st.sampled_from(["out", "other"]), PULSES),
+    },
+)
+
+
+@given(FOUND)
+def test_whatever_was_measured_a_servo_stays_within_the_limits_of_the_station_file(found: dict[str, Any]) -> None:
+    station = arm_station()
+    try:
+        applied: Any = apply_calibration(station, arm_measured(station, **found)).actuator("arm")
+    except UnfitCalibrationError:
+        return
+    assert 1000 <= applied.min_us < applied.max_us <= 1800
+    assert all(applied.min_us <= width <= applied.max_us for width in (applied.safe_us, *applied.positions_us.values()))
+
+
+@given(FOUND)
+def test_whatever_its_settings_say_no_pulse_that_reaches_a_servo_leaves_its_limits(found: dict[str, Any]) -> None:
+    unchecked: Any = (
+        arm_station()
+        .actuator("arm")
+        .model_copy(
+            update={
+                **found,
+                "min_us": 1200,
+                "max_us": 1800,
+                "positions_us": {"out": 2400, **found.get("positions_us", {})},
+            }
+        )
+    )
+    clock, pins = VirtualClock(), MockPins()
+    servo = ServoActuator(unchecked, pins, clock)
+    for position in servo.positions:
+        servo.fire(position)
+        servo.release()
+    servo.close()
+    jog = Jog(unchecked.model_copy(update={"pin": 12}), pins)
+    for step_us in (-5000, 9000, -50):
+        jog.move(step_us)
+    driven = [state.state * 20_000 for number in (12, 18) for state in pins.pin(number).states if state.state]
+    assert driven
+    assert all(1199.9 <= width <= 1800.1 for width in driven)
+
+
+def test_values_beyond_the_limits_are_named_with_what_is_allowed() -> None:
+    station = arm_station()
+    with pytest.raises(UnfitCalibrationError) as refused:
+        apply_calibration(station, arm_measured(station, positions_us={"out": 1900}, max_us=2200))
+    assert str(refused.value).splitlines()[1:] == [
+        "  diverters.arm.max_us = 2200: expected 1000 to 1800, the station file's limits",
+        "  diverters.arm.positions_us.out = 1900: expected 1000 to 1800 (min_us to max_us)",
+    ]
+
+
+def test_limits_that_were_measured_narrow_those_that_were_written() -> None:
+    station = arm_station()
+    applied: Any = apply_calibration(station, arm_measured(station, min_us=1300, max_us=1750)).actuator("arm")
+    assert (applied.min_us, applied.max_us) == (1300, 1750)
+
+
+def test_a_region_that_does_not_fit_into_the_picture_is_refused(station: Station) -> None:
+    seen = calibrated(station)
+    assert seen.camera is not None
+    wider = seen.with_values(camera=seen.camera.with_values(width=640))
+    with pytest.raises(UnfitCalibrationError, match="width = 640: expected at most 636"):
+        apply_calibration(station, wider)
+
+
+def test_a_colour_gain_without_the_other_is_refused(station: Station) -> None:
+    seen = calibrated(station)
+    assert seen.camera is not None
+    with pytest.raises(UnfitCalibrationError, match="red_gain and blue_gain belong together"):
+        apply_calibration(station, seen.with_values(camera=seen.camera.with_values(red_gain=1.5)))
+
+
+def bounded_fields() -> list[tuple[type[Settings], str]]:
+    """Every number of the file."""
+    steps = (CameraStep, BackgroundStep, BeltStep, DiverterStep, SensorStep, ThresholdStep, VerifyStep)
+    taken = {*Region.model_fields, *Belt.model_fields, *Encoder.model_fields, *Input.model_fields}
+    taken |= {*Servo.model_fields, *Stepper.model_fields, *Picamera2Camera.model_fields, *V4l2Camera.model_fields}
+    return [
+        (step, name) for step in steps for name, field in step.model_fields.items()
+        if name in taken and ("int" in str(field.annotation) or "float" in str(field.annotation))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "name"), bounded_fields())
+def test_every_measured_number_that_a_station_takes_over_is_bounded_at_both_ends(
+    step: type[Settings], name: str
+) -> None:
+    for value in (1e308, -1e308, float("nan")):
+        number = value if "float" in str(step.model_fields[name].annotation) or value != value else int(value)
+        for wrong in (number, {"out": number}):
+            with pytest.raises(ValidationError) as refused:
+                step.model_validate({name: wrong})
+            assert any(problem["loc"][0] == name for problem in refused.value.errors())
 
 
 def test_a_changed_setting_makes_stale_what_hangs_on_it_and_nothing_else(station: Station) -> None:

@@ -99,7 +99,7 @@ def test_a_missing_or_damaged_model_is_an_error_among_the_others(
 ) -> None:
     if content is not None:
         (tmp_path / "bad.sorter").write_bytes(content)
-    report = check(inference={"bundle": "bad.sorter"}, region={"width": 9999})
+    report = check(inference={"bundle": "bad.sorter"}, region={"width": 3000})
     where = [problem.where for problem in report.problems]
     assert where == ["region", "model"]
     assert said in report.problems[1].text
@@ -113,6 +113,32 @@ def test_a_model_slower_than_the_limit_is_an_error(check: Callable[..., Report])
 def test_missing_clips_and_folders_are_errors(check: Callable[..., Report]) -> None:
     report = check(camera={"type": "video", "path": "no.mp4"}, simulation={"photos": "no"})
     assert [problem.where for problem in report.problems] == ["camera.path", "simulation.photos"]
+
+
+ARM = {"name": "flap", "type": "servo", "pin": 18, "safe_us": 1500, "positions_us": {"out": 1700}, "max_us": 1800}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("safe_us", 1900, "diverters.flap.safe_us = 1900: expected 1000 to 1800 (min_us to max_us)"),
+        ("max_us", 2400, "diverters.flap.max_us = 2400: expected 1000 to 1800, the station file's limits"),
+        ("safe_us", 19999, "diverters.flap.safe_us = 19999: input should be less than or equal to 2500"),
+        ("lead_ms", 1e308, "diverters.flap.lead_ms = 1e+308: input should be less than or equal to 5000"),
+    ],
+)
+def test_a_calibration_beyond_the_limits_is_refused_with_file_key_value_and_what_is_allowed(
+    check: Callable[..., Report], tmp_path: Path, key: str, value: float, said: str
+) -> None:
+    bins = [SMALL["bins"][0] | {"position": "out"}, SMALL["bins"][1]]
+    check(actuators=[ARM], bins=bins)
+    of = step_digest(load_station(tmp_path / "station.toml"), "diverters", "flap")
+    step = {"measured_at": "", "of": of, "lead_ms": 80.0, "lead_spread_ms": 1.0, "return_ms": 90.0, "repeats": 5}
+    table = {"format_version": 1, "station": "small", "diverters": {"flap": step | {key: value}}}
+    (tmp_path / "state").mkdir(exist_ok=True)
+    path = tmp_path / "state" / "calibration.toml"
+    path.write_text(tomli_w.dumps(table), "utf-8")
+    assert f"calibration: {path}: {said}" in texts(check(actuators=[ARM], bins=bins).problems)
 
 
 def test_a_calibration_that_does_not_fit_is_an_error(check: Callable[..., Report], tmp_path: Path) -> None:
@@ -200,7 +226,7 @@ def test_strokes_that_are_cut_short_idle_actuators_and_a_missing_stop_are_warned
 
 
 def test_the_command_exits_2_with_all_problems_as_json(check: Callable[..., Report], tmp_path: Path) -> None:
-    check(region={"width": 9999})
+    check(region={"width": 3000})
     result = CliRunner().invoke(root, ["check", "--station", str(tmp_path / "station.toml"), "--json"])
     answer = json.loads(result.stdout)
     assert (result.exit_code, answer["ok"], answer["station"]) == (2, False, "small")

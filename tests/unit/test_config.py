@@ -393,7 +393,7 @@ def test_every_setting_has_a_description_a_type_and_a_default() -> None:
         ("camera.gain (picamera2, v4l2, simulated)", "number, from 0 to 64", "unset"),
         ("belt.direction", "right, left, down, up", '"right"'),
         ("bins[].labels", "list of text", "empty"),
-        ("actuators[].positions_us (servo)", "table of whole number", "required"),
+        ("actuators[].positions_us (servo)", "table of whole number, from 500 to 2500", "required"),
         ("page.enabled", "true or false", "true"),
     ],
 )

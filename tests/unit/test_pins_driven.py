@@ -424,6 +424,38 @@ def test_a_calibrated_servo_goes_to_its_measured_safe_position(tmp_path: Path) -
     assert read_safe_outputs(path).outputs == [SafeOutput("flap", {}, 18, 1500)]
 
 
+def test_what_was_measured_at_another_station_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "station.toml"
+    path.write_text(
+        'name = "a"\nstate_folder = "."\n[[actuators]]\nname = "x"\ntype = "servo"\npin = 18\nsafe_us = 1500\n'
+    )
+    (tmp_path / "calibration.toml").write_text('station = "b"\n[diverters.x]\nsafe_us = 1700\n', "utf-8")
+    assert read_safe_outputs(path).outputs == [SafeOutput("x", {}, 18, 1500)]
+
+
+@pytest.mark.parametrize(
+    ("measured", "driven"),
+    [
+        ("safe_us = 2500", 1800),
+        ("safe_us = 500", 1200),
+        ("safe_us = 1600\nmax_us = 1550", 1550),
+        ("safe_us = 1600\nmin_us = 500\nmax_us = 2500", 1600),
+        ("safe_us = 2500\nmin_us = 2000", 1800),  # limits that contradict each other: those that are written
+        ("safe_us = 19999", 1500),
+        ("safe_us = 1e308", 1500),
+    ],
+)
+def test_a_measured_position_beyond_the_limits_is_clipped_before_it_is_driven(
+    measured: str, driven: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "station.toml"
+    path.write_text(
+        'state_folder = "."\n[[actuators]]\nname = "flap"\ntype = "servo"\npin = 18\nsafe_us = 1500\nmin_us = 1200\nmax_us = 1800\n'
+    )
+    (tmp_path / "calibration.toml").write_text(f"[diverters.flap]\n{measured}\n", "utf-8")
+    assert read_safe_outputs(path).outputs == [SafeOutput("flap", {}, 18, driven)]
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"[[actuators]]", b"actuators = 3\nbelt = 1", b"\x00" * 99])
 def test_rubbish_has_no_outputs_and_raises_nothing(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "station.toml"
