@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,11 +21,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from edge.clock import NS_PER_S, SystemClock
 from edge.config import Station
 from edge.errors import SorterError
+from edge.service.readable import first_unreadable, myself, named_reader
+from edge.service.setup import SERVICE_USER
 
 if TYPE_CHECKING:
     from edge.interfaces import Clock
 
 OLDEST_PYTHON = (3, 11)
+BOOKWORM_PYTHON = (3, 11)
 LEAST_FREE_MB = 500
 PROBE_S = 60.0
 # Later than this beside the uptime and the machine was suspended: camera stamps may then be on another clock.
@@ -75,6 +79,7 @@ class Doctor:
     clock: Clock = SystemClock()  # noqa: RUF009 - it has no state
     root: Path = Path("/")
     ask: Ask = ask
+    problem: str = ""  # what is wrong with the station file, where it is not a station
 
     def examine(self) -> Iterator[Finding]:
         """Yield the findings one after the other, each as soon as it is known.
@@ -82,6 +87,8 @@ class Doctor:
         What imports NumPy is imported only after a child process has shown that this works.
         """
         yield self.python()
+        if self.station_path is not None:
+            yield self.files(self.station_path)
         yield self.groups()
         yield from self.disk()
         libraries = self.libraries()
@@ -109,7 +116,8 @@ class Doctor:
     def libraries(self) -> Finding:
         answer = self.ask("libraries")
         if answer.error:
-            mend = "pip install --force-reinstall numpy opencv-python-headless; then `sorter doctor` again for the rest"
+            mend = _pip_install("--force-reinstall numpy opencv-python-headless")
+            mend += "; then `sorter doctor` again for the rest"
             return Finding("numpy, opencv", "fail", answer.error, mend)
         return Finding("numpy, opencv", "ok", f"NumPy {answer.values['numpy']}, OpenCV {answer.values['opencv']}")
 
@@ -120,13 +128,14 @@ class Doctor:
         try:
             bundle = open_shipped_bundle() if self.station is None else open_station_bundle(self.station)
         except SorterError as error:
-            return Finding("model", "fail", str(error), "pip install --force-reinstall edge-sorter")
+            return Finding("model", "fail", str(error), _pip_install("--force-reinstall --no-deps edge-sorter"))
         answer = self.ask("runtime", bundle.source)
         if "SIGILL" in answer.error:
-            mend = "pip install 'edge-sorter[tflite-runtime]', and set inference.runtime = \"tflite-runtime\""
+            install = _pip_install("'edge-sorter[tflite-runtime]'")
+            mend = f'{install}, and set inference.runtime = "tflite-runtime"'
             return Finding("model", "fail", f"the runtime was built for a newer processor ({answer.error})", mend)
         if answer.error:
-            return Finding("model", "fail", answer.error, "pip install 'edge-sorter[edge]'")
+            return Finding("model", "fail", answer.error, _pip_install("'edge-sorter[edge]'"))
         values = answer.values
         golden = "golden photos and vectors" if values["photos"] else "golden vectors"
         text = f"{values['title']} on {values['runtime']}: {values['milliseconds']:.1f} ms, {golden} match"
@@ -196,6 +205,24 @@ class Doctor:
             f"sudo usermod -aG {','.join(missing)} $USER, then log in again",
         )
 
+    def files(self, station: Path) -> Finding:
+        """Whether the service can read what it starts from; where there is no service, whether you can."""
+        reader = named_reader(SERVICE_USER) or myself()
+        bundle = None if self.station is None else self.station.inference.bundle
+        wanted = [
+            Path(__file__),
+            station,
+            *sorted((station.resolve().parent / "keys").glob("*.pub")),
+            *([bundle] if bundle else []),
+        ]
+        closed = [at for path in wanted if (at := first_unreadable(path, reader)) is not None]
+        if closed:
+            there = " ".join(shlex.quote(str(path)) for path in dict.fromkeys(closed))
+            return Finding("files", "fail", f"{reader.name} can't read {there}", f"sudo chmod a+rX {there}")
+        if self.problem:
+            return Finding("files", "fail", self.problem, f"sorter check --station {shlex.quote(str(station))}")
+        return Finding("files", "ok", f"{reader.name} can read {station}")
+
     def disk(self) -> Iterator[Finding]:
         folder = Path("/var/lib/sorter") if self.station is None else self.station.state_folder
         there = next(parent for parent in (folder, *folder.parents) if parent.exists())
@@ -252,6 +279,18 @@ class Doctor:
         if state.throttled or state.temperature_c >= HOT_C:
             return Finding("heat", "warn", f"{text}, {'throttled' if state.throttled else 'hot'}", "fit a fan")
         return Finding("heat", "ok", text)
+
+
+def _pip_install(wanted: str) -> str:
+    """Return the command that installs something into this Python's environment, with sudo where that is another's.
+
+    Bookworm's picamera2, from apt, is built against NumPy 1: beside NumPy 2 there is no camera.
+    """
+    if sys.version_info[:2] == BOOKWORM_PYTHON and importlib.util.find_spec("picamera2") is not None:
+        kept = [name for name in wanted.split() if name not in ("numpy", "opencv-python-headless")]
+        wanted = " ".join([*kept, "'numpy<2'", "'opencv-python-headless<4.12'"])
+    sudo = "" if os.access(sys.prefix, os.W_OK) else "sudo "
+    return f"{sudo}{shlex.quote(sys.executable)} -m pip install {wanted}"
 
 
 def _has_name(group: int) -> bool:

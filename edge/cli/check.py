@@ -72,4 +72,4 @@ def _print(report: Report) -> None:
         )
         console.print(styled("ok", "green", f" {report.path}{model}"), soft_wrap=True)
     else:
-        console.print(f"{report.path}: {errors} to mend before it can run", soft_wrap=True)
+        console.print(f"{report.path}: {errors} to fix before it can run", soft_wrap=True)

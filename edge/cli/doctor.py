@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli.options import DEFAULT_STATION
-from edge.errors import SetupError
+from edge.errors import ConfigError, SetupError
 from edge.output import say
 
 if TYPE_CHECKING:
@@ -32,7 +32,12 @@ def command(
 
     if station is None and DEFAULT_STATION.is_file():
         station = DEFAULT_STATION
-    doctor = Doctor(station, None if station is None else load_station(station))
+    settings, problem = None, ""
+    try:
+        settings = None if station is None else load_station(station)
+    except ConfigError as error:
+        problem = str(error)
+    doctor = Doctor(station, settings, problem=problem)
     findings = list(doctor.examine())
     if as_json:
         ready = all(finding.status != "fail" for finding in findings)
@@ -57,5 +62,5 @@ def _print(findings: list[Finding]) -> None:
     for finding in findings:
         if finding.mend:
             console.print(
-                styled(f"to mend {finding.name}:", COLOURS[finding.status], f" {finding.mend}"), soft_wrap=True
+                styled(f"to fix {finding.name}:", COLOURS[finding.status], f" {finding.mend}"), soft_wrap=True
             )

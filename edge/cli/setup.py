@@ -33,6 +33,7 @@ def command(
     from edge.service.commands import SystemRunner
     from edge.service.setup import PLACEHOLDER, Target, check_target, hints, plan_removal, plan_setup
 
+    os.umask(0o022)  # the service's user must be able to read what is written here, however strict root's own is
     runner = SystemRunner()
     target = Target(root.resolve(), Path(sys.prefix if root == Path("/") else PLACEHOLDER))
     wanted = _checked(station)

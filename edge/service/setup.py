@@ -11,10 +11,12 @@ from pathlib import Path
 
 from edge.config import Station
 from edge.errors import SetupError
+from edge.service.readable import ANYBODY, first_unreadable
 from edge.service.shipped import shipped_folder
-from edge.service.tasks import Command, Link, RemoveFile, Task, WriteFile
+from edge.service.tasks import Command, LetRead, Link, RemoveFile, Task, WriteFile
 
 PLACEHOLDER = "/opt/edge-sorter"
+SERVICE_USER = "sorter"
 UNITS = ("sorter.service", "sorter-maintenance.service", "sorter-maintenance.timer")
 ENABLED = ("sorter.service", "sorter-maintenance.timer")
 STATION = "etc/sorter/station.toml"
@@ -84,6 +86,8 @@ def check_target(target: Target, user_id: int, systemd_version: str, machine: st
             f"    sudo {PLACEHOLDER}/bin/pip install 'edge_sorter-VERSION-py3-none-any.whl[edge]'\n"
             f"    sudo {PLACEHOLDER}/bin/sorter setup"
         )
+    elif target.is_live and (closed := first_unreadable(target.venv / "bin/sorter", ANYBODY)) is not None:
+        problems.append(f"the service's user can't read {closed}: sudo chmod -R a+rX {target.venv}")
     if problems:
         raise SetupError("\n  ".join(["this machine can't be set up:", *problems]))
 
@@ -126,6 +130,7 @@ def plan_setup(target: Target, station: str | None, start: bool = True) -> list[
         Command(target.offline(["systemd-sysusers"]), "create the user and the groups"),
         Command(target.offline(["systemd-tmpfiles", "--create", "sorter.conf"]), "create the folders"),
         _station_file(target, station),
+        LetRead(target.path(STATION), "let the service read the station file"),
         Link(target.path("usr/local/bin/sorter"), target.venv / "bin/sorter", "make `sorter` a command for everyone"),
     ]
     person = target.environment.get("SUDO_USER", "root")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Protocol
 
 from edge.durable import make_folder, remove_leftovers, sync_folder, write_atomically
 from edge.service.commands import Runner
+
+READ_BITS = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+FOR_ALL_TO_READ = READ_BITS | stat.S_IWUSR
 
 
 class Task(Protocol):
@@ -36,12 +40,30 @@ class WriteFile:
     def is_done(self) -> bool:
         if self.keep:
             return self.path.exists()
-        return self.path.is_file() and self.path.read_bytes() == self.content.encode()
+        return (
+            self.path.is_file()
+            and self.path.read_bytes() == self.content.encode()
+            and stat.S_IMODE(self.path.stat().st_mode) == FOR_ALL_TO_READ
+        )
 
     def do(self, runner: Runner) -> None:
         make_folder(self.path.parent)
         remove_leftovers(self.path.parent, of=self.path.name)
-        write_atomically(self.path, self.content.encode())
+        write_atomically(self.path, self.content.encode(), FOR_ALL_TO_READ)
+
+
+@dataclass(frozen=True, slots=True)
+class LetRead:
+    """A file that everybody may read, the service's user too; whether it is to be written stays as it is."""
+
+    path: Path
+    text: str
+
+    def is_done(self) -> bool:
+        return not self.path.exists() or self.path.stat().st_mode & READ_BITS == READ_BITS
+
+    def do(self, runner: Runner) -> None:
+        self.path.chmod(stat.S_IMODE(self.path.stat().st_mode) | READ_BITS)
 
 
 @dataclass(frozen=True, slots=True)

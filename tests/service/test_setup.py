@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from edge.cli import root as cli
 from edge.config import load_station
 from edge.errors import SetupError
 from edge.service.commands import SystemRunner
+from edge.service.readable import ANYBODY, first_unreadable
 from edge.service.setup import (
+    COMPANIONS,
     ENABLED,
     EXAMPLE,
     UNITS,
@@ -196,6 +199,29 @@ def test_dry_run_changes_nothing(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "nothing was changed" in done.output
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_the_service_can_read_what_a_strict_root_sets_up(umask: int, tmp_path: Path) -> None:
+    card = tmp_path / "card"
+    card.mkdir(mode=0o755)
+    command = [sys.executable, "-m", "edge", "setup", "--root", str(card)]
+    done = subprocess.run(command, cwd=ROOT, umask=umask, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    places = [*(place for place, _ in COMPANIONS.values()), *(f"etc/systemd/system/{unit}" for unit in UNITS)]
+    for place in [*places, "etc/sorter/station.toml", "etc/sorter/keys"]:
+        assert first_unreadable(card / place, ANYBODY, card) is None
+        assert (card / place).exists()
+
+
+def test_what_an_earlier_strict_run_closed_is_opened_again(tmp_path: Path) -> None:
+    target = Target(tmp_path, environment={})
+    do_all(plan_setup(target, None), SystemRunner())
+    closed = [tmp_path / "etc/sorter/station.toml", tmp_path / "etc/udev/rules.d/99-sorter.rules"]
+    for path in closed:
+        path.chmod(0o600)
+    do_all(plan_setup(target, None), SystemRunner())
+    assert [oct(path.stat().st_mode & 0o777) for path in closed] == ["0o644", "0o644"]
 
 
 def test_a_cut_off_run_is_finished_by_the_next(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from edge.cli import root
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config import load_station
 from edge.doctor import Answer, Doctor, Finding, ask
+from edge.service.readable import Reader, first_unreadable
 
 STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
 GOOD: dict[str, dict[str, Any]] = {
@@ -58,7 +59,7 @@ def found(doctor: Doctor) -> dict[str, Finding]:
 def test_every_part_of_a_good_machine_is_reported(tmp_path: Path) -> None:
     findings = found(doctor(tmp_path))
     assert set(findings) == {
-        *("python", "groups", "disk", "numpy, opencv", "model", "camera", "gpio"),
+        *("python", "files", "groups", "disk", "numpy, opencv", "model", "camera", "gpio"),
         *("hardware pwm", "monotonic clock", "date", "priority", "heat"),
     }
     assert [f.name for f in findings.values() if f.status == "fail"] == []
@@ -102,6 +103,50 @@ def test_with_a_broken_numpy_nothing_that_needs_it_is_tried(tmp_path: Path) -> N
     assert findings["numpy, opencv"].status == "fail"
     assert "model" not in findings
     assert "disk" in findings
+
+
+@pytest.mark.parametrize("question", ["libraries", "runtime"])
+def test_on_bookworm_no_remedy_brings_the_numpy_that_its_camera_can_not_stand(
+    question: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "picamera2.py").write_text("")
+    monkeypatch.setattr(sys, "version_info", (3, 11, 2))
+    without = [f.mend for f in doctor(tmp_path, **{question: "ImportError"}).examine() if "pip install" in f.mend]
+    monkeypatch.syspath_prepend(str(tmp_path))
+    beside = [f.mend for f in doctor(tmp_path, **{question: "ImportError"}).examine() if "pip install" in f.mend]
+    assert without
+    assert not any("numpy<2" in remedy for remedy in without)
+    for remedy in beside:
+        assert "'numpy<2' 'opencv-python-headless<4.12'" in remedy
+        assert not {"numpy", "opencv-python-headless"} & set(remedy.split())
+
+
+def test_a_file_that_the_service_can_not_read_is_named_with_the_command_that_helps(tmp_path: Path) -> None:
+    folder = tmp_path / "sorter"
+    (folder / "keys").mkdir(parents=True)
+    for name in ("station.toml", "keys/anna.pub"):
+        (folder / name).write_text("")
+    nobody = Reader("sorter", 65534, frozenset())
+    closed: list[Path] = [folder / "station.toml", folder / "keys" / "anna.pub", folder / "keys"]
+    for path in closed:
+        assert first_unreadable(path, nobody, tmp_path) is None
+        before = path.stat().st_mode
+        path.chmod(0o700)
+        assert first_unreadable(path, nobody, tmp_path) == path
+        assert first_unreadable(path, Reader("root", 0, frozenset()), tmp_path) is None
+        path.chmod(before)
+    assert first_unreadable(tmp_path / "not there", nobody, tmp_path) is None
+
+
+def test_a_station_file_that_is_none_does_not_keep_the_doctor_from_the_rest(tmp_path: Path) -> None:
+    station = tmp_path / "station.toml"
+    station.write_text("name = line-1\n")
+    done = CliRunner().invoke(root, ["doctor", "--json", "--station", str(station)])
+    findings = {finding["name"]: finding for finding in json.loads(done.output)["findings"]}
+    assert findings["files"]["status"] == "fail"
+    assert "text needs quotes" in findings["files"]["text"]
+    assert "sorter check --station" in findings["files"]["mend"]
+    assert findings["numpy, opencv"]["status"] == "ok"
 
 
 def test_a_machine_that_was_suspended_and_one_without_a_date_are_told(tmp_path: Path) -> None:
