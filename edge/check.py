@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from edge.config import Station, load_station
 from edge.config.station import Bin
 from edge.errors import BundleError, CalibrationError, ConfigError, SetupError, SorterError, StoreError
 from edge.interfaces import Clock
+from edge.service.readable import unreadable_by_service
 from edge.store.install import check_station as check_labels
 from edge.store.select import open_station_bundle
 
@@ -88,7 +90,7 @@ def check_station(path: Path, clock: Clock) -> Report:
         return report
     report.problems += view_problems(station)
     report.problems += pin_problems(station)
-    report.problems += [*stroke_problems(station), *_file_problems(station)]
+    report.problems += [*stroke_problems(station), *_file_problems(station), *_reading_problems(path, station)]
     calibration = _check_calibration(report, station)
     if calibration is not None:
         report.station = station = _calibrated(report, station, calibration)
@@ -211,6 +213,12 @@ def _travel_problems(way: Travel, station: Station) -> Iterator[Problem]:
             f"bin {way.bin}",
             f"there is time to look at {way.crops} of {station.inference.max_crops} pictures of an item",
         )
+
+
+def _reading_problems(path: Path, station: Station) -> Iterator[Problem]:
+    reader, closed = unreadable_by_service(path, station.inference.bundle)
+    for at in closed:
+        yield Problem("error", "files", f"{reader.name} can't read {at}: sudo chmod a+rX {shlex.quote(str(at))}")
 
 
 def _file_problems(station: Station) -> Iterator[Problem]:

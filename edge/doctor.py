@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from edge.clock import NS_PER_S, SystemClock
 from edge.config import Station
 from edge.errors import SorterError
-from edge.service.readable import first_unreadable, myself, named_reader
-from edge.service.setup import SERVICE_USER
+from edge.service.readable import unreadable_by_service
 
 if TYPE_CHECKING:
     from edge.interfaces import Clock
@@ -207,17 +206,9 @@ class Doctor:
 
     def files(self, station: Path) -> Finding:
         """Whether the service can read what it starts from; where there is no service, whether you can."""
-        reader = named_reader(SERVICE_USER) or myself()
-        bundle = None if self.station is None else self.station.inference.bundle
-        wanted = [
-            Path(__file__),
-            station,
-            *sorted((station.resolve().parent / "keys").glob("*.pub")),
-            *([bundle] if bundle else []),
-        ]
-        closed = [at for path in wanted if (at := first_unreadable(path, reader)) is not None]
+        reader, closed = unreadable_by_service(station, None if self.station is None else self.station.inference.bundle)
         if closed:
-            there = " ".join(shlex.quote(str(path)) for path in dict.fromkeys(closed))
+            there = " ".join(shlex.quote(str(path)) for path in closed)
             return Finding("files", "fail", f"{reader.name} can't read {there}", f"sudo chmod a+rX {there}")
         if self.problem:
             return Finding("files", "fail", self.problem, f"sorter check --station {shlex.quote(str(station))}")

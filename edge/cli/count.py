@@ -20,7 +20,9 @@ def command(
     clip: Annotated[Path, typer.Argument(help="A video, a GIF, or a folder of frames.")],
     station: Annotated[
         Path | None,
-        typer.Option(help="Station file with region, belt and scale; unset: seen from the clip, in pixels."),
+        typer.Option(
+            readable=False, help="Station file with region, belt and scale; unset: seen from the clip, in pixels."
+        ),
     ] = None,
     kind: Annotated[
         Literal["conveyor", "bin"] | None,

@@ -22,7 +22,10 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 def command(
     station: Annotated[
         Path | None,
-        typer.Option(help="A station file whose camera, model and folder are tried; without it the installed one."),
+        typer.Option(
+            readable=False,
+            help="A station file whose camera, model and folder are tried; without it the installed one.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:

@@ -11,4 +11,5 @@ from edge.store.start import STATION as DEFAULT_STATION
 
 __all__ = ["DEFAULT_STATION", "StationOption"]
 
-StationOption = Annotated[Path, typer.Option("--station", help="The station file.")]
+# Not looked at by typer: what is said of a file that can't be read names the way out.
+StationOption = Annotated[Path, typer.Option("--station", readable=False, help="The station file.")]

@@ -13,9 +13,9 @@ from edge.output import say
 
 
 def command(
-    station: Annotated[Path, typer.Option(help="The station file; a broken one is read as far as it goes.")] = (
-        DEFAULT_STATION
-    ),
+    station: Annotated[
+        Path, typer.Option(readable=False, help="The station file; a broken one is read as far as it goes.")
+    ] = (DEFAULT_STATION),
 ) -> None:
     """Drive every actuator to its safe position and stop the belt; the controller must not be running."""
     # Neither numpy nor OpenCV nor the settings: what made the controller fail must not stop this.

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def command(
     station: Annotated[
-        Path | None, typer.Option(help="Your station file; copied to /etc/sorter unless there is one already.")
+        Path | None,
+        typer.Option(readable=False, help="Your station file; copied to /etc/sorter unless there is one already."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     remove: Annotated[

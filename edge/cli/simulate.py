@@ -26,7 +26,9 @@ Hours = Annotated[float | None, typer.Option(min=0.01, help="How long, in hours 
 Seed = Annotated[int | None, typer.Option(min=0, help="The same seed gives the same run.")]
 StationFile = Annotated[
     Path | None,
-    typer.Option("--station", help="Station file, of a real or a simulated station.", show_default="the demo"),
+    typer.Option(
+        "--station", readable=False, help="Station file, of a real or a simulated station.", show_default="the demo"
+    ),
 ]
 Photos = Annotated[
     Path | None, typer.Option(help="Folder with one folder of photos for each label, or a list of them (.txt).")

@@ -9,6 +9,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+SERVICE_USER = "sorter"
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
@@ -42,6 +44,21 @@ def named_reader(name: str) -> Reader | None:
 def myself() -> Reader:
     """Return whoever runs this."""
     return Reader("you", os.geteuid(), frozenset({os.getegid(), *os.getgroups()}))
+
+
+def unreadable_by_service(
+    station_file: Path, bundle: Path | None, reader: Reader | None = None, root: Path = Path("/")
+) -> tuple[Reader, list[Path]]:
+    """Return who starts the station (the service's user; you, where there is none) and what keeps it from its files.
+
+    `station_file` brings the trusted keys beside it with it; folders above `root` are not looked at.
+    """
+    reader = reader or named_reader(SERVICE_USER) or myself()
+    wanted = [station_file, *sorted((station_file.resolve().parent / "keys").glob("*.pub"))]
+    wanted += [] if bundle is None else [bundle]
+    return reader, list(
+        dict.fromkeys(at for path in wanted if (at := first_unreadable(path, reader, root)) is not None)
+    )
 
 
 def first_unreadable(path: Path, reader: Reader, root: Path = Path("/")) -> Path | None:

@@ -16,7 +16,6 @@ from edge.service.shipped import shipped_folder
 from edge.service.tasks import Command, LetRead, Link, RemoveFile, Task, WriteFile
 
 PLACEHOLDER = "/opt/edge-sorter"
-SERVICE_USER = "sorter"
 UNITS = ("sorter.service", "sorter-maintenance.service", "sorter-maintenance.timer")
 ENABLED = ("sorter.service", "sorter-maintenance.timer")
 STATION = "etc/sorter/station.toml"

@@ -14,7 +14,7 @@ from edge.cli import root
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config import load_station
 from edge.doctor import Answer, Doctor, Finding, ask
-from edge.service.readable import Reader, first_unreadable
+from edge.service.readable import Reader, first_unreadable, unreadable_by_service
 
 STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
 GOOD: dict[str, dict[str, Any]] = {
@@ -124,15 +124,16 @@ def test_on_bookworm_no_remedy_brings_the_numpy_that_its_camera_can_not_stand(
 def test_a_file_that_the_service_can_not_read_is_named_with_the_command_that_helps(tmp_path: Path) -> None:
     folder = tmp_path / "sorter"
     (folder / "keys").mkdir(parents=True)
-    for name in ("station.toml", "keys/anna.pub"):
+    for name in ("station.toml", "keys/anna.pub", "waste.sorter"):
         (folder / name).write_text("")
     nobody = Reader("sorter", 65534, frozenset())
-    closed: list[Path] = [folder / "station.toml", folder / "keys" / "anna.pub", folder / "keys"]
+    closed = [folder / "station.toml", folder / "waste.sorter", folder / "keys" / "anna.pub", folder / "keys"]
     for path in closed:
         assert first_unreadable(path, nobody, tmp_path) is None
         before = path.stat().st_mode
         path.chmod(0o700)
         assert first_unreadable(path, nobody, tmp_path) == path
+        assert unreadable_by_service(closed[0], closed[1], nobody, tmp_path) == (nobody, [path])
         assert first_unreadable(path, Reader("root", 0, frozenset()), tmp_path) is None
         path.chmod(before)
     assert first_unreadable(tmp_path / "not there", nobody, tmp_path) is None
