@@ -32,6 +32,7 @@ from witness import Witness
 from edge.actuate import open_actuators
 from edge.actuate.mock_pins import RestingPins
 from edge.actuate.schedule import Schedule
+from edge.bin_levels import BinLevels
 from edge.bundle.apart import open_apart
 from edge.bundle.archive import open_bundle
 from edge.bundle.interpreter import open_interpreter
@@ -79,7 +80,8 @@ class Bench:
         self.schedule = Schedule(self.actuators, {name: ms(2000) for name in self.actuators})
         self.health = Health(self.clock.now())
         self.supervisor = Supervisor(self.clock, self.health, self.schedule, Policy(self.station, {}, 0.0))
-        self.panel = Panel(self.station, self.pins, self.clock, self.health, self.supervisor.emergency_stop)
+        stop, levels = self.supervisor.emergency_stop, BinLevels({})
+        self.panel = Panel(self.station, self.pins, self.clock, self.health, stop, levels)
         self.panel.open()
         self.stop = threading.Event()
         self.inferences = 0

@@ -105,7 +105,7 @@ class Inputs:
         station: Station,
         pins: Pins,
         clock: Clock,
-        on_change: Callable[[Edge], None] = lambda edge: None,
+        on_change: Callable[[Edge], None],
         on_tick: Callable[[int, int], None] = lambda at, step: None,
     ) -> None:
         """Claim the pins as inputs.

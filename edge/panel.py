@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge.actuate.pins import Pin, Pins, open_output
-from edge.bin_levels import BinLevels, counted_bins
+from edge.bin_levels import BinLevels
 from edge.clock import ms
 from edge.config import RESIDUAL, Station
 from edge.config.inputs import ESTOP
@@ -45,28 +45,25 @@ class Panel:
     Attributes:
         on_stop: called by the pins' own thread the moment the emergency stop's chain opens; must make
             everything safe at once and wait for nobody.
+        levels: how full the bins are whose items are counted.
         on_edge: called with every other edge, such as of beam and exit sensors; must return at once.
         on_tick: called with every edge of the belt's encoder; see `Inputs`.
-        levels: how full the bins are whose items are counted.
     """
 
     station: Station
     pins: Pins
     clock: Clock
     health: Health
-    on_stop: Callable[[], None] = lambda: None
+    on_stop: Callable[[], None]
+    levels: BinLevels
     on_edge: Callable[[Edge], None] = lambda edge: None
     on_tick: Callable[[int, int], None] = lambda at, step: None
-    levels: BinLevels = field(init=False)
     inputs: Inputs | None = field(default=None, init=False)
     _lasting: dict[tuple[FaultKind, str], _Lasting] = field(default_factory=dict, init=False)
     _closed_since: int | None = field(default=None, init=False)
     _reset_pressed: bool = field(default=False, init=False)
     _belt: Pin | None = field(default=None, init=False)
     _beacon: Pin | None = field(default=None, init=False)
-
-    def __post_init__(self) -> None:
-        self.levels = BinLevels(counted_bins(self.station))
 
     def open(self) -> None:
         """Take the pins: the belt stands still, the beacon is off.

@@ -35,12 +35,14 @@ class Parts:
     live: LiveView
     health: Health
     notifier: Notifier
-    panel: Panel
+    # Takes what makes everything safe when the emergency stop opens.
+    build_panel: Callable[[Callable[[], None]], Panel]
     latch: EstopLatch
     machine: Machine
     # Opens the active model anew and tries it; takes seconds.
     open_classifier: Callable[[], Classifier]
-    belt: BeltWatch | None = None
+    # Has the belt watched, with the encoder of the panel; None for a station without one.
+    watch_belt: Callable[[Panel], BeltWatch | None] = lambda panel: None
     camera_watch: CameraWatch | None = None
     page: PageServer | None = None
     open_page: Callable[[], PageServer] | None = None

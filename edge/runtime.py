@@ -65,6 +65,7 @@ class Runtime:
         self._between_frames: deque[Callable[[], object]] = deque()
         self._replaced: deque[Classifier] = deque()
         self._background: list[threading.Thread] = []
+        self.panel = parts.build_panel(self._emergency_stop)
         self.supervisor = Supervisor(
             clock=parts.clock,
             health=parts.health,
@@ -73,8 +74,8 @@ class Runtime:
             journal=parts.journal,
             live=parts.live,
             notifier=parts.notifier,
-            panel=parts.panel,
-            belt=parts.belt,
+            panel=self.panel,
+            belt=parts.watch_belt(self.panel),
             camera_watch=parts.camera_watch,
             actuators=parts.actuators,
             actions={
@@ -86,7 +87,6 @@ class Runtime:
             },
             watchers=parts.watchers,
         )
-        parts.panel.on_stop = self.supervisor.emergency_stop
         parts.line.classifier = Watched(parts.line.classifier)
         parts.line.on_failure = self.supervisor.classifier_failed
 
@@ -123,7 +123,7 @@ class Runtime:
         with taking_signals(self._asked, self._stop.set, self._reset), settled_memory():
             try:
                 with real_time(Priority.EMERGENCY_STOP) as granted:  # the pin backend's threads inherit it
-                    parts.panel.open()
+                    self.panel.open()
                 if not granted:
                     log.warning("no real-time priority: strokes may be some ms late; see `sorter doctor`")
                 self._start("journal", lambda: run_writer(parts.journal, parts.clock, writer_stop))
@@ -242,7 +242,7 @@ class Runtime:
         count = 0
         while not self._stop.is_set():
             parts.latch.keep(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in parts.health.faults))
-            parts.panel.levels.keep(parts.clock.now())
+            self.panel.levels.keep(parts.clock.now())
             if count % LOOK_EVERY == 0:
                 machine = parts.machine.look()
                 parts.live.publish_machine(machine)
@@ -250,7 +250,7 @@ class Runtime:
             count += 1
             self._pause(CHORES_MS)
         parts.latch.keep(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in parts.health.faults))
-        parts.panel.levels.keep(parts.clock.now(), at_once=True)
+        self.panel.levels.keep(parts.clock.now(), at_once=True)
 
     def _follow_models(self) -> None:
         """Look after the model: a changeover reads disks and loads for a second, so no other thread can do it."""
@@ -290,7 +290,7 @@ class Runtime:
             self._guarded(classifier.close)
         for actuator in parts.actuators.values():
             self._guarded(actuator.close)
-        self._guarded(parts.panel.close)
+        self._guarded(self.panel.close)
         if self._failure is None:
             parts.health.stop(parts.clock.now())
         self._guarded(lambda: self.supervisor.tell(parts.clock.now()))
@@ -326,8 +326,11 @@ class Runtime:
 
     # -- small things ------------------------------------------------------------------------------------------
 
+    def _emergency_stop(self) -> None:
+        self.supervisor.emergency_stop()
+
     def _reset(self) -> None:
-        self.parts.panel.reset(self.parts.clock.now())
+        self.panel.reset(self.parts.clock.now())
 
     def _pause(self, milliseconds: float) -> None:
         self.parts.clock.sleep_until(self.parts.clock.now() + ms(milliseconds), self._stop)

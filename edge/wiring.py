@@ -178,9 +178,8 @@ def _open_parts(station: Station, ground: Ground, journal: Journal, serving: Ser
     latch = EstopLatch(station.state_folder)
     health = Health(clock.now(), Limits.of(station.safety.stall_ms, station.journal.batch_ms), estopped=latch.is_set)
     line = build_line(station, serving.classifier, serving.bundle.manifest.thresholds.minimum_score, clock)
-    panel = Panel(station, ground.pins, clock, health)
-    panel.levels = BinLevels(counted_bins(station), station.state_folder)
-    if panel.levels.was_damaged:
+    levels = BinLevels(counted_bins(station), station.state_folder)
+    if levels.was_damaged:
         health.raise_fault(FaultKind.BIN_LEVELS_DAMAGED, clock.now())
 
     def open_page() -> PageServer:
@@ -202,11 +201,11 @@ def _open_parts(station: Station, ground: Ground, journal: Journal, serving: Ser
         live=live,
         health=health,
         notifier=notifier,
-        panel=panel,
+        build_panel=partial(Panel, station, ground.pins, clock, health, levels=levels),
         latch=latch,
         machine=Machine(clock),
         open_classifier=partial(_open_named_classifier, station, clock, calibration),
-        belt=watch_belt(station, line, health, panel),
+        watch_belt=partial(watch_belt, station, line, health),
         camera_watch=watch_camera(station, calibration),
         page=_first_page(open_page, health, notifier, clock) if station.page.enabled else None,
         open_page=open_page,

@@ -88,13 +88,13 @@ def verify_real(
         ground = Ground(bench.clock, bench.pins, bench.world, calibration)
         runtime = build_trial(station, ground, bundle, Path(folder))
         trial = Trial(station, person, labels, runtime.parts.live, poll, runtime.stop)
-        to_line = runtime.parts.panel.on_edge
+        to_line = runtime.panel.on_edge
 
         def both(edge: Edge) -> None:
             to_line(edge)
             trial.edge(edge)
 
-        runtime.parts.panel.on_edge = both
+        runtime.panel.on_edge = both
         runtime.supervisor.watchers.append(trial.watch)
         runtime.run()
     if trial.stage is not Stage.DONE:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge.actuate import open_actuators
 from edge.actuate.schedule import Schedule
+from edge.bin_levels import BinLevels, counted_bins
 from edge.bundle.archive import Bundle
 from edge.classify import BundleClassifier
 from edge.clock import VirtualClock, ms
@@ -71,12 +72,12 @@ def build_virtual_run(station: Station, conditions: Conditions) -> VirtualRun:
     line = build_line(station, classifier, min_scores, clock)
     journal = _open_journal(station, conditions, clock, world)
     health = Health(clock.now(), Limits.of(station.safety.stall_ms, station.journal.batch_ms))
-    panel = Panel(station, pins, clock, health)
+    levels = BinLevels(counted_bins(station))
+    panel = Panel(station, pins, clock, health, lambda: supervisor.emergency_stop(), levels)
     belt = watch_belt(station, line, health, panel)
     supervisor = Supervisor(clock, health, schedule, line.policy, journal, panel=panel, belt=belt, actuators=actuators)
     supervisor.camera_watch = watch_camera(station)
     watch_sensors(line, supervisor)
-    panel.on_stop = supervisor.emergency_stop
     panel.open()
     run = VirtualRun(Rig(clock, world, line, schedule, supervisor, panel, journal), frame_ns=ms(conditions.frame_ms))
     line.classifier = TroubledClassifier(classifier, ms(conditions.invoke_ms), run.spend, world.is_active)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
@@ -9,12 +10,13 @@ import pytest
 from edge.actuate import open_actuators
 from edge.actuate.mock_pins import MockPins, RestingPins
 from edge.actuate.schedule import Schedule
+from edge.bin_levels import BinLevels, counted_bins
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config import Station
 from edge.decide import Policy
 from edge.faults import FaultKind
 from edge.health import Health, State
-from edge.inputs import Edge
+from edge.inputs import Edge, Inputs
 from edge.panel import CLOSED_NS, FULL_NS, JAM_NS, Panel
 from edge.signs import Sign
 from edge.supervise import Supervisor
@@ -51,7 +53,13 @@ class Bench:
         self.edges: list[Edge] = []
         self.supervisor = Supervisor(self.clock, self.health, self.schedule, self.policy)
         self.panel = Panel(
-            STATION, self.pins, self.clock, self.health, self.supervisor.emergency_stop, self.edges.append
+            STATION,
+            self.pins,
+            self.clock,
+            self.health,
+            self.supervisor.emergency_stop,
+            BinLevels(counted_bins(STATION)),
+            self.edges.append,
         )
         self.supervisor.panel = self.panel
         self.panel.open()
@@ -197,3 +205,8 @@ def test_closing_leaves_everything_off(bench: Bench) -> None:
     bench.panel.close()
     assert not bench.level(BELT)
     assert not bench.level(BEACON)
+
+
+@pytest.mark.parametrize(("part", "callback"), [(Panel, "on_stop"), (Inputs, "on_change")])
+def test_no_panel_and_no_inputs_can_be_made_without_saying_who_stops(part: type, callback: str) -> None:
+    assert inspect.signature(part).parameters[callback].default is inspect.Parameter.empty
