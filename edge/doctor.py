@@ -175,7 +175,7 @@ class Doctor:
             return Finding("gpio", "ok", f"{answer.values['board']}, gpiochip{answer.values['chip']}")
         if "no Raspberry Pi" in answer.error or not list((self.root / "dev").glob("gpiochip*")):
             return Finding("gpio", "warn", answer.error, "on a Pi: sudo apt install python3-lgpio")
-        return Finding("gpio", "fail", answer.error, "sudo apt install python3-lgpio; sudo usermod -aG gpio $USER")
+        return Finding("gpio", "fail", answer.error, _gpio_cure(answer.error))
 
     def pwm(self) -> Iterator[Finding]:
         from edge.actuate.sysfs_pwm import find_pwm_unit
@@ -282,6 +282,19 @@ def _pip_install(wanted: str) -> str:
         wanted = " ".join([*kept, "'numpy<2'", "'opencv-python-headless<4.12'"])
     sudo = "" if os.access(sys.prefix, os.W_OK) else "sudo "
     return f"{sudo}{shlex.quote(sys.executable)} -m pip install {wanted}"
+
+
+def _gpio_cure(error: str) -> str:
+    """Return what helps against this error; of those that nobody knows, what is wrong most often."""
+    if "LG_WD" in error:
+        return "LG_WD=FOLDER sorter doctor, with a folder that you may write"
+    if "not installed" in error:
+        return "sudo apt install python3-lgpio"
+    if "busy" in error:
+        return "sudo systemctl stop sorter"
+    if "usermod" in error:
+        return "sudo usermod -aG gpio $USER, then log in again"
+    return "sudo apt install python3-lgpio; sudo usermod -aG gpio $USER"
 
 
 def _has_name(group: int) -> bool:

@@ -7,14 +7,19 @@ as long as the process lives.
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, Protocol
 
 from edge.errors import ActuatorError, SetupError
 
 SERVO_HZ = 50
+# Where a folder of our own may be made for a moment: the first of these that are set and can be written.
+PLACES = ("$LG_WD", "$RUNTIME_DIRECTORY", "$XDG_RUNTIME_DIR", "$TMPDIR", "/run", "/tmp", "/var/tmp", "/dev/shm")
 
 
 class Pin(Protocol):
@@ -51,7 +56,8 @@ def open_pins(kind: Literal["auto", "mock"] = "auto") -> Pins:
             from edge.actuate.mock_pins import MockPins
 
             return MockPins()
-        from edge.actuate.lgpio_pins import DrivenPins
+        with _room_for_lgpio():
+            from edge.actuate.lgpio_pins import DrivenPins
     except ImportError as error:
         raise SetupError(
             f"GPIO needs {error.name}, which is not installed: pip install 'edge-sorter[edge]', and on a Pi "
@@ -59,6 +65,48 @@ def open_pins(kind: Literal["auto", "mock"] = "auto") -> Pins:
         ) from None
     with refusing("GPIO"):
         return DrivenPins()
+
+
+@contextmanager
+def _room_for_lgpio() -> Iterator[None]:
+    """Let lgpio be imported in any working folder: it goes to LG_WD, else stays here, and puts a pipe there for good.
+
+    Raises:
+        SetupError: no folder can be written.
+    """
+    if "lgpio" in sys.modules:
+        yield
+        return
+    before, folder = os.environ.get("LG_WD"), _make_folder()
+    here = None
+    with suppress(OSError):  # it was removed
+        here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.environ["LG_WD"] = folder
+        yield
+    except OSError as error:
+        raise SetupError(f"lgpio can't be loaded ({error}); {_FOLDER_ADVICE}") from error
+    finally:
+        os.environ.pop("LG_WD")
+        if before is not None:
+            os.environ["LG_WD"] = before
+        if here is not None:
+            with suppress(OSError):
+                os.fchdir(here)
+            os.close(here)
+        shutil.rmtree(folder, ignore_errors=True)  # the pipe is open at both ends, nobody needs its name
+
+
+def _make_folder() -> str:
+    """Make a folder that nobody else may write: two programs would take the same name for their pipes."""
+    places = [place for place in map(os.path.expandvars, PLACES) if not place.startswith("$")]
+    for place in places:
+        with suppress(OSError):
+            return tempfile.mkdtemp(prefix="sorter-lgpio-", dir=place.partition(":")[0])
+    raise SetupError(f"GPIO needs a folder that can be written, and none of {', '.join(places)} can; {_FOLDER_ADVICE}")
+
+
+_FOLDER_ADVICE = "set LG_WD to a folder that you may write, as in LG_WD=/run/sorter"
 
 
 def open_output(pins: Pins, number: int, level: bool, who: str) -> Pin:

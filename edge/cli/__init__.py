@@ -8,7 +8,6 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import typer
-from rich.markup import escape
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -54,6 +53,8 @@ class LazyGroup(TyperGroup):
         command = get_command(_as_app(target))
         command.name = cmd_name
         if cmd_name not in COMMANDS:
+            from rich.markup import escape  # `sorter safe` starts without it
+
             command.short_help = escape(short_help(command.get_short_help_str(120), others[cmd_name]))
         return command
 

@@ -91,6 +91,25 @@ def test_each_trouble_has_its_own_remedy(
     assert said in finding.mend
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("GPIO needs a folder that can be written; set LG_WD to a folder that you may write", "LG_WD=FOLDER"),
+        ("GPIO needs lgpio, which is not installed: pip install", "sudo apt install python3-lgpio"),
+        ("GPIO can't be used ('GPIO busy'); another program holds it", "sudo systemctl stop sorter"),
+        (
+            "GPIO can't be used (can not open gpiochip); sudo usermod -aG gpio $USER",
+            "sudo usermod -aG gpio $USER, then",
+        ),
+    ],
+)
+def test_what_keeps_the_pins_from_opening_has_one_cure(error: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir(exist_ok=True)
+    (tmp_path / "dev" / "gpiochip0").touch()
+    finding = found(doctor(tmp_path, gpio=error))["gpio"]
+    assert (finding.status, finding.mend.startswith(said)) == ("fail", True)
+
+
 def test_a_pwm_unit_that_is_off_is_told_with_its_overlay(tmp_path: Path) -> None:
     (tmp_path / "sys" / "class" / "pwm" / "pwmchip0" / "device").unlink()
     finding = found(doctor(tmp_path))["hardware pwm"]
