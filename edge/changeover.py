@@ -19,7 +19,8 @@ from edge.errors import BundleError, ClassifierError, StoreError
 from edge.faults import FaultKind
 from edge.interfaces import Clock
 from edge.line import Outcome
-from edge.store.install import check_station, wall_instant
+from edge.store.fit import check_fit
+from edge.store.install import wall_instant
 from edge.store.models import ModelStore
 from edge.store.probation import Probation, Tally, Verdict
 from edge.store.records import Generation
@@ -198,7 +199,7 @@ class Changeover:
             return
         try:
             bundle = self.store.open(digest)
-            check_station(bundle, self.station)
+            check_fit(bundle, self.station)
             candidate = self.open_classifier(bundle)
         except BundleError as error:
             self._say("model", f"the model that shall look on can't be used: {error}", "warning")
@@ -208,7 +209,7 @@ class Changeover:
 
     def _load(self, generation: Generation) -> Serving:
         bundle = self.fit(self.store.open(generation.current))
-        check_station(bundle, self.station)
+        check_fit(bundle, self.station)
         classifier = self._classifier(bundle)
         return Serving(bundle, classifier, generation)
 

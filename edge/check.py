@@ -6,19 +6,22 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from edge.bundle.archive import Bundle
 from edge.bundle.golden import prove_golden
 from edge.calibrate.apply import UnfitCalibrationError, apply_calibration, stale_steps
 from edge.calibrate.files import FILE_NAME, load_calibration
 from edge.calibrate.record import Calibration
-from edge.config import Station, load_station
+from edge.calibrate.thresholds import fitted
+from edge.check_machine import machine_problems
+from edge.config import RESIDUAL, Station, load_station
+from edge.config.belt import Belt
 from edge.config.station import Bin
 from edge.errors import BundleError, CalibrationError, ConfigError, SetupError, SorterError, StoreError
 from edge.interfaces import Clock
+from edge.problems import Problem, Severity
 from edge.service.readable import unreadable_by_service
-from edge.store.install import check_station as check_labels
+from edge.store.fit import check_fit, homeless_labels
 from edge.store.select import open_station_bundle
 
 LIVE_CAMERAS = ("picamera2", "v4l2")
@@ -29,19 +32,13 @@ NOTICE_MS = 5.0
 # An item that is seen in fewer frames before its line has no measured speed.
 FEWEST_FRAMES = 3
 LARGEST_BLUR_PIXELS = 3.0
+# What is beyond was meant in another unit: metres instead of millimetres.
+SLOWEST_MM_PER_S, FASTEST_MM_PER_S = 3.0, 5000.0
+NARROWEST_VIEW_MM = 20.0
 # GPIO 0 to 8 are pulled up until a program claims them, the others are pulled down.
 LAST_PULLED_UP = 8
 SERIAL_CONSOLE = (14, 15)
 BOARD_EEPROM = (0, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong (`error`: the station will not run or will sort wrongly) or unwise (`warning`)."""
-
-    severity: Literal["error", "warning"]
-    where: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +77,11 @@ class Report:
         self.problems += [Problem("error", where, f"{prefix}{line.strip()}") for line in lines[1:] or lines]
 
 
-def check_station(path: Path, clock: Clock) -> Report:
-    """Load and cross-check everything that a station file names; never raises a SorterError."""
+def check_station(path: Path, clock: Clock, root: Path = Path("/")) -> Report:
+    """Load and cross-check everything that a station file names; never raises a SorterError.
+
+    `root` is where this machine's /dev and /proc are looked for.
+    """
     report = Report(path)
     try:
         report.station = station = load_station(path)
@@ -90,11 +90,12 @@ def check_station(path: Path, clock: Clock) -> Report:
         return report
     report.problems += view_problems(station)
     report.problems += pin_problems(station)
-    report.problems += [*stroke_problems(station), *_file_problems(station), *_reading_problems(path, station)]
+    report.problems += [*stroke_problems(station), *machine_problems(station, root), *_photo_problems(station)]
+    report.problems += _reading_problems(path, station)
     calibration = _check_calibration(report, station)
     if calibration is not None:
         report.station = station = _calibrated(report, station, calibration)
-    _check_bundle(report, station, clock)
+    _check_bundle(report, station, calibration, clock)
     if station.belt is not None:
         report.travels = [t for where in station.bins if (t := travel(station, where, report.invoke_ms)) is not None]
         report.problems += [p for t in report.travels for p in _travel_problems(t, station)]
@@ -113,6 +114,7 @@ def view_problems(station: Station) -> Iterator[Problem]:
     belt = station.belt
     if belt is None:
         return
+    yield from _scale_problems(belt, width)
     along = width if belt.direction in ("left", "right") else height
     frames = along * belt.decision_line * belt.mm_per_pixel / belt.speed_mm_per_s * camera.frames_per_s
     if frames < FEWEST_FRAMES:
@@ -130,6 +132,18 @@ def view_problems(station: Station) -> Iterator[Problem]:
             "camera.exposure_us",
             f"{exposure_us} us at {belt.speed_mm_per_s:g} mm/s smear {blur:.1f} pixels; add light and expose shorter",
         )
+
+
+def _scale_problems(belt: Belt, width: int) -> Iterator[Problem]:
+    """Numbers that no belt has: a unit was mistaken."""
+    speed, view_mm = belt.speed_mm_per_s, belt.mm_per_pixel * width
+    if speed < SLOWEST_MM_PER_S:
+        meant = f"; {speed:g} m/s would be {1000 * speed:g}" if 1000 * speed <= FASTEST_MM_PER_S else ""
+        text = f"{speed:g} mm/s is slower than any conveyor: expected millimetres a second{meant}"
+        yield Problem("error", "belt.speed_mm_per_s", text)
+    if view_mm < NARROWEST_VIEW_MM:
+        text = f"{belt.mm_per_pixel:g} mm a pixel makes a view of {view_mm:.3g} mm: expected millimetres, such as 0.5"
+        yield Problem("error", "belt.mm_per_pixel", text)
 
 
 def pin_problems(station: Station) -> Iterator[Problem]:
@@ -221,12 +235,7 @@ def _reading_problems(path: Path, station: Station) -> Iterator[Problem]:
         yield Problem("error", "files", f"{reader.name} can't read {at}: sudo chmod a+rX {shlex.quote(str(at))}")
 
 
-def _file_problems(station: Station) -> Iterator[Problem]:
-    path = getattr(station.camera, "path", None)
-    if station.camera.type == "video" and path is not None and not path.is_file():
-        yield Problem("error", "camera.path", f"{path}: no such file")
-    if station.camera.type == "folder" and path is not None and not path.is_dir():
-        yield Problem("error", "camera.path", f"{path}: no such folder")
+def _photo_problems(station: Station) -> Iterator[Problem]:
     photos = station.simulation.photos
     if photos is not None and not photos.is_dir():
         yield Problem("error", "simulation.photos", f"{photos}: no such folder")
@@ -245,9 +254,7 @@ def _check_calibration(report: Report, station: Station) -> Calibration | None:
             )
         return None
     for step in stale_steps(station, calibration):
-        severity: Literal["error", "warning"] = (
-            "warning" if step == "verify" else "error"
-        )  # what was verified is no setting
+        severity: Severity = "warning" if step == "verify" else "error"  # what was verified is no setting
         report.problems.append(
             Problem(severity, "calibration", f"{step}: settings were changed since; run `sorter calibrate {step}`")
         )
@@ -265,16 +272,19 @@ def _calibrated(report: Report, station: Station, calibration: Calibration) -> S
         return station
 
 
-def _check_bundle(report: Report, station: Station, clock: Clock) -> None:
+def _check_bundle(report: Report, station: Station, calibration: Calibration | None, clock: Clock) -> None:
     try:
-        report.bundle = bundle = open_station_bundle(station)
+        report.bundle = bundle = fitted(open_station_bundle(station), calibration)
     except (BundleError, StoreError) as error:
         report.add("model", error)
         return
     try:
-        check_labels(bundle, station)
+        check_fit(bundle, station)
     except BundleError as error:
         report.add("model", error)
+    if homeless := homeless_labels(bundle, station):
+        what = f"no bin names {', '.join(homeless)}: such items go to {RESIDUAL}"
+        report.problems.append(Problem("warning", "model", what))
     try:
         inference = station.inference
         report.invoke_ms = prove_golden(bundle, inference.threads, inference.runtime, clock.now).milliseconds

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from edge.clock import NS_PER_S, SystemClock
 from edge.config import Station
 from edge.errors import SorterError
+from edge.mounts import memory_under
 from edge.service.readable import unreadable_by_service
 
 if TYPE_CHECKING:
@@ -215,8 +216,14 @@ class Doctor:
         return Finding("files", "ok", f"{reader.name} can read {station}")
 
     def disk(self) -> Iterator[Finding]:
+        from edge.check_machine import in_memory
+
         folder = Path("/var/lib/sorter") if self.station is None else self.station.state_folder
         there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        if memory := memory_under(folder, self.root):
+            mend = "sudo raspi-config (Performance Options, Overlay File System: off)"
+            yield Finding("disk", "warn", in_memory(folder, memory), mend)
+            return
         if not os.access(there, os.W_OK):
             yield Finding("disk", "warn", f"{there} can't be written by you", f"sudo chown -R $USER {folder}")
             return

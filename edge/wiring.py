@@ -29,7 +29,7 @@ from edge.clock import SystemClock, ms
 from edge.config import Station
 from edge.decide import Policy
 from edge.durable import remove_leftovers
-from edge.errors import BundleError, ConfigError, SorterError
+from edge.errors import ConfigError, SorterError
 from edge.faults import FaultKind
 from edge.health import Health
 from edge.interfaces import Camera, Classifier, Clock
@@ -46,6 +46,7 @@ from edge.service.latch import EstopLatch
 from edge.service.machine import Machine
 from edge.service.notify import Notifier
 from edge.signs import Limits
+from edge.store.fit import check_fit
 from edge.store.select import open_station_bundle
 from edge.store.timed import TimedClassifier
 from edge.transport import Chute, build_belt, build_transport
@@ -82,22 +83,6 @@ def _thresholds(station: Station, models_own: Mapping[str, float]) -> Mapping[st
     """Return the least score of each label: the model's own, or the station's one for all."""
     wanted = station.deciding.min_score
     return models_own if wanted is None else dict.fromkeys(models_own, wanted)
-
-
-def check_labels(station: Station, bundle: Bundle) -> None:
-    """Refuse a station whose bins name labels that the model does not have.
-
-    Raises:
-        BundleError: naming the bins and the labels.
-    """
-    unknown = [
-        f"{where.name}: {label}" for where in station.bins for label in where.labels if label not in bundle.labels
-    ]
-    if unknown:
-        raise BundleError(
-            f"{bundle.source}: the model has no such labels ({'; '.join(unknown)}). "
-            f"It has {', '.join(bundle.labels)}: correct [[bins]] labels, or install a model that fits"
-        )
 
 
 def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
@@ -149,7 +134,7 @@ def build_trial(station: Station, ground: Ground, bundle: Bundle, folder: Path) 
 
 def _build(station: Station, ground: Ground, journal: Journal, serving: Serving, models: Changeover | None) -> Runtime:
     try:
-        check_labels(station, serving.bundle)
+        check_fit(serving.bundle, station)
         parts = _open_parts(station, ground, journal, serving)
     except SorterError:
         serving.classifier.close()

@@ -31,6 +31,7 @@ from edge.clock import VirtualClock
 from edge.config import Station
 from edge.durable import write_atomically
 from edge.errors import CalibrationError
+from edge.store.fit import check_fit
 from edge.store.select import open_station_bundle
 from edge.types import Image
 
@@ -158,6 +159,7 @@ class Session:
     def _thresholds(self, stamp: str) -> Outcome:
         station, person, wishes = self.written, self.person, self.wishes
         bundle = open_station_bundle(station)
+        check_fit(bundle, station, wishes.purity)
         photos = wishes.photos
         if photos is None:
             labels = wanted_labels(station, bundle, wishes.labels)
@@ -166,13 +168,12 @@ class Session:
         return measure_thresholds(station, person, step_digest(station, "thresholds"), bundle, photos, wishes.purity)
 
     def _verify(self) -> Outcome:
-        bundle = open_station_bundle(self.written)
+        bundle = fitted(open_station_bundle(self.written), self.calibration)
+        check_fit(bundle, self.written)
         bench, person, digest = self.bench, self.person, step_digest(self.written, "verify")
         if isinstance(bench.clock, VirtualClock):
             items = self.wishes.items or SIMULATED_ITEMS
-            return verify_simulated(
-                self.written, bench.station, fitted(bundle, self.calibration), person, digest, items
-            )
+            return verify_simulated(self.written, bench.station, bundle, person, digest, items)
         labels = known_labels(bench.station, self.wishes.labels, self.wishes.items or REAL_ITEMS)
         return verify_real(bench, person, self.calibration, bundle, digest, labels)
 

@@ -13,7 +13,8 @@ from edge.bundle.archive import bundle_bytes, open_bundle
 from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.errors import StoreError
 from edge.output import say
-from edge.store.install import Device, activate, check_station, open_device, prove, wall_instant
+from edge.store.fit import check_fit
+from edge.store.install import Device, activate, open_device, prove, wall_instant
 from edge.store.records import Evidence, Generation
 from edge.store.shadow import Comparison, compare, shadow_folder
 from edge.store.verify import verify_store
@@ -130,7 +131,7 @@ def shadow(
         say("no model looks on any more")
         return
     evidence = device.store.find(model)
-    check_station(device.store.open(evidence.digest), device.station)
+    check_fit(device.store.open(evidence.digest), device.station)
     device.store.set_shadow(evidence.digest)
     say(f"{evidence.title} looks on from now on; see what it says with 'sorter model compare'")
 

@@ -33,12 +33,16 @@ def command(
     """Sort: take frames, decide, fire, keep the journal and show the page, until Ctrl-C or SIGTERM."""
     import logging
 
+    from edge.check_machine import in_memory
     from edge.config import load_station
+    from edge.mounts import memory_under
     from edge.service.logs import configure_logs
     from edge.wiring import build_runtime
 
     configure_logs(logging.DEBUG if verbose else logging.INFO)
     settings = _with_options(load_station(DEMO_STATION if demo else station), host, port, state_folder)
+    if settings.camera.type != "simulated" and (memory := memory_under(settings.state_folder)):
+        logging.getLogger(__name__).warning("%s", in_memory(settings.state_folder, memory))
     runtime = build_runtime(settings)
     if runtime.parts.page is not None:
         say(f"page: http://{settings.page.host}:{runtime.parts.page.port}")

@@ -132,11 +132,11 @@ def _sweep(station: Station, conditions: Conditions, seconds: float, as_json: bo
 
 def _open_bundle(station: Station, path: Path | None) -> Bundle:
     from edge.bundle.archive import open_bundle
+    from edge.store.fit import check_fit
     from edge.store.select import open_station_bundle
-    from edge.wiring import check_labels
 
     bundle = open_station_bundle(station) if path is None else open_bundle(path)
-    check_labels(station, bundle)
+    check_fit(bundle, station)
     return bundle
 
 

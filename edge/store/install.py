@@ -15,8 +15,9 @@ from packaging.version import InvalidVersion
 from edge.bundle.archive import Bundle, bundle_bytes
 from edge.bundle.manifest import version_order
 from edge.clock import SystemClock
-from edge.config import RESIDUAL, Station, load_station
+from edge.config import Station, load_station
 from edge.errors import BundleError, StoreError
+from edge.store.fit import check_fit
 from edge.store.models import ModelStore
 from edge.store.quick import check_room
 from edge.store.records import Evidence, Generation
@@ -50,7 +51,7 @@ def prove(bundle: Bundle, device: Device, allow_downgrade: bool = False) -> Evid
         StoreError: there is not enough room.
     """
     signer = device.trust.signer(bundle)
-    check_station(bundle, device.station)
+    check_fit(bundle, device.station)
     if not allow_downgrade:
         check_version(bundle.manifest.name, bundle.manifest.version, bundle.digest, device.store)
     if not device.store.holds(bundle.digest):
@@ -83,7 +84,7 @@ def activate(device: Device, digest: str, why: str, probation: bool = True, bund
         )
     if bundle is None:
         bundle = device.store.open(digest)
-        check_station(bundle, device.station)
+        check_fit(bundle, device.station)
     if not device.store.history():
         _seed(device)
     return device.store.activate(digest, why, wall_instant(device.clock), probation)
@@ -94,7 +95,7 @@ def _seed(device: Device) -> None:
 
     try:
         shipped = open_shipped_bundle()
-        check_station(shipped, device.station)
+        check_fit(shipped, device.station)
         evidence = _measure(shipped, device, signer=None)
     except BundleError as error:
         log.warning("the shipped model can't serve as the one to come back to: %s", str(error))
@@ -129,30 +130,6 @@ def _measure(bundle: Bundle, device: Device, signer: str | None) -> Evidence:
         runtime=f"{result.runtime} {result.runtime_version}",
         installed=wall_instant(device.clock),
     )
-
-
-def check_station(bundle: Bundle, station: Station) -> None:
-    """Every label needs a bin, every bin's labels a model that knows them, and every wanted purity its thresholds."""
-    wanted = {label: where.name for where in station.bins for label in where.labels}
-    problems = [
-        f"label {label!r} has no bin: add it to the labels of a bin ({RESIDUAL!r} will do)"
-        for label in bundle.labels
-        if label not in wanted
-    ]
-    problems += [
-        f"bin {name!r} waits for {label!r}, which this model does not know: take it out of the bin's labels"
-        for label, name in wanted.items()
-        if label not in bundle.labels
-    ]
-    purity = bundle.manifest.thresholds.purity
-    problems += [
-        f"bin {where.name!r} asks for a purity of {where.min_purity:g}, the model's thresholds were fitted for "
-        f"{'none' if purity is None else format(purity, 'g')}: push a model fitted for more, or lower min_purity"
-        for where in station.bins
-        if where.min_purity is not None and (purity is None or purity < where.min_purity)
-    ]
-    if problems:
-        raise BundleError(f"{bundle.source} does not fit station {station.name!r}: " + "; ".join(problems))
 
 
 def wall_instant(clock: Clock) -> str:

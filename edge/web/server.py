@@ -80,7 +80,7 @@ class PageServer:
     """
 
     def __init__(self, app: Starlette, host: str, port: int, patience_s: float = PATIENCE_S) -> None:
-        self._socket = _listen(host, port)
+        self._socket = listen(host, port)
         self.app = app
         self.host = host
         self.port: int = self._socket.getsockname()[1]
@@ -132,7 +132,12 @@ class PageServer:
         self._server.should_exit = True
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Listen on an address of this machine.
+
+    Raises:
+        ConfigError: it is in use, not this machine's, or not allowed.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

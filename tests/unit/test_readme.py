@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
+import tomllib
 from pathlib import Path
 
-from edge.cli import COMMANDS, ENTRY_POINT_GROUP
+import pytest
+from typer.testing import CliRunner
+
+from edge.cli import COMMANDS, ENTRY_POINT_GROUP, root
 from edge.config.document import settings_rows
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BEGIN = "<!-- settings: written by `python tests/unit/test_readme.py` -->"
 END = "<!-- end of settings -->"
+
+
+def stations() -> list[str]:
+    """The station files that the README shows whole."""
+    blocks = re.findall(r"^```toml\n(.*?)^```", README.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return [block for block in blocks if {"name", "kind"} <= set(tomllib.loads(block))]
 
 
 def settings_table() -> str:
@@ -45,6 +56,18 @@ def test_every_path_that_the_readme_names_is_there() -> None:
     named |= set(re.findall(r"\]\((?!http)([^)#]+)\)", text))
     assert named
     assert [path for path in sorted(named) if not (README.parent / path).exists()] == []
+
+
+def test_the_readme_shows_a_station_file() -> None:
+    assert stations()
+
+
+@pytest.mark.parametrize("station", stations())
+def test_every_station_file_that_the_readme_shows_passes_the_check(station: str, tmp_path: Path) -> None:
+    (tmp_path / "station.toml").write_text(station)
+    result = CliRunner().invoke(root, ["check", "--station", str(tmp_path / "station.toml"), "--json"])
+    errors = [problem for problem in json.loads(result.stdout)["problems"] if problem["severity"] == "error"]
+    assert (errors, result.exit_code) == ([], 0)
 
 
 if __name__ == "__main__":

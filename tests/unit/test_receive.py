@@ -19,7 +19,9 @@ from edge.bundle.manifest import version_order
 from edge.classify import open_shipped_bundle
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
-from edge.store.install import Device, check_station, prove
+from edge.errors import BundleError
+from edge.store.fit import check_fit, homeless_labels
+from edge.store.install import Device, prove
 from edge.store.models import ModelStore
 from edge.store.receive import Place, serve
 from edge.store.trust import Trust
@@ -140,10 +142,17 @@ def test_unfinished_transfers_do_not_pile_up(
     assert len(list((device.store.folder / "incoming").glob("*.part"))) == 4
 
 
-def test_the_station_and_the_model_must_know_the_same_labels(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> None:
+def test_a_model_must_know_every_label_that_a_bin_waits_for(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> None:
     (tmp_path / "station.toml").write_text(STATION.replace('"metal"', '"organic"'))
-    with pytest.raises(Exception, match=r"label 'metal' has no bin.*waits for 'organic'"):
-        check_station(read_bundle(tiny_bundle(), "x"), load_station(tmp_path / "station.toml"))
+    with pytest.raises(BundleError, match=r"waits for 'organic', which this model does not know"):
+        check_fit(read_bundle(tiny_bundle(), "x"), load_station(tmp_path / "station.toml"))
+
+
+def test_a_label_that_no_bin_names_is_taken_in(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> None:
+    (tmp_path / "station.toml").write_text(STATION.replace(', "metal"', ""))
+    station = load_station(tmp_path / "station.toml")
+    assert homeless_labels(read_bundle(tiny_bundle(), "x"), station) == ["metal"]
+    check_fit(read_bundle(tiny_bundle(), "x"), station)
 
 
 def test_a_purity_that_the_thresholds_were_not_fitted_for_is_refused(
@@ -151,7 +160,7 @@ def test_a_purity_that_the_thresholds_were_not_fitted_for_is_refused(
 ) -> None:
     (tmp_path / "station.toml").write_text(STATION.replace('actuator = "flap"', 'actuator = "flap", min_purity = 0.9'))
     with pytest.raises(Exception, match=r"asks for a purity of 0\.9"):
-        check_station(read_bundle(tiny_bundle(), "x"), load_station(tmp_path / "station.toml"))
+        check_fit(read_bundle(tiny_bundle(), "x"), load_station(tmp_path / "station.toml"))
 
 
 def test_a_model_slower_than_the_budget_is_refused(
