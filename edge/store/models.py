@@ -263,6 +263,8 @@ class ModelStore:
             for path in (self.folder / "incoming").iterdir():
                 if path.suffix in (".gone", ".damaged", ".new"):
                     shutil.rmtree(path, ignore_errors=True)
+                elif path.suffix == ".lock":  # left by earlier versions, one for every model
+                    path.unlink(missing_ok=True)
             return removed
 
     # -- inside --------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ def store_folder(station_file: Path) -> Path | None:
     try:
         named = load_toml(station_file).get("state_folder", "/var/lib/sorter")
         return (station_file.resolve().parent / Path(named).expanduser()).resolve() / "models"
-    except (OSError, ValueError, TypeError, RuntimeError):
+    except (OSError, ValueError, TypeError, RuntimeError):  # RecursionError is a RuntimeError
         return None
 
 
@@ -42,7 +42,7 @@ def answer_if_current(store: Path, digest: str) -> dict[str, object] | None:
             "previous": about["previous"],
             "generation": int(about["number"]),
         }
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 
@@ -80,9 +80,15 @@ class FolderCalls(Protocol):
 def make_shared_folder(folder: Path, calls: FolderCalls = os) -> None:
     """Make a folder; below one that a group shares (setgid, as /var/lib/sorter) the group may write in it too.
 
-    Otherwise what `sudo sorter model install` makes would keep the service from rolling back.
+    Otherwise what a person of the group installs would keep the service from rolling back.
     """
     with suppress(FileExistsError):
         calls.mkdir(folder)
         if folder.parent.stat().st_mode & stat.S_ISGID:
-            folder.chmod(0o2775)
+            # Never by its name: somebody may have put another one there meanwhile.
+            made = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                if os.fstat(made).st_uid == os.geteuid():
+                    os.fchmod(made, 0o2775)
+            finally:
+                os.close(made)

@@ -67,13 +67,20 @@ def parse_request(line: bytes) -> Push | Status | Pull:
 
 
 def json_object(line: bytes) -> dict[str, Any]:
-    """The object that a line holds."""
-    try:
-        tree = json.loads(line)
-    except (ValueError, RecursionError):
-        tree = None
-    if not isinstance(tree, dict):
+    """The object that a line holds: flat, and of text that can be written down again."""
+    tree = parse_json(line)
+    if not isinstance(tree, dict) or any(isinstance(value, dict | list) for value in tree.values()):
         raise _not_for_us(line)
+    return tree
+
+
+def parse_json(content: bytes) -> Any:
+    """What the bytes hold; None for what is no JSON, is nested beyond all sense, or holds half of a surrogate pair."""
+    try:
+        tree = json.loads(content.decode("utf-8"))
+        json.dumps(tree, ensure_ascii=False).encode("utf-8")  # valid in JSON alone: no file or database takes such text
+    except (ValueError, RecursionError):
+        return None
     return tree
 
 

@@ -10,9 +10,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +41,7 @@ HOME_BOUND = (
 """What travels home besides the journal: patterns below the state folder."""
 
 Say = Callable[..., None]
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def send_rows(journal: Path, items: int, events: int, run: str, say: Say, write: Callable[[bytes], object]) -> None:
@@ -44,7 +50,7 @@ def send_rows(journal: Path, items: int, events: int, run: str, say: Say, write:
     Raises:
         JournalError: the journal can't be read.
     """
-    if not journal.is_file():
+    if journal.is_symlink() or not journal.is_file():
         return
     with open_for_reading(journal) as connection:
         if not _is_known(connection, items, run):
@@ -93,17 +99,44 @@ def _jsonable(value: object) -> object:
 
 
 def list_files(folder: Path) -> dict[str, tuple[int, int]]:
-    """What may travel home: path -> (size, time of its last change in nanoseconds)."""
-    found = {}
-    for pattern in HOME_BOUND:
-        for path in sorted(folder.glob(pattern)):
-            try:
-                status = path.lstat()
-            except OSError:
+    """What may travel home: path -> (size, time of its last change in nanoseconds); no link is followed on the way."""
+    try:
+        top = os.open(folder, _FOLDER & ~os.O_NOFOLLOW)
+    except OSError:
+        return {}
+    try:
+        found = [entry for pattern in HOME_BOUND for entry in _matching(top, pattern.split("/"))]
+    finally:
+        os.close(top)
+    return {
+        name: (status.st_size, status.st_mtime_ns)
+        for name, status in found
+        if stat.S_ISREG(status.st_mode) and status.st_size <= LARGEST_FILE
+    }
+
+
+def _matching(folder: int, pattern: list[str]) -> Iterator[tuple[str, os.stat_result]]:
+    """Paths below an open folder, part by part."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if fnmatchcase(entry.name, pattern[0]) and _is_text(entry.name))
+    for name in names:
+        with suppress(OSError):  # gone meanwhile, or a link in a folder's place
+            if len(pattern) == 1:
+                yield name, os.stat(name, dir_fd=folder, follow_symlinks=False)
                 continue
-            if path.is_file() and not path.is_symlink() and status.st_size <= LARGEST_FILE:
-                found[path.relative_to(folder).as_posix()] = status.st_size, status.st_mtime_ns
-    return found
+            below = os.open(name, _FOLDER, dir_fd=folder)
+            try:
+                yield from ((f"{name}/{path}", status) for path, status in _matching(below, pattern[1:]))
+            finally:
+                os.close(below)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:  # not UTF-8 on the disk
+        return False
+    return True
 
 
 def send_files(
@@ -114,8 +147,25 @@ def send_files(
         if name not in offered:
             continue
         try:
-            content = (folder / name).read_bytes()
+            content = _read(folder, name)
         except OSError:
             continue
         say(event="file", path=name, size=len(content), mtime_ns=offered[name][1])
         write(content)
+
+
+def _read(folder: Path, name: str) -> bytes:
+    """The content of a file below a folder; raises OSError where a link is on the way, or it is no file of ours."""
+    with ExitStack() as opened:
+        at = os.open(folder, _FOLDER & ~os.O_NOFOLLOW)
+        opened.callback(os.close, at)
+        *folders, last = name.split("/")
+        for part in folders:
+            at = os.open(part, _FOLDER, dir_fd=at)
+            opened.callback(os.close, at)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with os.fdopen(os.open(last, flags, dir_fd=at), "rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) or len(content) > LARGEST_FILE:
+                raise OSError(errno.EINVAL, "no file of ours")
+            return content

@@ -233,7 +233,7 @@ def test_a_receiver_killed_before_any_line_leaves_a_whole_store_and_a_push_goes_
     known = {read_bundle(content, "x").digest for content in (first, second)}
     step, killed, folder = 0, True, tmp_path / "store"
     while killed:
-        step += 19
+        step += 37
         shutil.copytree(clean.store.folder, folder, symlinks=True)
         device = device_at(folder, station)
         killed = killed_at(step, lambda: talk(device_at(folder, station), push_request(second), second, tmp_path))
