@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from edge.actuate import open_actuators
 from edge.actuate.pins import Pins, open_pins
+from edge.actuate.safe import NOTE, note_outputs
 from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
 from edge.bin_levels import BinLevels, counted_bins
@@ -100,6 +101,8 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
     if models is not None:
         models.fit, models.open_classifier = partial(_fit, calibration), partial(_open_classifier, station)
     try:
+        if station.camera.type in LIVE_CAMERAS:
+            _note_outputs(station)
         serving = _open_named(station, clock, calibration) if models is None else models.begin()
         runtime = _build(station, Ground(clock, *open_world(station, clock), calibration), journal, serving, models)
     except SorterError:
@@ -109,6 +112,14 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
     if was_damaged:
         runtime.parts.health.raise_fault(FaultKind.CALIBRATION_DAMAGED, clock.now())
     return runtime
+
+
+def _note_outputs(station: Station) -> None:
+    """Leave a note for `sorter safe`, which may find another station file than this one, or none."""
+    try:
+        note_outputs(station.state_folder, station.model_dump())
+    except OSError as error:
+        log.warning("%s can't be written (%s)", station.state_folder / NOTE, error.strerror)
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,26 @@
 """The safe position of every output, read straight from the station file and driven without the rest of the program.
 
 Used by `sorter safe` after a crash: it must work when the file is partly broken, so it looks at plain tables
-instead of checked settings, and takes what it can read.
+instead of checked settings, and takes what it can read. The controller notes in its state folder which outputs it
+drives: what the station file does not tell any more is made safe by that note.
 """
 
 from __future__ import annotations
 
+import codecs
+import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.actuate.pins import SERVO_HZ, Pin, Pins, open_output, refusing
 from edge.clock import ms
-from edge.durable import read_regular
+from edge.durable import read_regular, write_atomically
 from edge.errors import ActuatorError
 
 if TYPE_CHECKING:
@@ -25,8 +30,10 @@ if TYPE_CHECKING:
 TRAVEL_MS = 800.0
 # Of a servo whose file says nothing else.
 LIMITS_US = {"min_us": 1000, "max_us": 2000}
-# Far more than a station file or a calibration has.
-MOST_BYTES = 4_000_000
+# Far more than a station file or a calibration has, and parsed within a second by a small Pi.
+MOST_BYTES = 500_000
+NOTE = "safe-outputs.json"
+STATE_FOLDER = "/var/lib/sorter"
 _SECTION = re.compile(r"\s*\[\[?\s*([A-Za-z_]+)\s*\]\]?\s*(#.*)?$")
 _STEPPER_LEVELS = {"step_pin": False, "direction_pin": False, "enable_pin": True}
 
@@ -41,6 +48,11 @@ class SafeOutput:
     safe_us: int = 0
     hardware_pwm: bool = False
 
+    @property
+    def pins(self) -> tuple[int, ...]:
+        """Every pin that it drives."""
+        return (*self.levels, *(() if self.servo_pin is None else (self.servo_pin,)))
+
 
 @dataclass
 class Reading:
@@ -52,28 +64,93 @@ class Reading:
 
 
 def read_safe_outputs(station: Path) -> Reading:
-    """Read the outputs of a station file as far as it can be understood; raises nothing but OSError."""
+    """Read the outputs of a station file as far as it can be understood, and those noted beside it; raises nothing."""
+    table, problems = _read_table(station)
+    folder = _state_folder(table, station)
+    reading = outputs_of(table, _measured_servos(table, folder))
+    reading.problems = [*problems, *reading.problems]
+    if reading.simulated:
+        reading.outputs.clear()  # its pins are in memory
+    # What is an output or an input by now is none of the note's business.
+    known = {pin for output in reading.outputs for pin in output.pins}
+    known |= set(_pins_in({key: value for key, value in table.items() if key != "actuators"}))
+    for output in _noted(folder):
+        if (left := _without(output, known)) is not None:
+            reading.outputs.append(left)
+            reading.problems.append(f"{output.name}: made safe as the controller noted that it drove it")
+    return reading
+
+
+def outputs_of(table: Mapping[str, Any], measured: Mapping[str, Mapping[str, int]]) -> Reading:
+    """Return the outputs of a station's table; `measured` is what calibration found, by actuator."""
     reading = Reading()
-    table = _read_leniently(station.read_bytes().decode("utf-8-sig", "replace"), station, reading.problems)
     camera = table.get("camera")
     reading.simulated = isinstance(camera, dict) and camera.get("type") == "simulated"
-    measured = _measured_servos(table, station.resolve().parent)
     belt = table.get("belt")
-    if isinstance(belt, dict) and "run_pin" in belt:
+    if isinstance(belt, dict) and belt.get("run_pin") is not None:
         _add(reading, "belt.run_pin", {"type": "digital", "pin": belt["run_pin"]})
     actuators = table.get("actuators")
-    for number, entry in enumerate(actuators if isinstance(actuators, list) else []):
+    for number, entry in enumerate(actuators if isinstance(actuators, list | tuple) else []):
         if isinstance(entry, dict):
             name = str(entry.get("name", f"actuators[{number}]"))
             _add(reading, name, entry, measured.get(name, {}))
     return reading
 
 
+def note_outputs(folder: Path, table: Mapping[str, Any]) -> None:
+    """Note in the state folder what is driven from now on; `table` is the station as it runs.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    outputs = [asdict(output) for output in outputs_of(table, {}).outputs]
+    content = json.dumps({"outputs": outputs}, indent=1).encode()
+    with suppress(OSError):
+        if read_regular(folder / NOTE, MOST_BYTES) == content:
+            return
+    write_atomically(folder / NOTE, content)
+
+
+def _noted(folder: Path) -> list[SafeOutput]:
+    try:
+        entries = json.loads(read_regular(folder / NOTE, MOST_BYTES))["outputs"]
+        return [output for entry in entries if (output := _noted_output(entry)) is not None]
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return []
+
+
+def _noted_output(entry: Mapping[str, Any]) -> SafeOutput | None:
+    levels = {int(pin): level is True for pin, level in entry["levels"].items()}
+    servo_pin, safe_us = entry["servo_pin"], entry["safe_us"]
+    if not all(map(_is_pin, levels)) or not (servo_pin is None or (_is_pin(servo_pin) and _is_pulse(safe_us))):
+        return None
+    return SafeOutput(str(entry["name"]), levels, servo_pin, safe_us, entry["hardware_pwm"] is True)
+
+
+def _without(output: SafeOutput, pins: set[int]) -> SafeOutput | None:
+    """Return an output without these pins, which may be anything by now; None if nothing is left of it."""
+    levels = {pin: level for pin, level in output.levels.items() if pin not in pins}
+    servo_pin = None if output.servo_pin in pins else output.servo_pin
+    return replace(output, levels=levels, servo_pin=servo_pin) if levels or servo_pin is not None else None
+
+
+def _pins_in(table: object) -> Iterator[int]:
+    """Yield every GPIO number that a table names, whatever for."""
+    if isinstance(table, dict):
+        for key, value in table.items():
+            if _is_pin(value) and re.search(r"(^|_)pin(_|$)", str(key)):
+                yield value
+            yield from _pins_in(value)
+    elif isinstance(table, list):
+        for value in table:
+            yield from _pins_in(value)
+
+
 def drive_safe(outputs: Sequence[SafeOutput], pins: Pins, clock: Clock) -> list[str]:
     """Drive all outputs to their safe levels and servos to their safe positions; return what was refused."""
     problems: list[str] = []
     moving: list[Pin] = []
-    for output in outputs:
+    for output in sorted(outputs, key=lambda output: output.servo_pin is not None):  # what is switched off comes first
         try:
             for pin, level in output.levels.items():
                 open_output(pins, pin, level, output.name)
@@ -101,12 +178,23 @@ def _pulse(output: SafeOutput, number: int, pins: Pins) -> Pin:
         return pin
 
 
-def _read_leniently(text: str, station: Path, problems: list[str]) -> dict[str, Any]:
-    """Parse as TOML, or line by line where it is not."""
+def _read_table(station: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return a station file as a table, and what is wrong with it; an empty table where nothing can be read."""
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        problems.append(f"{station}: not valid TOML ({error}); the lines that can be read are used")
+        content = read_regular(station, MOST_BYTES)
+    except OSError as error:
+        return {}, [f"{station}: can't be read ({error.strerror})"]
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16" if is_utf_16 else "utf-8-sig", "replace")
+    try:
+        return tomllib.loads(text), []
+    except (ValueError, RecursionError) as error:  # also a number of more digits than Python takes
+        why = f"{station}: not valid TOML ({error}); the lines that can be read are used"
+        return _read_lines(text), [why]
+
+
+def _read_lines(text: str) -> dict[str, Any]:
+    """Take each line for itself that is TOML."""
     table: dict[str, Any] = {"actuators": []}
     at: dict[str, Any] = table
     for line in text.splitlines():
@@ -119,21 +207,28 @@ def _read_leniently(text: str, station: Path, problems: list[str]) -> dict[str, 
             continue
         try:
             at.update(tomllib.loads(line))
-        except (tomllib.TOMLDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             continue
     return table
 
 
-def _measured_servos(table: Mapping[str, Any], station_folder: Path) -> dict[str, dict[str, int]]:
+def _state_folder(table: Mapping[str, Any], station: Path) -> Path:
+    """Return where the controller keeps what it knows: the station's folder, else the service's."""
+    written = table.get("state_folder")
+    folder = Path(written if isinstance(written, str) else os.environ.get("STATE_DIRECTORY", STATE_FOLDER))
+    anchor = station.absolute().parent
+    with suppress(OSError, RuntimeError):  # a loop of links
+        anchor = station.resolve().parent
+    with suppress(RuntimeError):  # no such home
+        folder = folder.expanduser()
+    return anchor / folder
+
+
+def _measured_servos(table: Mapping[str, Any], folder: Path) -> dict[str, dict[str, int]]:
     """What calibration measured of servos: safe position and limits; none where its file can't be read."""
-    state_folder = table.get("state_folder")
-    folder = Path(state_folder) if isinstance(state_folder, str) else Path("/var/lib/sorter")
     try:
-        content = read_regular(station_folder / folder.expanduser() / "calibration.toml", MOST_BYTES).decode(
-            "utf-8-sig"
-        )
-        calibration = tomllib.loads(content)
-    except (OSError, ValueError, RuntimeError):
+        calibration = tomllib.loads(read_regular(folder / "calibration.toml", MOST_BYTES).decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
         return {}
     diverters = calibration.get("diverters", {})
     if "name" in table and calibration.get("station", table["name"]) != table["name"]:

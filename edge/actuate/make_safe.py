@@ -1,0 +1,76 @@
+"""`sorter safe` with nothing but pins: what made the controller fail must not stop it, nor make it slow."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge.actuate.pins import open_pins
+from edge.actuate.safe import drive_safe, read_safe_outputs
+from edge.clock import SystemClock
+from edge.errors import ActuatorError, ConfigError, SorterError
+from edge.output import complain, give_up_output, say
+
+STATION = Path("/etc/sorter/station.toml")
+
+
+def make_safe(station: Path) -> None:
+    """Drive every output of a station to its safe level, then tell what was done.
+
+    Raises:
+        ConfigError: no output is known.
+        ActuatorError: a pin refused; all others are safe.
+        SetupError: the pins can't be opened.
+    """
+    with _undisturbed():
+        reading = read_safe_outputs(station)
+        outputs = reading.outputs
+        # Nothing is said before: whoever should read it may be gone, or not read.
+        refused = drive_safe(outputs, open_pins("auto"), SystemClock()) if outputs else []
+    for problem in reading.problems:
+        complain(f"sorter: {problem}")
+    if reading.simulated and not outputs:
+        say("nothing to do: this station is simulated, its pins are in memory")
+        return
+    if not outputs:
+        raise ConfigError(f"{station}: no actuator can be read from it; give the station file with --station")
+    for output in outputs:
+        if not any(problem.startswith(f"{output.name}:") for problem in refused):
+            say(f"{output.name}: safe")
+    if refused:
+        raise ActuatorError("\n".join(refused))
+
+
+def main(station: Path) -> int:
+    """Do it without the command line proper; return the exit code."""
+    try:
+        make_safe(station)
+    except SorterError as error:
+        complain(f"sorter: {error}")
+        return error.exit_code
+    except BrokenPipeError:  # nobody reads what was done; it is done
+        give_up_output()
+    return 0
+
+
+def plain_station(arguments: list[str]) -> Path | None:
+    """`--station FILE` or nothing; None for all that the command line proper has to look at."""
+    if not arguments:
+        return STATION
+    if len(arguments) == 2 and arguments[0] == "--station" and not arguments[1].startswith("-"):
+        return Path(arguments[1])
+    return None
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let neither a terminal that closes nor an impatient person end the second that it takes."""
+    ending = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ending}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
