@@ -6,7 +6,7 @@ import asyncio
 import html
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from edge.clock import ms
 from edge.config import Station
@@ -27,10 +28,11 @@ from edge.telemetry import build_registry, read_disk_free
 from edge.web.guard import Guard
 from edge.web.pictures import CROP_QUALITY, BeltEncoder, encode_jpeg
 from edge.web.status import describe_belt, describe_items, describe_status
+from edge.web.visitors import Places
 
 ASSETS = Path(__file__).parent / "assets"
 ASSET_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-MAX_STREAMS = 8
+MAX_STREAMS, MAX_STREAMS_PER_ADDRESS = 8, 4
 # How often an event stream looks for something new, and how often it tells figures when there is nothing new.
 LOOK_S = 0.25
 TELL_S = 1.0
@@ -60,6 +62,20 @@ def build_app(live: LiveView, station: Station, journal_path: Path | None, clock
     return app
 
 
+class _Stream(StreamingResponse):
+    """Events for one visitor; its place is given back however it ends, also where it never begins."""
+
+    def __init__(self, events: AsyncIterator[str], give_back: Callable[[], None]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._give_back = give_back
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._give_back()
+
+
 class _Views:
     """What all routes share."""
 
@@ -69,7 +85,7 @@ class _Views:
         self._belt = BeltEncoder(live, clock)
         self._registry = build_registry(live, self._disk_free)
         self._disk: tuple[int, int | None] | None = None
-        self._streams = 0
+        self._streams = Places(MAX_STREAMS, MAX_STREAMS_PER_ADDRESS)
         self.closing = threading.Event()
         page = (ASSETS / "index.html").read_text("utf-8")
         self._page = page.replace("{{station}}", html.escape(station.name))
@@ -126,30 +142,28 @@ class _Views:
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     async def events(self, request: Request) -> Response:
-        if self._streams >= MAX_STREAMS:
+        visitor = str(request.scope.get("visitor", ""))
+        if not self._streams.take(visitor):
             return PlainTextResponse("Too many people look already.\n", 503, {"Retry-After": "10"})
         if request.method == "HEAD":
+            self._streams.give_back(visitor)
             return Response(media_type="text/event-stream")
-        return StreamingResponse(self._stream(), media_type="text/event-stream")
+        return _Stream(self._stream(), lambda: self._streams.give_back(visitor))
 
     async def _stream(self) -> AsyncIterator[str]:
         """Tell changes as they come and figures every TELL_S, until the visitor or the station goes."""
-        self._streams += 1
-        try:
-            yield "retry: 2000\n\n"
-            told: tuple[int, Any] = (0, None)
-            tell_at = 0
-            while not self.closing.is_set():
-                snapshot = self._live.snapshot()
-                new = (snapshot.revision, (snapshot.state, snapshot.faults))
-                if new != told or snapshot.taken_at >= tell_at:
-                    status = describe_status(snapshot, self._station, self._disk_free())
-                    status["items"] = describe_items(snapshot, told[0])
-                    yield f"data: {json.dumps(status, separators=(',', ':'))}\n\n"
-                    told, tell_at = new, snapshot.taken_at + ms(TELL_S * 1000)
-                await asyncio.sleep(LOOK_S)
-        finally:
-            self._streams -= 1
+        yield "retry: 2000\n\n"
+        told: tuple[int, Any] = (0, None)
+        tell_at = 0
+        while not self.closing.is_set():
+            snapshot = self._live.snapshot()
+            new = (snapshot.revision, (snapshot.state, snapshot.faults))
+            if new != told or snapshot.taken_at >= tell_at:
+                status = describe_status(snapshot, self._station, self._disk_free())
+                status["items"] = describe_items(snapshot, told[0])
+                yield f"data: {json.dumps(status, separators=(',', ':'))}\n\n"
+                told, tell_at = new, snapshot.taken_at + ms(TELL_S * 1000)
+            await asyncio.sleep(LOOK_S)
 
     async def metrics(self, _request: Request) -> Response:
         return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

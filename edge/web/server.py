@@ -2,104 +2,72 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
-import functools
 import logging
 import os
 import socket
 import threading
-from typing import Any
+from collections.abc import Callable
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge.errors import ConfigError
+from edge.web.visitors import MAX_CONNECTIONS, Visitors, origin_of, visiting
 
-MAX_CONNECTIONS = 48
 MAX_HEADER_BYTES = 16_384
 PATIENCE_S = 10.0
+# A visitor that has vanished (a cable, a phone out of reach) is given up when it acknowledges nothing for so long.
+VANISHED_MS = 20_000
 # Below everything that sorts: a page that is being looked at never takes the processor from it.
 NICENESS = 10
 
 log = logging.getLogger(__name__)
 
 
-class _Connection(H11Protocol):
-    """One visitor, with limits that uvicorn leaves open: how many there are and how slow they may be."""
-
-    def __init__(self, *args: Any, patience_s: float, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._patience_s = patience_s
-        self._deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
-            transport.abort()
-        else:
-            self._be_patient()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._calm_down()
-        elif self.timeout_keep_alive_task is None and self._deadline is None:
-            self._be_patient()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._be_patient()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._calm_down()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._calm_down()
-        super().connection_lost(exc)
-
-    def _be_patient(self) -> None:
-        self._calm_down()
-        self._deadline = self.loop.call_later(self._patience_s, self.transport.abort)
-
-    def _calm_down(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-
 class PageServer:
     """A server for one app, listening from the moment it is built.
 
-    A visitor who takes longer than `patience_s` to send a request, or to take an answer, is cut off.
+    A visitor who takes longer than `patience_s` to send a request, or to take an answer, is cut off; `origin` says whose
+    an address is (see `Visitors`).
 
     Raises:
         ConfigError: the address can't be listened on.
     """
 
-    def __init__(self, app: Starlette, host: str, port: int, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        host: str,
+        port: int,
+        patience_s: float = PATIENCE_S,
+        origin: Callable[[str], str] = origin_of,
+    ) -> None:
         self._socket = listen(host, port)
         self.app = app
         self.host = host
         self.port: int = self._socket.getsockname()[1]
         self._closing: threading.Event = app.state.closing
-        settings: dict[str, Any] = {
-            "http": functools.partial(_Connection, patience_s=patience_s),
-            "ws": "none",
-            "loop": "asyncio",
-            "lifespan": "on",
-            "log_config": None,
-            "log_level": logging.ERROR,
-            "access_log": False,
-            "server_header": False,
-            "proxy_headers": False,
-            "timeout_keep_alive": 5,
-            "timeout_graceful_shutdown": 1,
-            "h11_max_incomplete_event_size": MAX_HEADER_BYTES,
-        }
-        self._server = uvicorn.Server(uvicorn.Config(app, **settings))
+        visitors = Visitors(app, patience_s, origin)
+        config = uvicorn.Config(
+            visitors,
+            http="h11",
+            ws="none",
+            loop="asyncio",
+            lifespan="on",
+            log_config=None,
+            log_level=logging.ERROR,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=1,
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        )
+        config.load()
+        # The one thing that is used of uvicorn beside its documented settings: pyproject.toml bounds the versions for it.
+        config.http_protocol_class = visiting(config.http_protocol_class, visitors)
+        self._server = uvicorn.Server(config)
 
     @property
     def url(self) -> str:
@@ -145,6 +113,7 @@ def listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server((address[0], port), family=family, backlog=MAX_CONNECTIONS)
     except OSError as error:
         raise ConfigError(_explain(error, host, port)) from None
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, VANISHED_MS)
     listening.setblocking(False)
     return listening
 

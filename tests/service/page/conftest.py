@@ -22,6 +22,7 @@ from edge.line import Outcome
 from edge.live import LiveView
 from edge.types import Actuation, Box, Crop, Decision, Frame, Image, Item, Reason, Stroke
 from edge.web import PageServer, build_app
+from edge.web.visitors import origin_of
 
 
 @dataclass
@@ -113,14 +114,20 @@ def waste_photos(photo_dir: Path) -> dict[str, Image]:
 
 
 def start_page(
-    folder: Path, photos: dict[str, Image], clock: VirtualClock | SystemClock, port: int = 0, patience_s: float = 10
+    folder: Path,
+    photos: dict[str, Image],
+    clock: VirtualClock | SystemClock,
+    port: int = 0,
+    patience_s: float = 10,
+    origin: Callable[[str], str] = origin_of,
 ) -> ServedPage:
     checked = Station.model_validate({**SETTINGS, "state_folder": folder})
     # No station file may hold such a name; the page must not rely on that.
     station = checked.model_copy(update={"name": "yard <3>"})
     live = LiveView(clock, ("waste", "1.0"))
     live.publish_state(State.RUNNING)
-    server = PageServer(build_app(live, station, folder / "journal.sqlite", clock), "127.0.0.1", port, patience_s)
+    app = build_app(live, station, folder / "journal.sqlite", clock)
+    server = PageServer(app, "127.0.0.1", port, patience_s, origin)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     return ServedPage(server, MadeUpStation(live, clock, photos), thread)
@@ -131,8 +138,13 @@ def serve(tmp_path: Path, waste_photos: dict[str, Image]) -> Iterator[Callable[.
     """Serve pages of made-up stations until the test ends."""
     served: list[ServedPage] = []
 
-    def start(clock: VirtualClock | SystemClock, port: int = 0, patience_s: float = 10) -> ServedPage:
-        served.append(start_page(tmp_path, waste_photos, clock, port, patience_s))
+    def start(
+        clock: VirtualClock | SystemClock,
+        port: int = 0,
+        patience_s: float = 10,
+        origin: Callable[[str], str] = origin_of,
+    ) -> ServedPage:
+        served.append(start_page(tmp_path, waste_photos, clock, port, patience_s, origin))
         return served[-1]
 
     yield start

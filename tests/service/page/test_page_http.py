@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -23,8 +25,8 @@ from edge.faults import FaultKind
 from edge.health import HELD_STATES, Fault, State
 from edge.types import REASON_TEXT, Reason
 from edge.web import PageServer
-from edge.web.app import MAX_STREAMS
-from edge.web.server import MAX_CONNECTIONS
+from edge.web.app import MAX_STREAMS, MAX_STREAMS_PER_ADDRESS
+from edge.web.visitors import KEPT_FOR_LOCALHOST, LOCALHOST, MAX_CONNECTIONS, MAX_PER_ADDRESS, origin_of
 from edge.web.words import STATE_TEXT
 
 ROUTES = {
@@ -298,21 +300,126 @@ def test_streams_are_few_and_are_given_back(page: Any) -> None:
     assert 200 in answers
 
 
-def test_crowd_is_cut_off_and_the_page_lives(page: Any) -> None:
+def by_last_number(address: str) -> str:
+    """Take the loopback network for a network: 127.0.0.1 is this machine, all others are strangers."""
+    return LOCALHOST if address == "127.0.0.1" else address
+
+
+STREAM = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+class Crowd:
+    """Connections to one page, from addresses of the loopback network."""
+
+    def __init__(self, page: Any, stack: ExitStack) -> None:
+        self.page, self._stack = page, stack
+
+    def connect(self, source: str, request: bytes = b"") -> socket.socket:
+        address = ("127.0.0.1", self.page.server.port)
+        visitor = self._stack.enter_context(socket.create_connection(address, 10, source_address=(source, 0)))
+        visitor.sendall(request)
+        return visitor
+
+    def ask(self, source: str, request: bytes = HEALTH) -> bytes:
+        """Return the first line of the answer; empty if the server hangs up."""
+        try:
+            return first_line(self.connect(source, request))
+        except (ConnectionResetError, BrokenPipeError):
+            return b""
+
+
+def first_line(visitor: socket.socket) -> bytes:
+    with visitor.makefile("rb") as told:
+        try:
+            return told.readline().rstrip()
+        except ConnectionResetError:
+            return b""
+
+
+@pytest.fixture
+def crowd(serve: Callable[..., Any], clock: VirtualClock) -> Iterator[Crowd]:
     with ExitStack() as stack:
-        crowd = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", page.server.port), timeout=10))
-            for _ in range(MAX_CONNECTIONS + 20)
-        ]
-        turned_away = 0
-        for visitor in crowd[MAX_CONNECTIONS:]:
-            try:
-                turned_away += visitor.recv(1) == b""
-            except ConnectionResetError:
-                turned_away += 1
-        assert turned_away == 20
-    answers = (raw(page.server.port, b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n") for _ in range(1000))
-    assert any(answer.startswith(b"HTTP/1.1 200") for answer in answers)
+        yield Crowd(serve(clock, origin=by_last_number), stack)
+
+
+OK = b"HTTP/1.1 200 OK"
+BUSY = b"HTTP/1.1 503 Service Unavailable"
+
+
+def test_a_burst_of_streams_is_held_to_their_number(crowd: Crowd) -> None:
+    visitors = [crowd.connect("127.0.0.1") for _ in range(40)]
+    for visitor in visitors:
+        visitor.sendall(STREAM)
+    assert Counter(first_line(visitor) for visitor in visitors) == {OK: MAX_STREAMS, BUSY: 40 - MAX_STREAMS}
+
+
+def test_one_address_can_not_have_all_the_streams(crowd: Crowd) -> None:
+    greedy = [crowd.ask("127.0.0.2", STREAM) for _ in range(MAX_STREAMS)]
+    assert greedy == [OK] * MAX_STREAMS_PER_ADDRESS + [BUSY] * (MAX_STREAMS - MAX_STREAMS_PER_ADDRESS)
+    assert crowd.ask("127.0.0.3", STREAM) == OK
+
+
+def test_streams_that_are_cut_off_at_once_give_their_places_back(crowd: Crowd) -> None:
+    for _ in range(100):
+        visitor = crowd.connect("127.0.0.1", STREAM)
+        visitor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        visitor.close()
+    answers = (crowd.ask("127.0.0.1", STREAM.replace(b"GET", b"HEAD")) for _ in range(1000))
+    assert OK in answers
+
+
+@pytest.mark.parametrize("request_bytes", [b"", b"GET / HT", HEALTH], ids=["silent", "half", "kept alive"])
+def test_one_address_with_many_connections_keeps_nobody_out(crowd: Crowd, request_bytes: bytes) -> None:
+    held = [crowd.connect("127.0.0.2", request_bytes) for _ in range(MAX_CONNECTIONS + 20)]
+    for source in ("127.0.0.1", "127.0.0.3", "127.0.0.2"):
+        assert crowd.ask(source) == OK
+    assert crowd.ask("127.0.0.1", b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n") == OK
+    closed = 0
+    for visitor in held[: MAX_CONNECTIONS + 20 - MAX_PER_ADDRESS]:
+        hears_nothing_more(visitor)
+        closed += 1
+    assert closed == MAX_CONNECTIONS + 20 - MAX_PER_ADDRESS
+
+
+def test_whoever_is_being_answered_makes_way_for_nobody(crowd: Crowd) -> None:
+    streams = [crowd.connect("127.0.0.2", STREAM) for _ in range(MAX_STREAMS_PER_ADDRESS)]
+    for stream in streams:
+        assert first_line(stream) == OK
+    for _ in range(2 * MAX_PER_ADDRESS):
+        crowd.connect("127.0.0.2", b"GET / HT")
+    assert crowd.ask("127.0.0.2") == OK
+    crowd.page.station.decide("glass", "glass")
+    assert all(stream.recv(10_000) for stream in streams)
+
+
+def test_places_are_kept_for_this_machine_however_many_strangers_come(crowd: Crowd) -> None:
+    strangers = MAX_CONNECTIONS - KEPT_FOR_LOCALHOST
+    for number in range(2, 2 + 2 * strangers):
+        crowd.connect(f"127.0.0.{number}", b"GET / HT")
+    local = [crowd.connect("127.0.0.1") for _ in range(KEPT_FOR_LOCALHOST)]
+    for visitor in local:
+        visitor.sendall(HEALTH)
+        assert first_line(visitor) == OK
+    assert crowd.ask("127.0.0.250") == OK
+
+
+@pytest.mark.parametrize(
+    ("address", "origin"),
+    [
+        ("127.0.0.1", LOCALHOST),
+        ("127.9.9.9", LOCALHOST),
+        ("::1", LOCALHOST),
+        ("::ffff:127.0.0.1", LOCALHOST),
+        ("192.168.1.7", "192.168.1.7"),
+        ("::ffff:192.168.1.7", "192.168.1.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_who_counts_as_one_visitor(address: str, origin: str) -> None:
+    assert origin_of(address) == origin
 
 
 @pytest.mark.parametrize(("asked", "half"), [(0, b""), (0, b"GET / HT"), (1, b"GET / HT")])
