@@ -1,20 +1,30 @@
 # Two commands do all the set-up: `make run` and `make test`. Everything is installed into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-# The photo sets that `make model` and the tests read.
-DATA ?= ../shared/data
+# The photo sets that `make model` trains on; nothing else needs them.
+DATA ?= $(or $(SORTER_DATA),../shared/data)
+# What runs without TensorFlow, a browser, an SSH server, root or waiting.
+FAST := tests/unit tests/contract tests/line \
+    -m "not (slow or realtime or needs_tensorflow or needs_browser or needs_sshd or needs_root)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench model digests tools clean
+.PHONY: help run test test-fast test-versions lint bench model digests photo-sets lock tools clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 15
 
 run: .venv/.run ## sort real photos on a simulated belt, page on http://localhost:8080
 	$(BIN)/sorter run --demo
 
 test: .venv/.test tools ## run all tests
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-fast: .venv/.fast ## the tests that need no TensorFlow, browser, SSH server, root or waiting: three minutes
+	$(BIN)/pytest $(FAST) $(PYTEST_ARGS)
+
+test-versions: .venv/.fast ## these with the lowest, then with the newest packages that pyproject.toml allows
+	$(call with_versions,lowest-direct)
+	$(call with_versions,highest)
 
 lint: .venv/.test ## ruff and mypy
 	$(BIN)/ruff check .
@@ -31,19 +41,22 @@ bench: .venv/.test ## run the benchmarks
 	$(BIN)/python benchmarks/soak.py --minutes 2
 	$(BIN)/python benchmarks/fuzz.py --cases 2000
 
-model: .venv/.test ## train, quantize and measure the shipped model anew from the photo sets in $(DATA)
+model: photo-sets .venv/.test ## train, quantize and measure the shipped model anew from the photo sets in $(DATA)
 	$(BIN)/sorter train waste --data $(DATA) --run runs/waste
 	$(BIN)/sorter convert runs/waste --data $(DATA) --out edge/model --version 1.2 --purity 0.95
-	$(MAKE) digests
 
-digests: ## have stations take the models of edge/model without a signature: their digests are added to the list
-	cd edge/model && sha256sum *.sorter | sort -u -o digests.txt - digests.txt
+photo-sets:
+	@test -f '$(DATA)/waste/train.txt' || { echo 'make model: $(DATA)/waste/train.txt is not there: fetch the photo sets that training/recipes/waste.toml lists (TrashNet is at github.com/garythung/trashnet) and name the folder that holds them, DATA=FOLDER or SORTER_DATA=FOLDER' >&2; exit 2; }
+
+lock: .venv/.fast ## pin what a Pi installs, with hashes, in docs/install
+	$(call pinned,pi-bookworm,3.11,aarch64-manylinux_2_36,numpy<2)
+	$(call pinned,pi-trixie,3.13,aarch64-manylinux_2_40,numpy>=2)
 
 tools: ## install the Debian packages that the tests drive (asks for root only when one is missing)
 	@tests/install-tools
 
 clean: ## remove the virtual environments
-	rm -rf .venv .venv-tflite build
+	rm -rf .venv .venv-* build
 
 # A wanted extra is installed once, and again when pyproject.toml changes.
 .venv/bin/python:
@@ -55,6 +68,25 @@ clean: ## remove the virtual environments
 	$(BIN)/pip install --quiet --editable '.[edge]'
 	touch $@
 
+.venv/.fast: .venv/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[edge,test]'
+	touch $@ .venv/.run
+
 .venv/.test: .venv/bin/python pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[edge,training,converter,dev]'
-	touch $@ .venv/.run
+	touch $@ .venv/.run .venv/.fast
+
+# $(1): how uv chooses among the versions that pyproject.toml allows.
+define with_versions
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$(1)
+	$(BIN)/uv pip install --quiet --python .venv-$(1) --resolution $(1) --editable '.[edge,test]'
+	.venv-$(1)/bin/pytest $(FAST) $(PYTEST_ARGS)
+endef
+
+# $(1): file, $(2): Python, $(3): platform, $(4): what its picamera2 asks of NumPy. No wheel is built on a Pi.
+# gpiozero's backports-strenum is for Python < 3.11 from 1.3 on; pip sees that and takes an older one, uv does not.
+define pinned
+	@printf '%s\n' '$(4)' 'backports-strenum<1.3' | $(BIN)/uv pip compile pyproject.toml - --extra edge --quiet --upgrade --generate-hashes --only-binary :all: \
+	    --python-version $(2) --python-platform $(3) --no-emit-index-url --no-annotate --custom-compile-command 'make lock' \
+	    --output-file docs/install/$(1).txt
+endef

@@ -1,6 +1,6 @@
 """The ways from one float network to a file for the device: accuracy, size and speed on the same photos.
 
-    python benchmarks/routes.py --run runs/waste --data ../shared/data [--representative 64] [--photos 1000]
+    python benchmarks/routes.py --run runs/waste --data DATA [--representative 64] [--photos 1000]
 
 Top-1 is on the recipe's validation photos; milliseconds are the median of `invoke()` alone, one thread, the files
 taking turns on each photo. `agrees` is how often the float network gives the same label.
@@ -25,6 +25,7 @@ import numpy as np  # noqa: E402
 
 from converter.convert import representative_views  # noqa: E402
 from converter.quantize import quantize_dynamic, quantize_static, read_operators  # noqa: E402
+from edge.errors import SorterError  # noqa: E402
 from training.evaluate import answers, prepare  # noqa: E402
 from training.frozen import compile_float  # noqa: E402
 from training.run_folder import Run  # noqa: E402
@@ -108,4 +109,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SorterError as error:
+        print(f"routes.py: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

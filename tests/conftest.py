@@ -20,6 +20,25 @@ from edge.bundle.preprocess import InputGeometry
 ROOT = Path(__file__).resolve().parents[1]
 
 
+# What a test needs shows in the fixtures that it asks for and in the folder that it lies in: no mark is forgotten.
+FIXTURE_MARKS = {
+    "chromium": (pytest.mark.needs_browser, pytest.mark.realtime),
+    "server": (pytest.mark.needs_sshd, pytest.mark.slow),
+    "edge_python": (pytest.mark.slow,),
+    "wheel": (pytest.mark.slow,),
+}
+WORKSTATION = ROOT / "tests" / "workstation"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in FIXTURE_MARKS.keys() & set(getattr(item, "fixturenames", ())):
+            for mark in FIXTURE_MARKS[name]:
+                item.add_marker(mark)
+        if item.path.is_relative_to(WORKSTATION):
+            item.add_marker(pytest.mark.needs_tensorflow)
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The clips and pictures that the tests bring along; SOURCES.md credits each."""

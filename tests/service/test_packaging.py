@@ -9,11 +9,22 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from support.wheels import ROOT
 
 # glibc 2.36 on Bookworm, 2.41 on Trixie: every older tag fits as well, and pip takes each tag literally.
 PLATFORMS = [f"manylinux_2_{minor}_aarch64" for minor in (17, 24, 26, 27, 28, 31, 34, 35)] + ["manylinux2014_aarch64"]
 
 
+def resolve(report: Path, python: str, *wanted: str) -> set[str]:
+    """Return the names of what pip would install on a Pi."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
+    pip += ["--target", str(report.parent / "target"), "--only-binary=:all:", "--implementation", "cp"]
+    pip += ["--python-version", python, *(f"--platform={tag}" for tag in PLATFORMS)]
+    subprocess.run([*pip, "--report", str(report), *wanted], check=True)
+    return {entry["metadata"]["name"].lower() for entry in json.loads(report.read_text())["install"]}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("python", "constraint"),
     [
@@ -24,14 +35,17 @@ PLATFORMS = [f"manylinux_2_{minor}_aarch64" for minor in (17, 24, 26, 27, 28, 31
 def test_the_edge_extra_resolves_for_a_pi_from_wheels_alone(
     wheel: Path, tmp_path: Path, python: str, constraint: str
 ) -> None:
-    report = tmp_path / "report.json"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
-    pip += ["--target", str(tmp_path / "target"), "--only-binary=:all:", "--implementation", "cp"]
-    pip += ["--python-version", python, *(f"--platform={tag}" for tag in PLATFORMS)]
-    subprocess.run([*pip, "--report", str(report), f"{wheel}[edge]", constraint], check=True)
-    names = {entry["metadata"]["name"].lower() for entry in json.loads(report.read_text())["install"]}
+    names = resolve(tmp_path / "report.json", python, f"{wheel}[edge]", constraint)
     assert {"ai-edge-litert", "gpiozero", "opencv-python-headless", "starlette"} <= names
     assert names.isdisjoint({"tensorflow", "keras", "torch", "jax", "scikit-learn"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("python", "system"), [("3.11", "bookworm"), ("3.13", "trixie")])
+def test_what_is_pinned_for_a_pi_is_there_with_these_hashes(tmp_path: Path, python: str, system: str) -> None:
+    lock = ROOT / "docs" / "install" / f"pi-{system}.txt"
+    names = resolve(tmp_path / "report.json", python, "--require-hashes", "--requirement", str(lock))
+    assert {"ai-edge-litert", "gpiozero", "opencv-python-headless", "starlette"} <= names
 
 
 def test_the_wheel_carries_the_model_the_photos_the_stations_and_the_page(wheel: Path) -> None:

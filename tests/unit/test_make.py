@@ -1,0 +1,52 @@
+"""What `make` says where something is missing, and that CI runs what it should."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "SORTER_"))}
+    command = ["make", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=ROOT, env={**kept, **environment}, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("named", ["DATA", "SORTER_DATA"])
+def test_a_model_without_photo_sets_ends_in_one_sentence_that_says_what_to_name(tmp_path: Path, named: str) -> None:
+    done = make("model", SORTER_DATA=str(tmp_path)) if named == "SORTER_DATA" else make("model", f"DATA={tmp_path}")
+    assert done.returncode == 2
+    said, by_make = done.stderr.splitlines()
+    assert said.startswith(f"make model: {tmp_path}/waste/train.txt is not there")
+    assert "DATA=FOLDER or SORTER_DATA=FOLDER" in said
+    assert by_make.endswith("photo-sets] Error 2")
+    assert done.stdout == ""
+
+
+def test_every_target_that_a_person_calls_is_listed() -> None:
+    listed = {line.split()[0] for line in make().stdout.splitlines()}
+    assert {"run", "test", "test-fast", "test-versions", "lint", "bench", "model", "lock"} <= listed
+
+
+def test_nothing_that_is_committed_asks_for_a_folder_beside_the_checkout() -> None:
+    names = [
+        *ROOT.glob("*.*"),
+        *(
+            path
+            for folder in ("edge", "training", "converter", "tests", "benchmarks", "systemd", "docs", ".ci")
+            for path in (ROOT / folder).rglob("*")
+        ),
+    ]
+    texts = [
+        path
+        for path in names
+        if path.suffix in {"", ".py", ".md", ".toml", ".txt", ".sh", ".service"} and path.is_file()
+    ]
+    beside = "/".join(("..", "shared"))
+    assert len(texts) > 400
+    assert [str(path) for path in texts if beside in path.read_text(encoding="utf-8", errors="ignore")] == []
