@@ -82,7 +82,7 @@ class Runtime:
                 Step.REOPEN_CAMERA: lambda _: self._reopen.set(),
                 Step.RESTART_CLASSIFIER: lambda _: self._start_once("classifier", self._restart_classifier),
                 Step.RETRY_ACTUATORS: lambda _: self.supervisor.retry_actuators(),
-                Step.RESTART_PAGE: lambda _: self._restart_page(),
+                Step.RESTART_PAGE: lambda _: self._start_once("page", self._restart_page),
                 Step.RESTART_SERVICE: self._restart_service,
             },
             watchers=parts.watchers,
@@ -313,12 +313,15 @@ class Runtime:
         if self.parts.open_page is None:
             return
         try:
-            self.parts.page = self.parts.open_page()
+            page = self.parts.page = self.parts.open_page()
         except SorterError as error:
             log.error("the page can't be opened: %s", error)
-        else:
-            self._start("page", self.parts.page.run)
-            self.parts.health.clear_fault(FaultKind.PAGE_DOWN, self.parts.clock.now())
+            return
+        self.parts.health.clear_fault(FaultKind.PAGE_DOWN, self.parts.clock.now())
+        log.info("the page is back: %s", page.url)
+        if self._stop.is_set():  # it may have been missed by the one who winds up
+            page.stop()
+        page.run()
 
     def _restart_service(self, kind: FaultKind) -> None:
         self._failure = self._failure or RestartError(f"starting anew because of: {kind}")

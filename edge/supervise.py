@@ -22,6 +22,7 @@ from edge.errors import ActuatorError, CameraClockError, CameraError, CameraStal
 from edge.faults import FaultKind, Step
 from edge.health import Health
 from edge.interfaces import Actuator, Clock
+from edge.item_log import ItemLog
 from edge.journal import Journal, Landing
 from edge.line import Line, Outcome
 from edge.live import LiveView
@@ -77,6 +78,7 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         self.overload = Overload(self.health)
+        self._item_log = ItemLog()
         self._sent: dict[int, str] = {}  # the bins of items whose strokes are still to come
         self._size: tuple[int, ...] | None = None
         self._turned_at: int | None = None
@@ -169,6 +171,7 @@ class Supervisor:
             if self.live is not None:
                 self.live.publish_outcome(outcome)
             self.note_outcome(outcome, line.transport.invoke_ns)
+            self._item_log.note(outcome)
         for before, after in line.transport.revise(self.clock.now()):
             self.schedule.revise(before, after)
         if self.live is not None:
@@ -263,6 +266,7 @@ class Supervisor:
             if self.live is not None:
                 self.live.publish_stroke(stroke)
             self._note_levels(stroke)
+            self._item_log.note(stroke)
             for watch in self.stroke_watchers:
                 watch(stroke)
 
@@ -276,6 +280,7 @@ class Supervisor:
 
     def tell(self, now: int) -> None:
         """Tell the log, the journal, the page and systemd what has changed."""
+        self._item_log.write()
         for event in self.health.tick(now):
             log.log(LEVELS[event.severity], "%s", event.text)
             if self.journal is not None:

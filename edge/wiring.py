@@ -203,7 +203,7 @@ def _open_parts(station: Station, ground: Ground, journal: Journal, serving: Ser
         open_classifier=partial(_open_named_classifier, station, clock, calibration),
         watch_belt=partial(watch_belt, station, line, health),
         camera_watch=watch_camera(station, calibration),
-        page=_first_page(open_page, health, notifier, clock) if station.page.enabled else None,
+        page=_first_page(open_page, health, clock) if station.page.enabled else None,
         open_page=open_page,
         follow_world=None if ground.world is None else ground.world.follow,
         is_live=station.camera.type in LIVE_CAMERAS,
@@ -228,20 +228,12 @@ def watch_camera(station: Station, calibration: Calibration | None = None) -> Ca
     return CameraWatch(stored_view(calibration), can_freeze=has_noise)
 
 
-def _first_page(
-    open_page: Callable[[], PageServer], health: Health, notifier: Notifier, clock: Clock
-) -> PageServer | None:
-    """Open the page; as a service, one that can't be opened is a fault to be mended and no reason not to sort.
-
-    Raises:
-        ConfigError: by hand, its address can't be used.
-    """
+def _first_page(open_page: Callable[[], PageServer], health: Health, clock: Clock) -> PageServer | None:
+    """Open the page; one that can't be opened is a fault that is tried to be mended, and no reason not to sort."""
     try:
         return open_page()
     except ConfigError as error:
-        if not notifier.address:
-            raise
-        log.error("%s", error)
+        log.error("%s; sorting goes on without it, and it is tried again", error)
         health.raise_fault(FaultKind.PAGE_DOWN, clock.now())
         return None
 

@@ -46,6 +46,8 @@ def command(
     runtime = build_runtime(settings)
     if runtime.parts.page is not None:
         say(f"page: http://{settings.page.host}:{runtime.parts.page.port}")
+    elif settings.page.enabled:
+        say("page: none for now")
     say("sorting; Ctrl-C stops")
     try:
         runtime.run(seconds)

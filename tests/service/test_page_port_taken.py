@@ -1,0 +1,62 @@
+"""A port that another program has keeps nobody from sorting, and the page comes when it is free."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from edge.clock import NS_PER_S, ms
+from edge.config import Station
+from edge.faults import FaultKind
+from edge.health import HELD_STATES
+from edge.recovery import Backoff
+from edge.wiring import build_runtime
+
+AT_MOST_S = 60.0
+
+
+@pytest.mark.parametrize("as_service", [False, True])
+def test_sorting_begins_without_the_page_and_the_page_comes_when_its_port_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, as_service: bool
+) -> None:
+    if as_service:
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "systemd"))
+    taken = socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
+    station = Station.model_validate(
+        {
+            "name": "belt",
+            "kind": "conveyor",
+            "state_folder": tmp_path,
+            "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
+            "belt": {"speed_mm_per_s": 200, "mm_per_pixel": 2.0},
+            "bins": [{"name": "residual"}],
+            "page": {"port": port},
+        }
+    )
+    runtime = build_runtime(station)
+    health = runtime.parts.health
+    health.backoff = Backoff(first=ms(100), longest=ms(200), calm=60 * NS_PER_S)
+    assert f"port {port}: another program uses it" in caplog.text
+    caplog.set_level(logging.INFO)
+    sorted_without = threading.Event()
+    answers: list[int] = []
+
+    def look(_now: int) -> None:
+        there = any(fault.kind is FaultKind.PAGE_DOWN for fault in health.faults)
+        if there and health.state not in HELD_STATES:
+            sorted_without.set()
+            taken.close()
+        elif sorted_without.is_set() and not there and not answers and runtime.parts.page is not None:
+            answers.append(httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=AT_MOST_S).status_code)
+            runtime.stop()
+
+    runtime.parts.watchers.append(look)
+    runtime.run(AT_MOST_S)
+    assert answers == [200]
+    assert f"the page is back: http://127.0.0.1:{port}/" in caplog.text
