@@ -163,7 +163,7 @@ def _is_home_bound(path: str) -> bool:
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
-    """The tables of a device's journal, so that `sorter journal --file` reads the copy as it does the original."""
+    """The tables of a device's journal, so that `sorter journal list --file` reads the copy as it does the original."""
     if connection.execute("PRAGMA user_version").fetchone()[0]:
         return
     for statements in schema.MIGRATIONS:

@@ -23,12 +23,12 @@ from edge.config import Station
 from edge.errors import SorterError
 from edge.mounts import memory_under
 from edge.service.readable import unreadable_by_service
+from edge.service.setup import BOOKWORM_PYTHON, WITH_NUMPY_1
 
 if TYPE_CHECKING:
     from edge.interfaces import Clock
 
 OLDEST_PYTHON = (3, 11)
-BOOKWORM_PYTHON = (3, 11)
 LEAST_FREE_MB = 500
 PROBE_S = 60.0
 # Later than this beside the uptime and the machine was suspended: camera stamps may then be on another clock.
@@ -280,13 +280,10 @@ class Doctor:
 
 
 def _pip_install(wanted: str) -> str:
-    """Return the command that installs something into this Python's environment, with sudo where that is another's.
-
-    Bookworm's picamera2, from apt, is built against NumPy 1: beside NumPy 2 there is no camera.
-    """
+    """Return the command that installs something into this Python's environment, with sudo where that is another's."""
     if sys.version_info[:2] == BOOKWORM_PYTHON and importlib.util.find_spec("picamera2") is not None:
         kept = [name for name in wanted.split() if name not in ("numpy", "opencv-python-headless")]
-        wanted = " ".join([*kept, "'numpy<2'", "'opencv-python-headless<4.12'"])
+        wanted = " ".join([*kept, WITH_NUMPY_1])
     sudo = "" if os.access(sys.prefix, os.W_OK) else "sudo "
     return f"{sudo}{shlex.quote(sys.executable)} -m pip install {wanted}"
 

@@ -155,12 +155,13 @@ def _warnings(step: BackgroundStep, still: StillView | None) -> tuple[str, ...]:
     elif not still.is_telling:
         found.append(
             "Nothing with a pattern stands still in the picture (rails, screws, an edge): a camera that is moved can't be "
-            "noticed. Let it see a little of the machine beside the belt."
+            "noticed. Let the picture reach a little beyond the belt; the region stays on the belt."
         )
     if step.false_items:
         found.append(
             f"{_count(step.false_items).capitalize()} seen although it was empty: clean the belt, keep people and their "
-            "shadows out of the view, make the region smaller, or lower sensing.sensitivity."
+            "shadows out of the view, keep rails and other shining edges out of the region (not out of the picture), or "
+            "lower sensing.sensitivity."
         )
     if step.separability < LEAST_SEPARABILITY:
         found.append(

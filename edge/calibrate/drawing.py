@@ -34,8 +34,8 @@ def draw_region(bench: Bench, person: Person, start: Box, host: str | None = Non
     person.say(f"Open {address} in a browser and draw the region; Ctrl-C stops.")
     if host in ("127.0.0.1", "localhost", "::1"):
         person.say(
-            f"From another machine: ssh -L {server.port}:localhost:{server.port} to this one, or --host 0.0.0.0 and this "
-            "machine's address."
+            f"From another machine: `ssh -L {server.port}:localhost:{server.port}` to this one, or "
+            "`sorter calibrate camera --draw --host 0.0.0.0`, opened at this machine's address."
         )
     server.serve()
     if page.failure is not None:

@@ -22,14 +22,12 @@ KEYS: Final = {LEFT: -SMALL_US, RIGHT: SMALL_US, DOWN: -LARGE_US, UP: LARGE_US}
 STEP_KEYS: Final = {LEFT: -SMALL_STEPS, RIGHT: SMALL_STEPS, DOWN: -LARGE_STEPS, UP: LARGE_STEPS}
 ENTER, QUIT = ("\r", "\n"), ("q", "\x1b")
 HELP: Final = (
-    f"left/right: {SMALL_US} us, down/up: {LARGE_US} us; Enter: this is it; q: leave it as it was. "
+    f"left/right: {SMALL_US} us, down/up: {LARGE_US} us; Enter: this is it; q: leave this position as it was. "
     "Back off a little as soon as it hums: a servo that is held against a stop burns."
 )
 
-STEP_HELP: Final = (
-    f"left/right: {SMALL_STEPS} step, down/up: {LARGE_STEPS} steps; Enter: this is it; q: leave it as it was."
-)
-SWITCH_HELP: Final = "up: on, down: off; Enter: it works; q: stop. It goes off by itself after max_on_ms."
+STEP_HELP: Final = f"left/right: {SMALL_STEPS} step, down/up: {LARGE_STEPS} steps; Enter: this is it; q: leave this position as it was."
+SWITCH_HELP: Final = "up: on, down: off; Enter: it works; q: leave it. It goes off by itself after max_on_ms."
 TURN_S: Final = 0.02
 # A servo is back by then.
 REST_S: Final = 0.9
@@ -78,11 +76,7 @@ class Jog:
 
 
 def find_positions(jog: Jog, read_key: Callable[[], str], say: Callable[[str], None]) -> tuple[int, dict[str, int]]:
-    """Let a person set the safe position and every named one; return their pulse widths, microseconds.
-
-    Raises:
-        CalibrationError: the person left before all of them were set.
-    """
+    """Let a person set the safe position and every named one; return their pulse widths, microseconds."""
     settings = jog.settings
     say(HELP)
     safe_us = _find(jog, "safe", settings.safe_us, read_key, say)
@@ -98,7 +92,9 @@ def _find(jog: Jog, name: str, start_us: int, read_key: Callable[[], str], say: 
         if key in ENTER:
             return jog.width_us
         if key in QUIT:
-            raise CalibrationError(f"{jog.settings.name}: left at position {name}; nothing was changed")
+            jog.go(start_us)
+            say(f"position {name}: {jog.width_us} us, as it was")
+            return start_us
         if key in KEYS:
             within = jog.move(KEYS[key])
             limit = "" if within else f" (limit: {jog.settings.min_us} to {jog.settings.max_us} us)"
@@ -108,8 +104,7 @@ def _find(jog: Jog, name: str, start_us: int, read_key: Callable[[], str], say: 
 def jog_all(bench: Bench, person: Person, names: Iterable[str]) -> None:
     """Let a person move these actuators with the arrow keys; the station goes on with the positions that were found.
 
-    Raises:
-        CalibrationError: the person left before all of them were set.
+    A position that the person leaves stays as it was; those found before and after it count.
     """
     bench.close_actuators()
     for settings in [bench.station.actuator(name) for name in names]:
@@ -159,7 +154,9 @@ def _jog_stepper(bench: Bench, person: Person, settings: Stepper) -> Stepper:
                 if key in ENTER:
                     break
                 if key in QUIT:
-                    raise CalibrationError(f"{settings.name}: left at position {name}; nothing was changed")
+                    place = steps
+                    person.say(f"position {name}: {place} steps from home, as it was")
+                    break
                 place = (place + STEP_KEYS.get(key, 0)) % settings.steps_per_turn
             found[name] = place
     finally:
@@ -179,7 +176,7 @@ def _jog_switch(bench: Bench, person: Person, settings: Digital) -> Digital:
             while (key := poll()) not in ENTER:
                 now = bench.clock.now()
                 if key in QUIT:
-                    raise CalibrationError(f"{settings.name}: left; nothing was changed")
+                    break
                 if key == UP:
                     actuator.fire("")
                     off_at = now + ms(settings.max_on_ms)

@@ -36,6 +36,9 @@ PassesOption = Annotated[int, typer.Option(min=2, max=50, help="How often the sh
 FromItemsOption = Annotated[
     bool, typer.Option("--from-items", help="Follow items instead of the sheet; needs the scale of the camera step.")
 ]
+HostOption = Annotated[
+    str | None, typer.Option(help="Where the page listens on which the region is drawn; 0.0.0.0: the whole network.")
+]
 RepeatsOption = Annotated[int | None, typer.Option(min=5, max=200, help="Strokes of each diverter.")]
 
 
@@ -52,6 +55,7 @@ def walk(
     seconds: SecondsOption = 20.0,
     passes: PassesOption = 5,
     repeats: RepeatsOption = None,
+    host: HostOption = None,
     photos: Annotated[
         Path | None, typer.Option(help="Photos taken here, one folder for each label; without them no thresholds.")
     ] = None,
@@ -65,7 +69,9 @@ def walk(
     from edge.calibrate.camera import CameraWishes
     from edge.calibrate.session import Wishes
 
-    wishes = Wishes(CameraWishes(mains_hz=mains), seconds, passes, repeats=repeats, photos=photos, items=items)
+    wishes = Wishes(
+        CameraWishes(mains_hz=mains, host=host), seconds, passes, repeats=repeats, photos=photos, items=items
+    )
     measure(Visit(station, demo, state_folder, yes, as_json), None, wishes, everything=everything)
 
 
@@ -83,7 +89,7 @@ def camera(
         bool, typer.Option("--find-region", help="Find the belt's edges in the picture while it runs.")
     ] = False,
     draw: Annotated[bool, typer.Option("--draw", help="Draw the region on a page in the browser.")] = False,
-    host: Annotated[str | None, typer.Option(help="Where that page listens; 0.0.0.0: the whole network.")] = None,
+    host: HostOption = None,
 ) -> None:
     """View, sharpness and scale; exposure and gain chosen against blur and flicker, then fixed."""
     from edge.calibrate.camera import CameraWishes

@@ -9,13 +9,15 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from edge.bundle.archive import bundle_bytes, open_bundle
+from edge.bundle.archive import Bundle, bundle_bytes, open_bundle
+from edge.bundle.manifest import Manifest
+from edge.classify import open_shipped_bundle
 from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.errors import StoreError
 from edge.output import say
 from edge.store.fit import check_fit
 from edge.store.install import Device, activate, open_device, prove, wall_instant
-from edge.store.records import Evidence, Generation
+from edge.store.records import Evidence, Generation, find_model
 from edge.store.shadow import Comparison, compare, shadow_folder
 from edge.store.verify import verify_store
 from edge.terminal import Terminal, styled
@@ -31,54 +33,101 @@ ModelName = Annotated[str, typer.Argument(help="NAME-VERSION, VERSION, or the st
 
 @app.command("list")
 def list_models(station: StationOption = DEFAULT_STATION, as_json: AsJson = False) -> None:
-    """List the installed models."""
+    """List the installed models, and the one at work where it is none of them."""
     device = open_device(station)
-    generation = device.store.active()
-    models = device.store.models()
+    shelf = _Shelf(device)
     if as_json:
-        rows = [{**model.model_dump(), "state": _state(model, generation)} for model in models]
+        rows = [{**model.model_dump(), "state": shelf.state(model)} for model in shelf.models]
         say(json.dumps(rows, indent=2))
         return
     table = Table("", "model", "digest", "installed", "signed by", "ms", title="Installed models", title_justify="left")
-    for model in models:
+    for model in shelf.models:
         signer = model.signer or styled("nobody", "yellow")
-        row = (_state(model, generation), model.title, model.digest[:12], model.installed, signer)
-        table.add_row(*row, f"{model.milliseconds:.1f}")
+        proven = (signer, f"{model.milliseconds:.1f}") if model.runtime else ("-", "-")
+        table.add_row(shelf.state(model), model.title, model.digest[:12], model.installed, *proven)
     Terminal().print(table)
     _warn_if_unused(device)
 
 
 @app.command()
-def show(model: ModelName, station: StationOption = DEFAULT_STATION, as_json: AsJson = False) -> None:
+def show(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="NAME-VERSION, VERSION, or the start of the digest; without it the one at work."),
+    ] = None,
+    station: StationOption = DEFAULT_STATION,
+    as_json: AsJson = False,
+) -> None:
     """Show one model: what it is, where it comes from, what was proven of it."""
-    device = open_device(station)
-    evidence = device.store.find(model)
-    manifest = device.store.read(evidence.digest).manifest
-    answer = {
-        "state": _state(evidence, device.store.active()),
-        "evidence": evidence.model_dump(),
-        "manifest": manifest.model_dump(mode="json"),
-    }
+    shelf = _Shelf(open_device(station))
+    evidence = find_model(shelf.models, model or shelf.at_work)
+    manifest = shelf.manifest(evidence)
     if as_json:
-        say(json.dumps(answer, indent=2))
+        answer = {"state": shelf.state(evidence), "evidence": evidence.model_dump()}
+        say(json.dumps({**answer, "manifest": manifest.model_dump(mode="json")}, indent=2))
         return
-    table = Table(show_header=False, title=manifest.title, title_justify="left")
-    thresholds = manifest.thresholds
+    made, thresholds = manifest.provenance, manifest.thresholds
     rows = {
-        "state": answer["state"] or "installed",
+        "state": shelf.state(evidence) or "installed",
         "digest": evidence.digest,
         "labels": ", ".join(manifest.labels),
         "input": f"{manifest.geometry.width} x {manifest.geometry.height}, {manifest.input.dtype}",
         "thresholds": ", ".join(f"{label} {score:.2f}" for label, score in thresholds.minimum_score.items()),
         "signed by": evidence.signer or "nobody",
         "here": f"{evidence.milliseconds:.1f} ms on {evidence.runtime}, {evidence.golden_steps} steps off",
-        "made": f"{manifest.provenance.created}, run {manifest.provenance.run}",
-        "photos": manifest.provenance.data_digest,
-        "figures": ", ".join(f"{name} {value:g}" for name, value in manifest.provenance.figures.items()) or "none",
+        "made": f"{made.created}, run {made.run}",
+        "photos": made.data_digest,
+        "figures": ", ".join(f"{name} {value:g}" for name, value in made.figures.items()) or "none",
     }
+    if not evidence.runtime:
+        rows |= {"signed by": f"not asked for: {evidence.installed}", "here": "see `sorter check`"}
+    table = Table(show_header=False, title=manifest.title, title_justify="left")
     for name, value in rows.items():
-        table.add_row(name, str(value))
+        table.add_row(name, value)
     Terminal().print(table)
+
+
+class _Shelf:
+    """The models that a person may mean: the installed ones, and one that is at work without being installed.
+
+    Nothing was proven of that one, so its `runtime` is empty.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self._store, self._generation = device.store, device.store.active()
+        self.models = device.store.models()
+        self._outside: Bundle | None = None
+        named = device.station.inference.bundle
+        if named is not None:
+            self._put(open_bundle(named), "named by the station file")
+        elif self._generation is None:
+            self._put(open_shipped_bundle(), "shipped")
+
+    @property
+    def at_work(self) -> str:
+        """Digest of the model that a station which starts now would use."""
+        if self._outside is not None:
+            return self._outside.digest
+        return "" if self._generation is None else self._generation.current
+
+    def state(self, model: Evidence) -> str:
+        if self._outside is not None and model.digest == self._outside.digest:
+            return "current"
+        return _state(model, self._generation)
+
+    def manifest(self, model: Evidence) -> Manifest:
+        """Return the manifest of one of `models`."""
+        outside = self._outside is not None and model.digest == self._outside.digest
+        return self._outside.manifest if outside and self._outside else self._store.read(model.digest).manifest
+
+    def _put(self, bundle: Bundle, origin: str) -> None:
+        self._outside, manifest = bundle, bundle.manifest
+        if all(model.digest != bundle.digest for model in self.models):
+            facts = {"name": manifest.name, "version": manifest.version, "labels": manifest.labels, "size": bundle.size}
+            nothing = {"signer": None, "milliseconds": 0.0, "golden_steps": 0, "runtime": ""}
+            self.models.append(
+                Evidence(digest=bundle.digest, title=manifest.title, installed=origin, **facts, **nothing)  # type: ignore[arg-type]
+            )
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,9 @@ STATION = "etc/sorter/station.toml"
 STATE_FOLDER = Path("/var/lib/sorter")
 # What the service can't see: see ProtectHome= and PrivateTmp= in sorter.service.
 HIDDEN_FROM_SERVICE = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
+# Bookworm's picamera2, from apt, is built against NumPy 1: beside NumPy 2 there is no camera.
+BOOKWORM_PYTHON = (3, 11)
+WITH_NUMPY_1 = "'numpy<2' 'opencv-python-headless<4.12'"
 OLDEST_SYSTEMD = 252  # Debian 12
 EXAMPLE = Path(__file__).resolve().parents[1] / "stations" / "new.toml"
 
@@ -79,10 +83,11 @@ def check_target(target: Target, user_id: int, systemd_version: str, machine: st
     if target.is_live and (machine or platform.machine()) not in ("aarch64", "x86_64"):
         problems.append(f"a {machine or platform.machine()} system; expected 64-bit Raspberry Pi OS (aarch64)")
     if target.is_live and is_hidden(target.venv):
+        beside = f" {WITH_NUMPY_1}" if sys.version_info[:2] == BOOKWORM_PYTHON else ""
         problems.append(
             f"this sorter lives in {target.venv}, where the service may not look; install it into {PLACEHOLDER}:\n"
             f"    sudo python3 -m venv --system-site-packages {PLACEHOLDER}\n"
-            f"    sudo {PLACEHOLDER}/bin/pip install 'edge_sorter-VERSION-py3-none-any.whl[edge]'\n"
+            f"    sudo {PLACEHOLDER}/bin/pip install 'edge_sorter-VERSION-py3-none-any.whl[edge]'{beside}\n"
             f"    sudo {PLACEHOLDER}/bin/sorter setup"
         )
     elif target.is_live and (closed := first_unreadable(target.venv / "bin/sorter", ANYBODY)) is not None:

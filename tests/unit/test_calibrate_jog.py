@@ -10,7 +10,6 @@ from edge.actuate.mock_pins import MockPins
 from edge.actuate.pins import SERVO_HZ
 from edge.calibrate.jog import Jog, find_positions
 from edge.config.actuators import Servo
-from edge.errors import CalibrationError
 
 RIGHT, LEFT, UP = "\x1b[C", "\x1b[D", "\x1b[A"
 SERVO = Servo(type="servo", name="arm", pin=18, safe_us=1100, positions_us={"out": 1800}, min_us=1000, max_us=1900)
@@ -44,10 +43,14 @@ def test_it_stays_within_its_limits_and_says_so(pins: MockPins) -> None:
     assert width_us(pins) == 1900
 
 
-def test_leaving_changes_nothing(pins: MockPins) -> None:
-    jog = Jog(SERVO, pins)
-    with pytest.raises(CalibrationError, match="nothing was changed"):
-        find_positions(jog, lambda: "q", lambda text: None)
+def test_leaving_a_position_as_it_was_keeps_the_ones_before_and_after_it(pins: MockPins) -> None:
+    servo = SERVO.with_values(positions_us={"out": 1800, "half": 1500, "back": 1300})
+    keys = iter([LEFT, "\r", RIGHT, "\r", RIGHT, RIGHT, "q", LEFT, "\r"])
+    said: list[str] = []
+    found = find_positions(Jog(servo, pins), lambda: next(keys), said.append)
+    assert found == (1095, {"out": 1805, "half": 1500, "back": 1295})
+    assert "position half: 1500 us, as it was" in said
+    assert width_us(pins) == 1295
 
 
 def test_closed_it_gets_no_pulses(pins: MockPins) -> None:

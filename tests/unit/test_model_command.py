@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edge.bundle.archive import open_bundle
+from edge.classify import open_shipped_bundle
 from edge.cli import root
 from edge.errors import BundleError, ConfigError, StoreError
 from edge.store.models import ModelStore
@@ -137,6 +138,48 @@ def test_keys_are_never_overwritten_and_listed_by_fingerprint(bench: Bench) -> N
     assert isinstance(bench.run("key", "new", bench.folder / "maker").exception, ConfigError)
     listed = bench.run("key", "list", bench.folder / "keys").stdout.strip()
     assert listed.startswith("SHA256:")
+
+
+def shipped_bench(bench: Bench) -> Bench:
+    labels = open_shipped_bundle().manifest.labels
+    text = STATION.replace('["glass", "metal"]', json.dumps([label for label in labels if label != "paper"]))
+    (bench.folder / "station.toml").write_text(text)
+    return bench
+
+
+def test_the_shipped_model_is_listed_and_shown_while_it_is_at_work(bench: Bench) -> None:
+    bench, shipped = shipped_bench(bench), open_shipped_bundle()
+    (listed,) = json.loads(bench.model("list", "--json").stdout)
+    assert listed["digest"] == shipped.digest
+    assert (listed["title"], listed["state"], listed["installed"]) == (shipped.manifest.title, "current", "shipped")
+    table = bench.model("list").stdout
+    assert shipped.manifest.title in table
+    assert "shipped" in table
+    for words in ([], [shipped.manifest.title], [shipped.manifest.version], [shipped.digest[:12]]):
+        shown = bench.model("show", *words)
+        assert shown.exit_code == 0, shown.exception
+        assert "current" in shown.stdout
+        assert shipped.digest[:20] in shown.stdout
+        told = json.loads(bench.model("show", *words, "--json").stdout)
+        assert told["state"] == "current"
+        assert told["manifest"]["name"] == shipped.manifest.name
+
+
+def test_show_without_a_name_means_the_model_at_work(bench: Bench) -> None:
+    bench.model("install", bench.bundle("1.0"), "--activate")
+    bench.model("install", bench.bundle("1.1"))
+    assert json.loads(bench.model("show", "--json").stdout)["evidence"]["title"] == "tiny-1.0"
+    assert [row["title"] for row in json.loads(bench.model("list", "--json").stdout)] == ["tiny-1.0", "tiny-1.1"]
+
+
+def test_a_bundle_that_the_station_file_names_is_the_one_at_work(bench: Bench) -> None:
+    bench.model("install", bench.bundle("1.0"), "--activate")
+    station = bench.folder / "station.toml"
+    path = bench.bundle("1.1")
+    station.write_text(station.read_text() + f"inference = {{bundle = '{path}'}}\n")
+    rows = {row["title"]: row for row in json.loads(bench.model("list", "--json").stdout)}
+    assert rows["tiny-1.1"]["installed"] == "named by the station file"
+    assert json.loads(bench.model("show", "--json").stdout)["evidence"]["title"] == "tiny-1.1"
 
 
 def test_a_model_that_is_not_there_names_those_that_are(bench: Bench) -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from edge.cli import COMMANDS, ENTRY_POINT_GROUP, root
 from edge.config.document import settings_rows
+from edge.service.setup import WITH_NUMPY_1
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BEGIN = "<!-- settings: written by `python tests/unit/test_readme.py` -->"
@@ -72,3 +73,9 @@ def test_every_station_file_that_the_readme_shows_passes_the_check(station: str,
 
 if __name__ == "__main__":
     README.write_text(with_table(README.read_text()))
+
+
+def test_the_readme_installs_in_one_section_with_the_versions_that_doctor_and_setup_name() -> None:
+    lines = [line for line in README.read_text("utf-8").splitlines() if "bin/pip install" in line]
+    assert len(lines) == 2  # Bookworm, Trixie
+    assert lines[0].endswith(f"'edge-sorter[edge]' {WITH_NUMPY_1}")
