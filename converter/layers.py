@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from converter.quantize import ConversionError
+from edge.errors import ConversionError
 from edge.types import Image
 
 

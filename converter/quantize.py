@@ -8,14 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from edge.errors import SorterError
+from edge.errors import ConversionError
 from edge.types import Image
-
-
-class ConversionError(SorterError):
-    """The model can't be converted into what a device may run."""
-
-    exit_code = 4
 
 
 @dataclass(frozen=True)

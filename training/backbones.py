@@ -17,9 +17,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from edge.errors import ConfigError
+from edge.errors import ConfigError, DatasetError
 from training import efficientnet_lite
-from training.photos import DatasetError
 from training.recipe import Network
 
 OWN = "efficientnet_lite0"

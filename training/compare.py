@@ -13,7 +13,7 @@ import numpy as np
 from edge.bundle.archive import open_bundle
 from edge.bundle.manifest import Manifest, Thresholds
 from edge.bundle.preprocess import InputGeometry
-from edge.errors import ConfigError
+from edge.errors import ConfigError, DatasetError
 from training import pages
 from training.evaluate import (
     Answers,
@@ -28,7 +28,7 @@ from training.evaluate import (
     score,
     worst_mistakes,
 )
-from training.photos import DatasetError, LabelledPhoto, sift
+from training.photos import LabelledPhoto, sift
 from training.run_folder import Run
 
 Progress = Callable[[int, int], None]

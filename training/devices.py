@@ -11,13 +11,13 @@ from typing import Any
 
 import keras
 
-from edge.errors import ConfigError, SorterError
+from edge.errors import ConfigError, TrainingError
 
 JOIN_TIMEOUT_S = 600  # for all workers to be started
 SILENCE_S = 60  # a worker that is silent for so long is taken for dead
 
 
-class WorkersError(SorterError):
+class WorkersError(TrainingError):
     """The workers of a training can't find one another, or one of them is gone."""
 
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from training.photos import DatasetError
+from edge.errors import DatasetError
 
 # expand, kernel, stride, filters, repeats
 STAGES = (

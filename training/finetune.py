@@ -12,17 +12,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from edge.errors import SorterError
+from edge.errors import TrainingError
 from training.batches import TEMPERATURE, FitSettings, PoolBatches
 from training.devices import on_processors
 
 _log = logging.getLogger(__name__)
 OnBatch = Callable[[int], None]  # batches done, over all epochs
 EMA = 0.995  # momentum of the weights' running average
-
-
-class TrainingError(SorterError):
-    """Training can't go on."""
 
 
 def old_knowledge_loss(old: Any, scores: Any) -> Any:

@@ -11,10 +11,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from edge.errors import ConfigError
+from edge.errors import ConfigError, DatasetError
 from training.backbones import build_backbone
 from training.devices import compiles_fronts
-from training.photos import DatasetError
 from training.recipe import Recipe
 from training.run_folder import Run
 from training.runner import Front

@@ -24,17 +24,11 @@ from edge.bundle.photo_tree import (
     label_folders,
     photos_in,
 )
-from edge.errors import SorterError
+from edge.errors import DatasetError
 from edge.types import Image
 
 Loaded = TypeVar("Loaded")
 _log = logging.getLogger(__name__)
-
-
-class DatasetError(SorterError):
-    """A data set, a list or a photo in it is not what training can use."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True)

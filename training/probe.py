@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.photos import DatasetError
+from edge.errors import DatasetError
 
 
 def fit_probe(

@@ -13,8 +13,9 @@ import cv2
 
 from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import as_label, label_folders, photos_in
+from edge.errors import DatasetError
 from edge.types import Image
-from training.photos import DatasetError, LabelledPhoto
+from training.photos import LabelledPhoto
 
 
 def split(

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 from edge.bundle.photo_tree import is_photo
-from edge.errors import ConfigError
+from edge.errors import ConfigError, DatasetError
 from edge.types import Image
 from training.cutouts import cut_all
-from training.photos import DatasetError, LabelledPhoto, load_small, read_list, read_tree, readable, without
+from training.photos import LabelledPhoto, load_small, read_list, read_tree, readable, without
 from training.pool import Source, Studio
 from training.recipe import NONE, PhotoSet, Recipe
 from training.views import Surroundings, ViewSettings, pick_masks

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.errors import SorterError
+from edge.errors import DatasetError
 from edge.types import Image
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -26,7 +26,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 _HOSTILE = (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError, OverflowError, struct.error)
 
 
-class PhotoError(SorterError):
+class PhotoError(DatasetError):
     """A file is no photo that can be read."""
 
 

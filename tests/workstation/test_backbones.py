@@ -11,9 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from edge.errors import ConfigError
+from edge.errors import ConfigError, DatasetError
 from training.backbones import Backbone, build_backbone
-from training.photos import DatasetError
 from training.recipe import Network
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)

@@ -10,8 +10,9 @@ import pytest
 from keras import layers
 
 from converter.convert import ConvertOptions, _gate
-from converter.quantize import ConversionError, check_operators, quantize_static
+from converter.quantize import check_operators, quantize_static
 from converter.representative import choose_representative
+from edge.errors import ConversionError
 from training.frozen import compile_float
 
 

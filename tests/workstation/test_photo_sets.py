@@ -18,9 +18,9 @@ from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
 from edge.cli import root
-from edge.errors import ConfigError
+from edge.errors import ConfigError, DatasetError
 from training import hygiene, splits
-from training.photos import DatasetError, check_labels, read_list, read_tree, readable
+from training.photos import check_labels, read_list, read_tree, readable
 from training.recipe import PhotoSet, load_recipe
 from training.studio import read_sets
 

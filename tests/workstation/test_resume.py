@@ -86,7 +86,7 @@ def test_views_that_are_rendered_are_not_rendered_again(tmp_path: Path, tiny_run
 
 
 def test_a_loss_that_is_no_number_ends_in_a_sentence(tmp_path: Path) -> None:
-    from training.finetune import TrainingError
+    from edge.errors import TrainingError
 
     with pytest.raises(TrainingError, match=r"the loss became nan .* lower the learning rate"):
         train_on(noise_pool(lambda drawn: np.full_like(drawn, np.nan)), tmp_path)
