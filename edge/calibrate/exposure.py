@@ -67,7 +67,7 @@ def choose_controls(bench: Bench, region: Box, mm_per_pixel: float, speed: float
     chosen = Chosen(refused=tuple(_refused(bench)))
     chosen = _choose_brightness(bench, region, chosen, (mm_per_pixel, speed, mains_hz))
     before = chosen
-    if bench.has_control("red_gain"):
+    if bench.has_control("red_gain") and "red_gain" not in chosen.refused:
         chosen = _choose_gains(bench, region, chosen)
     elif bench.has_control("white_balance_k") and "white_balance_k" not in chosen.refused:
         chosen = _choose_temperature(bench, region, chosen)
@@ -105,10 +105,14 @@ def refuse_wandering(seen: Sequence[Controls], chosen: Chosen) -> None:
 def _refused(bench: Bench) -> list[str]:
     """Return the controls that the camera has a setting for and does not let be set."""
     refused = []
-    for name, value in (("exposure_us", 5000), ("gain", 1.0), ("white_balance_k", 4500)):
+    tried: tuple[dict[str, float], ...] = (
+        {"exposure_us": 5000}, {"gain": 1.0}, {"red_gain": 1.5, "blue_gain": 1.5}, {"white_balance_k": 4500},
+    )  # fmt: skip
+    for controls in tried:
+        name = next(iter(controls))
         if bench.has_control(name):
             try:
-                bench.open_camera(**AUTOMATIC | {name: value})
+                bench.open_camera(**AUTOMATIC | controls)
             except CameraControlError:
                 refused.append(name)
     return refused

@@ -10,7 +10,7 @@ import numpy as np
 
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config.cameras import Picamera2Camera
-from edge.errors import CameraClockError, CameraError, CameraStalledError, SetupError
+from edge.errors import CameraClockError, CameraControlError, CameraError, CameraStalledError, SetupError
 from edge.interfaces import Clock, Controls
 from edge.types import Frame, Image
 
@@ -19,6 +19,14 @@ OLDEST_FRAME_NS = NS_PER_S
 # picamera2 names formats by their bytes in a little-endian word: "BGR888" is R, G, B in memory.
 RGB_IN_MEMORY = "BGR888"
 BUFFERS = 4
+# Which keys of [camera] ask for a control of libcamera's.
+SETTING_OF = {
+    "AeEnable": ("exposure_us", "gain"),
+    "ExposureTime": ("exposure_us",),
+    "AnalogueGain": ("gain",),
+    "AwbEnable": ("red_gain", "blue_gain"),
+    "ColourGains": ("red_gain", "blue_gain"),
+}
 
 
 def _import_library() -> Any:
@@ -112,7 +120,7 @@ class PiCamera:
     def _configuration(self) -> Any:
         settings = self._settings
         frame_us = round(1e6 / settings.frames_per_s)
-        controls: dict[str, Any] = {"FrameDurationLimits": (frame_us, frame_us)}
+        controls: dict[str, Any] = {}
         if settings.exposure_us is not None and settings.gain is not None:
             controls["AeEnable"] = False  # with only one of them fixed, the other is still to be found
         if settings.exposure_us is not None:
@@ -122,9 +130,24 @@ class PiCamera:
         if settings.red_gain is not None and settings.blue_gain is not None:
             controls["AwbEnable"] = False
             controls["ColourGains"] = (settings.red_gain, settings.blue_gain)
+        self._check_controls(controls)
+        if "FrameDurationLimits" in self._device.camera_controls:
+            controls["FrameDurationLimits"] = (frame_us, frame_us)
         return self._device.create_video_configuration(
             main={"size": self.size, "format": RGB_IN_MEMORY}, controls=controls, buffer_count=BUFFERS
         )
+
+    def _check_controls(self, wanted: dict[str, Any]) -> None:
+        """Refuse what this sensor does not have before picamera2 does: it would not say which setting asks for it."""
+        has = self._device.camera_controls
+        missing = [name for name in wanted if name not in has]
+        if missing:
+            keys = " and ".join(dict.fromkeys(f"camera.{key}" for name in missing for key in SETTING_OF[name]))
+            colour = " (a monochrome one has no colours to balance)" if "ColourGains" in missing else ""
+            raise CameraControlError(
+                f"{self._name()}: its sensor {self._identity.split()[0]} has no control {', '.join(missing)}{colour}: "
+                f"remove {keys} from the station file, and run `sorter calibrate camera` if it was calibrated"
+            )
 
     def _check_size(self) -> None:
         width, height = self._device.camera_configuration()["main"]["size"]

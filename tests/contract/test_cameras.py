@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +19,7 @@ from edge.camera.v4l2 import UsbCamera
 from edge.clock import NS_PER_MS, NS_PER_S, VirtualClock, ms
 from edge.config import load_station
 from edge.config.cameras import FolderCamera, Picamera2Camera, V4l2Camera, VideoCamera
-from edge.errors import CameraError, CameraStalledError, SetupError
+from edge.errors import CameraControlError, CameraError, CameraStalledError, SetupError
 from edge.interfaces import Camera, Controls
 from edge.types import Image
 
@@ -70,6 +70,9 @@ class FakePicamera2:
     stalled = False
     size: tuple[int, int] | None = None
     busy = False
+    camera_controls: Mapping[str, tuple[Any, Any, Any]] = dict.fromkeys(
+        ("FrameDurationLimits", "AeEnable", "ExposureTime", "AnalogueGain", "AwbEnable", "ColourGains"), (0, 1, None)
+    )
 
     def __init__(self, index: int) -> None:
         if self.busy:
@@ -85,6 +88,9 @@ class FakePicamera2:
         return given
 
     def configure(self, config: dict[str, Any]) -> None:
+        for name in config["controls"]:
+            if name not in self.camera_controls:
+                raise RuntimeError(f"Control {name} is not advertised by libcamera")
         self.config = config
         if self.size is not None:
             config["main"]["size"] = self.size
@@ -506,6 +512,33 @@ def test_a_pi_camera_that_hands_out_one_frame_for_ever_has_stalled(clock: Virtua
 def test_a_pi_camera_that_can_not_be_used_says_why(traits: dict[str, Any], complaint: str, clock: VirtualClock) -> None:
     with pytest.raises(CameraError, match=complaint):
         PiCamera(PI, clock, fake_picamera2(clock, **traits))
+
+
+@pytest.mark.parametrize(
+    ("without", "settings", "said"),
+    [
+        (
+            {"AwbEnable", "ColourGains"},
+            {"red_gain": 1.8, "blue_gain": 1.4},
+            r"no control AwbEnable, ColourGains \(a monochrome one .*remove camera\.red_gain and camera\.blue_gain",
+        ),
+        ({"ExposureTime"}, {"exposure_us": 4000}, r"no control ExposureTime: remove camera\.exposure_us from"),
+        ({"AnalogueGain"}, {"gain": 2.0}, r"no control AnalogueGain: remove camera\.gain from"),
+    ],
+)
+def test_a_control_that_the_sensor_lacks_is_named_with_its_setting(
+    without: set[str], settings: dict[str, float], said: str, clock: VirtualClock
+) -> None:
+    has = {name: limits for name, limits in FakePicamera2.camera_controls.items() if name not in without}
+    library = fake_picamera2(clock, camera_controls=has)
+    with pytest.raises(CameraControlError, match=said):
+        PiCamera(PI.model_copy(update=settings), clock, library)
+    PiCamera(PI, clock, library)  # what is not asked for is not missed
+
+
+def test_a_sensor_whose_frame_rate_is_fixed_is_taken_as_it_is(clock: VirtualClock) -> None:
+    controls = _newest_pi(PiCamera(PI, clock, fake_picamera2(clock, camera_controls={}))).config["controls"]
+    assert controls == {}
 
 
 def test_without_picamera2_the_command_that_installs_it_is_named(clock: VirtualClock) -> None:

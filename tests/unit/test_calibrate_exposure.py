@@ -67,3 +67,15 @@ def test_what_a_camera_does_not_let_be_set_stays_automatic_and_is_named(lacking:
     assert chosen.controls[lacking] is None
     others = {"exposure_us", "white_balance_k"} - {lacking}
     assert all(chosen.controls[name] is not None for name in others)
+
+
+def test_a_sensor_without_colours_is_set_up_without_them() -> None:
+    class Monochrome(UsbBench):
+        def has_control(self, name: str) -> bool:
+            return name in ("exposure_us", "gain", "red_gain")
+
+    bench = Monochrome(lacks=frozenset({"red_gain", "blue_gain"}))
+    chosen = choose_controls(bench, VIEW, 0.8, 300, 50)  # type: ignore[arg-type]
+    assert chosen.refused == ("red_gain",)
+    assert (chosen.red_gain, chosen.blue_gain) == (None, None)
+    assert chosen.exposure_us is not None
