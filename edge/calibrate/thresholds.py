@@ -52,7 +52,7 @@ def measure_thresholds(
     """Fit to a folder that has one folder of photos for each label; the photos are kept in the state folder.
 
     Raises:
-        CalibrationError: too few photos, or folders that are no labels.
+        CalibrationError: too few photos, folders that are no labels, or a label of which nothing would be sorted out.
     """
     by_label = _find(photos, bundle)
     diverted = _diverted(station, bundle)
@@ -60,27 +60,31 @@ def measure_thresholds(
     logits, truth = _look(bundle, by_label, person)
     fit = fit_thresholds(logits, truth, bundle.labels, purity)
     kept = {**bundle.manifest.thresholds.minimum_score, **{k: v for k, v in fit.minimum_score.items() if k in by_label}}
-    _keep(by_label, station.state_folder / SAMPLES_FOLDER)
+    samples = station.state_folder / SAMPLES_FOLDER
+    _keep(by_label, samples)
+    _refuse_nothing([label for label in diverted if fit.minimum_score[label] >= NEVER], purity, samples)
     step = ThresholdStep(
         measured_at="", of=digest, bundle=bundle.digest, temperature=round(fit.temperature, 4),
-        minimum_score={label: round(score, 4) for label, score in kept.items()}, purity=purity, samples=len(truth),
+        minimum_score={label: round(score, 6) for label, score in kept.items()}, purity=purity, samples=len(truth),
     )  # fmt: skip
     lines = [f"{len(truth)} photos of this station; temperature {fit.temperature:.2f}."]
-    warnings = []
     for label in diverted:
-        accepted, right = fit.accepted[label]
-        if fit.minimum_score[label] >= NEVER:
-            warnings.append(
-                f"{label}: no threshold reaches a purity of {purity:.0%} with these photos; all of it goes to residual. "
-                "Give more photos, ask for less purity, or train the model with photos of this station."
-            )
-        else:
-            total = len(by_label[label])
-            lines.append(
-                f"{label}: from a score of {fit.minimum_score[label]:.2f} on; {right} of {accepted} accepted photos are "
-                f"right, {right} of its {total} photos are accepted."
-            )
-    return Outcome({"thresholds": step}, tuple(lines), tuple(warnings))
+        (accepted, right), total = fit.accepted[label], len(by_label[label])
+        lines.append(
+            f"{label}: from a score of {fit.minimum_score[label]:.2f} on; {right} of {accepted} accepted photos are "
+            f"right, {right} of its {total} photos are accepted."
+        )
+    return Outcome({"thresholds": step}, tuple(lines))
+
+
+def _refuse_nothing(never: Sequence[str], purity: float, samples: Path) -> None:
+    """Thresholds with which a bin waits in vain are worse than the model's own."""
+    if never:
+        raise CalibrationError(
+            f"{', '.join(never)}: no threshold reaches a purity of {purity:.0%} with these photos, so nothing at all would "
+            "be sorted out; the old calibration is unchanged. Take more photos, ask for less (--purity), train the model "
+            f"with photos of this station (they are kept in {samples}), or take the label out of its bin's labels"
+        )
 
 
 def _refuse_too_few(photos: Path, by_label: Mapping[str, list[Path]], diverted: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -67,7 +68,8 @@ def judge(station: Station, checked: Sequence[Checked], miscounted: int, digest:
     margins = [one.margin_ms for one in checked if one.margin_ms is not None]
     least = min(margins, default=0.0)
     surely = surely_more_than(MOST_WRONG, wrong, diverted)
-    verdict = _verdict(checked, surely, least if margins else None, miscounted)
+    empty = empty_bins(checked)
+    verdict = "bad" if empty else _verdict(checked, surely, least if margins else None, miscounted)
     step = VerifyStep(
         measured_at="", of=digest, items=len(checked), right=right, least_margin_ms=round(least, 1), verdict=verdict
     )
@@ -78,11 +80,28 @@ def judge(station: Station, checked: Sequence[Checked], miscounted: int, digest:
         f"Verdict: {verdict}.",
     ]
     warnings = [
+        f"{name} got none of its {len(labels)} items ({', '.join(sorted(set(labels)))}): {why}."
+        for name, (labels, why) in empty.items()
+    ]
+    untried = [w.name for w in station.bins if w.actuator and w.name not in {one.expected for one in checked}]
+    warnings += [f"{name} was not tried: no item that belongs in it came; verify with more items." for name in untried]
+    warnings += [
         f"{one.label} landed in {one.landed} instead of {one.expected} ({one.reason})." for one in checked if one.wrong
     ]
     return Outcome(
         {"verify": step}, tuple(lines), tuple(warnings), files={"verify.html": report(station, checked, step, lines)}
     )
+
+
+def empty_bins(checked: Sequence[Checked]) -> dict[str, tuple[list[str], str]]:
+    """Return the bins that got not one of the items that belong in them: those items' labels, and the usual reason."""
+    found = {}
+    for name in dict.fromkeys(one.expected for one in checked if one.expected != RESIDUAL):
+        own = [one for one in checked if one.expected == name]
+        if not any(one.right for one in own):
+            reasons = Counter(one.reason for one in own)
+            found[name] = [one.label for one in own], reasons.most_common(1)[0][0]
+    return found
 
 
 def surely_more_than(share: float, wrong: int, count: int) -> bool:

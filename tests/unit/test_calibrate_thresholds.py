@@ -95,6 +95,23 @@ def test_photos_of_this_station_give_thresholds_and_are_kept(bundle: Bundle, sta
     assert len(list((station.state_folder / "samples" / "paper").iterdir())) == 24
 
 
+def test_thresholds_that_would_send_all_of_a_label_to_residual_are_refused_and_the_photos_kept(
+    bundle: Bundle, station: Station, tmp_path: Path
+) -> None:
+    for label in LABELS:
+        photograph(tmp_path / "photos", label, 24)
+    for photo in (tmp_path / "photos" / "paper").iterdir():  # all that looks like paper is glass
+        photo.rename(tmp_path / "photos" / "glass" / f"p{photo.name}")
+        cv2.imwrite(str(photo), np.full((40, 40, 3), 60, np.uint8))
+    with pytest.raises(
+        CalibrationError, match=r"^paper: no threshold reaches a purity of 90% .* is unchanged"
+    ) as refused:
+        measure_thresholds(station, Onlooker(), "x", bundle, tmp_path / "photos", 0.9)
+    samples = station.state_folder / "samples"
+    assert str(samples) in str(refused.value)
+    assert len(list((samples / "paper").iterdir())) == 24
+
+
 def test_what_a_mac_leaves_and_one_unreadable_photo_do_not_end_the_measuring(
     bundle: Bundle, station: Station, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -35,6 +35,27 @@ def test_a_few_wrong_items_are_bad_only_where_they_are_no_chance(landed: dict[st
     assert step.verdict == verdict
 
 
+@pytest.mark.parametrize("others", [{"metal": 40}, {"metal": 3}, {}])
+def test_a_bin_that_got_none_of_its_items_is_a_failed_verdict(others: dict[str, int]) -> None:
+    unsure = Checked("plastic", "plastic", "residual", "not sure enough", "plastic", None)
+    checked = [unsure, unsure, *(item(name) for name, count in others.items() for _ in range(count))]
+    outcome = judge(STATION, checked, 0, "x")
+    step: Any = outcome.changes["verify"]
+    assert step.verdict == "bad"
+    assert "plastic got none of its 2 items (plastic): not sure enough." in outcome.warnings
+
+
+def test_one_item_is_enough_to_show_that_a_bin_is_reached() -> None:
+    unsure = Checked("metal", "metal", "residual", "not sure enough", "metal", None)
+    step: Any = judge(STATION, [item("metal"), unsure, unsure, unsure], 0, "x").changes["verify"]
+    assert step.verdict == "usable"
+
+
+def test_a_bin_of_which_no_item_came_is_named() -> None:
+    warnings = judge(STATION, [item("metal")] * 20, 0, "x").warnings
+    assert warnings == ("plastic was not tried: no item that belongs in it came; verify with more items.",)
+
+
 def test_a_stroke_decided_too_late_is_bad() -> None:
     step: Any = judge(STATION, [item("metal"), item("metal", -1.0)], 0, "x").changes["verify"]
     assert step.verdict == "bad"
