@@ -58,6 +58,7 @@ class Supervisor:
     Attributes:
         actions: what to do for a recovery step; each must return at once.
         watchers: called at every turn; each must return at once.
+        event_watchers: called with every event of the station's health; each must return at once.
         stroke_watchers: called with every stroke that ended, by the thread that ended it; each must return at once.
     """
 
@@ -74,6 +75,7 @@ class Supervisor:
     camera_watch: CameraWatch | None = None
     actions: Mapping[Step, Callable[[FaultKind], object]] = field(default_factory=dict)
     watchers: list[Callable[[int], None]] = field(default_factory=list)
+    event_watchers: list[Callable[[Event], None]] = field(default_factory=list)
     stroke_watchers: list[Callable[[Stroke], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -285,6 +287,8 @@ class Supervisor:
             log.log(LEVELS[event.severity], "%s", event.text)
             if self.journal is not None:
                 self.journal.record(event)
+            for watch in self.event_watchers:
+                watch(event)
         state, faults = self.health.state, self.health.faults
         if self.live is not None:
             self.live.publish_state(state, faults)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from edge.faults import FaultKind
 from edge.health import Health
 from edge.interfaces import Camera, Classifier, Clock
 from edge.journal import Journal, open_journal
+from edge.journal.database import connect_for_writing
 from edge.line import Line
 from edge.live import LiveView
 from edge.panel import Panel
@@ -55,6 +56,8 @@ from edge.transport.conveyor import Conveyor
 from edge.web import PageServer, build_app
 
 if TYPE_CHECKING:
+    from edge.simulate.disturbances import Planned
+    from edge.simulate.practice import Practice
     from edge.simulate.world import World
 
 log = logging.getLogger(__name__)
@@ -86,8 +89,10 @@ def _thresholds(station: Station, models_own: Mapping[str, float]) -> Mapping[st
     return models_own if wanted is None else dict.fromkeys(models_own, wanted)
 
 
-def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
+def build_runtime(station: Station, clock: Clock | None = None, faults: Sequence[Planned] = ()) -> Runtime:
     """Open everything that a station names and return it, ready to run.
+
+    `faults` are what goes wrong at a simulated station, to practise it.
 
     Raises:
         SorterError: something is missing, damaged or does not fit; what was opened is safe and closed.
@@ -95,7 +100,9 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
     clock = clock or SystemClock()
     calibration, was_damaged = load_or_set_aside(station)
     station = apply_calibration(station, calibration)
-    journal = open_journal(station.state_folder, station.journal, clock)
+    practice = _plan_practice(station, faults, clock)
+    connect = connect_for_writing if practice is None else practice.connect()
+    journal = open_journal(station.state_folder, station.journal, clock, connect=connect)
     # After the journal: it makes sure that no other process works here, which would look like a crashed one.
     models = build_changeover(station, clock)
     if models is not None:
@@ -104,7 +111,8 @@ def build_runtime(station: Station, clock: Clock | None = None) -> Runtime:
         if station.camera.type in LIVE_CAMERAS:
             _note_outputs(station)
         serving = _open_named(station, clock, calibration) if models is None else models.begin()
-        runtime = _build(station, Ground(clock, *open_world(station, clock), calibration), journal, serving, models)
+        ground = Ground(clock, *open_world(station, clock), calibration, practice)
+        runtime = _build(station, ground, journal, serving, models)
     except SorterError:
         if models is not None:
             models.end()  # a camera or a pin that is missing is not the model's fault
@@ -122,6 +130,14 @@ def _note_outputs(station: Station) -> None:
         log.warning("%s can't be written (%s)", station.state_folder / NOTE, error.strerror)
 
 
+def _plan_practice(station: Station, faults: Sequence[Planned], clock: Clock) -> Practice | None:
+    if not faults:
+        return None
+    from edge.simulate.practice import Practice
+
+    return Practice(station, faults, clock)
+
+
 @dataclass(frozen=True)
 class Ground:
     """What a station stands on; `world` is the simulated one behind its pins and its camera, None on a real one."""
@@ -130,6 +146,7 @@ class Ground:
     pins: Pins
     world: World | None
     calibration: Calibration | None
+    practice: Practice | None = None
 
 
 def build_trial(station: Station, ground: Ground, bundle: Bundle, folder: Path) -> Runtime:
@@ -152,6 +169,9 @@ def _build(station: Station, ground: Ground, journal: Journal, serving: Serving,
         raise
     if models is not None:
         parts.models, parts.open_classifier = models, models.reopen
+    if ground.practice is not None and ground.world is not None:
+        ground.practice.begin(ground.world)
+        ground.practice.trouble(parts)
     runtime = Runtime(parts)
     line, live = parts.line, parts.live
     watch_sensors(line, runtime.supervisor)

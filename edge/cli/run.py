@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.options import DEFAULT_STATION, StationOption
+from edge.cli.options import DEFAULT_STATION, FaultOption, StationOption
 from edge.output import say
 
 if TYPE_CHECKING:
     from edge.config import Station
     from edge.live import Snapshot
+    from edge.simulate.disturbances import Planned
 
 DEMO_STATION = Path(__file__).resolve().parents[1] / "stations" / "demo.toml"
 
@@ -28,6 +29,7 @@ def command(
         Path | None, typer.Option(help="Another folder for journal, calibration and models.")
     ] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop by itself after this time.")] = None,
+    fault: FaultOption = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every item.")] = False,
 ) -> None:
     """Sort: take frames, decide, fire, keep the journal and show the page, until Ctrl-C or SIGTERM."""
@@ -43,7 +45,7 @@ def command(
     settings = _with_options(load_station(DEMO_STATION if demo else station), host, port, state_folder)
     if settings.camera.type != "simulated" and (memory := memory_under(settings.state_folder)):
         logging.getLogger(__name__).warning("%s", in_memory(settings.state_folder, memory))
-    runtime = build_runtime(settings)
+    runtime = build_runtime(settings, faults=_planned(fault))
     if runtime.parts.page is not None:
         say(f"page: http://{settings.page.host}:{runtime.parts.page.port}")
     elif settings.page.enabled:
@@ -53,6 +55,12 @@ def command(
         runtime.run(seconds)
     finally:
         print_summary(runtime.parts.live.snapshot())
+
+
+def _planned(faults: list[str] | None) -> list[Planned]:
+    from edge.simulate.disturbances import parse_disturbance
+
+    return [parse_disturbance(text) for text in faults or []]
 
 
 def _with_options(station: Station, host: str | None, port: int | None, state_folder: Path | None) -> Station:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.options import FaultOption
 from edge.errors import ConfigError
 from edge.output import say
 
@@ -42,9 +43,6 @@ Sizes = Annotated[
 ]
 FrameAge = Annotated[float | None, typer.Option(min=0, help="How old a frame is when it arrives, ms.")]
 Texture = Annotated[str | None, typer.Option(help="Belt: rubber, blue, seams, dirty, wood, or a picture's path.")]
-Fault = Annotated[
-    list[str] | None, typer.Option(help="KIND[:TARGET]@SECONDS[+DURATION], as in jam@30+5; may be repeated.")
-]
 BundleFile = Annotated[
     Path | None, typer.Option(help="Model bundle; without it the station's, else the one that ships.")
 ]
@@ -74,7 +72,7 @@ def command(
     sizes: Sizes = None,
     frame_age: FrameAge = None,
     texture: Texture = None,
-    fault: Fault = None,
+    fault: FaultOption = None,
     bundle: BundleFile = None,
     perfect_model: Perfect = False,
     invoke_ms: InvokeMs = 8.0,

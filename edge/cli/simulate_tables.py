@@ -47,6 +47,7 @@ def print_run(station: Station, score: Score) -> None:
         f"at least {score.margin.least:.0f} ms before its stroke (median {score.margin.median:.0f})",
         highlight=False,
     )
+    console.print("\n".join(f"fault {span}" for span in score.faults) or "no fault was raised", highlight=False)
 
 
 def print_sweep(station: Station, rows: Sequence[Row], words: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge.actuate import open_actuators
@@ -89,7 +89,8 @@ def run_and_score(station: Station, run: VirtualRun, seconds: float) -> Score:
     run.run(seconds, drain_s(station))
     world = run.rig.world
     place = place_in_time if station.belt is None else world.surface.position
-    return score(station, world.items, run.records, place, seconds, run.dropped_frames)
+    counted = score(station, world.items, run.records, place, seconds, run.dropped_frames)
+    return replace(counted, faults=run.faults.spans)
 
 
 def drain_s(station: Station) -> float:

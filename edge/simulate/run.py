@@ -17,14 +17,14 @@ from edge.service.machine import MACHINE_FAULTS, Machine
 from edge.signs import Sign
 from edge.simulate.disturbances import Disturbance
 from edge.simulate.score import Record
-from edge.simulate.troubles import SimulatedBugError, machine_state
+from edge.simulate.spans import FaultSpans
+from edge.simulate.troubles import HANGING, SimulatedBugError, machine_state
 from edge.simulate.world import World
 from edge.supervise import Supervisor
 from edge.tally import what_happened
 from edge.types import Frame, Stroke
 
 _NEVER = 1 << 62
-_BLOCKED = (Disturbance.JOURNAL_SLOW, Disturbance.JOURNAL_BLOCKED)
 _PAGE = frozenset({FaultKind.PAGE_DOWN})
 _TURN_NS = ms(100)  # between two looks of the supervisor, as in real time
 
@@ -66,6 +66,8 @@ class VirtualRun:
         self._machine = Machine(self.rig.clock)
         self._strokes: dict[int, str] = {}
         self.rig.supervisor.stroke_watchers.append(self._note_stroke)
+        self.faults = FaultSpans(self.rig.world.started_at)
+        self.rig.supervisor.event_watchers.append(self.faults.note)
         self.rig.supervisor.actions = self.actions()
         self.rig.line.on_failure = self.rig.supervisor.classifier_failed
 
@@ -76,6 +78,7 @@ class VirtualRun:
         self._run_until(clock.now() + round(seconds * NS_PER_S))
         world.stop_feeding()
         self._run_until(clock.now() + round(drain_s * NS_PER_S))
+        self.rig.supervisor.tell(clock.now())
         self._end_camera()
         self.rig.supervisor.make_safe()
         self.records = [self._as_it_ended(record) for record in self.records]
@@ -179,7 +182,7 @@ class VirtualRun:
             rig.supervisor.turn(now)
             self._turn_at = now + _TURN_NS
         if rig.journal is not None and self._store_at <= now:
-            if not any(rig.world.is_active(blocked) for blocked in _BLOCKED):
+            if not any(rig.world.is_active(blocked) for blocked in HANGING):
                 rig.journal.store_pending()
             self._store_at = now + ms(rig.journal.settings.batch_ms)
 

@@ -13,6 +13,7 @@ import numpy as np
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config import RESIDUAL, Station
 from edge.line import Outcome
+from edge.simulate.spans import FaultSpan
 from edge.simulate.truth import SPILLED, TrueItem
 from edge.types import Reason
 
@@ -106,6 +107,7 @@ class Score:
         wrong_label: items that the model took for something else, whatever became of them.
         latency: from crossing the decision line to the decision.
         margin: from the decision to its stroke.
+        faults: what the station raised.
     """
 
     items: int
@@ -123,6 +125,7 @@ class Score:
     latency: Spread
     margin: Spread
     dropped_frames: int = 0
+    faults: tuple[FaultSpan, ...] = ()
     pairs: tuple[tuple[TrueItem, Record], ...] = field(default=(), repr=False)
 
     @property
@@ -178,6 +181,7 @@ class Score:
             "reasons": self.reasons,
             "decision_latency_ms": _spread(self.latency),
             "margin_before_deadline_ms": _spread(self.margin),
+            "faults": [span.to_json() for span in self.faults],
         }
 
 

@@ -21,6 +21,7 @@ SLOWER = 3  # a hot Pi at half its clock, and something else that runs on it
 STUCK_NS = ms(200)
 FAR_TOO_SLOW_NS = ms(2500)
 
+HANGING = (Disturbance.JOURNAL_SLOW, Disturbance.JOURNAL_BLOCKED)
 _DISK = {
     Disturbance.DISK_FULL: (sqlite3.SQLITE_FULL, "database or disk is full"),
     Disturbance.DISK_READ_ONLY: (sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
@@ -63,10 +64,10 @@ class SimulatedBugError(RuntimeError):
 
 
 class TroubledDisk:
-    """SQLite's connection on a disk that refuses while told so."""
+    """SQLite's connection on a disk that refuses while told so; in real time it hangs too, a `wait` at a time."""
 
-    def __init__(self, inner: Connection, is_active: IsActive) -> None:
-        self._inner, self._is_active = inner, is_active
+    def __init__(self, inner: Connection, is_active: IsActive, wait: Callable[[], object] | None = None) -> None:
+        self._inner, self._is_active, self._wait = inner, is_active, wait
 
     @property
     def in_transaction(self) -> bool:
@@ -84,6 +85,8 @@ class TroubledDisk:
         self._inner.close()
 
     def _refuse(self) -> None:
+        while self._wait is not None and any(self._is_active(kind) for kind in HANGING):
+            self._wait()
         for disturbance, (code, text) in _DISK.items():
             if self._is_active(disturbance):
                 error = sqlite3.OperationalError(text)
@@ -91,9 +94,9 @@ class TroubledDisk:
                 raise error
 
 
-def troubled_connect(is_active: IsActive) -> Callable[[Path], Connection]:
-    """Return what opens a journal's file on a disk that refuses while told so."""
-    return lambda path: TroubledDisk(connect_for_writing(path), is_active)
+def troubled_connect(is_active: IsActive, wait: Callable[[], object] | None = None) -> Callable[[Path], Connection]:
+    """Return what opens a journal's file on a disk that refuses while told so (see `TroubledDisk`)."""
+    return lambda path: TroubledDisk(connect_for_writing(path), is_active, wait)
 
 
 def machine_state(is_active: IsActive) -> MachineState:

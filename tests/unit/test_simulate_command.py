@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edge.cli import root
+from edge.cli.simulate import FAST_STATION
 from edge.errors import ConfigError
 
 RUN = ["simulate", "--minutes", "0.1", "--perfect-model", "--rate", "120", "--fps", "20"]
@@ -33,6 +34,23 @@ def test_the_table_names_every_bin() -> None:
         assert name in shown
 
 
+def test_the_report_says_which_faults_were_raised_and_when_they_ended() -> None:
+    faults = ["--fault", "camera-lost@2+1.5", "--fault", "hot@4"]
+    told = json.loads(CliRunner().invoke(root, [*RUN, *faults, "--json"], catch_exceptions=False).stdout)["faults"]
+    assert [(fault["fault"], fault["ended_s"] is None) for fault in told] == [("camera-lost", False), ("hot", True)]
+    lost, hot = told
+    assert 2 <= lost["raised_s"] < 2.5
+    assert 3.5 <= lost["ended_s"] < 6
+    assert 4 <= hot["raised_s"] < 4.2
+    shown = CliRunner().invoke(root, [*RUN, *faults], catch_exceptions=False).stdout
+    assert f"fault camera-lost, from {lost['raised_s']:.1f} s to {lost['ended_s']:.1f} s: The camera is gone." in shown
+    assert "fault hot, from" in shown
+
+
+def test_a_run_without_faults_says_so() -> None:
+    assert "no fault was raised" in CliRunner().invoke(root, RUN, catch_exceptions=False).stdout
+
+
 def test_a_clip_is_a_video_of_the_whole_run(tmp_path: Path) -> None:
     clip = tmp_path / "run.mp4"
     CliRunner().invoke(root, [*RUN, "--video", str(clip)], catch_exceptions=False)
@@ -50,7 +68,7 @@ def test_a_clip_is_a_video_of_the_whole_run(tmp_path: Path) -> None:
         (["--rate", "2000"], "a faster belt, fewer or smaller items"),
         (["--fault", "boredom@3"], "expected KIND"),
         (["--fault", "diverter-stuck:nobody@3"], "expected one of the actuators"),
-        (["--fault", "emergency-stop@3"], "no pin for it"),
+        (["--station", str(FAST_STATION), "--fault", "emergency-stop@3"], "no pin for it"),
         (["--photos", "nowhere"], "no such folder"),
         (["--texture", "velvet"], "expected one of rubber"),
         (["--station", "nowhere.toml"], "no such file"),

@@ -1,0 +1,81 @@
+"""Faults that are practised at a simulated station in real time: each is raised, shown, and ends."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from edge.cli import root
+from edge.config import Station
+from edge.errors import ConfigError
+from edge.faults import FaultKind
+from edge.runtime import Runtime
+from edge.simulate.disturbances import parse_disturbance
+from edge.wiring import build_runtime
+
+AT_MOST_S = 90.0
+BELT: dict[str, Any] = {
+    "name": "belt",
+    "kind": "conveyor",
+    "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
+    "belt": {"speed_mm_per_s": 200, "mm_per_pixel": 2.0},
+    "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
+    "bins": [
+        {"name": "glass", "labels": ["glass"], "actuator": "flap", "distance_mm": 400, "full_pin": 5},
+        {"name": "residual"},
+    ],
+    "simulation": {"items_per_min": 60},
+    "page": {"port": 0},
+}
+
+
+def practise(folder: Path, *faults: str, **changes: Any) -> Runtime:
+    station = Station.model_validate({**BELT, "state_folder": folder, **changes})
+    return build_runtime(station, faults=[parse_disturbance(text) for text in faults])
+
+
+def test_faults_of_every_part_are_raised_and_end(tmp_path: Path) -> None:
+    faults = ("classifier-failed@1+3", "disk-full@1+4", "page-down@1+3", "hot@0+12", "bin-full:glass@1+4")
+    runtime = practise(tmp_path, *faults)
+    wanted = {FaultKind(re.split("[:@]", fault)[0]) for fault in faults}
+    health = runtime.parts.health
+    seen: set[FaultKind] = set()
+
+    def look(_now: int) -> None:
+        there = {fault.kind for fault in health.faults}
+        seen.update(there)
+        if wanted <= seen and not wanted & there:
+            runtime.stop()
+
+    runtime.parts.watchers.append(look)
+    runtime.run(AT_MOST_S)
+    assert wanted <= seen
+    assert not wanted & {fault.kind for fault in health.faults}
+
+
+def test_a_bug_ends_the_run_as_it_would(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="a simulated bug"):
+        practise(tmp_path, "program-error@1").run(AT_MOST_S)
+
+
+def test_a_real_station_practises_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--fault needs a simulated station"):
+        practise(tmp_path, "hot@1", camera={"type": "folder", "path": str(tmp_path)})
+
+
+def test_a_station_without_such_a_part_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no pin for it"):
+        practise(tmp_path, "emergency-stop@1")
+
+
+def test_run_lists_the_option_as_simulate_does() -> None:
+    helps = [CliRunner().invoke(root, [command, "--help"]).stdout for command in ("run", "simulate")]
+    said = [" ".join(re.sub(r"[│\s]+", " ", text).split()) for text in helps]
+    for text in said:
+        assert "KIND[:TARGET]@SECONDS[+DURATION]" in text
+    with pytest.raises(ConfigError, match=r"camera-lost.*jam.*page-down"):
+        CliRunner().invoke(root, ["run", "--demo", "--fault", "boredom@3"], catch_exceptions=False)
