@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -31,7 +32,10 @@ def letterbox(photo: Image, size: tuple[int, int]) -> Image:
 
 
 class PhotoCamera:
-    """Shows each photo for one frame interval; a file that is no photo is left out with a warning."""
+    """Shows each photo for one frame interval; a file that is no photo is left out with a warning.
+
+    `passed_over` says how many files were left out; each is told of once.
+    """
 
     def __init__(self, settings: FolderCamera, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
@@ -45,6 +49,11 @@ class PhotoCamera:
         self._opened_at = clock.now()
         self._at = self._sequence = self._shown = 0
         self._closed = False
+        self._left_out: set[Path] = set()
+
+    @property
+    def passed_over(self) -> int:
+        return len(self._left_out)
 
     @property
     def identity(self) -> str:
@@ -86,7 +95,9 @@ class PhotoCamera:
             try:
                 photo = load_photo(path)
             except PhotoError as error:
-                log.warning("left out: %s", error)
+                if path not in self._left_out:
+                    log.warning("left out: %s", error)
+                self._left_out.add(path)
                 continue
             self._shown += 1
             return photo

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any
 
 import cv2
@@ -15,12 +16,20 @@ from edge.types import Frame, Image
 
 log = logging.getLogger(__name__)
 
+# After so many frames in a row that can't be decoded the clip is at its end, whatever its header says of its length.
+MOST_PASSED_OVER = 3000
+# A header that says less than this more than there was is only rounded, or estimated.
+SHORT_BY_S = 0.5
+
 
 class ClipCamera:
     """Plays a video file in real time of the station's clock.
 
     `captured_at` is the instant of opening plus the frame's own presentation time, so that a clip
     with a variable frame rate keeps its speeds.
+
+    Frames that can't be decoded (a bad block of a card, a cut-off copy) are passed over, and `passed_over` says how many;
+    those behind them keep their time.
     """
 
     def __init__(self, settings: VideoCamera, clock: Clock) -> None:
@@ -28,6 +37,9 @@ class ClipCamera:
         self._capture: Any = self._open()
         rate = float(self._capture.get(cv2.CAP_PROP_FPS))
         self._frame_ns = round(NS_PER_S / (rate if 0 < rate <= 1000 else settings.frames_per_s))
+        self._stated = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self._decoded_ms, self._decoded, self._is_first_round = 0.0, 0, True
+        self.passed_over = 0
         first = self._decode()
         if first is None:
             raise CameraError(f"{settings.path}: no picture can be decoded from it; expected a video that ffmpeg reads")
@@ -66,18 +78,45 @@ class ClipCamera:
         path = self._settings.path
         if not path.is_file():
             raise CameraError(f"{path}: no such video file; set camera.path, relative to the station file")
+        # What can't be decoded is told once, in a sentence, and not by ffmpeg for each of its blocks.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")
         capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
         if not capture.isOpened():
             raise CameraError(f"{path}: not a video that can be opened; expected MP4, MKV, AVI, MOV, WebM or GIF")
         return capture
 
     def _decode(self) -> Image | None:
-        """Decode one frame ahead, so that the end is known before anybody waits for it."""
-        ok, pixels = self._capture.read()
-        if not ok or pixels is None:
-            return None
-        self._decoded_ms = float(self._capture.get(cv2.CAP_PROP_POS_MSEC))
-        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)  # type: ignore[no-any-return]
+        """Decode one frame ahead, so that the end is known before anybody waits for it; None: the end."""
+        before_ms = self._decoded_ms
+        for failed in range(1 + self._most_failures()):
+            ok, pixels = self._capture.read()
+            if not ok or pixels is None:
+                continue
+            self._decoded += 1
+            self._decoded_ms = float(self._capture.get(cv2.CAP_PROP_POS_MSEC))
+            if failed:
+                self._note(failed, before_ms)
+            return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)  # type: ignore[no-any-return]
+        self._look_for_more(before_ms)
+        return None
+
+    def _look_for_more(self, end_ms: float) -> None:
+        """At the end, compare with the header: of a damaged clip some frames vanish without a failure."""
+        missing = round(self._stated) - self._decoded - self.passed_over
+        short_by_s = (self._stated - 1) * self._frame_ns / NS_PER_S - end_ms / 1000
+        if self._decoded and missing > 0 and (self.passed_over or short_by_s > SHORT_BY_S):
+            self._note(missing, end_ms if short_by_s > SHORT_BY_S else None)
+
+    def _most_failures(self) -> int:
+        """How many frames in a row may fail before that is the end: as many as the header says are still to come."""
+        left = self._stated - self._decoded
+        return int(min(max(left, 1), MOST_PASSED_OVER)) if self._stated > 0 else MOST_PASSED_OVER
+
+    def _note(self, frames: int, after_ms: float | None) -> None:
+        if self._is_first_round:
+            self.passed_over += frames
+            what = f"{frames} frames after {after_ms / 1000:.1f} s" if after_ms is not None else f"{frames} more frames"
+            log.warning("%s: %s can't be decoded and are passed over; the file is damaged", self._settings.path, what)
 
     def _instant(self) -> int:
         """When the decoded frame is due; containers without usable times fall back to the frame rate."""
@@ -91,6 +130,7 @@ class ClipCamera:
             return False
         self._capture.release()
         self._capture = self._open()
+        self._decoded_ms, self._decoded, self._is_first_round = 0.0, 0, False
         self._starts_at = self._last_at + self._frame_ns
         self._next = self._decode()
         return self._next is not None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from edge.errors import ConfigError
-from edge.output import say
+from edge.output import complain, say
 
 if TYPE_CHECKING:
     from edge.sensing.count import Count
@@ -42,6 +43,10 @@ def command(
     from edge.sensing.annotate import ClipWriter
     from edge.sensing.count import count_items, describe_clip
 
+    logging.getLogger("edge.camera").setLevel(
+        logging.ERROR
+    )  # a clip is read several times; what is damaged is said once
+
     if station is None:
         chosen = describe_clip(clip, kind, direction, _parse_region(region), fps)
     else:
@@ -52,6 +57,12 @@ def command(
     else:
         with ClipWriter(video) as writer:
             count = count_items(chosen, writer.write)
+    if count.passed_over:
+        what = "photos" if clip.is_dir() else "frames"
+        complain(
+            f"{clip}: {count.passed_over} of {count.passed_over + count.frames} {what} can't be decoded and were passed "
+            "over, so items may be missing: copy it again, or count what is left with care"
+        )
     if as_json:
         say(json.dumps(_as_table(clip, count), indent=2))
     else:
@@ -79,6 +90,7 @@ def _as_table(clip: Path, count: Count) -> dict[str, object]:
         "kind": station.kind,
         "direction": None if station.belt is None else station.belt.direction,
         "frames": count.frames,
+        "frames_passed_over": count.passed_over,
         "count": len(count.items),
         "items": [
             {

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, cast
 
 from edge.camera import open_camera
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config import Station
 from edge.errors import CameraError
-from edge.interfaces import Sighting
+from edge.interfaces import Camera, Sighting
 from edge.sensing import build_trigger
 from edge.sensing.survey import survey
 from edge.sensing.view import build_view
@@ -24,11 +26,15 @@ FASTEST = 5000.0
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What was counted, the station it was counted with, and where on the clip's own time it starts (ns)."""
+    """What was counted, the station it was counted with, and where on the clip's own time it starts (ns).
+
+    `passed_over` frames (of a folder: files) could not be decoded, so what they showed may be missing.
+    """
 
     items: tuple[Item, ...]
     station: Station
     frames: int
+    passed_over: int
     started_at: int
 
     def seconds(self, item: Item) -> float:
@@ -48,14 +54,15 @@ def count_items(station: Station, watch: Watch | None = None) -> Count:
     trigger = build_trigger(station, build_belt(station))
     items: list[Item] = []
     frames, started_at = 0, 0
-    for frame in _frames(station):
-        started_at = started_at or frame.captured_at
-        frames += 1
-        found = trigger.observe(frame)
-        items += found
-        if watch is not None:
-            watch(frame, trigger.sightings(), found)
-    return Count(tuple(items), station, frames, started_at)
+    with closing(_open(station)) as camera:
+        while (frame := camera.read()) is not None:
+            started_at = started_at or frame.captured_at
+            frames += 1
+            found = trigger.observe(frame)
+            items += found
+            if watch is not None:
+                watch(frame, trigger.sightings(), found)
+        return Count(tuple(items), station, frames, camera.passed_over, started_at)
 
 
 def describe_clip(
@@ -93,12 +100,22 @@ def describe_clip(
     return Station.model_validate(table | {"kind": "conveyor"})
 
 
-def _frames(station: Station) -> Iterator[Frame]:
+class Recorded(Camera, Protocol):
+    """A recorded camera, which may be damaged."""
+
+    @property
+    def passed_over(self) -> int:
+        """How many frames could not be decoded so far."""
+        ...
+
+
+def _open(station: Station) -> Recorded:
     if station.camera.type not in ("video", "folder"):
         raise CameraError(f"expected a camera of type video or folder, got {station.camera.type}")
-    camera = open_camera(station.camera, VirtualClock())
-    try:
+    return cast("Recorded", open_camera(station.camera, VirtualClock()))
+
+
+def _frames(station: Station) -> Iterator[Frame]:
+    with closing(_open(station)) as camera:
         while (frame := camera.read()) is not None:
             yield frame
-    finally:
-        camera.close()

@@ -14,14 +14,16 @@ import pytest
 
 from edge.bundle.photo import load_photo
 from edge.camera import open_camera
+from edge.camera.folder import PhotoCamera
 from edge.camera.picamera import PiCamera
 from edge.camera.v4l2 import UsbCamera
+from edge.camera.video import ClipCamera
 from edge.clock import NS_PER_MS, NS_PER_S, VirtualClock, ms
 from edge.config import load_station
 from edge.config.cameras import FolderCamera, Picamera2Camera, V4l2Camera, VideoCamera
 from edge.errors import CameraControlError, CameraError, CameraStalledError, SetupError
 from edge.interfaces import Camera, Controls
-from edge.types import Image
+from edge.types import Frame, Image
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 5
@@ -634,3 +636,82 @@ def test_a_usb_camera_that_can_not_do_what_is_set_says_so_and_is_given_back(
 def test_a_missing_usb_camera_is_named(tmp_path: Path, clock: VirtualClock) -> None:
     with pytest.raises(CameraError, match="no such device"):
         open_camera(V4l2Camera(type="v4l2", device=str(tmp_path / "video7")), clock)
+
+
+# -- damage -------------------------------------------------------------------------------------------------------
+
+
+def write_recorded(path: Path, seconds: int = 8) -> Path:
+    """A clip of one key frame a second at 25 frames/s, in which each frame is one grey level brighter."""
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), 25.0, (160, 120))
+    noise = np.random.default_rng(3).integers(0, 40, (120, 160, 3)).astype(np.uint8)
+    for number in range(25 * seconds):
+        writer.write(np.roll(noise, 2 * number, axis=1) + np.uint8(min(number, 200)))
+    writer.release()
+    return path
+
+
+def with_a_bad_block(path: Path, size: int) -> Path:
+    """The same file with zeros in it, as a bad block of a card leaves it."""
+    content = bytearray(path.read_bytes())
+    at = len(content) * 3 // 10
+    content[at : at + size] = bytes(size)
+    path.write_bytes(content)
+    return path
+
+
+def played(path: Path, clock: VirtualClock) -> tuple[ClipCamera, list[Frame]]:
+    camera = ClipCamera(VideoCamera(type="video", path=path), clock)
+    frames = []
+    while (frame := camera.read()) is not None:
+        frames.append(frame)
+    return camera, frames
+
+
+def test_a_whole_clip_has_nothing_passed_over(tmp_path: Path, clock: VirtualClock) -> None:
+    camera, frames = played(write_recorded(tmp_path / "clip.mp4"), clock)
+    assert (len(frames), camera.passed_over) == (200, 0)
+
+
+def test_what_can_not_be_decoded_is_passed_over_and_the_rest_keeps_its_time(
+    tmp_path: Path, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = clock.now()
+    camera, frames = played(with_a_bad_block(write_recorded(tmp_path / "clip.mp4"), 20_000), clock)
+    assert camera.passed_over > 0
+    assert len(frames) + camera.passed_over == 200
+    assert frames[-1].captured_at - start == pytest.approx(7.96 * NS_PER_S, abs=0.1 * NS_PER_S)
+    assert all(b.captured_at > a.captured_at for a, b in pairwise(frames))
+    assert "clip.mp4" in caplog.text
+    assert "can't be decoded and are passed over" in caplog.text
+
+
+def test_a_clip_that_is_cut_off_says_how_much_is_missing(tmp_path: Path, clock: VirtualClock) -> None:
+    path = write_recorded(tmp_path / "clip.avi")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    camera, frames = played(path, clock)
+    assert 50 < len(frames) < 150
+    assert len(frames) + camera.passed_over == 200
+
+
+def test_a_looped_clip_tells_of_its_damage_once(
+    tmp_path: Path, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = with_a_bad_block(write_recorded(tmp_path / "clip.mp4"), 20_000)
+    camera, frames = played(path, clock)
+    once = caplog.text.count("passed over")
+    looped = ClipCamera(VideoCamera(type="video", path=path, loop=True), clock)
+    _read(looped, 3 * len(frames))
+    assert looped.passed_over == camera.passed_over
+    assert caplog.text.count("passed over") == 2 * once
+
+
+def test_a_looped_folder_tells_of_a_bad_photo_once(
+    tmp_path: Path, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_photos(tmp_path / "photos", 2)
+    (folder / "00a.jpg").write_bytes(b"\xff\xd8 cut off")
+    camera = PhotoCamera(FolderCamera(type="folder", path=folder, loop=True), clock)
+    _read(camera, 6)
+    assert camera.passed_over == 1
+    assert caplog.text.count("00a.jpg") == 1

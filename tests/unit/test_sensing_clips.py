@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -119,3 +120,36 @@ def test_the_command_prints_what_it_counted(bolts: Path, tmp_path: Path) -> None
     assert '"direction": "right"' in result.output
     clip = cv2.VideoCapture(str(out))
     assert int(clip.get(cv2.CAP_PROP_FRAME_COUNT)) == 37
+
+
+def write_belt(path: Path) -> Path:
+    """Six things on a grainy belt, 240 frames."""
+    random = np.random.default_rng(1)
+    belt = random.normal(90, 6, (180, 320, 3))
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), 30.0, (320, 180))
+    for number in range(240):
+        picture = belt.copy()
+        for thing in range(6):
+            x = 4 * (number - 36 * thing) - 40
+            picture[60:110, max(0, x) : max(0, min(320, x + 40))] = (40, 60, 200)
+        writer.write(np.clip(picture, 0, 255).astype(np.uint8))
+    writer.release()
+    return path
+
+
+def test_what_a_damaged_clip_does_not_show_is_said(tmp_path: Path) -> None:
+    path = write_belt(tmp_path / "clip.mp4")
+    arguments = ["count", str(path), "--kind", "conveyor", "--direction", "right", "--json"]
+    whole = CliRunner().invoke(root, arguments)
+    content = bytearray(path.read_bytes())
+    at = len(content) // 2
+    content[at : at + len(content) // 8] = bytes(len(content) // 8)
+    path.write_bytes(content)
+    damaged = CliRunner().invoke(root, arguments)
+    before, after = json.loads(whole.stdout), json.loads(damaged.stdout)
+    assert (before["frames"], before["frames_passed_over"], before["count"]) == (240, 0, 6)
+    assert after["frames"] + after["frames_passed_over"] == 240
+    assert after["frames"] > 150  # and not only up to the damage
+    assert after["count"] >= 4
+    assert f"{after['frames_passed_over']} of 240 frames can't be decoded and were passed over" in damaged.stderr
+    assert whole.stderr == ""
