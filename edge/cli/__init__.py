@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from edge import __version__
-from edge.cli.extras import load_command, short_help
+from edge.cli.extras import load_command, missing_extra, short_help
 from edge.errors import OutputError, SorterError
 from edge.output import close_output, complain, give_up_output, prepare_streams, say
 
@@ -93,12 +93,19 @@ def _root(
     """Sort waste with a camera, an int8 model and a few actuators."""
 
 
+def _run() -> None:
+    try:
+        root()
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) or error from None
+
+
 def main() -> None:
     """Run the command line; a user's mistake ends in one sentence and its own exit code."""
     prepare_streams()
     try:
         try:
-            root()
+            _run()
         finally:
             close_output()
     except SorterError as error:

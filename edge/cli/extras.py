@@ -1,4 +1,4 @@
-"""Commands of the workstation where their packages are not installed: still listed, and saying what brings them."""
+"""What is said where packages are not installed: commands are still listed, and each says which extra brings it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import typer
 
 from edge.errors import SetupError
 
+_MODULES = {"PIL": "pillow", "sklearn": "scikit-learn"}  # imported by another name than they are installed by
+
 
 def extra_of(point: EntryPoint) -> str:
     """Return the extra that brings a command's packages: it is called as the folder that holds the command."""
@@ -18,7 +20,8 @@ def extra_of(point: EntryPoint) -> str:
 
 def is_installed(point: EntryPoint) -> bool:
     """Tell whether every package that a command's extra asks for is there, without importing one."""
-    wanted = [text for text in (point.dist and point.dist.requires) or [] if f'extra == "{extra_of(point)}"' in text]
+    marker = re.compile(f"""extra == ["']{extra_of(point)}["']""")
+    wanted = [text for text in (point.dist and point.dist.requires) or [] if marker.search(text)]
     return all(_has(match[0]) for text in wanted if (match := re.match(r"[\w.-]+", text)))
 
 
@@ -40,6 +43,17 @@ def load_command(point: EntryPoint) -> Any:
         if (error.name or "").split(".")[0] in ("edge", "training", "converter"):
             raise
         return _stand_in(SetupError(f"{point.name} needs {error.name}: {how_to_install(point)}"))
+
+
+def missing_extra(error: ModuleNotFoundError) -> SetupError | None:
+    """Return what to install for a module that is missing; None where no extra brings it, which is a bug."""
+    module = (error.name or "").partition(".")[0]
+    package = _MODULES.get(module, module).replace("_", "-").lower()
+    for text in distribution("edge-sorter").requires or []:
+        found = re.match(r"""([\w.-]+).*extra == ["'](edge|training|converter)["']""", text)
+        if found and found[1].lower() == package:
+            return SetupError(f"this needs {module}: pip install 'edge-sorter[{found[2]}]'")
+    return None
 
 
 def _stand_in(error: SetupError) -> typer.Typer:

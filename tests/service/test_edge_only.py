@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from support.wheels import make_venv
 
 from edge.cli import COMMANDS, ENTRY_POINT_GROUP
 
@@ -16,18 +17,29 @@ WORKSTATION = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
 Sorter = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture
-def sorter(edge_python: Path, tmp_path: Path) -> Sorter:
-    environment = {**os.environ, "PATH": f"{edge_python.parent}:/usr/bin:/bin", "COLUMNS": "200"}
+def commands_of(python: Path, folder: Path) -> Sorter:
+    environment = {**os.environ, "PATH": f"{python.parent}:/usr/bin:/bin", "COLUMNS": "200"}
     environment.pop("PYTHONPATH", None)
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [str(edge_python.parent / "sorter"), *arguments]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        command = [str(python.parent / "sorter"), *arguments]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
     return run
+
+
+@pytest.fixture
+def sorter(edge_python: Path, tmp_path: Path) -> Sorter:
+    return commands_of(edge_python, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def bare_sorter(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Sorter:
+    """`sorter` of an environment that got the wheel without any extra."""
+    folder = tmp_path_factory.mktemp("bare")
+    return commands_of(make_venv(folder / "venv", str(wheel)), folder)
 
 
 # One process asks for all of them: what is missing is missing there too, and each start costs half a second.
@@ -89,7 +101,6 @@ def test_the_help_of_a_command_whose_packages_are_missing_says_what_brings_them(
         (["pull"], "converter"),
         (["convert", "runs/mine", "--data", ".", "--out", "."], "converter"),
         (["train", "waste", "--data", ".", "--run", "runs/mine"], "training"),
-        (["evaluate", "waste-1.2.sorter", "--data", "."], "training"),
         (["search", "waste", "--data", ".", "--run", "runs/mine"], "training"),
     ],
 )
@@ -113,3 +124,18 @@ def test_a_belt_is_simulated(sorter: Sorter) -> None:
     done = sorter("simulate", "--minutes", "0.1", "--perfect-model")
     assert done.returncode == 0, done.stderr
     assert "6 items in 0.1 min" in done.stdout
+
+
+def test_without_any_extra_every_command_is_listed(bare_sorter: Sorter) -> None:
+    done = bare_sorter("--help")
+    assert done.returncode == 0
+    assert {line.split()[1] for line in done.stdout.splitlines() if len(line.split()) > 2} >= {*COMMANDS, *WORKSTATION}
+
+
+@pytest.mark.parametrize("arguments", [["run", "--demo"], ["simulate", "--minutes", "0.1"], ["classify", "x.jpg"]])
+def test_without_any_extra_a_pis_commands_say_what_brings_their_packages(
+    bare_sorter: Sorter, arguments: list[str]
+) -> None:
+    done = bare_sorter(*arguments)
+    assert done.returncode == 13, done.stderr
+    assert done.stderr.splitlines()[-1].endswith(": pip install 'edge-sorter[edge]'")
