@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIXTURE_MARKS = {
     "chromium": (pytest.mark.needs_browser, pytest.mark.realtime),
     "server": (pytest.mark.needs_sshd, pytest.mark.slow),
+    "disk": (pytest.mark.needs_root,),
     "edge_python": (pytest.mark.slow,),
     "wheel": (pytest.mark.slow,),
 }

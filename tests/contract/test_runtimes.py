@@ -36,9 +36,13 @@ for path in sys.argv[1:]:
 print(json.dumps({"numpy": numpy.__version__, "answers": answers}))
 """
 
-pytestmark = pytest.mark.skipif(
-    sys.version_info >= (3, 12), reason="tflite-runtime has no wheels for CPython 3.12 and newer: only ai-edge-litert"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        sys.version_info >= (3, 12),
+        reason="tflite-runtime has no wheels for CPython 3.12 and newer: only ai-edge-litert",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@ from edge.config import Station, load_station
 from edge.errors import CalibrationError
 from edge.simulate.disturbances import Disturbance
 
+pytestmark = pytest.mark.realtime
+
 PRACTICE = Path(__file__).resolve().parents[2] / "edge" / "stations" / "practice.toml"
 LABELS = ["plastic", "trash", "metal"]
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
+pytestmark = pytest.mark.realtime
+
 SORTER = [sys.executable, "-m", "edge", "calibrate"]
 # A loaded machine renders slowly; what is waited for comes as soon as it is there.
 PATIENCE_S = 240

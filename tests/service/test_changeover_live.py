@@ -20,6 +20,8 @@ from edge.store.install import Device, activate, prove
 from edge.store.models import ModelStore
 from edge.store.trust import Trust
 
+pytestmark = pytest.mark.realtime
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

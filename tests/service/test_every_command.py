@@ -12,6 +12,8 @@ import pytest
 
 import edge.cli
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOS = ROOT / "edge" / "simulate" / "photos"
 # A folder as people and attackers name them: umlauts, a sign that Latin-1 lacks, markup, an escape sequence.

@@ -22,6 +22,8 @@ from edge.runtime import Runtime
 from edge.types import Crop, Frame, Item, Prediction
 from edge.wiring import build_runtime
 
+pytestmark = pytest.mark.realtime
+
 AT_MOST_S = 60.0
 
 

@@ -25,6 +25,8 @@ from edge.bundle.model_process import Order
 from edge.clock import SystemClock
 from edge.errors import BundleError, ClassifierError
 
+pytestmark = pytest.mark.realtime
+
 ROOT = Path(__file__).resolve().parents[2]
 AT_MOST_S = 60.0
 STATION = """

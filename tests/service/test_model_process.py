@@ -26,6 +26,8 @@ from edge.priority import Priority, real_time
 from edge.runtime import Runtime
 from edge.wiring import build_runtime
 
+pytestmark = pytest.mark.realtime
+
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests" / "models" / "tiny-uint8.tflite"
 PICTURE_OF_NOTHING = np.zeros((32, 32, 3), np.uint8)

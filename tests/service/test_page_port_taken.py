@@ -17,6 +17,8 @@ from edge.health import HELD_STATES
 from edge.recovery import Backoff
 from edge.wiring import build_runtime
 
+pytestmark = pytest.mark.realtime
+
 AT_MOST_S = 60.0
 
 

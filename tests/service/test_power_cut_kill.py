@@ -13,6 +13,7 @@ import struct
 from itertools import count
 from pathlib import Path
 
+import pytest
 from support.journal import build_journal, items_in, outcome, stroke
 
 from edge.clock import SystemClock, ms
@@ -20,6 +21,8 @@ from edge.config.station import JournalSettings
 from edge.durable import remove_leftovers, write_atomically
 from edge.journal.reading import check_journal
 from edge.types import Event
+
+pytestmark = pytest.mark.realtime
 
 CUTS = 500 if os.environ.get("SORTER_POWER_CUTS") == "all" else 40
 NUMBER = struct.Struct("<Q")

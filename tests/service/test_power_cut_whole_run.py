@@ -23,6 +23,8 @@ from support.power_cut import TreeMedium, by_chance, everything, nothing_more
 from support.traced import trace
 from support.whole_run import FACTS, Confirmed, count_items, prepare, what_is_wrong, work
 
+pytestmark = pytest.mark.realtime
+
 THOROUGH = os.environ.get("SORTER_POWER_CUTS") == "all"
 KILLS = 500 if THOROUGH else 12
 # Cuts that are looked at, and of these the ones on which the controller is started too.

@@ -17,6 +17,8 @@ from edge.runtime import Runtime
 from edge.simulate.disturbances import parse_disturbance
 from edge.wiring import build_runtime
 
+pytestmark = pytest.mark.realtime
+
 AT_MOST_S = 90.0
 BELT: dict[str, Any] = {
     "name": "belt",

@@ -12,6 +12,7 @@ from pathlib import Path
 from time import perf_counter
 
 import asyncssh
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.sshd import STATION
 
@@ -26,6 +27,8 @@ from edge.store.models import ModelStore
 from edge.store.receive import Place, serve
 from edge.store.trust import Trust
 from edge.store.verify import verify_store
+
+pytestmark = pytest.mark.realtime
 
 DEVICES = 100
 

@@ -22,6 +22,8 @@ from edge.bundle.archive import read_bundle
 from edge.store.models import ModelStore
 from edge.store.verify import verify_store
 
+pytestmark = pytest.mark.realtime
+
 # Of the receiver alone: the process that proves the model changes nothing.
 # Not opening: how often that is called before depends on how early the bytes come.
 CHANGES = "mkdir,write,fsync,rename,renameat,link,linkat,symlink,symlinkat,unlink,unlinkat,rmdir,chmod,ftruncate,flock"

@@ -18,6 +18,8 @@ from edge.store.models import ModelStore
 from edge.store.quick import RESERVE_BYTES
 from edge.store.verify import verify_store
 
+pytestmark = pytest.mark.realtime
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = 4096
 YEAR_S = 366 * 86_400

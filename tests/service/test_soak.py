@@ -9,8 +9,12 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from edge.config import Station
 from edge.simulate.build import Conditions, build_virtual_run
+
+pytestmark = pytest.mark.realtime
 
 ROOT = Path(__file__).resolve().parents[2]
 # A crop of an item is 30 KB: keeping one of each would be 10 MB.

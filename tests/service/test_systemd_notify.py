@@ -11,6 +11,8 @@ import pytest
 from edge.clock import NS_PER_S
 from edge.service.notify import Notifier
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture
 def systemd(tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
