@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
+from pathlib import Path
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -14,6 +16,18 @@ def ms(milliseconds: float) -> int:
     return round(milliseconds * NS_PER_MS)
 
 
+# systemd-timesyncd's mark that a time server has set the date since the start of the machine.
+SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
+SUSPENDED_S = 10.0
+_TIMEX_BYTES, _TIME_ERROR = 256, 5  # at least struct timex; adjtimex(2)
+
+
+def _kernel_is_synchronised() -> bool:
+    """Say whether anything (chrony, a GPS receiver) keeps the kernel's clock right; False where we may not ask."""
+    state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    return 0 <= int(state) < _TIME_ERROR
+
+
 class SystemClock:
     """CLOCK_MONOTONIC: does not jump when the date is set, and is what camera drivers stamp frames with."""
 
@@ -22,6 +36,12 @@ class SystemClock:
 
     def wall_time(self) -> float:
         return time.time()
+
+    def date_is_known(self) -> bool:
+        return SYNCHRONISED.exists() or _kernel_is_synchronised()
+
+    def was_suspended(self) -> bool:
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic() > SUSPENDED_S
 
     def sleep_until(self, instant: int, interrupt: threading.Event | None = None) -> bool:
         while (left := instant - time.monotonic_ns()) > 0:
@@ -36,11 +56,18 @@ class VirtualClock:
     """Time that moves only when told to, so that hours of belt pass in seconds and runs repeat exactly."""
 
     def __init__(self, start: int = NS_PER_S, wall_start: float = 1_767_225_600.0) -> None:
+        self.date_known = False
         self._now = start
         self._wall_offset = wall_start - start / NS_PER_S
 
     def now(self) -> int:
         return self._now
+
+    def date_is_known(self) -> bool:
+        return self.date_known
+
+    def was_suspended(self) -> bool:
+        return False
 
     def wall_time(self) -> float:
         return self._wall_offset + self._now / NS_PER_S

@@ -24,6 +24,14 @@ class Clock(Protocol):
         """Return seconds since the epoch, for people and journals only; it may jump by years."""
         ...
 
+    def date_is_known(self) -> bool:
+        """Say whether the date was set by something that knows it (a time server) since the machine was started."""
+        ...
+
+    def was_suspended(self) -> bool:
+        """Say whether the machine has slept since it was started: `now` stood still then, and the date did not."""
+        ...
+
     def sleep_until(self, instant: int, interrupt: threading.Event | None = None) -> bool:
         """Wait for the instant; return False if `interrupt` was set before it came."""
         ...

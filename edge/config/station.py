@@ -116,7 +116,9 @@ class JournalSettings(Settings):
 
     batch_ms: float = Field(default=1000.0, ge=50, le=60_000, description="rows are stored at least this often, ms")
     max_mb: float = Field(default=200.0, ge=1, le=100_000, description="the oldest rows go when it is larger, MB")
-    max_days: float = Field(default=90.0, gt=0, le=3650, description="rows older than this go, days")
+    max_days: float = Field(
+        default=90.0, gt=0, le=3650, description="rows older than this go, days; none while the date is in doubt"
+    )
     keep_crops: Literal["none", "unsure", "all"] = Field(default="unsure", description="which items' pictures are kept")
     crops_max_mb: float = Field(default=100.0, ge=0, le=100_000, description="room for kept pictures, MB")
 

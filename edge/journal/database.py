@@ -7,7 +7,6 @@ every page twice.
 
 from __future__ import annotations
 
-import math
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -16,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from edge.clock import NS_PER_S
 from edge.durable import FileCalls, write_atomically
 from edge.journal import schema
 from edge.journal.disk_errors import REFUSALS, is_damage
 from edge.journal.entries import EventRow, LandingRow, OutcomeRow, Row, StrokeRow
+from edge.journal.redating import Redating
 
 BYTES_PER_MB = 1_000_000
 CHECKED_AT_ONCE = 16 * BYTES_PER_MB  # a larger file would keep the first batch waiting: 30 MB/s on a slow card
@@ -103,12 +104,14 @@ class Database:
     first_item: int
     first_event: int
     max_bytes: int
+    dating: Redating
     _verified: int = -1
 
-    def store(self, rows: Sequence[Row], pictures: Sequence[str | None], cutoff: float) -> None:
+    def store(self, rows: Sequence[Row], pictures: Sequence[str | None], cutoff: float, date_known: bool) -> None:
         """Store the rows (and the names of their pictures) and drop the oldest, all in one commit.
 
-        Rows older than `cutoff`, seconds since the epoch, go. Once it returns a power cut can't undo it.
+        Rows that are older than `cutoff`, seconds since the epoch, for certain go; `date_known` marks the date of this
+        boot's runs as known. Once it returns a power cut can't undo it.
 
         Raises:
             sqlite3.Error: nothing was stored, or all was: storing the same rows again is safe.
@@ -117,6 +120,8 @@ class Database:
         execute("BEGIN IMMEDIATE")
         try:
             self._write(rows, pictures)
+            if date_known and not self.dating.is_due:
+                execute(schema.MARK_DATED, (self.dating.boot_id,))
             self._prune(cutoff)
             execute("COMMIT")
         except REFUSALS:
@@ -161,20 +166,24 @@ class Database:
         size, pages, free = (
             _number(self.connection, f"PRAGMA {name}") for name in ("page_size", "page_count", "freelist_count")
         )
-        oldest = {table: self._oldest(table) for table in ("items", "events")}
-        table = min(oldest, key=lambda name: oldest[name])
-        if (pages - free) * size > self.max_bytes:
-            self.connection.execute(schema.DELETE_OLDEST[table], (PRUNED_AT_ONCE, math.inf))
-        elif oldest[table] < cutoff - PRUNED_EVERY_S:
-            self.connection.execute(schema.DELETE_OLDEST[table], (PRUNED_AT_ONCE, cutoff))
+        oldest = {name: row for name in schema.OLDEST if (row := self._oldest(name)) is not None}
+        aged = [
+            name for name, (_, _, latest) in oldest.items() if latest is not None and latest < cutoff - PRUNED_EVERY_S
+        ]
+        if oldest and (pages - free) * size > self.max_bytes:
+            table = min(oldest, key=lambda name: oldest[name][:2])
+            self.connection.execute(schema.DELETE_OLDEST[table], (PRUNED_AT_ONCE,))
+        elif aged:
+            self.connection.execute(schema.DELETE_AGED[aged[0]], (PRUNED_AT_ONCE, cutoff))
         if free and pages * size > self.max_bytes:
             for _ in range(min(free, VACUUMED_AT_ONCE)):
                 # One at a time: sqlite3 takes a single step of this statement, whatever number it is given.
                 self.connection.execute("PRAGMA incremental_vacuum(1)")
 
-    def _oldest(self, table: str) -> float:
+    def _oldest(self, table: str) -> tuple[int, float, float | None] | None:
+        """Return the run and the date of the oldest row, and the latest date that it may have; None where there is none."""
         row = self.connection.execute(schema.OLDEST[table]).fetchone()
-        return math.inf if row is None else float(row[0])
+        return None if row is None else (row[0], row[1] or 0.0, row[2])
 
 
 def open_database(path: Path, run: Run, max_bytes: int, connect: Connect = connect_for_writing) -> Database:
@@ -284,4 +293,5 @@ def _begin_run(connection: Connection, run: Run, max_bytes: int) -> Database:
         for table in ("items", "events")
     )
     connection.execute(schema.DELETE_EMPTY_RUNS, (number,))
-    return Database(connection, number, first_item, first_event, max_bytes)
+    dating = Redating(connection, run.boot_id, run.wall_time - run.started_at / NS_PER_S)
+    return Database(connection, number, first_item, first_event, max_bytes, dating)

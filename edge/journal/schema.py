@@ -31,6 +31,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             kind TEXT NOT NULL, severity TEXT NOT NULL, code TEXT NOT NULL, text TEXT NOT NULL
         )""",
     ),
+    ("ALTER TABLE runs ADD COLUMN dated INTEGER NOT NULL DEFAULT 0",),  # 1: its date was known, see DateWatch
 )
 """The statements that lead from version N to N + 1, for every N; version 0 is an empty file."""
 
@@ -84,11 +85,45 @@ DELETE_EMPTY_RUNS = """
         AND run < coalesce((SELECT run FROM events ORDER BY row LIMIT 1), 9e18)
 """
 
-OLDEST = {table: f"SELECT CAST(wall_time AS REAL) FROM {table} ORDER BY row LIMIT 1" for table in ("items", "events")}
-DELETE_OLDEST = {
-    table: f"DELETE FROM {table} WHERE row IN (SELECT row FROM {table} ORDER BY row LIMIT ?) AND wall_time < ?"
-    for table in ("items", "events")
+_TABLES = ("items", "events")
+# Until when a row may be: its own date where that was known, else the start of the next run whose date was.
+_LATEST = """
+    CASE WHEN r.dated THEN t.wall_time
+    ELSE (SELECT d.wall_time FROM runs d WHERE d.run > t.run AND d.dated ORDER BY d.run LIMIT 1) END
+"""
+OLDEST = {
+    table: f"SELECT t.run, CAST(t.wall_time AS REAL), CAST({_LATEST} AS REAL) "
+    f"FROM {table} t LEFT JOIN runs r ON r.run = t.run ORDER BY t.row LIMIT 1"
+    for table in _TABLES
 }
+DELETE_OLDEST = {
+    table: f"DELETE FROM {table} WHERE row IN (SELECT row FROM {table} ORDER BY row LIMIT ?)" for table in _TABLES
+}
+DELETE_AGED = {
+    table: f"DELETE FROM {table} WHERE row IN (SELECT t.row FROM (SELECT * FROM {table} ORDER BY row LIMIT ?) t "
+    f"LEFT JOIN runs r ON r.run = t.run WHERE {_LATEST} < ?)"
+    for table in _TABLES
+}
+
+# When the date is set, the rows of this boot move with it: their instants say by how much. From the newest down, some at
+# a time; each statement can be repeated. Parameters: the date of the instant 0, row, number of rows, boot, jump.
+_OUR_RUNS = "(SELECT run FROM runs WHERE boot_id = :boot)"
+_INSTANT = {"items": "coalesce(crossed_at, fire_at, landed_at) / 1e9", "events": "at / 1e9"}
+REDATE = {
+    table: f"UPDATE {table} SET wall_time = {instant} + :offset "
+    f"WHERE row IN (SELECT row FROM {table} WHERE row < :below ORDER BY row DESC LIMIT :rows) "
+    f"AND run IN {_OUR_RUNS} AND abs(wall_time - {instant} - :offset) > :jump"
+    for table, instant in _INSTANT.items()
+}
+# The lowest row of that part, and whether it reaches into another boot's.
+REDATED = {
+    table: f"SELECT min(row), max(run NOT IN {_OUR_RUNS}) "
+    f"FROM (SELECT row, run FROM {table} WHERE row < :below ORDER BY row DESC LIMIT :rows)"
+    for table in _TABLES
+}
+MISDATED_RUNS = "SELECT count(*) FROM runs WHERE boot_id = ? AND abs(wall_time - started_at / 1e9 - ?) > ?"
+REDATE_RUNS = "UPDATE runs SET wall_time = started_at / 1e9 + ? WHERE boot_id = ?"
+MARK_DATED = "UPDATE runs SET dated = 1 WHERE boot_id = ? AND NOT dated"
 # Every row is decoded to its last column.
 VERIFY_ITEMS = """
     SELECT max(row), count(landed_in), total(length(reason))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from edge.clock import NS_PER_S
 from edge.config.station import JournalSettings
 from edge.durable import make_folder
 from edge.faults import FaultKind
@@ -66,9 +68,13 @@ class Storage:
         try:
             if not self.path.exists():
                 self.close()  # removed by hand while it was open: SQLite would go on writing into nothing
+            was_set = self._dates.look()
             database = self._database = self._database or self._open()
+            if was_set:
+                database.dating.begin(self._dates.offset_s)
             names = [None if self._failed else self._keep_picture(pending) for pending in batch]
-            database.store([pending.row for pending in batch], names, self._cutoff())
+            rows = [self._dates.dated(pending.row) if self._dates.jumped else pending.row for pending in batch]
+            database.store(rows, names, self._cutoff(), self._dates.known)
         except REFUSALS as error:
             self.close()
             self._failed = True
@@ -79,7 +85,7 @@ class Storage:
                     self._pictures.give_up_some()
             raise
         self._failed = False
-        self._verify_some(database)
+        self._look_after_old_rows(database)
         return sum(pending.picture is not None and name is None for pending, name in zip(batch, names, strict=True))
 
     def close(self) -> None:
@@ -93,16 +99,20 @@ class Storage:
     def _open(self) -> Database:
         most_bytes = int(self._settings.max_mb * BYTES_PER_MB)
         make_folder(self.path.parent)
+        run = self._run
+        if self._dates.jumped:
+            run = replace(run, wall_time=run.started_at / NS_PER_S + self._dates.offset_s)
         try:
-            return open_database(self.path, self._run, most_bytes, self._connect)
+            return open_database(self.path, run, most_bytes, self._connect)
         except UnusableFileError as error:
             self._set_aside(error)
-            return open_database(self.path, self._run, most_bytes, self._connect)
+            return open_database(self.path, run, most_bytes, self._connect)
 
-    def _verify_some(self, database: Database) -> None:
-        """Look at the next part of the rows of earlier runs; they were stored before, so that nothing waits for it."""
+    def _look_after_old_rows(self, database: Database) -> None:
+        """Verify, and date anew, the next part of the rows; they were stored before, so that nothing waits for it."""
         try:
             database.verify_some()
+            database.dating.turn()
         except REFUSALS as error:
             self.close()
             if is_damage(error):
@@ -123,6 +133,6 @@ class Storage:
 
     def _cutoff(self) -> float:
         """Return the date before which rows go, seconds since the epoch; never, while the date is not believed."""
-        if not self._dates.believed():
+        if not self._dates.believed:
             return -math.inf
         return self._clock.wall_time() - self._settings.max_days * DAY_S

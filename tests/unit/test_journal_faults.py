@@ -320,6 +320,7 @@ def run_for_hours(journal: Journal, clock: VirtualClock, hours: int, first: int 
 
 def test_rows_go_when_they_are_too_old(memory_folder: Path) -> None:
     clock = VirtualClock()
+    clock.date_known = True
     journal = build_journal(memory_folder, clock, JournalSettings(max_days=1, keep_crops="none"))
     run_for_hours(journal, clock, 100)
     journal.close()
