@@ -10,7 +10,7 @@ import typer
 from edge.bundle.manifest import checked_version
 from edge.errors import ConfigError
 from edge.output import say
-from training.cli import disk_full_is_said, load, make_folder
+from training.cli import LOADING, disk_full_is_said, load, make_folder
 
 
 def convert(
@@ -22,12 +22,13 @@ def convert(
     force: Annotated[bool, typer.Option("--force", help="Pack even what lost too much accuracy.")] = False,
 ) -> None:
     """Convert a run to full int8, check it, fit its thresholds and pack a bundle."""
-    module = load("converter.convert", "converter")
     try:
         checked_version(version)
     except ValueError as error:
         raise ConfigError(f"--version {version}: {error}") from None
     make_folder(out)
+    say(f"{LOADING} ...", err=True)
+    module = load("converter.convert", "converter")
     options = module.ConvertOptions(version=version, purity=purity, force=force)
     folder = load("training.run_folder").Run(run)
     with disk_full_is_said(out):

@@ -22,6 +22,10 @@ from training import efficientnet_lite
 from training.recipe import Network
 
 OWN = "efficientnet_lite0"
+FETCH = (
+    "python -c \"import keras_hub as k; n = '{name}'; k.models.Backbone.from_preset(n).save_to_preset(n); "
+    'k.layers.ImageConverter.from_preset(n).save_to_preset(n)"'
+)
 Normalize = Callable[[np.ndarray], Any]  # pixels (n, height, width, 3) of 0 to 255 -> what the backbone was trained on
 
 
@@ -106,9 +110,14 @@ def _preset(settings: Network, data: Path) -> tuple[keras.Model, Normalize] | No
     try:
         found = family.from_preset(name)
     except Exception as error:  # noqa: BLE001  (each hub has errors of its own)
+        cause, command = _first_line(error), FETCH.format(name=settings.backbone)
+        if folder.is_dir():
+            raise ConfigError(
+                f"network.backbone: the folder {folder} is no preset that can be read: {cause}: write it anew, as by {command}"
+            ) from None
         raise ConfigError(
-            f"network.backbone: the preset {settings.backbone} can't be read or fetched: {_first_line(error)}: "
-            "fetch it where there is a network, save_to_preset(FOLDER), and give the folder as network.backbone"
+            f"network.backbone: the preset {settings.backbone} can't be fetched: {cause}: connect this machine to the "
+            f"internet, or fetch it where there is a network and give the folder as network.backbone: {command}"
         ) from None
     # Made anew at this size: most presets leave height and width open, which no int8 file may.
     config = found.get_config()

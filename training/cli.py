@@ -7,32 +7,30 @@ import errno
 import functools
 import importlib
 import json
-import logging
 import os
-import sys
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge.errors import ConfigError, SetupError
-from edge.output import HarmlessFormatter, say
-from edge.terminal import Terminal
+from edge.output import say
+from training.progress import progress, silence_native_logs
 
 if TYPE_CHECKING:
     from training.photos import LabelledPhoto
 
 dataset_app = typer.Typer(no_args_is_help=True, help="Look at, split and import labelled photos.")
 
+LOADING = "loading Keras and TensorFlow"
 Data = Annotated[Path, typer.Option("--data", help="Folder that the recipe's or the list's paths start from.")]
 
 
 def load(module: str, extra: str = "training") -> Any:
     """Import a module of this package, or say which extra is missing."""
-    _keep_native_noise_out()
+    silence_native_logs()
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -40,19 +38,6 @@ def load(module: str, extra: str = "training") -> Any:
             raise
         doing = "training" if extra == "training" else "converting"
         raise SetupError(f"{doing} needs {error.name}: pip install 'edge-sorter[{extra}]'") from None
-
-
-def _keep_native_noise_out() -> None:
-    """Give Python's standard error a descriptor of its own and drop what C++ libraries write to number 2.
-
-    Some of it is written before any setting of theirs is read. Whoever sets TF_CPP_MIN_LOG_LEVEL sees it all.
-    """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or sys.stderr is not sys.__stderr__:
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    terminal = os.dup(2)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    sys.stderr = os.fdopen(terminal, "w", buffering=1)
 
 
 @contextlib.contextmanager
@@ -91,19 +76,57 @@ def _check_page(html: Path | None) -> None:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe by name (waste), or a .toml file.")],
-    data: Data,
-    run: Annotated[Path, typer.Option("--run", help="Run folder; an interrupted run goes on where it was.")],
+    recipe: Annotated[str | None, typer.Argument(help="A shipped recipe by name (waste), or a .toml file.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder that the recipe's paths start from [default: the recipe's].")
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="Run folder; an interrupted run goes on where it was [default: runs/NAME]."),
+    ] = None,
     processes: Annotated[int, typer.Option(min=1, help="Processes that render views.")] = os.cpu_count() or 1,
+    new: Annotated[
+        Path | None, typer.Option(help="Write a recipe for this folder (or list) of photos, and train nothing yet.")
+    ] = None,
 ) -> None:
     """Train a network from labelled photos: views on other backgrounds, transfer learning, a run folder."""
-    module, recipes = load("training.train"), load("training.recipe")
-    loaded = recipes.load_recipe(recipe)
-    with _progress() as show, disk_full_is_said(run):
-        written = module.train(loaded, data, load("training.run_folder").Run(run), processes, show)
+    if new is not None:
+        _write_recipe(new, recipe)
+        return
+    if recipe is None:
+        raise ConfigError("which recipe? A shipped one (waste), a .toml file, or --new PHOTOS, which writes one")
+    loaded = load("training.recipe").load_recipe(recipe)
+    run = run or Path("runs") / loaded.name
+    data = data or _folder_of(recipe)
+    with progress() as show, disk_full_is_said(run):
+        show(LOADING, 0, 0)
+        folder = load("training.run_folder").Run(run)
+        written = load("training.train").train(loaded, data, folder, processes, show)
     chosen = written["chosen"]
     shifted = f", on other backgrounds {100 * chosen['shifted']:.1f} %" if "shifted" in chosen else ""
-    say(f"{run}: validation top-1 {100 * chosen['plain']:.1f} %{shifted} (float). Next: sorter convert {run}")
+    say(f"{run}: validation top-1 {100 * chosen['plain']:.1f} %{shifted} (float)")
+    say(f"Next: {shlex.join(['sorter', 'convert', str(run), '--data', str(data), '--out', '.'])}")
+
+
+def _folder_of(recipe: str) -> Path:
+    """Where the paths of a recipe begin unless --data says so: at its own folder; a shipped one has none."""
+    if (load("training.recipe").SHIPPED / f"{recipe}.toml").is_file():
+        raise ConfigError(f"sorter train {recipe} needs --data: the folder that holds its photo sets")
+    return Path(recipe).parent
+
+
+def _write_recipe(source: Path, recipe: str | None) -> None:
+    starter = load("training.starter")
+    file = starter.default_file(source) if recipe is None else Path(recipe)
+    with progress() as show:
+        show("looking at every photo", 0, 0)
+        made = starter.write_recipe(read_photos(source, {}), source, file)
+    for remark in made.remarks:
+        say(remark, err=True)
+    say(
+        f"{file}: photos to train on {made.parts['train']}, to choose by {made.parts['val']}, to measure with {made.parts['test']}"
+    )
+    say(f"Next: {shlex.join(['sorter', 'train', str(file)])}")
 
 
 def search(
@@ -113,12 +136,14 @@ def search(
     trials: Annotated[int, typer.Option(min=1, help="Finished trials wanted, over all processes and starts.")] = 20,
 ) -> None:
     """Search for better settings of the fine-tuning; start it several times at once to search in parallel."""
-    train_module, recipes, module = load("training.train"), load("training.recipe"), load("training.search")
-    loaded = recipes.load_recipe(recipe)
-    folder = load("training.run_folder").Run(run)
-    # One process renders, the others wait for it and find the views.
-    with _progress() as show, disk_full_is_said(run), folder.locked(wait=True):
-        _, _, pools = train_module.prepare(loaded, data, folder, os.cpu_count() or 1, show)
+    loaded = load("training.recipe").load_recipe(recipe)
+    with progress() as show, disk_full_is_said(run):
+        show(LOADING, 0, 0)
+        train_module, module = load("training.train"), load("training.search")
+        folder = load("training.run_folder").Run(run)
+        # One process renders, the others wait for it and find the views.
+        with folder.locked(wait=True):
+            _, _, pools = train_module.prepare(loaded, data, folder, os.cpu_count() or 1, show)
     say(json.dumps(module.search(loaded, data, pools, run / "search", trials), indent=2))
 
 
@@ -134,8 +159,9 @@ def evaluate(  # noqa: PLR0913  (one argument an option)
     """Measure the float network and the int8 bundle side by side on the same photos."""
     _check_page(html)
     photos = read_photos(data, _pairs(label_map or []))
-    module = load("training.compare")
-    with _progress() as show:
+    with progress() as show:
+        show(LOADING, 0, 0)
+        module = load("training.compare")
         result = module.compare(model, photos, _pairs(merge or []), functools.partial(show, "photos"))
     if html is not None:
         with disk_full_is_said(html):
@@ -184,6 +210,8 @@ def split_dataset(
     with disk_full_is_said(out):
         splits.write(parts, out)
     say(", ".join(f"{name} {len(photos)}" for name, photos in parts.items()))
+    for warning in splits.warnings(parts):
+        say(f"few photos: {warning}", err=True)
 
 
 @dataset_app.command("import")
@@ -228,29 +256,3 @@ def _pairs(options: list[str]) -> dict[str, str]:
             raise ConfigError(f"expected NAME=OTHER, got {option!r}")
         pairs[name] = other
     return pairs
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Bars on standard error, one for each thing that is told of; what the training logs appears above them."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Terminal(stderr=True)
-    logger = logging.getLogger("training")
-    handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
-    handler.setFormatter(HarmlessFormatter("%(message)s"))
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    logger.propagate = False  # a library that gives the root logger a handler would print every line again
-    with Progress(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(what: str, done: int, count: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=count)
-            bars.update(tasks[what], completed=done, total=count)
-
-        try:
-            yield show
-        finally:
-            logger.removeHandler(handler)
-            logger.propagate = True

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 
 from edge.bundle.manifest import Label, Name
+from edge.bundle.photo_tree import as_label
 from edge.bundle.preprocess import InputGeometry
 from edge.errors import ConfigError
 from edge.text import NotTextError
 from edge.toml import load_toml
+from training.photos import label_advice
 
 SHIPPED = Path(__file__).parent / "recipes"
 NONE = "none"  # the label map's word for photos that show none of the labels
@@ -154,5 +157,15 @@ def load_recipe(source: str) -> Recipe:
     except NotTextError as error:
         raise ConfigError(f"{path}: {error}") from None
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']} (got {item['input']!r})" for item in error.errors()]
-        raise ConfigError(f"{path}: " + "; ".join(lines)) from None
+        raise ConfigError(f"{path}: " + "; ".join(map(_in_words, error.errors()))) from None
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    """What is wrong with one key; of a label or a name what it must be, and which one comes nearest."""
+    key, given = ".".join(map(str, problem["loc"])), problem["input"]
+    if problem["type"] != "string_pattern_mismatch":
+        return f"{key}: {problem['msg']} (got {given!r})"
+    if "labels" in problem["loc"]:
+        return f"{key}: {given!r} can't be a label: {label_advice(given)}; folders named {given!r} are read as that"
+    near = as_label(given).replace("_", "-")
+    return f"{key}: {given!r} can't be a name: small letters a to z, digits and -, at most 64: write {near or 'mine'!r}"

@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from training.recipe import Recipe
 from training.studio import TrainingSet
 
 FORMAT = 1
+MADE_IN_MINUTES = ("pools/*/done.json", "cycle*", "search", "network.keras", "run.json", "worker*")
 
 
 @dataclass(frozen=True)
@@ -98,15 +100,22 @@ class Run:
 
 
 def claim(recipe: Recipe, run: Run) -> None:
-    """Write the recipe into the folder, or refuse a folder that another recipe began."""
+    """Write the recipe into the folder, or refuse a folder in which another recipe has made something.
+
+    Raises:
+        ConfigError: there is something of another recipe.
+    """
     file = run.folder / "recipe.json"
     if file.is_file():
         try:
             same = Recipe.model_validate_json(file.read_text(encoding="utf-8")) == recipe
         except ValueError:  # of another version, or cut off
             same = False
-        if not same:
+        if not same and any(next(run.folder.glob(name), None) for name in MADE_IN_MINUTES):
             raise ConfigError(f"{run.folder}: begun with another recipe: give another --run, or remove the folder")
+        if not same:  # a run that failed in its first minute must not keep its folder to itself
+            (run.folder / "frozen.tflite").unlink(missing_ok=True)
+            shutil.rmtree(run.folder / "pools", ignore_errors=True)
     file.write_text(recipe.model_dump_json(indent=2), encoding="utf-8")
 
 

@@ -27,6 +27,7 @@ from training.studio import TrainingSet, build_studio, read_sets
 from training.views import ViewSettings
 
 _PLAIN = ViewSettings(composite_share=0.0, plain_share=1.0)
+_CHECKS = {"plain": "of the validation photos", "shifted": "of their objects on other backgrounds"}
 _log = logging.getLogger(__name__)
 Progress = Callable[[str, int, int], None]  # what, done, of how many
 
@@ -63,7 +64,9 @@ def prepare(
     """Read the photos and render all views through the frozen front, or find them in the run's folder."""
     claim(recipe, run)
     keras.utils.set_random_seed(recipe.seed)
+    on_progress("reading the lists of photos", 0, 0)
     training, validation = read_sets(recipe.train, data, recipe), read_sets(recipe.validation, data, recipe)
+    on_progress(f"building {recipe.network.backbone}", 0, 0)
     front = frozen_front(recipe, data, run)
     return training, validation, _render_all(recipe, data, run, (training, validation), front, processes, on_progress)
 
@@ -83,6 +86,7 @@ def fit(
         check_hints(recipe.hints, backbone.head[0].shape[1])
     back = backbone.back
     weights = _balance(pools.labels, classes)
+    on_progress("fitting the last layer alone", 0, 0)
     back.get_layer("scores").set_weights(list(fit_probe(pools.train.features, pools.labels, weights, classes)))
     before = back.get_weights()
     targets = soft_targets(pools.labels, classes, recipe.fit.label_smoothing)
@@ -103,7 +107,7 @@ def fit(
     if recipe.hints is not None:
         lifts = find_lifts(pools.train.imagenet, pools.labels, recipe.hints, recipe.labels)
         finished = hinted(back, backbone.head, recipe.hints, recipe.labels, lifts)
-    table = _sweep(at, recipe.fit.alphas, pools)
+    table = _sweep(at, recipe.fit.alphas, pools, on_progress)
     best = choose(table, len(pools.checks["plain"][1]), tuple(pools.checks))
     return _joined(backbone.front, at(best["alpha"]), recipe.name), table, best
 
@@ -164,6 +168,7 @@ def _render_all(  # noqa: PLR0913
 ) -> Pools:
     training, validation = sets
     cache = run.folder / "masks"
+    on_progress("loading the photos", 0, 0)
     plan = plan_views(
         training.labels,
         training.repeats.tolist(),
@@ -210,15 +215,19 @@ def _balance(labels: np.ndarray, classes: int) -> np.ndarray:
     return np.where(labels >= 0, weights[np.maximum(labels, 0)], 0.5).astype(np.float32)
 
 
-def _sweep(at: Callable[[float], keras.Model], alphas: tuple[float, ...], pools: Pools) -> list[dict[str, float]]:
+def _sweep(
+    at: Callable[[float], keras.Model], alphas: tuple[float, ...], pools: Pools, on_progress: Progress
+) -> list[dict[str, float]]:
     """Top-1 on validation for points between the probe and the fine-tuned weights."""
     table = []
-    for alpha in (0.0, *alphas):
+    for number, alpha in enumerate((0.0, *alphas)):
+        on_progress("measuring on validation photos", number, 1 + len(alphas))
         back, row = at(alpha), {"alpha": alpha}
         for name, (pool, labels) in pools.checks.items():
             scores = back.predict(pool.activations.astype(np.float32), batch_size=64, verbose=0)[0]
             row[name] = float(np.mean(scores.argmax(axis=1) == labels))
         row["mean"] = float(np.mean([row[name] for name in pools.checks]))
-        _log.info("alpha %s: %s", alpha, row)
+        shares = ", ".join(f"{100 * row[name]:.1f} % {_CHECKS[name]}" for name in pools.checks)
+        _log.info("fine-tuned by %.0f %%: rightly named %s", 100 * alpha, shares)
         table.append(row)
     return table

@@ -70,7 +70,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 def test_a_preset_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text(json.dumps({"class_name": "Nothing"}))
-    with pytest.raises(ConfigError, match=r"the preset broken can't be read or fetched: .* save_to_preset"):
+    with pytest.raises(ConfigError, match=r"the folder .*broken is no preset that can be read: .*save_to_preset"):
         build_backbone(Network(backbone="broken", size=64), 3, tmp_path)
 
 
@@ -80,3 +80,10 @@ def test_a_file_that_is_no_npz_or_of_another_shape_is_refused(tmp_path: Path) ->
     for name, said in (("text.npz", "no .npz file"), ("small.npz", "conv_stem differs")):
         with pytest.raises(DatasetError, match=said):
             build_backbone(Network(weights=name, size=64), 3, tmp_path)
+
+
+def test_a_preset_that_can_not_be_fetched_names_both_ways_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"can't be fetched: .* connect this machine .* or fetch .* save_to_preset"):
+        build_backbone(Network(backbone="efficientnet_lite0_ra_imagenet", size=64), 3, tmp_path)

@@ -14,13 +14,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
 from edge.cli import root
 from edge.errors import ConfigError, DatasetError
 from training import hygiene, splits
-from training.photos import check_labels, read_list, read_tree, readable
+from training.photos import LabelledPhoto, check_labels, read_list, read_tree, readable
 from training.recipe import PhotoSet, load_recipe
 from training.studio import read_sets
 
@@ -144,6 +146,41 @@ def test_the_split_command_keeps_what_it_wrote_before(tree: Path, tmp_path: Path
     save(tree / "metal" / "late.png", scene(999))
     assert CliRunner().invoke(root, command).exit_code == 0
     assert set(first) <= set((out / "val.csv").read_text().splitlines())
+
+
+@settings(max_examples=60, deadline=None)
+@given(few=st.integers(1, 30), many=st.integers(1, 60), alike=st.integers(0, 9), seed=st.integers(0, 10**6))
+def test_small_sets_are_split_with_something_of_each_label_where_there_is_enough(
+    few: int, many: int, alike: int, seed: int
+) -> None:
+    names = [f"{label}/{seed}-{number}" for label, count in (("a", few), ("b", many)) for number in range(count)]
+    photos = [LabelledPhoto(Path(name), name[0], name) for name in names]
+    groups = dict.fromkeys(names[:few][: min(alike, few)], 0)
+    parts = splits.split(photos, groups, 0.15, 0.15)
+    where = place(parts)
+    assert set(where) == set(names)
+    assert len({where[name] for name in groups}) <= 1
+    for label in "ab":
+        own = [name for name in names if name[0] == label]
+        units = len({groups.get(name, name) for name in own})
+        homes = {where[name] for name in own}
+        assert "train" in homes
+        assert len(homes) == min(3, units)
+    assert place(splits.split(photos, groups, 0.15, 0.15, where)) == where
+
+
+def test_the_split_of_few_photos_says_what_it_is_worth(tree: Path, tmp_path: Path) -> None:
+    for path in sorted((tree / "glass").iterdir())[4:]:
+        path.unlink()
+    result = CliRunner().invoke(root, ["dataset", "split", str(tree), "--out", str(tmp_path / "split")])
+    assert result.exit_code == 0, result.output
+    assert {row.rsplit(",", 1)[1] for row in (tmp_path / "split" / "val.csv").read_text().splitlines()[1:]} == {
+        "glass",
+        "metal",
+    }
+    assert re.search(
+        r"few photos: val has [12] of glass, .* of metal: .*one photo is up to (50|100) points", result.stderr
+    )
 
 
 @pytest.mark.parametrize(

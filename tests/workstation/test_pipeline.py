@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,7 @@ from edge.cli import root
 from edge.clock import SystemClock
 from edge.errors import ConfigError
 from training.recipe import load_recipe
-from training.run_folder import Run
+from training.run_folder import Run, claim
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +116,26 @@ def test_a_folder_in_which_another_training_works_is_left_alone(tmp_path: Path) 
         pass
 
 
+def test_a_run_that_failed_before_it_made_anything_leaves_its_folder_to_another_recipe(
+    tiny_data: Path, tmp_path: Path
+) -> None:
+    wrong, right, run = load_recipe(str(tiny_data / "tiny.toml")), tmp_path / "right.toml", Run(tmp_path / "run")
+    run.folder.mkdir()
+    claim(wrong, run)
+    (run.folder / "frozen.tflite").write_bytes(b"of the wrong recipe")
+    (run.folder / "pools" / "train").mkdir(parents=True)
+    right.write_text((tiny_data / "tiny.toml").read_text().replace("rounds = 2", "rounds = 3"))
+    claim(load_recipe(str(right)), run)
+    assert [path.name for path in run.folder.iterdir()] == ["recipe.json"]
+    (run.folder / "cycle0").mkdir()
+    with pytest.raises(ConfigError, match="begun with another recipe"):
+        claim(wrong, run)
+
+
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        ('["Plastic Bottles", "glass"]', r"labels.0.*Plastic Bottles"),
+        ('["Plastic Bottles", "glass"]', r"labels.0: 'Plastic Bottles' can't be a label: .* write 'plastic-bottles'"),
         ('["glass", "glass"]', "expected each label once"),
     ],
 )
@@ -130,7 +149,7 @@ def test_labels_that_no_bundle_takes_are_refused_before_the_training(tmp_path: P
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--version", "../1"], "--version ../1: expected a number"),
+        (["--version", "../1"], "--version ../1: expected a version"),
         (["--out", "/dev/null/x"], "--out /dev/null/x: can't make"),
     ],
 )
@@ -147,3 +166,44 @@ def test_an_unfinished_run_is_not_converted(tmp_path: Path, tiny_data: Path) -> 
     result = CliRunner().invoke(root, ["convert", str(tmp_path), "--data", str(tiny_data), "--out", str(tmp_path)])
     assert isinstance(result.exception, ConfigError)
     assert "no finished run" in str(result.exception)
+
+
+def test_a_name_that_no_bundle_takes_is_refused_with_one_that_it_does(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('name = "My Waste_2"\nlabels = ["a", "b"]\ntrain = [{tree = "a"}]\nvalidation = [{tree = "b"}]\n')
+    with pytest.raises(ConfigError, match=r"name: 'My Waste_2' can't be a name: .* write 'my-waste-2'"):
+        load_recipe(str(recipe))
+
+
+def test_a_wrong_recipe_is_refused_before_keras_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('labels = ["Plastic Bottles"]\n')
+    given = ["train", str(tmp_path / "mine.toml"), "--data", str(tmp_path), "--run", str(tmp_path / "run")]
+    program = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom edge.cli import root\n"
+        f"print(CliRunner().invoke(root, {given!r}).exception)\nprint('keras' in sys.modules)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "can't be a label" in said
+    assert said.endswith("False\n")
+
+
+def test_training_says_what_it_does_from_the_start_and_what_to_do_next(
+    tiny_run: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "a run"
+    shutil.copytree(tiny_run, run)  # finished: it is read, step by step
+    given = ["train", str(tiny_data / "tiny.toml"), "--data", str(tiny_data), "--run", str(run)]
+    result = CliRunner().invoke(root, given)
+    assert result.exit_code == 0, result.output
+    lines = result.stderr.splitlines()
+    assert lines[0] == "loading Keras and TensorFlow ..."
+    assert {"reading the lists of photos ...", "loading the photos ...", "views: train: 36 of 36"} <= set(lines)
+    assert any(line.startswith("fine-tuned by 100 %: rightly named ") for line in lines)
+    assert "{" not in result.stderr
+    following = result.stdout.splitlines()[-1].removeprefix("Next: ")
+    command, *arguments = shlex.split(following)
+    assert command == "sorter"
+    assert arguments[:3] == ["convert", str(run), "--data"]
+    parsed = CliRunner().invoke(root, [*arguments, "--version", "../1"])  # read whole, then refused for this
+    assert isinstance(parsed.exception, ConfigError)
+    assert "--version ../1" in str(parsed.exception)

@@ -1,0 +1,98 @@
+"""What a command of minutes is doing: bars at a terminal, lines in a log, from its first second on."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rich.logging import RichHandler
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from edge.output import HarmlessFormatter, say
+from edge.terminal import Terminal
+
+Show = Callable[[str, int, int], None]  # what, done, of how many: 0 where that is not known
+SHOW_NATIVE_LOGS = "SORTER_NATIVE_LOGS"
+
+
+def silence_native_logs() -> None:
+    """Give Python's standard error a descriptor of its own and drop what C++ libraries write to number 2.
+
+    Some of it is written before any setting of theirs is read. Whoever sets SORTER_NATIVE_LOGS sees it all.
+    """
+    stderr = sys.stderr
+    if SHOW_NATIVE_LOGS in os.environ or stderr is not sys.__stderr__ or stderr is None:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    terminal = os.dup(2)
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 2)
+    os.close(silent)
+    sys.stderr = os.fdopen(terminal, "w", buffering=1, encoding=stderr.encoding, errors=stderr.errors)
+
+
+class _Count(ProgressColumn):
+    """`12/36`, or nothing where the number is not known."""
+
+    def render(self, task: Any) -> Text:
+        return Text(f"{int(task.completed)}/{int(task.total)}" if task.total else "")
+
+
+class _Bars:
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+        self._open_ended: TaskID | None = None
+
+    def show(self, what: str, done: int, count: int) -> None:
+        if what not in self._tasks:
+            if self._open_ended is not None:  # it is over when something else begins
+                self._bars.update(self._open_ended, total=1, completed=1, visible=False)
+            self._tasks[what] = self._bars.add_task(what, total=count or None)
+            self._open_ended = None if count else self._tasks[what]
+        self._bars.update(self._tasks[what], completed=done, total=count or None)
+
+
+class _Lines:
+    """For a log or a pipe: a line when something begins, and one each tenth of it."""
+
+    def __init__(self) -> None:
+        self._tenths: dict[str, int] = {}
+
+    def show(self, what: str, done: int, count: int) -> None:
+        if what not in self._tenths:
+            say(f"{what} ..." if done == 0 or not count else f"{what}: {done} of {count}", err=True)
+            self._tenths[what] = 10 * done // count if count else 0
+        elif count and (tenth := 10 * done // count) > self._tenths[what]:
+            self._tenths[what] = tenth
+            say(f"{what}: {done} of {count}", err=True)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Show]:
+    """Yield what is to be called with each step; what the training logs appears between or above."""
+    silence_native_logs()
+    console = Terminal(stderr=True)
+    logger = logging.getLogger("training")
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if console.is_terminal:  # a log has no width to break lines for
+        handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
+    handler.setFormatter(HarmlessFormatter("%(message)s"))
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    logger.propagate = False  # a library that gives the root logger a handler would print every line again
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), _Count(), TimeRemainingColumn())
+    try:
+        if console.is_terminal:
+            with Progress(*columns, console=console, transient=True) as bars:
+                yield _Bars(bars).show
+        else:
+            yield _Lines().show
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True
