@@ -64,6 +64,14 @@ def build_backbone(settings: Network, classes: int, data: Path) -> Backbone:
     return Backbone(front, back, _no_head(features.shape[-1]))
 
 
+def begins_from_nothing(settings: Network) -> bool:
+    """Whether nothing pre-trained is named: a preset brings its weights, all others need a file or their name."""
+    named = settings.backbone == OWN or isinstance(
+        getattr(keras.applications, settings.backbone, None), types.FunctionType
+    )
+    return named and settings.weights is None
+
+
 def _no_head(features: int) -> tuple[np.ndarray, np.ndarray]:
     return np.zeros((features, 1), np.float32), np.zeros(1, np.float32)
 
@@ -106,7 +114,8 @@ def _preset(settings: Network, data: Path) -> tuple[keras.Model, Normalize] | No
     folder = data / settings.backbone
     if not folder.is_dir() and settings.backbone not in family.presets:
         return None
-    name = str(folder) if folder.is_dir() else settings.backbone
+    # Absolute: `.` and a name would be taken for the published preset of that name.
+    name = str(folder.resolve()) if folder.is_dir() else settings.backbone
     try:
         found = family.from_preset(name)
     except Exception as error:  # noqa: BLE001  (each hub has errors of its own)

@@ -177,7 +177,10 @@ def inspect_dataset(
     data: Annotated[Path, typer.Argument(help="LABEL/PHOTO tree, or a .txt or .csv list.")],
     html: Annotated[Path | None, typer.Option(help="Write a page with thumbnails.")] = None,
     suspicious: Annotated[bool, typer.Option(help="Look for wrong labels by cross-validation (minutes).")] = False,
-    weights: Annotated[Path | None, typer.Option(help="EfficientNet-Lite0's weights, for --suspicious.")] = None,
+    weights: Annotated[
+        str,
+        typer.Option(help="For --suspicious: EfficientNet-Lite0's weights (.npz), or a KerasHub preset or its folder."),
+    ] = "efficientnet_lite0_ra_imagenet",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Count labels; find unreadable files, duplicates and labels that are probably wrong."""
@@ -185,9 +188,9 @@ def inspect_dataset(
     hygiene = load("training.hygiene")
     found = hygiene.inspect(read_photos(data, {}))
     if suspicious:
-        if weights is None:
-            raise ConfigError("--suspicious needs --weights: the file of EfficientNet-Lite0's weights")
-        found = hygiene.with_suspects(found, weights)
+        with progress() as show:
+            show("looking for wrong labels", 0, 0)
+            found = hygiene.with_suspects(found, weights)
     if html is not None:
         with disk_full_is_said(html):
             html.write_text(hygiene.page(found), encoding="utf-8")

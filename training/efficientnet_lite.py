@@ -84,7 +84,10 @@ def load_weights(model: keras.Model, file: Path) -> None:
         DatasetError: no such file, no .npz, or a layer's weights are not in it or of another shape.
     """
     if not file.is_file():
-        raise DatasetError(f"{file}: no such weights file; expected an .npz of EfficientNet-Lite0's weights")
+        raise DatasetError(
+            f"{file}: no such weights file; expected an .npz of EfficientNet-Lite0's weights, or instead of it, fetched by "
+            'its name, network.backbone = "efficientnet_lite0_ra_imagenet"'
+        )
     if not zipfile.is_zipfile(file):
         raise DatasetError(f"{file}: no .npz file, or cut off; expected EfficientNet-Lite0's weights")
     with np.load(file) as stored:

@@ -122,22 +122,25 @@ def _group(names: Sequence[str], hashes: Sequence[int]) -> dict[str, int]:
     return {name: number for number, group in enumerate(several) for name in group}
 
 
-def with_suspects(found: Inspection, weights: Path, folds: int = 5) -> Inspection:
-    """Add photos to whose label a probe that never saw their group gives less than 5 %."""
+def with_suspects(found: Inspection, backbone: str, folds: int = 5) -> Inspection:
+    """Add photos to whose label a probe that never saw their group gives less than 5 %.
+
+    `backbone` is an .npz file of EfficientNet-Lite0's weights, or a KerasHub preset by name or folder.
+    """
     import keras
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
     from edge.bundle.preprocess import InputGeometry, prepare_crop
-    from training.efficientnet_lite import BLOCKS, build_back, build_front, load_weights
+    from training.backbones import OWN, build_backbone
     from training.photos import check_labels
+    from training.recipe import Network
 
     labels = check_labels(found.readable, least=folds)
-    front = build_front(160, BLOCKS)
-    back = build_back(front.outputs[0].shape[1:], BLOCKS, 2, 0.0)
-    load_weights(front, weights)
-    load_weights(back, weights)
-    network = keras.Model(front.inputs, back(front.outputs[0])[1])
+    own = backbone.endswith(".npz")
+    settings = Network(backbone=OWN if own else backbone, weights=backbone if own else None, size=160)
+    built = build_backbone(settings, 2, Path())
+    network = keras.Model(built.front.inputs, built.back(built.front.outputs[0])[1])
     geometry = InputGeometry(height=160, width=160, margin=0.0)
     rows = []
     for start in range(0, len(found.readable), 64):
@@ -150,9 +153,9 @@ def with_suspects(found: Inspection, weights: Path, folds: int = 5) -> Inspectio
     guess = cross_val_predict(
         model, np.concatenate(rows), truth, groups=groups, cv=GroupKFold(folds), method="predict_proba"
     )
-    own = guess[np.arange(len(truth)), truth]
-    doubtful = [int(index) for index in np.argsort(own) if own[index] < 0.05]
-    suspects = [Suspect(found.readable[i], labels[int(guess[i].argmax())], float(own[i])) for i in doubtful]
+    given = guess[np.arange(len(truth)), truth]
+    doubtful = [int(index) for index in np.argsort(given) if given[index] < 0.05]
+    suspects = [Suspect(found.readable[i], labels[int(guess[i].argmax())], float(given[i])) for i in doubtful]
     return replace(found, suspects=tuple(suspects), suspects_sought=True)
 
 

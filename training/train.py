@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from training.backbones import build_backbone
+from training.backbones import begins_from_nothing, build_backbone
 from training.batches import FitSettings, PoolBatches, soft_targets, taught
 from training.devices import best_precision, open_strategy, worker_number
 from training.finetune import OnBatch, fine_tune, interpolate, with_old_head
@@ -63,6 +63,12 @@ def prepare(
 ) -> tuple[TrainingSet, TrainingSet, Pools]:
     """Read the photos and render all views through the frozen front, or find them in the run's folder."""
     claim(recipe, run)
+    if begins_from_nothing(recipe.network):
+        _log.warning(
+            "network.weights: none are named: %s begins from random numbers, and learns little from few photos; "
+            "a KerasHub preset (efficientnet_lite0_ra_imagenet) brings its own",
+            recipe.network.backbone,
+        )
     keras.utils.set_random_seed(recipe.seed)
     on_progress("reading the lists of photos", 0, 0)
     training, validation = read_sets(recipe.train, data, recipe), read_sets(recipe.validation, data, recipe)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge.errors import ConfigError, DatasetError
-from training.backbones import Backbone, build_backbone
+from training.backbones import Backbone, begins_from_nothing, build_backbone
 from training.recipe import Network
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)
@@ -85,5 +85,16 @@ def test_a_file_that_is_no_npz_or_of_another_shape_is_refused(tmp_path: Path) ->
 def test_a_preset_that_can_not_be_fetched_names_both_ways_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nothing listens there
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
-    with pytest.raises(ConfigError, match=r"can't be fetched: .* connect this machine .* or fetch .* save_to_preset"):
+    with pytest.raises(ConfigError, match=r"can't be fetched: .* connect this machine .* or fetch .*save_to_preset"):
         build_backbone(Network(backbone="efficientnet_lite0_ra_imagenet", size=64), 3, tmp_path)
+
+
+def test_a_backbone_without_pre_trained_weights_is_known() -> None:
+    for backbone, weights, nothing in (
+        ("efficientnet_lite0", None, True),
+        ("MobileNetV2", None, True),
+        ("MobileNetV2", "imagenet", False),
+        ("efficientnet_lite0", "weights.npz", False),
+        ("efficientnet_lite0_ra_imagenet", None, False),
+    ):
+        assert begins_from_nothing(Network(backbone=backbone, weights=weights, size=64)) is nothing

@@ -11,8 +11,8 @@ from support.drawn_photos import draw_photo, write_photo
 from typer.testing import CliRunner
 
 from edge.cli import root
-from edge.errors import ConfigError
-from training.photos import DatasetError, read_list
+from edge.errors import ConfigError, DatasetError
+from training.photos import read_list
 from training.recipe import load_recipe
 
 
@@ -118,3 +118,11 @@ def test_the_recipe_trains_with_the_printed_command_and_a_local_folder_in_place_
 def test_what_is_missing_is_said(arguments: list[str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         invoke("train", *arguments)
+
+
+def test_wrong_labels_are_looked_for_with_a_preset_or_a_file_of_weights(place: Path) -> None:
+    save_small_preset(place / "small")
+    looked = ("dataset", "inspect", "My Photos", "--suspicious", "--json", "--weights")
+    assert isinstance(json.loads(invoke(*looked, "small")[0])["suspects"], list)
+    with pytest.raises(DatasetError, match=r"gone\.npz: no such weights file; .*.*efficientnet_lite0_ra_imagenet"):
+        invoke(*looked, "gone.npz")
