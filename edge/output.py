@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import faulthandler
 import io
 import logging
 import os
@@ -20,6 +21,7 @@ _IN_ASCII = {
     "ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss",
 }  # fmt: skip
 _ERRORS = "edge.output"
+_SHOW_NATIVE_LOGS = "SORTER_NATIVE_LOGS"
 
 
 def _without_the_sign(error: UnicodeError) -> tuple[str, int]:
@@ -58,6 +60,23 @@ def prepare_streams() -> None:
         buffer = io.BufferedWriter(_Descriptor(sys.stdout.fileno(), "w", closefd=False))
         lines = sys.stdout.line_buffering
         sys.stdout = io.TextIOWrapper(buffer, encoding=sys.stdout.encoding, errors=_ERRORS, line_buffering=lines)
+
+
+def silence_native_logs() -> None:
+    """Give Python's standard error a descriptor of its own and drop what C++ libraries write to number 2.
+
+    Some of it is written before any setting of theirs is read. Whoever sets SORTER_NATIVE_LOGS sees it all.
+    """
+    stderr = sys.stderr
+    if _SHOW_NATIVE_LOGS in os.environ or stderr is not sys.__stderr__ or stderr is None:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    terminal = os.dup(2)
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 2)
+    os.close(silent)
+    sys.stderr = os.fdopen(terminal, "w", buffering=1, encoding=stderr.encoding, errors=stderr.errors)
+    faulthandler.enable(sys.stderr)  # a crash of theirs must not be silent too
 
 
 class HarmlessFormatter(logging.Formatter):

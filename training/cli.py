@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge.errors import ConfigError, SetupError
-from edge.output import say
-from training.progress import progress, silence_native_logs
+from edge.output import say, silence_native_logs
+from training.progress import progress
 
 if TYPE_CHECKING:
     from training.photos import LabelledPhoto

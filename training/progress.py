@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,27 +12,10 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from edge.output import HarmlessFormatter, say
+from edge.output import HarmlessFormatter, say, silence_native_logs
 from edge.terminal import Terminal
 
 Show = Callable[[str, int, int], None]  # what, done, of how many: 0 where that is not known
-SHOW_NATIVE_LOGS = "SORTER_NATIVE_LOGS"
-
-
-def silence_native_logs() -> None:
-    """Give Python's standard error a descriptor of its own and drop what C++ libraries write to number 2.
-
-    Some of it is written before any setting of theirs is read. Whoever sets SORTER_NATIVE_LOGS sees it all.
-    """
-    stderr = sys.stderr
-    if SHOW_NATIVE_LOGS in os.environ or stderr is not sys.__stderr__ or stderr is None:
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    terminal = os.dup(2)
-    silent = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silent, 2)
-    os.close(silent)
-    sys.stderr = os.fdopen(terminal, "w", buffering=1, encoding=stderr.encoding, errors=stderr.errors)
 
 
 class _Count(ProgressColumn):

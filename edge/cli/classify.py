@@ -14,7 +14,7 @@ from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import find_photos
 from edge.classify import BundleClassifier, shipped_bundle_path
 from edge.clock import NS_PER_MS, SystemClock
-from edge.output import say
+from edge.output import say, silence_native_logs
 from edge.terminal import Terminal, styled
 from edge.types import Prediction
 
@@ -28,6 +28,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Classify photos: one item each, the whole photo is looked at."""
+    silence_native_logs()
     classifier = BundleClassifier(open_bundle(bundle or shipped_bundle_path()), threads)
     clock = SystemClock()
     rows: list[tuple[Path, Prediction, float]] = []

@@ -10,7 +10,7 @@ import typer
 
 from edge.cli.options import FaultOption
 from edge.errors import ConfigError
-from edge.output import say
+from edge.output import say, silence_native_logs
 
 if TYPE_CHECKING:
     from edge.bundle.archive import Bundle
@@ -88,6 +88,7 @@ def command(
     from edge.simulate.disturbances import parse_disturbance
     from edge.simulate.variant import Changes, simulated_variant
 
+    silence_native_logs()
     configure_logs()
     smallest, largest = sizes or (None, None)
     changes = Changes(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,3 +119,13 @@ def test_files_that_are_no_whole_photo_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(PhotoError, match="no photos"):
         find_photos([tmp_path / "folder"])
+
+
+def test_nothing_but_the_answer_is_printed_unless_native_logs_are_asked_for(bundle: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge", "classify", str(write_photo(tmp_path / "a.jpg")), "--bundle", str(bundle)]
+    quiet = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert quiet.stderr == ""
+    told = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, "SORTER_NATIVE_LOGS": "1"}
+    )
+    assert "XNNPACK" in told.stderr
