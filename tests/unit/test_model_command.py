@@ -68,8 +68,9 @@ def test_from_a_key_to_a_model_at_work_and_back(bench: Bench) -> None:
     assert "on probation; previous is tiny-1.0" in result.stdout
     assert "current is tiny-1.0" in bench.model("rollback").stdout
     listed = json.loads(bench.model("list", "--json").stdout)
-    assert [(row["title"], row["state"]) for row in listed] == [("tiny-1.0", "current"), ("tiny-1.1", "previous")]
-    assert all(row["signer"].startswith("SHA256:") for row in listed)
+    states = [(row["title"], row["state"]) for row in listed if row["name"] == "tiny"]
+    assert states == [("tiny-1.0", "current"), ("tiny-1.1", "previous")]
+    assert all(row["signer"].startswith("SHA256:") for row in listed if row["name"] == "tiny")
     assert "tiny-1.1" in bench.model("list").stdout
     assert json.loads(bench.model("show", "1.0", "--json").stdout)["state"] == "current"
     assert "signed by" in bench.model("show", "tiny-1.1").stdout
@@ -116,7 +117,7 @@ def test_pruning_names_what_went(bench: Bench) -> None:
     for version in ("1.0", "1.1", "1.2", "1.3"):
         bench.model("install", bench.bundle(version), "--activate")
     result = bench.model("prune", "--keep", "0")
-    assert "removed 2" in result.stdout
+    assert "removed 3" in result.stdout  # 1.0, 1.1 and the shipped one that 1.0 could have come back to
     assert len(bench.store.models()) == 2
 
 
@@ -169,7 +170,8 @@ def test_show_without_a_name_means_the_model_at_work(bench: Bench) -> None:
     bench.model("install", bench.bundle("1.0"), "--activate")
     bench.model("install", bench.bundle("1.1"))
     assert json.loads(bench.model("show", "--json").stdout)["evidence"]["title"] == "tiny-1.0"
-    assert [row["title"] for row in json.loads(bench.model("list", "--json").stdout)] == ["tiny-1.0", "tiny-1.1"]
+    listed = json.loads(bench.model("list", "--json").stdout)
+    assert [row["title"] for row in listed if row["state"] == "current"] == ["tiny-1.0"]
 
 
 def test_a_bundle_that_the_station_file_names_is_the_one_at_work(bench: Bench) -> None:
