@@ -99,6 +99,12 @@ class ClassifierError(SorterError):
     exit_code = 14
 
 
+class ControlError(SorterError):
+    """A running station can't be asked to stop or to go on."""
+
+    exit_code = 15
+
+
 class OutputError(SorterError):
     """Standard output can't be written: a full disk, a terminal that is gone."""
 

@@ -75,6 +75,7 @@ class Health:
     Attributes:
         watched: the threads whose life counts; one that is not in it is never missed.
         estopped: true when an earlier run ended in an emergency stop that nobody has reset.
+        paused_by: who stopped the station; empty: nobody.
     """
 
     started_at: int
@@ -82,6 +83,7 @@ class Health:
     backoff: Backoff = field(default_factory=Backoff)
     watched: frozenset[Sign] = frozenset({Sign.ACTUATION, Sign.JOURNAL})
     estopped: bool = False
+    paused_by: str = ""
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
@@ -98,6 +100,10 @@ class Health:
         self._reported = State.STARTING
         if self.estopped:
             self._raise(FaultKind.EMERGENCY_STOP, self.started_at, "before the restart")
+        if self.paused_by:
+            text = f"Stopped by {self.paused_by}; `sorter resume` lets it go on."
+            self._note("pause", self.started_at, text, "warning", "pause")
+            self._report_state(self.started_at)
 
     # --- what is told -------------------------------------------------------------------------------------------
 
@@ -170,15 +176,25 @@ class Health:
             return True
 
     def stop(self, at: int) -> None:
-        """A person stops the station."""
+        """The run ends."""
         with self._lock:
             self._stopped = True
             self._report_state(at)
 
-    def start(self, at: int) -> None:
-        """A person lets the station go on; does not end an emergency stop."""
+    def pause(self, at: int, by: str) -> None:
+        """A person stops the station; again is harmless."""
         with self._lock:
-            self._stopped = False
+            if not self.paused_by:
+                self.paused_by = by
+                self._note("pause", at, f"Stopped by {by}.", "warning", "pause")
+            self._report_state(at)
+
+    def resume(self, at: int, by: str) -> None:
+        """A person lets the station go on; ends no fault and no emergency stop."""
+        with self._lock:
+            if self.paused_by:
+                self.paused_by = ""
+                self._note("resume", at, f"Resumed by {by}.", "warning", "resume")
             self._report_state(at)
 
     # --- what is asked ------------------------------------------------------------------------------------------
@@ -190,7 +206,7 @@ class Health:
             severities = {fault.nature.severity for fault in self._faults.values()}
             applies = {
                 State.ESTOP: any(kind is FaultKind.EMERGENCY_STOP for kind, _ in self._faults),
-                State.STOPPED: self._stopped,
+                State.STOPPED: self._stopped or bool(self.paused_by),
                 State.FAULT: Severity.FAULT in severities,
                 State.STARTING: not self._signs.begun,
                 State.DEGRADED: Severity.DEGRADED in severities,

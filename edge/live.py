@@ -92,6 +92,7 @@ class Snapshot:
     uptime_ns: int
     state: State
     faults: tuple[Fault, ...]
+    paused_by: str
     model: tuple[str, str]
     items: tuple[RecentItem, ...]
     pictured: frozenset[int]
@@ -170,7 +171,7 @@ class LiveView:
         self._levels: Mapping[str, int] = {}
         self._journal_rows: Mapping[str, int] = {}
         self._newest: Newest | None = None
-        self._condition: tuple[State, tuple[Fault, ...]] = (State.STARTING, ())
+        self._condition: tuple[State, tuple[Fault, ...], str] = (State.STARTING, (), "")
         self._settled: deque[_Settled] = deque(maxlen=MAX_WAITING)
         self._struck: deque[Stroke] = deque(maxlen=MAX_WAITING)
         self._arrived: deque[tuple[int, bool]] = deque(maxlen=MAX_WAITING)
@@ -208,9 +209,9 @@ class LiveView:
         """Mark an item whose bin has an exit sensor."""
         self._arrived.append((item_id, arrived))
 
-    def publish_state(self, state: State, faults: Sequence[Fault] = ()) -> None:
-        """Show this state and these faults, worst first."""
-        self._condition = (state, tuple(faults))
+    def publish_state(self, state: State, faults: Sequence[Fault] = (), paused_by: str = "") -> None:
+        """Show this state and these faults, worst first; `paused_by` is who stopped the station."""
+        self._condition = (state, tuple(faults), paused_by)
 
     def publish_model(self, name: str, version: str) -> None:
         """Show that this model is at work from now on."""
@@ -250,12 +251,13 @@ class LiveView:
         with self._reading:
             self._catch_up()
             now = self._clock.now()
-            newest, (state, faults) = self._newest, self._condition
+            newest, (state, faults, paused_by) = self._newest, self._condition
             return Snapshot(
                 taken_at=now,
                 uptime_ns=now - self._started_at,
                 state=state,
                 faults=faults,
+                paused_by=paused_by,
                 model=self._model,
                 items=tuple(reversed(self._items.values())),
                 pictured=frozenset(self._pictures),

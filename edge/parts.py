@@ -16,6 +16,7 @@ from edge.journal import Journal
 from edge.line import Line
 from edge.live import LiveView
 from edge.panel import Panel
+from edge.service.control import StopSwitch
 from edge.service.latch import EstopLatch
 from edge.service.machine import Machine
 from edge.service.notify import Notifier
@@ -38,12 +39,15 @@ class Parts:
     # Takes what makes everything safe when the emergency stop opens.
     build_panel: Callable[[Callable[[], None]], Panel]
     latch: EstopLatch
+    switch: StopSwitch
     machine: Machine
     # Opens the active model anew and tries it; takes seconds.
     open_classifier: Callable[[], Classifier]
     # Has the belt watched, with the encoder of the panel; None for a station without one.
     watch_belt: Callable[[Panel], BeltWatch | None] = lambda panel: None
     camera_watch: CameraWatch | None = None
+    # Takes what people ask a running station for, until the event is set.
+    serve_control: Callable[[threading.Event], None] | None = None
     page: PageServer | None = None
     open_page: Callable[[], PageServer] | None = None
     models: Changeover | None = None

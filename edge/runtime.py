@@ -4,7 +4,8 @@ Threads, none of which waits for another:
   vision     camera -> Line.step -> schedule; the only one that touches frames
   actuation  fires and releases what is planned, at real-time priority
   journal    stores what the others recorded; the only one that waits for the disk
-  chores     the machine's temperature, the emergency stop's latch: slow things that nobody waits for
+  chores     the machine's temperature, the latches of stops: slow things that nobody waits for
+  control    lets a person stop the station and resume, from another process
   page       serves the browser
   world      lets a simulated station's belt, flaps and sensors go on
 Processes: the model at work has one of its own, and so has one that looks on (started in edge/bundle/apart.py). The
@@ -133,6 +134,8 @@ class Runtime:
                     self._start("models", self._follow_models)
                 if parts.follow_world is not None:
                     self._start("world", partial(parts.follow_world, self._stop))
+                if parts.serve_control is not None:
+                    self._start("control", partial(parts.serve_control, self._stop))
                 if parts.page is not None:
                     self._start("page", parts.page.run)
                 self._supervise(None if seconds is None else parts.clock.now() + ms(1000 * seconds))
@@ -241,7 +244,7 @@ class Runtime:
         parts.tidy()
         count = 0
         while not self._stop.is_set():
-            parts.latch.keep(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in parts.health.faults))
+            self._keep_latches()
             self.panel.levels.keep(parts.clock.now())
             if count % LOOK_EVERY == 0:
                 machine = parts.machine.look()
@@ -249,8 +252,13 @@ class Runtime:
                 parts.health.set_faults(MACHINE_FAULTS, parts.machine.faults(machine), parts.clock.now())
             count += 1
             self._pause(CHORES_MS)
-        parts.latch.keep(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in parts.health.faults))
+        self._keep_latches()
         self.panel.levels.keep(parts.clock.now(), at_once=True)
+
+    def _keep_latches(self) -> None:
+        parts = self.parts
+        parts.latch.keep(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in parts.health.faults))
+        parts.switch.keep()
 
     def _follow_models(self) -> None:
         """Look after the model: a changeover reads disks and loads for a second, so no other thread can do it."""

@@ -291,7 +291,7 @@ class Supervisor:
                 watch(event)
         state, faults = self.health.state, self.health.faults
         if self.live is not None:
-            self.live.publish_state(state, faults)
+            self.live.publish_state(state, faults, self.health.paused_by)
             if self.panel is not None:
                 self.live.publish_levels(self.panel.levels.counts)
         self.notifier.status(f"{state}: {faults[0].text} {faults[0].nature.advice}" if faults else str(state))

@@ -49,7 +49,7 @@ REASON_TEXT: Final[Mapping[Reason, str]] = {
     Reason.BIN_DISABLED: "its bin is switched off",
     Reason.TOO_CLOSE: "too close to its neighbour, the stroke would hit both",
     Reason.DIVERTER_BUSY: "the diverter was still busy with another item",
-    Reason.HELD: "sorting is held by a fault or an emergency stop",
+    Reason.HELD: "sorting is held by a fault, a person or an emergency stop",
     Reason.BELT_STOPPED: "the belt was stopped",
     Reason.TOO_LARGE: "too large for the view or the chute",
     Reason.SLIPPED: "it did not move along with the belt",

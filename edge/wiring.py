@@ -44,7 +44,8 @@ from edge.priority import Priority
 from edge.runtime import Runtime
 from edge.sensing import build_trigger
 from edge.sensor_watch import watch_sensors
-from edge.service.latch import EstopLatch
+from edge.service.control import StopSwitch, serve
+from edge.service.latch import EstopLatch, PauseLatch
 from edge.service.machine import Machine
 from edge.service.notify import Notifier
 from edge.signs import Limits
@@ -192,14 +193,23 @@ def _open_parts(station: Station, ground: Ground, journal: Journal, serving: Ser
     live = LiveView(clock)
     notifier = Notifier.from_environment()
     latch = EstopLatch(station.state_folder)
-    health = Health(clock.now(), Limits.of(station.safety.stall_ms, station.journal.batch_ms), estopped=latch.is_set)
+    paused = PauseLatch(station.state_folder)
+    health = Health(
+        clock.now(),
+        Limits.of(station.safety.stall_ms, station.journal.batch_ms),
+        estopped=latch.is_set,
+        paused_by="a person before the restart" if paused.is_set else "",
+    )
+    schedule = Schedule(actuators, {a.name: ms(a.max_on_ms) for a in station.actuators})
+    switch = StopSwitch(health, clock, paused, lambda: schedule.held)
     line = build_line(station, serving.classifier, serving.bundle.manifest.thresholds.minimum_score, clock)
     levels = BinLevels(counted_bins(station), station.state_folder)
     if levels.was_damaged:
         health.raise_fault(FaultKind.BIN_LEVELS_DAMAGED, clock.now())
 
     def open_page() -> PageServer:
-        app = build_app(live, station, station.state_folder / "journal.db", clock)
+        press = switch.press if station.page.controls else None
+        app = build_app(live, station, station.state_folder / "journal.db", clock, press)
         return PageServer(app, station.page.host, station.page.port)
 
     def open_checked() -> Camera:
@@ -212,13 +222,15 @@ def _open_parts(station: Station, ground: Ground, journal: Journal, serving: Ser
         line=line,
         open_camera=open_checked,
         actuators=actuators,
-        schedule=Schedule(actuators, {a.name: ms(a.max_on_ms) for a in station.actuators}),
+        schedule=schedule,
         journal=journal,
         live=live,
         health=health,
         notifier=notifier,
         build_panel=partial(Panel, station, ground.pins, clock, health, levels=levels),
         latch=latch,
+        switch=switch,
+        serve_control=partial(serve, station.state_folder, switch),
         machine=Machine(clock),
         open_classifier=partial(_open_named_classifier, station, clock, calibration),
         watch_belt=partial(watch_belt, station, line, health),

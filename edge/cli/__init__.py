@@ -19,6 +19,8 @@ from edge.output import close_output, complain, give_up_output, prepare_streams,
 # In the order in which `sorter --help` shows them. Each module has `command` (a function) or `app` (a Typer group).
 COMMANDS = {
     "run": "edge.cli.run",
+    "pause": "edge.cli.pause",
+    "resume": "edge.cli.resume",
     "check": "edge.cli.check",
     "doctor": "edge.cli.doctor",
     "calibrate": "edge.cli.calibrate",

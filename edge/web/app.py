@@ -1,4 +1,4 @@
-"""The routes; all of them only show. One event loop in one thread serves them: no thread pool, no files at run time."""
+"""The routes; all but those of the buttons only show. One event loop in one thread serves them: no thread pool, no files at run time."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from edge.health import HELD_STATES
 from edge.interfaces import Clock
 from edge.live import THUMBNAIL_PX, LiveView
 from edge.telemetry import build_registry, read_disk_free
+from edge.web.buttons import BUTTONS, MOST_BYTES, Buttons
 from edge.web.guard import Guard
 from edge.web.pictures import CROP_QUALITY, BeltEncoder, encode_jpeg
 from edge.web.status import describe_belt, describe_items, describe_status
@@ -39,9 +40,19 @@ TELL_S = 1.0
 DISK_MS = 5000
 
 
-def build_app(live: LiveView, station: Station, journal_path: Path | None, clock: Clock) -> Starlette:
-    """Return the page of one station; `app.state.closing` ends its streams and its housekeeping."""
+Press = Callable[[str, str], object]
+
+
+def build_app(
+    live: LiveView, station: Station, journal_path: Path | None, clock: Clock, press: Press | None = None
+) -> Starlette:
+    """Return the page of one station; `app.state.closing` ends its streams and its housekeeping.
+
+    `press("pause" or "resume", who)` lets the page stop the station and resume; without it the page only shows.
+    """
     views = _Views(live, station, journal_path, clock)
+    buttons = None if press is None else Buttons(press)
+    views.show_buttons(buttons)
     app = Starlette(
         routes=[
             Route("/", views.page),
@@ -53,8 +64,15 @@ def build_app(live: LiveView, station: Station, journal_path: Path | None, clock
             Route("/events", views.events),
             Route("/metrics", views.metrics),
             Route("/healthz", views.healthz),
+            *([] if buttons is None else [Route(path, buttons.press, methods=["POST"]) for path in BUTTONS]),
         ],
-        middleware=[Middleware(Guard, names=(station.page.host, *station.page.names))],
+        middleware=[
+            Middleware(
+                Guard,
+                names=(station.page.host, *station.page.names),
+                takes={} if buttons is None else dict.fromkeys(BUTTONS, MOST_BYTES),
+            )
+        ],
         lifespan=views.lifespan,
     )
     app.router.redirect_slashes = False
@@ -90,6 +108,10 @@ class _Views:
         page = (ASSETS / "index.html").read_text("utf-8")
         self._page = page.replace("{{station}}", html.escape(station.name))
         self._assets = {f"/{path.name}": path.read_bytes() for path in ASSETS.iterdir()}
+
+    def show_buttons(self, buttons: Buttons | None) -> None:
+        """Put what the page needs for its buttons into it; nothing: it has none."""
+        self._page = self._page.replace("{{token}}", "" if buttons is None else buttons.token)
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:

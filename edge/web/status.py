@@ -8,6 +8,7 @@ from typing import Any
 
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config import Station
+from edge.health import State
 from edge.interfaces import Sighting
 from edge.live import RecentItem, Snapshot
 from edge.tally import IN_NO_BIN
@@ -22,9 +23,16 @@ MAX_BOXES = 32
 def describe_status(snapshot: Snapshot, station: Station, disk_free: int | None) -> dict[str, Any]:
     """Return everything but the items."""
     text = STATE_TEXT[snapshot.state]
+    by_person = snapshot.state is State.STOPPED and snapshot.paused_by
     return {
         "station": {"name": station.name, "kind": station.kind},
-        "state": {"code": str(snapshot.state), "title": text.title, "meaning": text.meaning, "tone": text.tone},
+        "state": {
+            "code": str(snapshot.state),
+            "title": text.title,
+            "meaning": f"{text.meaning} By: {snapshot.paused_by}." if by_person else text.meaning,
+            "tone": text.tone,
+        },
+        "paused": bool(snapshot.paused_by),
         "faults": [
             {
                 "code": str(fault.kind),

@@ -73,7 +73,7 @@ def test_emergency_stop_needs_the_button_out_and_then_a_reset() -> None:
     assert not health.reset(T0 + 2)
     health.chain_closed(T0 + 3)
     health.beat(T0 + 3)
-    health.start(T0 + 3)
+    health.resume(T0 + 3, "somebody")
     health.clear_fault(FaultKind.EMERGENCY_STOP, T0 + 3)
     assert health.state is State.ESTOP
     assert health.reset(T0 + 4)
@@ -218,8 +218,21 @@ def test_faults_of_one_kind_stand_side_by_side() -> None:
 
 def test_a_person_stops_and_starts_it() -> None:
     health = running()
-    health.stop(T0)
-    assert health.state is State.STOPPED
+    health.pause(T0, "pi")
+    health.pause(T0, "another")
+    assert (health.state, health.paused_by) == (State.STOPPED, "pi")
     assert health.held
-    health.start(T0 + 1)
-    assert health.state is State.RUNNING
+    health.resume(T0 + 1, "anna")
+    assert (health.state, health.paused_by) == (State.RUNNING, "")
+    told = [event.text for event in health.tick(T0 + 2) if event.kind in ("pause", "resume")]
+    assert told == ["Stopped by pi.", "Resumed by anna."]
+
+
+def test_a_person_s_stop_outlasts_an_emergency_stop_and_its_reset() -> None:
+    health = running()
+    health.pause(T0, "pi")
+    health.estop(T0 + 1)
+    assert health.state is State.ESTOP
+    health.chain_closed(T0 + 2)
+    assert health.reset(T0 + 3)
+    assert health.state is State.STOPPED

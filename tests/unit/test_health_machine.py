@@ -77,7 +77,7 @@ class Station(RuleBasedStateMachine):
 
     @rule(stopped=st.booleans())
     def stop_or_start(self, stopped: bool) -> None:
-        (self.health.stop if stopped else self.health.start)(self.at)
+        (self.health.pause if stopped else self.health.resume)(self.at, "somebody")
         self.stopped = stopped
 
     @rule()

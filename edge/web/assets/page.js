@@ -1,6 +1,6 @@
 "use strict";
 // Shows what the station tells on /events and the pictures of /belt.jpg. Everything from outside goes in as text,
-// never as markup. The page has no way to change anything at the station.
+// never as markup. All that the page can change is whether the station is stopped, where the station file lets it.
 
 const BELT_PAUSE_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 120;
 const SILENCE_MS = 4000; // the station tells every second; after this much silence nothing here can be trusted
@@ -178,6 +178,7 @@ function showStatus(status) {
     byId("items").replaceChildren();
   }
   showState(status.state.tone, status.state.title, status.state.meaning);
+  showControl(status.paused);
   showFaults(status.faults);
   showBins(status.bins);
   showReasons(status.reasons);
@@ -188,6 +189,30 @@ function showStatus(status) {
   for (const item of status.items) items.set(item.id, { ...item, toldAt: now });
   showItems();
   heardAt = now;
+}
+
+function showControl(stopped) {
+  const button = byId("control");
+  button.hidden = !byId("banner").dataset.token;
+  button.dataset.action = stopped ? "resume" : "pause";
+  say("control", stopped ? "Let it go on" : "Stop sorting");
+}
+
+async function press() {
+  const button = byId("control");
+  const action = button.dataset.action;
+  if (action === "resume" && !confirm("Is everybody clear of belt and diverters? They move at once.")) return;
+  button.disabled = true;
+  try {
+    const answer = await fetch("/" + action, {
+      method: "POST", headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ token: byId("banner").dataset.token }),
+    });
+    if (!answer.ok) alert(answer.status === 403 ? "The station was restarted: load this page again." : await answer.text());
+  } catch {
+    alert("The station does not answer. Use the emergency stop if in doubt.");
+  }
+  button.disabled = false;
 }
 
 function listen() {
@@ -287,6 +312,7 @@ function showStale(sequence, unchangedMs) {
   if (old) say("stale", sequence === "" ? "No picture yet" : `This picture is ${span(age / 1000)} old`);
 }
 
+byId("control").addEventListener("click", press);
 byId("pause").addEventListener("click", () => {
   paused = !paused;
   byId("pause").setAttribute("aria-pressed", String(paused));

@@ -1,0 +1,211 @@
+"""A person stops a running station from another process or on its page, and nothing but a person lets it go on."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from edge.cli import root
+from edge.config import Station
+from edge.errors import ControlError
+from edge.health import State
+from edge.journal.reading import EventRecord, Query, read_all
+from edge.runtime import Runtime
+from edge.service.control import NAME, ask
+from edge.wiring import build_runtime
+
+AT_MOST_S = 90.0
+STATION: dict[str, Any] = {
+    "name": "belt",
+    "kind": "conveyor",
+    "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
+    "belt": {"speed_mm_per_s": 200, "mm_per_pixel": 2.0, "run_pin": 21},
+    "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
+    "bins": [
+        {"name": "glass", "labels": ["glass"], "actuator": "flap", "distance_mm": 400},
+        {"name": "residual"},
+    ],
+    "simulation": {"items_per_min": 60},
+    "page": {"port": 0, "controls": True},
+}
+
+
+class Running:
+    """A station that runs in a thread until the test ends it."""
+
+    def __init__(self, folder: Path, **changes: Any) -> None:
+        self.folder = folder
+        self.runtime: Runtime = build_runtime(Station.model_validate({**STATION, "state_folder": folder, **changes}))
+        self._turned = threading.Condition()
+        self._states = (State.FAULT, State.FAULT)
+        self.runtime.supervisor.watchers.append(self._look)
+        self._thread = threading.Thread(target=self.runtime.run, args=(AT_MOST_S,))
+        self._thread.start()
+
+    def _look(self, _now: int) -> None:
+        with self._turned:
+            self._states = (self._states[1], self.runtime.parts.health.state)
+            self._turned.notify_all()
+
+    def wait_for(self, *states: State) -> None:
+        """Wait until a whole turn of the supervisor has found the station in one of these states."""
+        with self._turned:
+            self._states = (State.FAULT, State.FAULT)
+            assert self._turned.wait_for(lambda: set(self._states) <= set(states), AT_MOST_S), states
+
+    @property
+    def belt_runs(self) -> bool:
+        return bool(self.runtime.panel.pins.pin(21).state)  # type: ignore[attr-defined]
+
+    @property
+    def url(self) -> str:
+        assert self.runtime.parts.page is not None
+        return self.runtime.parts.page.url.rstrip("/")
+
+    def end(self) -> None:
+        self.runtime.stop()
+        self._thread.join(AT_MOST_S)
+        assert not self._thread.is_alive()
+
+
+@contextmanager
+def running(folder: Path, **changes: Any) -> Iterator[Running]:
+    station = Running(folder, **changes)
+    try:
+        yield station
+    finally:
+        station.end()
+
+
+def sorter(*words: str) -> str:
+    result = CliRunner().invoke(root, list(words), catch_exceptions=False)
+    assert result.exit_code == 0
+    return " ".join(result.stdout.split())
+
+
+WELL = (State.RUNNING, State.STARVED)
+
+
+def test_pause_holds_everything_over_a_restart_and_resume_ends_it(tmp_path: Path) -> None:
+    with running(tmp_path) as station:
+        station.wait_for(*WELL)
+        assert station.belt_runs
+        assert sorter("pause", "--state-folder", str(tmp_path)).startswith("Stopped: belt and actuators are held")
+        assert station.runtime.parts.health.state is State.STOPPED
+        assert station.runtime.parts.schedule.held
+        assert not station.belt_runs
+    with running(tmp_path) as station:
+        station.wait_for(State.STOPPED)
+        assert not station.belt_runs
+        assert sorter("resume", "--state-folder", str(tmp_path)) == "Resumed."
+        station.wait_for(*WELL)
+    with running(tmp_path) as station:
+        station.wait_for(*WELL)
+    events = [row for row in read_all(tmp_path / "journal.db", EventRecord, Query()) if row.kind in ("pause", "resume")]
+    me = re.escape(os.environ.get("USER") or "root")
+    assert [row.kind for row in events] == ["pause", "pause", "resume"]
+    assert re.fullmatch(rf"Stopped by (\S+|{me}.*)\.", events[0].text)
+    assert "before the restart" in events[1].text
+
+
+def test_the_page_stops_it_and_says_who_did(tmp_path: Path) -> None:
+    with running(tmp_path) as station, httpx.Client(base_url=station.url) as web:
+        station.wait_for(*WELL)
+        token = re.search(r'data-token="([^"]+)"', web.get("/").text)
+        assert token is not None
+        for wrong in ({"token": "x"}, {"token": token[1] + "x"}):
+            assert web.post("/pause", json=wrong).status_code == 403
+        assert web.post("/pause", json={}).status_code == 400
+        assert (
+            web.post("/pause", json={"token": token[1]}, headers={"Origin": "http://evil.example"}).status_code == 403
+        )
+        assert web.post("/pause", content=token[1]).status_code == 415
+        assert web.get("/pause").status_code == 405
+        assert station.runtime.parts.health.state is not State.STOPPED
+        assert web.post("/pause", json={"token": token[1]}).status_code == 200
+        station.wait_for(State.STOPPED)
+        status = web.get("/api/status").json()
+        assert (status["state"]["code"], status["paused"]) == ("stopped", True)
+        assert "By: 127.0.0.1 on the page." in status["state"]["meaning"]
+        assert web.post("/resume", json={"token": token[1]}).status_code == 200
+        station.wait_for(*WELL)
+
+
+def test_without_the_setting_the_page_only_shows(tmp_path: Path) -> None:
+    with running(tmp_path, page={"port": 0}) as station:
+        station.wait_for(*WELL)
+        assert 'data-token=""' in httpx.get(station.url).text
+        assert httpx.post(f"{station.url}/pause", json={"token": ""}).status_code == 405
+
+
+def test_a_crash_does_not_undo_a_person_s_stop(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge", "run", "--demo", "--port", "0", "--state-folder", str(tmp_path)]
+    for attempt in range(2):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as demo:
+            try:
+                assert demo.stdout is not None
+                for line in demo.stdout:
+                    if "-> running" in line or "-> stopped" in line:
+                        break
+                if attempt == 0:
+                    assert ask(tmp_path, "pause").startswith("Stopped")
+                else:
+                    assert "-> stopped" in line
+            finally:
+                demo.send_signal(signal.SIGKILL)
+
+
+def test_nobody_there_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ControlError, match=r"no sorter is running here.*systemctl"):
+        ask(tmp_path, "pause")
+    with pytest.raises(ControlError, match="no sorter is running here"):
+        ask(tmp_path / "nowhere", "pause")
+    (tmp_path / NAME).write_text("no socket")
+    with pytest.raises(ControlError, match="expected a socket"):
+        ask(tmp_path, "pause")
+
+
+def test_what_is_left_of_a_killed_station_is_no_station(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / NAME))
+    with pytest.raises(ControlError, match="no sorter is running here"):
+        ask(tmp_path, "pause")
+    with running(tmp_path) as station:
+        station.wait_for(*WELL)
+        assert ask(tmp_path, "pause").startswith("Stopped")
+
+
+def test_nonsense_and_silence_change_nothing_and_block_nobody(tmp_path: Path) -> None:
+    with running(tmp_path) as station:
+        station.wait_for(*WELL)
+        for sent in (b"", b"\n", b"stop\n", b"pause", b"pause \x1b[31m\n", b"pause " + b"a" * 5000 + b"\n", b"\xff\n"):
+            with socket.socket(socket.AF_UNIX) as asking:
+                asking.connect(str(tmp_path / NAME))
+                asking.sendall(sent)
+                asking.shutdown(socket.SHUT_WR)
+                with suppress(ConnectionResetError):
+                    assert asking.recv(100) == b""
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.connect(str(tmp_path / NAME))
+            assert station.runtime.parts.health.state in WELL
+            assert ask(tmp_path, "pause").startswith("Stopped")
+
+
+def test_a_folder_whose_path_is_long_can_be_asked_too(tmp_path: Path) -> None:
+    folder = tmp_path / ("a" * 120)
+    with running(folder) as station:
+        station.wait_for(*WELL)
+        assert ask(folder, "pause").startswith("Stopped")
