@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 dataset_app = typer.Typer(no_args_is_help=True, help="Look at, split and import labelled photos.")
 
+READING = "reading the photos"
 LOADING = "loading Keras and TensorFlow"
 Data = Annotated[Path, typer.Option("--data", help="Folder that the recipe's or the list's paths start from.")]
 
@@ -119,8 +120,7 @@ def _write_recipe(source: Path, recipe: str | None) -> None:
     starter = load("training.starter")
     file = starter.default_file(source) if recipe is None else Path(recipe)
     with progress() as show:
-        show("looking at every photo", 0, 0)
-        made = starter.write_recipe(read_photos(source, {}), source, file)
+        made = starter.write_recipe(read_photos(source, {}), source, file, functools.partial(show, READING))
     for remark in made.remarks:
         say(remark, err=True)
     say(
@@ -186,9 +186,9 @@ def inspect_dataset(
     """Count labels; find unreadable files, duplicates and labels that are probably wrong."""
     _check_page(html)
     hygiene = load("training.hygiene")
-    found = hygiene.inspect(read_photos(data, {}))
-    if suspicious:
-        with progress() as show:
+    with progress() as show:
+        found = hygiene.inspect(read_photos(data, {}), functools.partial(show, READING))
+        if suspicious:
             show("looking for wrong labels", 0, 0)
             found = hygiene.with_suspects(found, weights)
     if html is not None:
@@ -206,7 +206,8 @@ def split_dataset(
 ) -> None:
     """Split so that near duplicates stay together and photos added later move no old one."""
     hygiene, splits = load("training.hygiene"), load("training.splits")
-    found = hygiene.inspect(read_photos(data, {}))
+    with progress() as show:
+        found = hygiene.inspect(read_photos(data, {}), functools.partial(show, READING))
     before = splits.read_before(out, found.readable)
     parts = splits.split(found.readable, found.groups, validation, test, before)
     make_folder(out)
@@ -232,8 +233,8 @@ def import_dataset(
             raise ConfigError(f"--map: {label!r}: {load('training.photos').label_advice(label)}")
     photos = read_photos(source, named, others_stay=not only)
     make_folder(out)
-    with disk_full_is_said(out):
-        done = splits.import_photos(photos, out)
+    with progress() as show, disk_full_is_said(out):
+        done = splits.import_photos(photos, out, functools.partial(show, READING))
     say(f"{done.copied} photos imported into {out}")
     for reason in done.refused:
         say(f"left out: {reason}", err=True)

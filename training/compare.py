@@ -77,10 +77,13 @@ def compare(
         raise ConfigError(f"--merge: {', '.join(sorted(strange))}: expected labels among {', '.join(subject.labels)}")
     if not photos:
         raise DatasetError("no photos to measure on")
-    loaded, unreadable = sift(photos, lambda path: prepare_photo(path, subject.geometry))
+    total = len(photos) * (1 + len(subject.networks))  # loading counts once, each network once
+    loaded, unreadable = sift(
+        photos, lambda path: prepare_photo(path, subject.geometry), lambda number, _: on_progress(number, total)
+    )
     photos, views = [photo for photo, _ in loaded], [view for _, view in loaded]
     right = answers(photos, subject.labels, merged)
-    total, done = len(views) * len(subject.networks), 0
+    done = len(photos)
     scored: dict[str, Scored] = {}
     for name, network in subject.networks.items():
         scored[name] = score(network, views, lambda number, base=done: on_progress(base + number, total))  # type: ignore[misc]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
@@ -79,11 +79,12 @@ def perceptual_hash(pixels: Image) -> int:
     return int("".join("1" if bit else "0" for bit in bits), 2)
 
 
-def inspect(photos: Sequence[LabelledPhoto]) -> Inspection:
+def inspect(photos: Sequence[LabelledPhoto], on_progress: Callable[[int, int], None] = lambda *_: None) -> Inspection:
     """Read every photo once."""
     readable, unreadable, hashes = [], [], []
     contents: dict[str, list[str]] = defaultdict(list)
-    for photo in photos:
+    for number, photo in enumerate(photos):
+        on_progress(number, len(photos))
         try:
             pixels = load_small(photo.path)
         except SorterError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import logging
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +26,7 @@ from edge.bundle.photo_tree import (
     photos_in,
 )
 from edge.errors import DatasetError
+from edge.text import NotTextError, decode_text
 from edge.types import Image
 
 Loaded = TypeVar("Loaded")
@@ -165,9 +167,10 @@ def read_list(
             f"{source}: no such folder or list; expected a folder with one folder for each label, a .txt with LABEL/NAME lines or a .csv with path,label"
         )
     try:
-        rows = _csv_rows(source) if source.suffix == ".csv" else _text_rows(source)
-    except (UnicodeDecodeError, csv.Error):
-        raise DatasetError(f"{source}: expected a folder or a list in UTF-8 text (.txt, .csv), got none") from None
+        text = decode_text(source.read_bytes())
+        rows = _csv_rows(source, text) if source.suffix.lower() == ".csv" else _text_rows(source, text)
+    except (NotTextError, csv.Error) as error:
+        raise DatasetError(f"{source}: expected a folder or a list in UTF-8 text (.txt, .csv): {error}") from None
     naming = Naming(label_map, others_stay)
     photos, missing = [], []
     for name, given in rows:
@@ -194,8 +197,8 @@ def _on_disk(path: Path) -> Path:
     return path if path.is_file() else next((form for form in forms if form.is_file()), path)
 
 
-def _text_rows(source: Path) -> list[tuple[str, str]]:
-    lines = [line.strip() for line in source.read_text(encoding="utf-8-sig").splitlines()]
+def _text_rows(source: Path, text: str) -> list[tuple[str, str]]:
+    lines = [line.strip() for line in text.splitlines()]
     names = [line for line in lines if line and not line.startswith("#")]
     bad = [name for name in names if "/" not in name]
     if bad:
@@ -203,15 +206,14 @@ def _text_rows(source: Path) -> list[tuple[str, str]]:
     return [(name, Path(name).parent.name) for name in names]
 
 
-def _csv_rows(source: Path) -> list[tuple[str, str]]:
-    with source.open(newline="", encoding="utf-8-sig") as file:
-        delimiter = ";" if ";" in file.readline() else ","  # what spreadsheets write where the comma is the decimal one
-        file.seek(0)
-        reader = csv.DictReader(file, delimiter=delimiter)
-        columns = set(reader.fieldnames or ())
-        if not {"path", "label"} <= columns:
-            raise DatasetError(f"{source}: expected columns path and label, got {', '.join(sorted(columns)) or 'none'}")
-        return [(row["path"], row["label"]) for row in reader if row["path"] and row["label"]]
+def _csv_rows(source: Path, text: str) -> list[tuple[str, str]]:
+    head = text.partition("\n")[0]
+    # What spreadsheets write where the comma is the decimal one.
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in head else ",")
+    columns = set(reader.fieldnames or ())
+    if not {"path", "label"} <= columns:
+        raise DatasetError(f"{source}: expected columns path and label, got {', '.join(sorted(columns)) or 'none'}")
+    return [(row["path"], row["label"]) for row in reader if row["path"] and row["label"]]
 
 
 def without(photos: Iterable[LabelledPhoto], held_out: Path) -> list[LabelledPhoto]:
@@ -222,7 +224,9 @@ def without(photos: Iterable[LabelledPhoto], held_out: Path) -> list[LabelledPho
 
 
 def sift(
-    photos: Sequence[LabelledPhoto], load: Callable[[Path], Loaded]
+    photos: Sequence[LabelledPhoto],
+    load: Callable[[Path], Loaded],
+    on_progress: Callable[[int, int], None] = lambda *_: None,
 ) -> tuple[list[tuple[LabelledPhoto, Loaded]], list[tuple[LabelledPhoto, PhotoError]]]:
     """Load each photo; return what was loaded, and what could not be, which is named in the log.
 
@@ -231,7 +235,8 @@ def sift(
     """
     loaded: list[tuple[LabelledPhoto, Loaded]] = []
     unreadable: list[tuple[LabelledPhoto, PhotoError]] = []
-    for photo in photos:
+    for number, photo in enumerate(photos):
+        on_progress(number, len(photos))
         try:
             loaded.append((photo, load(photo.path)))
         except PhotoError as error:

@@ -15,6 +15,7 @@ from rich.text import Text
 from edge.output import HarmlessFormatter, say, silence_native_logs
 from edge.terminal import Terminal
 
+_MANY = 50
 Show = Callable[[str, int, int], None]  # what, done, of how many: 0 where that is not known
 
 
@@ -41,16 +42,16 @@ class _Bars:
 
 
 class _Lines:
-    """For a log or a pipe: a line when something begins, and one each tenth of it."""
+    """For a log or a pipe: a line when something begins, and, where it has many steps, one each tenth of it."""
 
     def __init__(self) -> None:
         self._tenths: dict[str, int] = {}
 
     def show(self, what: str, done: int, count: int) -> None:
         if what not in self._tenths:
-            say(f"{what} ..." if done == 0 or not count else f"{what}: {done} of {count}", err=True)
+            say(f"{what} ...", err=True)
             self._tenths[what] = 10 * done // count if count else 0
-        elif count and (tenth := 10 * done // count) > self._tenths[what]:
+        elif count >= _MANY and (tenth := 10 * done // count) > self._tenths[what]:
             self._tenths[what] = tenth
             say(f"{what}: {done} of {count}", err=True)
 

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -145,11 +145,14 @@ class Imported:
     contradicted: list[str] = field(default_factory=list)
 
 
-def import_photos(photos: Sequence[LabelledPhoto], out: Path) -> Imported:
+def import_photos(
+    photos: Sequence[LabelledPhoto], out: Path, on_progress: Callable[[int, int], None] = lambda *_: None
+) -> Imported:
     """Copy photos as upright 8-bit RGB files, each once a label."""
     done = Imported()
     there = {path.stem: as_label(path.parent.name) for folder in _folders(out) for path in photos_in(folder)}
-    for photo in photos:
+    for number, photo in enumerate(photos):
+        on_progress(number, len(photos))
         try:
             pixels = load_photo(photo.path)
         except PhotoError as error:

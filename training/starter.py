@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +72,9 @@ class Started:
     remarks: Sequence[str]
 
 
-def write_recipe(photos: Sequence[LabelledPhoto], source: Path, file: Path) -> Started:
+def write_recipe(
+    photos: Sequence[LabelledPhoto], source: Path, file: Path, on_progress: Callable[[int, int], None]
+) -> Started:
     """Look at every photo, split them, and write the lists and the recipe; nothing is ever overwritten but lists.
 
     Raises:
@@ -83,7 +85,7 @@ def write_recipe(photos: Sequence[LabelledPhoto], source: Path, file: Path) -> S
         raise ConfigError(
             f"{file}: is there and stays as it is: name another file (sorter train NEW.toml --new {source})"
         )
-    found = hygiene.inspect(photos)
+    found = hygiene.inspect(photos, on_progress)
     labels = check_labels(found.readable)
     lists = file.with_name(f"{file.stem}-lists")
     before = splits.read_before(lists, found.readable)

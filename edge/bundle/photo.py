@@ -18,9 +18,10 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 MOST_PIXELS = 120_000_000
 """The largest phones take 108 million; a file of some kilobytes can claim billions, and would take all memory."""
 
-_ASK = {
+_BRANDS = {
     b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"avif": "AVIF", b"avis": "AVIF",
 }  # fmt: skip
+_JPEG = b"\xff\xd8"
 _ORIENTATION = 0x0112
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 _HOSTILE = (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError, OverflowError, struct.error)
@@ -36,11 +37,30 @@ def load_photo(path: Path) -> Image:
     Raises:
         PhotoError: the file can't be read, is no photo of a kind that is read, is cut off, or is larger than MOST_PIXELS.
     """
+    content = _read(path)
+    return _decode(path, content, _check(path, content))
+
+
+def check_photo(path: Path) -> None:
+    """Find out whether `load_photo` would refuse a file; of a JPEG without the time that decoding takes.
+
+    Raises:
+        PhotoError: it would; damage inside a JPEG, which shows in some of its pixels only, is not looked for.
+    """
+    content = _read(path)
+    orientation = _check(path, content)
+    if not content.startswith(_JPEG):
+        _decode(path, content, orientation)
+
+
+def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise PhotoError(f"{path}: can't read it ({error.strerror}): give the path of a photo") from None
-    orientation = _check(path, content)
+
+
+def _decode(path: Path, content: bytes, orientation: int | None) -> Image:
     flags = cv2.IMREAD_COLOR if orientation is None else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
@@ -52,25 +72,13 @@ def load_photo(path: Path) -> Image:
     return np.ascontiguousarray(_turned(rgb, orientation or 1))
 
 
-def check_photo(path: Path) -> None:
-    """Look at a file's size, kind and end, without the time that decoding takes.
-
-    Raises:
-        PhotoError: `load_photo` would refuse it; damage inside is found only there.
-    """
-    try:
-        _check(path, path.read_bytes())
-    except OSError as error:
-        raise PhotoError(f"{path}: can't read it ({error.strerror}): give the path of a photo") from None
-
-
 def _check(path: Path, content: bytes) -> int | None:
     """Refuse what can't or must not be decoded; return the EXIF orientation where OpenCV does not obey it by itself."""
     from PIL import Image as Pillow  # not needed to drive a station
 
     if not content:
         raise PhotoError(f"{path}: the file is empty (0 bytes): copy it again, or remove it")
-    if (kind := _ASK.get(content[8:12])) and content[4:8] == b"ftyp":
+    if (kind := _BRANDS.get(content[8:12])) and content[4:8] == b"ftyp":
         raise PhotoError(
             f"{path}: {kind} photos are not read: save it as JPEG (heif-convert {path.name} {path.stem}.jpg; on an iPhone: "
             "Settings, Camera, Formats, Most Compatible)"
@@ -88,7 +96,7 @@ def _check(path: Path, content: bytes) -> int | None:
         raise PhotoError(f"{path}: expected a photo (JPEG, PNG, WebP, BMP, TIFF), got something else") from None
     if size[0] * size[1] > MOST_PIXELS:
         raise PhotoError(f"{path}: larger than {MOST_PIXELS // 10**6} million pixels: make the photo smaller")
-    if content.startswith(b"\xff\xd8") and _is_cut_off(content):
+    if content.startswith(_JPEG) and _is_cut_off(content):
         raise PhotoError(f"{path}: the JPEG is cut off ({len(content)} bytes): copy it again")
     return turned if turned is None or isinstance(turned, int) else 1
 

@@ -356,3 +356,18 @@ def test_evaluate_names_and_passes_over_a_photo_that_can_not_be_read(
     for number in range(7):
         (tree / "glass" / f"{number:02}.png").write_bytes(b"no photo")
     assert isinstance(CliRunner().invoke(root, given).exception, DatasetError)
+
+
+def test_a_list_from_notepad_in_utf_16_names_the_cure(tree: Path) -> None:
+    (tree / "list.txt").write_text("glass/00.png\n", encoding="utf-16")
+    with pytest.raises(DatasetError, match=r"list.txt: .* saved as UTF-16; save it as UTF-8"):
+        read_list(tree / "list.txt")
+
+
+def test_a_png_that_is_damaged_inside_is_left_out_of_the_training(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tree / "glass" / "00.png"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 40] = bytes(40)
+    path.write_bytes(content)
+    assert len(readable(read_tree(tree))) == 59
+    assert "glass/00.png" in caplog.text
