@@ -55,9 +55,7 @@ class LazyGroup(TyperGroup):
         command = get_command(_as_app(target))
         command.name = cmd_name
         if cmd_name not in COMMANDS:
-            from rich.markup import escape  # `sorter safe` starts without it
-
-            command.short_help = escape(short_help(command.get_short_help_str(120), others[cmd_name]))
+            command.short_help = short_help(command.get_short_help_str(120), others[cmd_name])
         return command
 
 

@@ -32,7 +32,8 @@ def how_to_install(point: EntryPoint) -> str:
 def short_help(text: str, point: EntryPoint) -> str:
     """Return a command's line in the list of commands, with what to install if it lacks something."""
     how = how_to_install(point)
-    return text if how in text or is_installed(point) else f"{text} Needs: {how}"
+    line = text if how in text or is_installed(point) else f"{text} Needs: {how}"
+    return line.replace("[", r"\[")  # typer reads it as rich's markup
 
 
 def load_command(point: EntryPoint) -> Any:
