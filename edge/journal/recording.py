@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
-from edge.clock import ms
+from edge.clock import NS_PER_S, ms
 from edge.config.station import JournalSettings
 from edge.faults import FaultKind
 from edge.interfaces import Clock
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 2_000  # in one commit: bounds the write-ahead log after a long stall
 CLOSE_S = 3.0
+FULL_CALM_NS = 5 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Journal:
         self._storing = threading.Lock()  # held while the disk works
         self._event_numbers = count(1)
         self._error = NO_ERROR
+        self._refused_at = 0
         self._lost_told = 0
 
     @property
@@ -119,6 +121,8 @@ class Journal:
         while left > 0 and (done := self._store_batch(min(left, ROWS_AT_ONCE))):
             left -= done
             stored += done
+        if self._error.fault is FaultKind.DISK_FULL and not len(self.backlog) and not self._is_full_still():
+            self._error = NO_ERROR
         self.turned_at = self._clock.now()
         return stored
 
@@ -130,16 +134,21 @@ class Journal:
             explained = explain(error)
             if explained.fault is not self._error.fault:
                 log.warning("nothing can be stored: %s", explained.text)
-            self._error = explained
+            self._error, self._refused_at = explained, self._clock.now()
             return 0
         self.backlog.settle(len(batch), pictures_lost)
-        self._error = NO_ERROR
+        if self._error.fault is not FaultKind.DISK_FULL:
+            self._error = NO_ERROR
         lost = self.backlog.counts.lost
         if lost > self._lost_told:
             text = f"{lost - self._lost_told} rows were lost: nothing could be stored and the queue was full."
             self._lost_told = lost
             self._tell("journal-loss", text)
         return len(batch)
+
+    def _is_full_still(self) -> bool:
+        """Say whether a disk that was full is so still: now and then a small batch finds a last page on it."""
+        return self._clock.now() - self._refused_at < FULL_CALM_NS or self._storage.is_crowded()
 
     def _tell(self, kind: str, text: str) -> None:
         """Record an event about the journal itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -30,6 +31,8 @@ from edge.journal.pictures import Pictures
 from edge.journal.set_aside import set_aside
 
 DAY_S = 86_400.0
+# A disk that was full has room again when so much is free: of a large one, and of a small one.
+ROOM_BYTES, ROOM_SHARE = 5 * BYTES_PER_MB, 0.05
 
 
 class Storage:
@@ -87,6 +90,14 @@ class Storage:
         self._failed = False
         self._look_after_old_rows(database)
         return sum(pending.picture is not None and name is None for pending, name in zip(batch, names, strict=True))
+
+    def is_crowded(self) -> bool:
+        """Say whether so little room is left that the next batches may find none; no where the disk does not tell."""
+        try:
+            disk = shutil.disk_usage(self.path.parent)
+        except OSError:
+            return False
+        return disk.free < min(ROOM_BYTES, disk.total * ROOM_SHARE)
 
     def close(self) -> None:
         """Close the file; the next `store` opens it again."""

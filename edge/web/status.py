@@ -7,7 +7,8 @@ from collections import Counter
 from typing import Any
 
 from edge.clock import NS_PER_MS, NS_PER_S
-from edge.config import Station
+from edge.config import RESIDUAL, Station
+from edge.faults import FaultKind
 from edge.health import State
 from edge.interfaces import Sighting
 from edge.live import RecentItem, Snapshot
@@ -125,6 +126,11 @@ def _describe_box(sighting: Sighting, item: RecentItem | None) -> dict[str, Any]
 
 
 def _describe_bins(snapshot: Snapshot, station: Station) -> list[dict[str, Any]]:
+    full = {
+        RESIDUAL if fault.kind is FaultKind.RESIDUAL_FULL else fault.detail
+        for fault in snapshot.faults
+        if fault.kind in (FaultKind.BIN_FULL, FaultKind.RESIDUAL_FULL)
+    }
     counts: Counter[str] = Counter()
     for (name, reason), count in snapshot.counts.items():
         counts[name] += count if reason not in IN_NO_BIN else 0
@@ -136,6 +142,7 @@ def _describe_bins(snapshot: Snapshot, station: Station) -> list[dict[str, Any]]
             "enabled": where.enabled,
             "level": snapshot.levels.get(where.name),
             "capacity": where.capacity,
+            "full": where.name in full,
         }
         for where in station.bins
     ]

@@ -86,6 +86,48 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         subprocess.run(["umount", folder], check=True)
 
 
+def test_a_disk_stays_full_until_there_is_room(disk: Disk) -> None:
+    """Now and then a page is free on it, and a small batch gets through: it is full all the same."""
+    if not disk.own:
+        pytest.skip("this account may not mount a disk of its own")
+    run = build_virtual_run(STATION, Conditions(journal_folder=disk.folder))
+    health = run.rig.supervisor.health
+    crumb = disk.folder / "crumb"
+
+    def give_and_take(second: int) -> None:
+        """Let the disk have some pages, and take them again."""
+        if second % 2:
+            crumb.unlink(missing_ok=True)
+        else:
+            with suppress(OSError):
+                crumb.write_bytes(bytes(32 * 1024))
+
+    seen: dict[int, bool] = {}
+    stored: dict[int, int] = {}
+
+    def look(now: int) -> None:
+        second = (now - run.rig.world.started_at) // NS_PER_S
+        if second in seen:
+            return
+        seen[second] = any(fault.kind is FaultKind.DISK_FULL for fault in health.faults)
+        stored[second] = run.rig.journal.counts.stored  # type: ignore[union-attr]
+        if second == 10:
+            crumb.write_bytes(bytes(32 * 1024))
+            disk.fill()
+        elif 10 < second < 50:
+            give_and_take(second)
+        elif second == 50:
+            disk.mend()
+
+    run.rig.supervisor.watchers.append(look)
+    run.run(65.0)
+    began = min(second for second, there in seen.items() if there)
+    assert stored[49] > stored[began + 1], "nothing got through: the test shows nothing"
+    assert all(seen[second] for second in range(began, 50))
+    assert health.counts[FaultKind.DISK_FULL] == 1
+    assert health.faults == []
+
+
 def test_sorting_goes_on_the_trouble_is_named_and_nothing_is_lost(disk: Disk) -> None:
     run = build_virtual_run(STATION, Conditions(journal_folder=disk.folder))
     journal, health = run.rig.journal, run.rig.supervisor.health

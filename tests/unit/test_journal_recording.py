@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tempfile
 import threading
 import weakref
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import apsw
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.disk import Disk
 from support.journal import build_journal, items_in, outcome, photo, record_many
 
@@ -22,6 +25,9 @@ from edge.journal import Landing, open_journal, run_writer
 from edge.journal.exporting import export_rows
 from edge.journal.pictures import Pictures
 from edge.journal.reading import EventRecord, ItemRecord, Query, read_all
+from edge.journal.recording import FULL_CALM_NS
+from edge.simulate.disturbances import Disturbance
+from edge.simulate.troubles import troubled_connect
 from edge.types import Actuation, Event, Image, Reason, Stroke
 
 
@@ -314,3 +320,30 @@ def _read_picture(path: Path) -> Image:
     picture = cv2.imread(str(path))
     assert picture is not None
     return np.asarray(picture, dtype=np.uint8)
+
+
+@settings(max_examples=30, deadline=None)
+@given(refuses=st.lists(st.booleans(), min_size=1, max_size=30))
+def test_a_disk_is_full_until_it_has_taken_everything_for_some_seconds(refuses: list[bool]) -> None:
+    clock = VirtualClock()
+    refusing = [False]
+
+    def is_active(kind: Disturbance) -> bool:
+        return kind is Disturbance.DISK_FULL and refusing[0]
+
+    with tempfile.TemporaryDirectory() as folder:
+        journal = build_journal(Path(folder), clock, connect=troubled_connect(is_active))
+        last_refused: int | None = None
+        for number, refusing[0] in enumerate(refuses, start=1):
+            clock.advance_to(clock.now() + NS_PER_S)
+            journal.record(outcome(number, clock.now()))
+            journal.store_pending()
+            last_refused = clock.now() if refusing[0] else last_refused
+            full = last_refused is not None and clock.now() - last_refused < FULL_CALM_NS
+            assert (journal.counts.error.fault is FaultKind.DISK_FULL) == full
+        refusing[0] = False
+        clock.advance_to(clock.now() + FULL_CALM_NS)
+        journal.store_pending()
+        assert journal.counts.error.fault is None
+        assert journal.counts.pending == 0
+        journal.close()

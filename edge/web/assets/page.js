@@ -84,14 +84,18 @@ function showBins(bins) {
     const row = make("div", "row");
     const name = make("span", "name", bin.name);
     const others = bin.labels.filter((label) => label !== bin.name).join(", ");
-    const note = [others, bin.enabled ? "" : "switched off", bin.level == null ? "" : `${bin.level} of ${bin.capacity}`].filter(Boolean).join("; ");
+    const counted = bin.level != null;
+    const note = [others, bin.enabled ? "" : "switched off", counted ? `${bin.level} of ${bin.capacity} in it` : ""].filter(Boolean).join("; ");
     if (note) name.append(" ", make("small", "", note));
+    if (bin.full) name.append(" ", make("b", "full", "FULL"));
+    line.dataset.full = bin.full;
     row.append(name, make("span", "count", String(bin.count)));
-    const bar = make("div", "bar");
+    const bar = make("div", counted ? "bar level" : "bar");
     const fill = make("i");
-    fill.style.width = (100 * bin.count) / most + "%";
+    fill.style.width = (bin.full ? 100 : Math.min(100, counted ? (100 * bin.level) / bin.capacity : (100 * bin.count) / most)) + "%";
     bar.append(fill);
     line.append(row, bar);
+    if (bin.full) line.append(make("p", "what", bin.name === "residual" ? "Empty it: nothing is sorted until then." : "Empty it: its items go to residual."));
     return line;
   }));
 }

@@ -87,6 +87,7 @@ def test_status_says_what_happened(page: Any, web: httpx.Client) -> None:
     assert status["state"]["code"] == "degraded"
     assert status["faults"][0]["code"] == "bin-full"
     assert status["faults"][0]["advice"].startswith("Empty the bin")
+    assert [where["name"] for where in status["bins"] if where["full"]] == ["glass"]
     assert {where["name"]: where["count"] for where in status["bins"]} == {"glass": 1, "metal": 0, "residual": 1}
     assert status["reasons"] == [{"reason": "unsure", "text": REASON_TEXT[Reason.UNSURE], "count": 1}]
     assert status["model"] == {"name": "waste", "version": "1.0"}
