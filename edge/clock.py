@@ -9,6 +9,8 @@ from pathlib import Path
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
+# A signal wakes nobody if another thread takes it, or if it comes just before the nap: it is then heard after this.
+LONGEST_NAP_S = 0.1
 
 
 def ms(milliseconds: float) -> int:
@@ -46,7 +48,7 @@ class SystemClock:
     def sleep_until(self, instant: int, interrupt: threading.Event | None = None) -> bool:
         while (left := instant - time.monotonic_ns()) > 0:
             if interrupt is None:
-                time.sleep(left / NS_PER_S)
+                time.sleep(min(left / NS_PER_S, LONGEST_NAP_S))
             elif interrupt.wait(left / NS_PER_S):
                 return False
         return interrupt is None or not interrupt.is_set()

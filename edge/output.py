@@ -111,6 +111,16 @@ def close_output() -> None:
         sys.stdout.flush()
 
 
+def leave_dead_streams() -> None:
+    """Leave a terminal that is gone, so that the exit code is that of the work and not of its last word."""
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, OutputError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+
+
 def give_up_output() -> None:
     """Throw away what waits for a standard output that takes nothing, so that it does not fail once more at the end."""
     if sys.stdout is not None:

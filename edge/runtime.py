@@ -121,7 +121,7 @@ class Runtime:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         if parts.is_live and not lock_memory():
             log.warning("memory can't be locked (ulimit -l): short of memory, a stroke may wait for the disk")
-        with taking_signals(self._asked, self._stop.set, self._reset), settled_memory():
+        with taking_signals(self._asked, self._stop.set, self._reset) as pins_are_safe, settled_memory():
             try:
                 with real_time(Priority.EMERGENCY_STOP) as granted:  # the pin backend's threads inherit it
                     self.panel.open()
@@ -142,6 +142,7 @@ class Runtime:
             finally:
                 self._stop.set()
                 self._guarded(self.supervisor.make_safe)
+                pins_are_safe()
                 self._wind_up(writer_stop)
         if self._failure is not None:
             raise self._failure

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from edge.actuate.pins import open_pins
@@ -12,6 +9,7 @@ from edge.actuate.safe import drive_safe, read_safe_outputs
 from edge.clock import SystemClock
 from edge.errors import ActuatorError, ConfigError, SorterError
 from edge.output import complain, give_up_output, say
+from edge.service.signals import undisturbed
 
 STATION = Path("/etc/sorter/station.toml")
 
@@ -24,7 +22,7 @@ def make_safe(station: Path) -> None:
         ActuatorError: a pin refused; all others are safe.
         SetupError: the pins can't be opened.
     """
-    with _undisturbed():
+    with undisturbed():  # neither a terminal that closes nor an impatient person ends the second that it takes
         reading = read_safe_outputs(station)
         outputs = reading.outputs
         # Nothing is said before: whoever should read it may be gone, or not read.
@@ -62,15 +60,3 @@ def plain_station(arguments: list[str]) -> Path | None:
     if len(arguments) == 2 and arguments[0] == "--station" and not arguments[1].startswith("-"):
         return Path(arguments[1])
     return None
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let neither a terminal that closes nor an impatient person end the second that it takes."""
-    ending = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in ending}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -8,7 +8,7 @@ import sys
 import termios
 import tty
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import typer
 from rich.live import Live
@@ -75,7 +75,13 @@ class ConsolePerson:
 
     def key(self) -> str:
         self._need_somebody()
-        return str(typer.getchar())
+        try:
+            key = str(typer.getchar())
+        except (EOFError, OSError, termios.error):
+            key = ""
+        if not key:  # the terminal is gone, and would be asked for ever
+            raise CalibrationError(NOBODY)
+        return key
 
     @contextmanager
     def keys(self) -> Iterator[Callable[[], str]]:
@@ -93,7 +99,9 @@ class ConsolePerson:
         try:
             yield poll
         finally:
-            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+            with suppress(termios.error):  # the terminal is gone
+                # At once: what is still to be written may be held back with Ctrl-S, while something is switched on.
+                termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
     def choose(self, question: str, answers: Sequence[str]) -> str:
         self._need_somebody()
@@ -101,9 +109,10 @@ class ConsolePerson:
         for number, answer in enumerate(answers, start=1):
             self._console.print(styled(f"    {number}", "cyan", f" {answer}"), soft_wrap=True)
         numbers = [str(number) for number in range(1, len(answers) + 1)]
+        _forget_keys()
         try:
             return answers[IntPrompt.ask("  Number", console=self._console, choices=numbers, default=1) - 1]
-        except EOFError:
+        except (EOFError, OSError):
             raise CalibrationError(NOBODY) from None
 
     def _need_somebody(self) -> None:
@@ -113,12 +122,20 @@ class ConsolePerson:
     def _wait(self, prompt: str) -> None:
         if self._hurry:
             return
+        _forget_keys()
         try:
             self._console.input(styled(f"{prompt} (Ctrl-C stops): ", "dim"))
-        except EOFError:
+        except (EOFError, OSError):
             raise CalibrationError(
                 "nobody is there to answer: run it at a terminal, or with --yes when all is prepared"
             ) from None
+
+
+def _forget_keys() -> None:
+    """Throw away what was typed before it was asked for: an Enter too many does not say that all hands are off."""
+    if sys.stdin.isatty():
+        with suppress(termios.error):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def _levels(title: str, levels: Mapping[str, bool]) -> Text:

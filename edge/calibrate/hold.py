@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 from edge.errors import CalibrationError, SetupError
 from edge.journal.claim import claim_folder
 from edge.service.commands import Runner
+from edge.service.signals import undisturbed
 
 SERVICE = "sorter.service"
 # For the file, its pictures and the samples of the thresholds.
@@ -34,25 +33,9 @@ def service_held(runner: Runner, say: Callable[[str], None]) -> Iterator[None]:
         runner.run(["systemctl", "stop", SERVICE])
         yield
     finally:
-        with _undisturbed():
+        with undisturbed():
             runner.run(["systemctl", "start", SERVICE])
         say("the service runs again")
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let no signal of an impatient person end what must be done; the programs that are started inherit that."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {
-        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _is_running(runner: Runner) -> bool:

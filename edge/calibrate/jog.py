@@ -178,9 +178,9 @@ def _jog_switch(bench: Bench, person: Person, settings: Digital) -> Digital:
                 if key in QUIT:
                     break
                 if key == UP:
+                    person.say(f"{settings.name}: on")  # before: a terminal may be slow to take it
                     actuator.fire("")
-                    off_at = now + ms(settings.max_on_ms)
-                    person.say(f"{settings.name}: on")
+                    off_at = bench.clock.now() + ms(settings.max_on_ms)
                 elif off_at is not None and (key == DOWN or now >= off_at):
                     actuator.release()
                     off_at = None

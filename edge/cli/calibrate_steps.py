@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,6 +55,7 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
     from edge.calibrate.salvage import load_or_set_aside
     from edge.service.commands import SystemRunner
     from edge.service.logs import configure_logs
+    from edge.service.signals import interrupted_by_signals
     from edge.wiring import LIVE_CAMERAS
 
     configure_logs(logging.WARNING)
@@ -65,7 +64,7 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
     written = load(visit.station, visit.demo, visit.state_folder)
     live = written.camera.type in LIVE_CAMERAS
     with ExitStack() as stack:
-        stack.enter_context(_ending_signals())
+        stack.enter_context(interrupted_by_signals())
         if live:
             stack.enter_context(service_held(SystemRunner(), lambda text: console.print(text)))
         stack.enter_context(folder_claimed(written.state_folder))
@@ -137,18 +136,3 @@ def _session(
             )
             person = SimulatedPerson(bench.world, person)
         yield Session.begin(written, bench, person, old, wishes)
-
-
-@contextmanager
-def _ending_signals() -> Iterator[None]:
-    """Let a lost SSH connection or `kill` end it as Ctrl-C does: everything released, nothing kept."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

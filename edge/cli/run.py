@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge.cli.options import DEFAULT_STATION, FaultOption, StationOption
-from edge.output import say
+from edge.errors import OutputError
+from edge.output import leave_dead_streams, say
 
 if TYPE_CHECKING:
     from edge.config import Station
@@ -54,7 +56,9 @@ def command(
     try:
         runtime.run(seconds)
     finally:
-        print_summary(runtime.parts.live.snapshot())
+        with suppress(OSError, OutputError):  # its terminal is gone; the journal has it all
+            print_summary(runtime.parts.live.snapshot())
+        leave_dead_streams()
 
 
 def _planned(faults: list[str] | None) -> list[Planned]:
