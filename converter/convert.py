@@ -32,6 +32,7 @@ from training.photos import LabelledPhoto
 from training.pool import Studio, ViewPlan
 from training.recipe import Recipe
 from training.run_folder import Run
+from training.seen import load_seen
 from training.studio import build_studio, read_sets
 
 LARGEST_LOSS = 0.005
@@ -110,10 +111,16 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
         "model.tflite": int8_model,
         "golden.bin": golden,
         "golden-photos.json": golden_photos(int8_network.interpreter, recipe.network.geometry),
-        "report.json": json.dumps(report, indent=1).encode(),
+        "report.json": json.dumps(with_seen(report, run), indent=1).encode(),
         "report.html": html.encode(),
     }
     return Converted(pack_bundle(manifest, members), compile_float(network, half=True), report, manifest.title)
+
+
+def with_seen(report: dict[str, Any], run: Run) -> dict[str, Any]:
+    """The report with the digests of the photos that trained the network, where its run knows them."""
+    seen = load_seen(run.folder)
+    return report if seen is None else {**report, "seen": seen.as_tree()}
 
 
 def representative_views(recipe: Recipe, data: Path, run: Run, count: int) -> list[Image]:

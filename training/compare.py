@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.bundle.archive import open_bundle
+from edge.bundle.archive import REPORT_JSON, open_bundle
 from edge.bundle.manifest import Manifest, Thresholds
 from edge.bundle.preprocess import InputGeometry
 from edge.errors import ConfigError, DatasetError
@@ -30,6 +30,7 @@ from training.evaluate import (
 )
 from training.photos import LabelledPhoto, sift
 from training.run_folder import Run
+from training.seen import Seen, load_seen, read_seen
 
 Progress = Callable[[int, int], None]
 _NETWORKS = {"float": "before quantization (float)", "int8": "on the device (int8)"}
@@ -58,15 +59,17 @@ class _Subject:
     geometry: InputGeometry
     thresholds: Thresholds
     networks: Mapping[str, Network]
+    seen: Seen | None
 
 
 def compare(
     model: Path, photos: Sequence[LabelledPhoto], merged: Mapping[str, str], on_progress: Progress
 ) -> Comparison:
-    """Measure all networks of a bundle or a converted run.
+    """Measure all networks of a bundle or a converted run, on the photos that it did not learn from.
 
     Raises:
-        DatasetError: no photo of any of the model's labels, and none of others either; or too many can't be read.
+        DatasetError: no photo of any of the model's labels, and none of others either; too many can't be read; or the
+            network learnt from all of them.
         ConfigError: a merged label is none of the model's, or the run was not converted.
     """
     if not model.exists():
@@ -77,6 +80,7 @@ def compare(
         raise ConfigError(f"--merge: {', '.join(sorted(strange))}: expected labels among {', '.join(subject.labels)}")
     if not photos:
         raise DatasetError("no photos to measure on")
+    photos, seen = _unseen(photos, subject)
     total = len(photos) * (1 + len(subject.networks))  # loading counts once, each network once
     loaded, unreadable = sift(
         photos, lambda path: prepare_photo(path, subject.geometry), lambda number, _: on_progress(number, total)
@@ -89,6 +93,7 @@ def compare(
         scored[name] = score(network, views, lambda number, base=done: on_progress(base + number, total))  # type: ignore[misc]
         done += len(views)
     tree = _tree(subject, scored, right, photos)
+    tree["seen"] = seen
     if unreadable:
         tree["unreadable"] = [{"photo": photo.name, "reason": str(error)} for photo, error in unreadable]
     mistakes = worst_mistakes(scored["int8"], right, 24, subject.thresholds.temperature)
@@ -113,6 +118,18 @@ def _tree(
     return tree
 
 
+def _unseen(photos: Sequence[LabelledPhoto], subject: _Subject) -> tuple[Sequence[LabelledPhoto], dict[str, Any]]:
+    if subject.seen is None:
+        return photos, {"known": False}
+    fresh, counts = subject.seen.split(photos)
+    if not fresh:
+        raise DatasetError(
+            f"{subject.title} learnt from all of these {len(photos)} photos, so they say nothing of it: measure on others, "
+            "such as the test.csv that `sorter dataset split` writes"
+        )
+    return fresh, {"known": True, "training": counts.training, "validation": counts.validation}
+
+
 def _open_bundle(path: Path) -> _Subject:
     bundle = open_bundle(path)
     manifest: Manifest = bundle.manifest
@@ -120,7 +137,8 @@ def _open_bundle(path: Path) -> _Subject:
     beside = path.with_suffix(".float.tflite")
     if beside.is_file():
         networks = {"float": FloatNetwork(beside.read_bytes()), **networks}
-    return _Subject(manifest.title, tuple(manifest.labels), manifest.geometry, manifest.thresholds, networks)
+    seen = read_seen(bundle.members.get(REPORT_JSON), bundle.source)
+    return _Subject(manifest.title, tuple(manifest.labels), manifest.geometry, manifest.thresholds, networks, seen)
 
 
 def _open_run(folder: Path) -> _Subject:
@@ -133,13 +151,13 @@ def _open_run(folder: Path) -> _Subject:
         "int8": Int8Network(paths["int8"].read_bytes(), str(folder)),
     }
     thresholds = Thresholds.model_validate_json((folder / "thresholds.json").read_text(encoding="utf-8"))
-    return _Subject(recipe.name, recipe.labels, recipe.network.geometry, thresholds, networks)
+    return _Subject(recipe.name, recipe.labels, recipe.network.geometry, thresholds, networks, load_seen(folder))
 
 
 def summary(result: Comparison) -> str:
     """A few lines for the terminal."""
     both = [name for name in ("float", "int8") if name in result.figures]
-    lines = [result.title, *(f"{name}: {_top1(result.figures[name])}" for name in both)]
+    lines = [result.title, *seen_lines(result), *(f"{name}: {_top1(result.figures[name])}" for name in both)]
     if "float" not in result.figures:
         lines.append(f"float: {NO_FLOAT}")
     part = result.figures["int8"]
@@ -163,6 +181,21 @@ def summary(result: Comparison) -> str:
     return "\n".join(lines)
 
 
+def seen_lines(result: Comparison) -> list[str]:
+    """Say on which photos the figures are no flattery."""
+    seen = result.figures.get("seen")
+    if seen is None:
+        return []
+    if not seen["known"]:
+        return ["whether it learnt from these photos is not known (the model does not say): if it did, this flatters"]
+    lines = []
+    if seen["training"]:
+        lines.append(f"left out: {seen['training']} photos that it learnt from; measured on the others")
+    if seen["validation"]:
+        lines.append(f"flattering: {seen['validation']} of the photos chose this network among others (validation)")
+    return lines
+
+
 def _top1(part: Mapping[str, Any]) -> str:
     if not part["photos"]:
         return f"no photo of any of its labels, {part['milliseconds']:.1f} ms"
@@ -177,7 +210,8 @@ def page(result: Comparison, pictures: bool = True) -> str:
     """One HTML page with no outside parts; without pictures where the photos may not be passed on."""
     both = {name: result.figures[name] for name in ("float", "int8") if name in result.figures}
     int8 = both["int8"]
-    parts = [_headline(int8), pages.table(("", *(_NETWORKS[name] for name in both)), _rows(list(both.values())))]
+    said = [f"<p>{html.escape(line[:1].upper() + line[1:])}.</p>" for line in seen_lines(result)]
+    parts = [_headline(int8), *said, pages.table(("", *(_NETWORKS[name] for name in both)), _rows(list(both.values())))]
     if "confusion" in int8:
         parts += ["<h2>Label by label</h2>", _labels(int8["labels"])]
         parts += ["<h2>What was taken for what</h2>", _confusion(int8["confusion"]), _CHARTS.format(*_charts(int8))]

@@ -23,6 +23,7 @@ from training.probe import fit_probe
 from training.recipe import Recipe
 from training.run_folder import Run, claim, record
 from training.runner import Front
+from training.seen import Seen
 from training.studio import TrainingSet, build_studio, read_sets
 from training.views import ViewSettings
 
@@ -53,6 +54,7 @@ def train(recipe: Recipe, data: Path, run: Run, processes: int, on_progress: Pro
         training, validation, pools = prepare(recipe, data, run, processes, on_progress)
         network, table, best = fit(recipe, data, pools, run.folder, strategy, on_progress)
         network.save(run.network)
+        Seen.of(training.photos, validation.photos).save(run.folder)
         written = record(recipe, training, validation, table, best)
         (run.folder / "run.json").write_text(json.dumps(written, indent=2), encoding="utf-8")
     return written

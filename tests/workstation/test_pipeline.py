@@ -9,17 +9,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from converter.convert import Converted, ConvertOptions, convert
-from edge.bundle.archive import read_bundle
+from edge.bundle.archive import pack_bundle, read_bundle
 from edge.bundle.golden import check_golden
 from edge.bundle.interpreter import open_interpreter
 from edge.cli import root
 from edge.clock import SystemClock
-from edge.errors import ConfigError
+from edge.errors import ConfigError, DatasetError
 from training.recipe import load_recipe
 from training.run_folder import Run, claim
 
@@ -70,14 +71,53 @@ def test_evaluate_prints_plain_json(converted: Converted, tiny_data: Path, tmp_p
     assert "http" not in page.replace("http://www.w3.org", "")
 
 
-def test_photos_of_none_of_the_labels_alone_are_measured_without_a_top1(
+@pytest.mark.parametrize("of", ["bundle", "run"])
+def test_a_network_is_not_measured_on_what_it_learnt_from(
+    of: str, converted: Converted, tiny_run: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    model = tiny_run
+    if of == "bundle":
+        model = tmp_path / "tiny-1.0.sorter"
+        model.write_bytes(converted.bundle)
+    every = ["evaluate", str(model), "--data", str(tiny_data / "board")]
+    figures = json.loads(CliRunner().invoke(root, [*every, "--json"]).stdout)
+    assert figures["seen"] == {"known": True, "training": 16, "validation": 8}
+    assert figures["int8"]["photos"] == 8
+    said = CliRunner().invoke(root, every).stdout
+    assert "left out: 16 photos that it learnt from; measured on the others" in said
+    assert "flattering: 8 of the photos chose this network" in said
+    (tmp_path / "train.csv").write_text(
+        "path,label\n" + "".join(f"{tiny_data}/board/{line},{line.split('/')[0]}\n" for line in _trained(tiny_data))
+    )
+    refused = CliRunner().invoke(root, ["evaluate", str(model), "--data", str(tmp_path / "train.csv")])
+    assert isinstance(refused.exception, DatasetError)
+    assert "learnt from all of these 16 photos" in str(refused.exception)
+
+
+def _trained(tiny_data: Path) -> list[str]:
+    return (tiny_data / "board" / "train.txt").read_text().split()
+
+
+def test_of_a_model_that_does_not_say_what_it_learnt_from_that_is_said(
     converted: Converted, tiny_data: Path, tmp_path: Path
 ) -> None:
+    bundle = read_bundle(converted.bundle, "tiny")
+    members = {name: content for name, content in bundle.members.items() if name != "manifest.json"}
+    report = json.loads(members["report.json"])
+    del report["seen"]
+    old = pack_bundle(bundle.manifest, {**members, "report.json": json.dumps(report).encode()})
+    (tmp_path / "old-1.0.sorter").write_bytes(old)
+    every = ["evaluate", str(tmp_path / "old-1.0.sorter"), "--data", str(tiny_data / "board")]
+    figures = json.loads(CliRunner().invoke(root, [*every, "--json"]).stdout)
+    assert (figures["seen"], figures["int8"]["photos"]) == ({"known": False}, 24)
+    assert "is not known (the model does not say)" in CliRunner().invoke(root, every).stdout
+
+
+def test_photos_of_none_of_the_labels_alone_are_measured_without_a_top1(converted: Converted, tmp_path: Path) -> None:
     bundle = tmp_path / "tiny-1.0.sorter"
     bundle.write_bytes(converted.bundle)
     (tmp_path / "photos" / "wood").mkdir(parents=True)
-    photo = next((tiny_data / "board").rglob("*.jpg"), None) or next((tiny_data / "board").rglob("*.png"))
-    shutil.copy(photo, tmp_path / "photos" / "wood")
+    cv2.imwrite(str(tmp_path / "photos" / "wood" / "plank.png"), np.full((96, 128, 3), (60, 110, 150), np.uint8))
     given = ["evaluate", str(bundle), "--data", str(tmp_path / "photos")]
     plain = CliRunner().invoke(root, [*given, "--html", str(tmp_path / "page.html")])
     assert "no photo of any of its labels" in plain.stdout
