@@ -15,6 +15,7 @@ from edge.sensing.crops import keep_best, take_crop
 from edge.sensing.dark import Look, with_dark_things
 from edge.sensing.flow import Flow
 from edge.sensing.matching import PART, find_step, inside, match
+from edge.sensing.mirrors import Mirrors
 from edge.sensing.tracks import Track
 from edge.sensing.view import View, build_view
 from edge.transport.belt import BeltModel
@@ -50,6 +51,7 @@ class ConveyorTrigger:
         self._view: View | None = None
         self._background: Background | None = None
         self._tracks: list[Track] = []
+        self.mirrors = Mirrors()
         self._next_track = 1
         self._next_item = 1
         self._at = 0
@@ -76,6 +78,7 @@ class ConveyorTrigger:
             difference = with_dark_things(difference, Look(frame.pixels, small, self._background.mean, self._view))
         blobs = [] if difference is None else find_blobs(difference, self._min_area, self._gap, longest=self._longest)
         self._follow(blobs, elapsed)
+        self.mirrors.note(self._tracks, small, self._background.mean)
         self._learn(small, blobs)
         self._look(frame)
         items = [item for track in list(self._tracks) if (item := self._finish(track, frame)) is not None]
@@ -207,6 +210,8 @@ class ConveyorTrigger:
         elif track.centre(self._along, EDGE) < self._line:
             return None
         track.emitted = True
+        if self.mirrors.is_image(track):
+            return None
         at, speed = track.crossing(self._line) or self._guess_crossing(track)
         speed_mm = speed * self._mm
         concern = Reason.TOO_LARGE if too_large else self._concern(track, speed_mm)
@@ -240,7 +245,11 @@ class ConveyorTrigger:
         return None
 
     def _gap_behind(self, track: Track) -> float:
-        fronts = [t.right for t in self._tracks if t is not track and not t.emitted and t.right < track.right]
+        fronts = [
+            t.right
+            for t in self._tracks
+            if t is not track and not t.emitted and t.right < track.right and not self.mirrors.is_image(t)
+        ]
         return math.inf if not fronts else max(0.0, track.left - max(fronts)) * self._mm
 
     def _drop(self) -> None:

@@ -12,8 +12,8 @@ from edge.camera import open_camera
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config import Station
 from edge.errors import CameraError
-from edge.interfaces import Camera, Sighting
-from edge.sensing import build_trigger
+from edge.interfaces import Camera, Sighting, Trigger
+from edge.sensing import ConveyorTrigger, build_trigger
 from edge.sensing.survey import survey
 from edge.sensing.view import build_view
 from edge.transport import build_belt
@@ -48,10 +48,29 @@ Watch = Callable[[Frame, Sequence[Sighting], Sequence[Item]], None]
 def count_items(station: Station, watch: Watch | None = None) -> Count:
     """Run a station's own finding and following over its recorded camera (video or folder), as fast as it goes.
 
+    Where a polished rail shows items twice, the clip is looked at again with the rail known from its first picture on.
+
     Raises:
         CameraError: the clip can't be read, or the camera is not a recorded one.
     """
-    trigger = build_trigger(station, build_belt(station))
+    trigger = _new_trigger(station)
+    if not isinstance(trigger, ConveyorTrigger):
+        return _count(station, trigger, watch)
+    count = _count(station, trigger, watch=None)
+    rails = trigger.mirrors.rails
+    if watch is None and not rails:
+        return count
+    again = _new_trigger(station)
+    if isinstance(again, ConveyorTrigger):
+        again.mirrors.rails += rails
+    return _count(station, again, watch)
+
+
+def _new_trigger(station: Station) -> Trigger:
+    return build_trigger(station, build_belt(station))
+
+
+def _count(station: Station, trigger: Trigger, watch: Watch | None) -> Count:
     items: list[Item] = []
     frames, started_at = 0, 0
     with closing(_open(station)) as camera:

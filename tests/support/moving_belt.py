@@ -46,6 +46,16 @@ class Thing:
     shade: float | None = None
 
 
+@dataclass(frozen=True)
+class Rail:
+    """A polished rail from row `at` on, `height` rows of it: it shows what lies above it upside down, and darker."""
+
+    at: int
+    height: int = 60
+    gain: float = 0.5
+    own: float = 30.0
+
+
 @dataclass
 class MovingBelt:
     """Frames of things on a belt, moving right; `position` gives the way of the belt in pixels after some seconds."""
@@ -60,6 +70,7 @@ class MovingBelt:
     gain: Callable[[float], float] = lambda seconds: 1.0
     position: Callable[[float], float] | None = None
     surface: Image | None = None
+    rail: Rail | None = None
     _strip: Image = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,6 +100,10 @@ class MovingBelt:
             front = way - self.speed * thing.enters
             if -5 < front < WIDTH + thing.length + 5:
                 self._draw(canvas, thing, front)
+        if self.rail is not None:
+            end = min(HEIGHT, self.rail.at + self.rail.height)
+            above = canvas[2 * self.rail.at - end : self.rail.at][::-1].copy()
+            canvas[self.rail.at : end] = self.rail.own + self.rail.gain * above
         canvas *= self.gain(seconds)
         y, x = self._rng.integers(0, 16, 2)
         canvas += self._noise[y : y + HEIGHT, x : x + WIDTH]
@@ -129,4 +144,4 @@ def stop_and_go(speed: float, stop_at: float, go_at: float) -> Callable[[float],
     return way
 
 
-__all__ = ["HEIGHT", "LINE", "START", "WIDTH", "MovingBelt", "Thing", "conveyor", "ms", "stop_and_go"]
+__all__ = ["HEIGHT", "LINE", "START", "WIDTH", "MovingBelt", "Rail", "Thing", "conveyor", "ms", "stop_and_go"]
