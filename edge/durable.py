@@ -67,8 +67,9 @@ def read_regular(path: Path, max_bytes: int, *, follow: bool = True) -> bytes:
         OSError: it can't be read.
     """
     with open_regular(path, follow=follow) as file:
-        content = file.read(max_bytes + 1)
-    if len(content) > max_bytes:
+        long = os.fstat(file.fileno()).st_size > max_bytes
+        content = b"" if long else file.read(max_bytes + 1)
+    if long or len(content) > max_bytes:
         raise UnusableFileError(path, f"longer than the {max_bytes} bytes that such a file can have")
     return content
 

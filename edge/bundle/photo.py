@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.durable import read_regular
 from edge.errors import DatasetError
 from edge.types import Image
 
@@ -17,6 +18,9 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 """Of files that are read."""
 MOST_PIXELS = 120_000_000
 """The largest phones take 108 million; a file of some kilobytes can claim billions, and would take all memory."""
+
+MOST_BYTES = 4 * MOST_PIXELS
+"""A photo of so many pixels that is not even compressed."""
 
 _BRANDS = {
     b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"avif": "AVIF", b"avis": "AVIF",
@@ -55,7 +59,7 @@ def check_photo(path: Path) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, MOST_BYTES)
     except OSError as error:
         raise PhotoError(f"{path}: can't read it ({error.strerror}): give the path of a photo") from None
 

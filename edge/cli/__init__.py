@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -13,7 +15,7 @@ from typer.main import get_command
 
 from edge import __version__
 from edge.cli.extras import load_command, missing_extra, short_help
-from edge.errors import OutputError, SorterError
+from edge.errors import ConfigError, OutputError, SorterError
 from edge.output import close_output, complain, give_up_output, prepare_streams, say
 
 # In the order in which `sorter --help` shows them. Each module has `command` (a function) or `app` (a Typer group).
@@ -115,6 +117,21 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        give_up_output()  # the reader (head, less) went away, and knows
-        sys.exit(141)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            give_up_output()  # the reader (head, less) went away, and knows
+            sys.exit(141)
+        if not _is_of_an_argument(error, sys.argv[1:]):
+            raise
+        complain(f"sorter: {error.filename}: {error.strerror}; give another path")
+        sys.exit(ConfigError.exit_code)
+
+
+def _is_of_an_argument(error: OSError, arguments: Sequence[str]) -> bool:
+    """Say whether the file that gave trouble is one that the command line names, or lies in or above one: no bug."""
+    if not isinstance(error.filename, str):
+        return False
+    place = Path(error.filename).absolute()
+    named = [Path(argument.partition("=")[2] if argument.startswith("--") else argument) for argument in arguments]
+    given = [path.absolute() for path in named if path.name]
+    return any(place.is_relative_to(path) or path.is_relative_to(place) for path in given)

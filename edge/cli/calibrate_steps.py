@@ -33,7 +33,7 @@ def load(station: Path, demo: bool, state_folder: Path | None) -> Station:
     from edge.config import load_station
 
     settings = load_station(PRACTICE_STATION if demo else station)
-    return settings if state_folder is None else settings.with_values(state_folder=state_folder.resolve())
+    return settings if state_folder is None else settings.with_values(state_folder=state_folder.absolute())
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def _planned(faults: list[str] | None) -> list[Planned]:
 
 def _with_options(station: Station, host: str | None, port: int | None, state_folder: Path | None) -> Station:
     page = station.page.with_values(**{k: v for k, v in {"host": host, "port": port}.items() if v is not None})
-    folder = station.state_folder if state_folder is None else state_folder.resolve()
+    folder = station.state_folder if state_folder is None else state_folder.absolute()
     return station.with_values(page=page, state_folder=folder)
 
 

@@ -36,7 +36,7 @@ def command(
 
     os.umask(0o022)  # the service's user must be able to read what is written here, however strict root's own is
     runner = SystemRunner()
-    target = Target(root.resolve(), Path(sys.prefix if root == Path("/") else PLACEHOLDER))
+    target = Target(root.absolute(), Path(sys.prefix if root == Path("/") else PLACEHOLDER))
     wanted = _checked(station)
     tasks = plan_removal(target) if remove else plan_setup(target, wanted)
     if dry_run:

@@ -100,6 +100,8 @@ def command(
     faults = [parse_disturbance(text) for text in fault or []]
     conditions = Conditions(chosen_bundle, invoke_ms, disturbances=faults, journal_folder=journal)
     seconds = 60 * (60 * hours if hours is not None else minutes)
+    if journal is not None:
+        _make_journal_folder(journal)
     if sweep and (video or journal):
         raise ConfigError("--sweep makes several runs: leave --video and --journal out, or run one of them by itself")
     if sweep:
@@ -116,6 +118,13 @@ def _show(station: Station, score: Score, as_json: bool) -> None:
         say(json.dumps(answer, indent=2))
     else:
         print_run(station, score)
+
+
+def _make_journal_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--journal {folder}: can't be made ({error.strerror}); give another folder") from None
 
 
 def _sweep(station: Station, conditions: Conditions, seconds: float, as_json: bool) -> None:

@@ -54,7 +54,7 @@ def unreadable_by_service(
     `station_file` brings the trusted keys beside it with it; folders above `root` are not looked at.
     """
     reader = reader or named_reader(SERVICE_USER) or myself()
-    wanted = [station_file, *sorted((station_file.resolve().parent / "keys").glob("*.pub"))]
+    wanted = [station_file, *sorted((Path(os.path.realpath(station_file)).parent / "keys").glob("*.pub"))]
     wanted += [] if bundle is None else [bundle]
     return reader, list(
         dict.fromkeys(at for path in wanted if (at := first_unreadable(path, reader, root)) is not None)
@@ -66,7 +66,7 @@ def first_unreadable(path: Path, reader: Reader, root: Path = Path("/")) -> Path
 
     What is not there keeps nobody out.
     """
-    resolved = path.resolve()
+    resolved = Path(os.path.realpath(path))  # a loop of links is no error here
     way = [folder for folder in reversed(resolved.parents) if folder.is_relative_to(root) and folder != root]
     for at in (*way, resolved):
         try:

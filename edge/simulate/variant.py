@@ -45,7 +45,7 @@ def simulated_variant(station: Station, changes: Changes) -> Station:
     ).model_dump()
     given = changes.model_dump(exclude_none=True, exclude={"speed_mm_per_s", "frames_per_s"})
     if "photos" in given:
-        given["photos"] = given["photos"].expanduser().resolve()
+        given["photos"] = given["photos"].expanduser().absolute()
     table["simulation"] |= given
     longest = station.sensing.largest_item_mm
     if longest is not None and changes.largest_mm is not None:
