@@ -44,6 +44,10 @@ bench: .venv/.test ## run the benchmarks
 model: photo-sets .venv/.test ## train, quantize and measure the shipped model anew from the photo sets in $(DATA)
 	$(BIN)/sorter train waste --data $(DATA) --run runs/waste
 	$(BIN)/sorter convert runs/waste --data $(DATA) --out edge/model --version 1.2 --purity 0.95
+	$(MAKE) digests
+
+digests: ## have stations take the models of edge/model without a signature: their digests are added to the list
+	cd edge/model && sha256sum *.sorter | sort -u -o digests.txt - digests.txt
 
 photo-sets:
 	@test -f '$(DATA)/waste/train.txt' || { echo 'make model: $(DATA)/waste/train.txt is not there: fetch the photo sets that training/recipes/waste.toml lists (TrashNet is at github.com/garythung/trashnet) and name the folder that holds them, DATA=FOLDER or SORTER_DATA=FOLDER' >&2; exit 2; }

@@ -28,11 +28,11 @@ from training import measures
 from training.compare import Comparison, page
 from training.evaluate import FloatNetwork, Int8Network, Network, Scored, answers, figures, prepare, score
 from training.frozen import compile_float
-from training.photos import LabelledPhoto
+from training.photos import LabelledPhoto, data_digest
 from training.pool import Studio, ViewPlan
 from training.recipe import Recipe
 from training.run_folder import Run
-from training.seen import load_seen
+from training.seen import Seen, load_seen
 from training.studio import build_studio, read_sets
 
 LARGEST_LOSS = 0.005
@@ -111,16 +111,23 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
         "model.tflite": int8_model,
         "golden.bin": golden,
         "golden-photos.json": golden_photos(int8_network.interpreter, recipe.network.geometry),
-        "report.json": json.dumps(with_seen(report, run), indent=1).encode(),
+        "report.json": json.dumps(with_seen(report, run, data), indent=1).encode(),
         "report.html": html.encode(),
     }
     return Converted(pack_bundle(manifest, members), compile_float(network, half=True), report, manifest.title)
 
 
-def with_seen(report: dict[str, Any], run: Run) -> dict[str, Any]:
-    """The report with the digests of the photos that trained the network, where its run knows them."""
+def with_seen(report: dict[str, Any], run: Run, data: Path) -> dict[str, Any]:
+    """The report with the digests of the photos that trained the network; an older run gets them from its photos."""
     seen = load_seen(run.folder)
-    return report if seen is None else {**report, "seen": seen.as_tree()}
+    if seen is None:
+        recipe = run.recipe()
+        training = read_sets(recipe.train, data, recipe).photos
+        if data_digest(training) != run.read()["data_digest"]:
+            return report
+        seen = Seen.of(training, read_sets(recipe.validation, data, recipe).photos)
+        seen.save(run.folder)
+    return {**report, "seen": seen.as_tree()}
 
 
 def representative_views(recipe: Recipe, data: Path, run: Run, count: int) -> list[Image]:

@@ -119,3 +119,10 @@ OWN_RECORDS = {
 def test_no_setting_is_changed_unchecked() -> None:
     copying = {str(path.relative_to(ROOT)) for path in _modules("edge") if ".model_copy(" in path.read_text()}
     assert copying == OWN_RECORDS, "`Settings.with_values` checks what `model_copy` takes as it comes"
+
+
+def test_make_has_a_recipe_for_every_target_that_it_names() -> None:
+    text = (ROOT / "Makefile").read_text()
+    named = next(line for line in text.splitlines() if line.startswith(".PHONY:")).split()[1:]
+    assert named
+    assert [name for name in named if f"\n{name}:" not in text] == []

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from converter.convert import Converted, ConvertOptions, convert
+from converter.convert import Converted, ConvertOptions, convert, with_seen
 from edge.bundle.archive import pack_bundle, read_bundle
 from edge.bundle.golden import check_golden
 from edge.bundle.interpreter import open_interpreter
@@ -92,6 +92,19 @@ def test_a_network_is_not_measured_on_what_it_learnt_from(
     refused = CliRunner().invoke(root, ["evaluate", str(model), "--data", str(tmp_path / "train.csv")])
     assert isinstance(refused.exception, DatasetError)
     assert "learnt from all of these 16 photos" in str(refused.exception)
+
+
+def test_a_run_from_before_it_was_kept_gets_it_from_the_same_photos_and_no_others(
+    tiny_run: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    old = Run(tmp_path / "old")
+    shutil.copytree(tiny_run, old.folder)
+    (old.folder / "seen.json").unlink()
+    assert with_seen({}, old, tiny_data)["seen"] == json.loads((tiny_run / "seen.json").read_text())
+    (old.folder / "seen.json").unlink()
+    written = json.loads((old.folder / "run.json").read_text())
+    (old.folder / "run.json").write_text(json.dumps(written | {"data_digest": "0" * 64}))
+    assert with_seen({}, old, tiny_data) == {}
 
 
 def _trained(tiny_data: Path) -> list[str]:

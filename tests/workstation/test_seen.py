@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.classify import open_shipped_bundle
 from edge.errors import ConfigError
+from edge.simulate.stock import SHIPPED
 from training.photos import LabelledPhoto
 from training.seen import DIGEST_BYTES, Counts, Seen, load_seen, read_seen
 
@@ -52,6 +54,16 @@ def test_a_run_keeps_it_and_an_old_run_does_not_know(tmp_path: Path) -> None:
 def test_a_damaged_list_is_named(report: bytes) -> None:
     with pytest.raises(ConfigError, match=r"^tiny: its .* is damaged"):
         read_seen(report, "tiny")
+
+
+def test_no_photo_that_ships_trained_the_model_that_ships() -> None:
+    bundle = open_shipped_bundle()
+    seen = read_seen(bundle.members["report.json"], bundle.source)
+    assert seen is not None
+    assert len(seen.training) > 2000
+    shipped = [LabelledPhoto(path, path.parent.name, path.name) for path in sorted(SHIPPED.glob("*/*.jpg"))]
+    assert len(shipped) > 50
+    assert seen.split(shipped)[1].training == 0
 
 
 def test_a_report_that_says_nothing_of_it_is_no_damage() -> None:
