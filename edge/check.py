@@ -19,6 +19,7 @@ from edge.config.belt import Belt
 from edge.config.station import Bin
 from edge.errors import BundleError, CalibrationError, ConfigError, SetupError, SorterError, StoreError
 from edge.interfaces import Clock
+from edge.privileges import leave_root
 from edge.problems import Problem, Severity
 from edge.service.readable import unreadable_by_service
 from edge.store.fit import check_fit, homeless_labels
@@ -92,6 +93,11 @@ def check_station(path: Path, clock: Clock, root: Path = Path("/")) -> Report:
     report.problems += pin_problems(station)
     report.problems += [*stroke_problems(station), *machine_problems(station, root), *_photo_problems(station)]
     report.problems += _reading_problems(path, station)
+    try:
+        leave_root(station.state_folder)  # from here on what lies there is looked at, and its model run
+    except SetupError as error:
+        report.add("state_folder", error)
+        return report
     calibration = _check_calibration(report, station)
     if calibration is not None:
         report.station = station = _calibrated(report, station, calibration)

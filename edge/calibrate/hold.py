@@ -28,13 +28,14 @@ def service_held(runner: Runner, say: Callable[[str], None]) -> Iterator[None]:
     if not _is_running(runner):
         yield
         return
+    start = runner.later(["systemctl", "start", SERVICE])
     try:
         say("the service is stopped while measuring")
         runner.run(["systemctl", "stop", SERVICE])
         yield
     finally:
         with undisturbed():
-            runner.run(["systemctl", "start", SERVICE])
+            start()
         say("the service runs again")
 
 

@@ -11,6 +11,7 @@ import typer
 from edge.cli.calibrate_steps import DemoOption, JsonOption, StateOption, load
 from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.output import say
+from edge.privileges import leave_root
 from edge.terminal import Terminal, styled
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def show(
     from edge.calibrate.report import flat, needed_steps, step_state, table_of
 
     settings = load(station, demo, state_folder)
+    leave_root(settings.state_folder)
     calibration = load_calibration(settings.state_folder)
     states = {step: step_state(settings, calibration, step) for step in needed_steps(settings)}
     if as_json:
@@ -103,6 +105,7 @@ def diff(
     from edge.calibrate.report import differences
 
     folder = load(station, demo, state_folder).state_folder
+    leave_root(folder)
     path, before = _older(folder, older)
     changes = differences(before, load_calibration(folder))
     if as_json:
@@ -131,6 +134,7 @@ def restore(
     from edge.errors import CalibrationError
 
     settings = load(station, demo, state_folder)
+    leave_root(settings.state_folder)
     path, calibration = _older(settings.state_folder, older)
     if calibration.station != settings.name:
         raise CalibrationError(

@@ -53,6 +53,7 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
 
     from edge.calibrate.hold import folder_claimed, service_held
     from edge.calibrate.salvage import load_or_set_aside
+    from edge.privileges import leave_root
     from edge.service.commands import SystemRunner
     from edge.service.logs import configure_logs
     from edge.service.signals import interrupted_by_signals
@@ -67,6 +68,7 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
         stack.enter_context(interrupted_by_signals())
         if live:
             stack.enter_context(service_held(SystemRunner(), lambda text: console.print(text)))
+        leave_root(written.state_folder)
         stack.enter_context(folder_claimed(written.state_folder))
         old, _ = load_or_set_aside(written)
         session = stack.enter_context(_session(written, old, wishes, console, hurry=visit.yes or visit.as_json))

@@ -20,6 +20,7 @@ from edge.errors import ConfigError, JournalError
 from edge.journal.exporting import export_rows
 from edge.journal.reading import EventRecord, ItemRecord, Query, check_journal, count_rows, read_all, read_last
 from edge.output import say
+from edge.privileges import leave_root
 from edge.tally import IN_NO_BIN
 from edge.terminal import Terminal
 from edge.types import Reason
@@ -157,12 +158,15 @@ def find_journal(station: Path, state_folder: Path | None, file: Path | None) ->
         ConfigError: the station file can't be used.
     """
     if file is not None:
+        leave_root(file.absolute().parent)
         return file
     if state_folder is None and not station.exists():
         raise ConfigError(
             f"{station}: no such file; name the station with --station, or its folder with --state-folder"
         )
-    return (state_folder or load_station(station).state_folder) / "journal.db"
+    folder = state_folder.absolute() if state_folder is not None else load_station(station).state_folder
+    leave_root(folder)
+    return folder / "journal.db"
 
 
 def build_query(

@@ -40,11 +40,13 @@ def command(
     from edge.check_machine import in_memory
     from edge.config import load_station
     from edge.mounts import memory_under
+    from edge.privileges import leave_root
     from edge.service.logs import configure_logs
     from edge.wiring import build_runtime
 
     configure_logs(logging.DEBUG if verbose else logging.INFO)
     settings = _with_options(load_station(DEMO_STATION if demo else station), host, port, state_folder)
+    leave_root(settings.state_folder)
     if settings.camera.type != "simulated" and (memory := memory_under(settings.state_folder)):
         logging.getLogger(__name__).warning("%s", in_memory(settings.state_folder, memory))
     runtime = build_runtime(settings, faults=_planned(fault))

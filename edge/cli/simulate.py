@@ -140,9 +140,12 @@ def _sweep(station: Station, conditions: Conditions, seconds: float, as_json: bo
 
 def _open_bundle(station: Station, path: Path | None) -> Bundle:
     from edge.bundle.archive import open_bundle
+    from edge.privileges import leave_root
     from edge.store.fit import check_fit
     from edge.store.select import open_station_bundle
 
+    if path is None:
+        leave_root(station.state_folder)
     bundle = open_station_bundle(station) if path is None else open_bundle(path)
     check_fit(bundle, station)
     return bundle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,10 @@ def _with_absolute_paths(station: Station, path: Path) -> Station:
 
 
 def _anchored(value: Path, folder: Path, where: str) -> Path:
+    """An absolute path; links in it stay, since whose they are tells whether root may follow them."""
     try:
-        return (folder / value.expanduser()).resolve()
+        place = folder / value.expanduser()
+        place.resolve()
+        return Path(os.path.normpath(place))
     except (RuntimeError, ValueError, OSError) as error:  # no such home, a zero byte, a loop of links
         raise ConfigError(f"{where} = {str(value)!r}: not a path: {error}") from None

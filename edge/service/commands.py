@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from edge.errors import SetupError
@@ -18,6 +19,10 @@ class Runner(Protocol):
         Raises:
             SetupError: it is missing, failed, or took longer than a minute.
         """
+        ...
+
+    def later(self, command: Sequence[str]) -> Callable[[], object]:
+        """Have it run when the returned function is called, or this process ends, as whoever this process is now."""
         ...
 
 
@@ -38,3 +43,22 @@ class SystemRunner:
             said = (done.stderr or done.stdout).strip() or "it said nothing"
             raise SetupError(f"`{shown}` failed with exit code {done.returncode}: {said}")
         return done.stdout
+
+    def later(self, command: Sequence[str]) -> Callable[[], object]:
+        if os.geteuid() != 0:
+            return lambda: self.run(command)
+        # This process will be the owner of the state folder by then (see edge.privileges); the one that waits stays root.
+        waiting = subprocess.Popen(
+            ["/bin/sh", "-c", 'read -r _; exec "$@"', "sh", *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+        def run_now() -> None:
+            said, _ = waiting.communicate(timeout=120.0)
+            if waiting.returncode:
+                raise SetupError(f"`{' '.join(command)}` failed: {said.decode(errors='replace').strip()}")
+
+        return run_now

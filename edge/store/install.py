@@ -17,6 +17,7 @@ from edge.bundle.manifest import version_order
 from edge.clock import SystemClock
 from edge.config import Station, load_station
 from edge.errors import BundleError, StoreError
+from edge.privileges import leave_root
 from edge.store.fit import check_fit
 from edge.store.models import ModelStore
 from edge.store.quick import check_room
@@ -60,7 +61,7 @@ def prove(bundle: Bundle, device: Device, allow_downgrade: bool = False) -> Evid
 
 
 def open_device(station_file: Path, keys: Path | None = None) -> Device:
-    """This machine's store, station and trusted keys; `keys` takes the place of the folder that the station file names.
+    """This machine's store, opened as its owner, station and trusted keys; `keys` takes the place of the folder that the station file names.
 
     Raises:
         ConfigError: the station file or a key is wrong.
@@ -68,7 +69,9 @@ def open_device(station_file: Path, keys: Path | None = None) -> Device:
     station = load_station(station_file)
     if keys is not None:
         station = station.with_values(inference=station.inference.with_values(keys=keys))
-    return Device(open_store(station), station, trust_of(station), SystemClock())
+    trust = trust_of(station)
+    leave_root(station.state_folder)
+    return Device(open_store(station), station, trust, SystemClock())
 
 
 def activate(device: Device, digest: str, why: str, probation: bool = True, bundle: Bundle | None = None) -> Generation:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edge.errors import StoreError
+from edge.text import NotTextError
 from edge.toml import load_toml
 
 # What must stay free for the journal and the system after a model was stored.
@@ -22,8 +23,8 @@ def store_folder(station_file: Path) -> Path | None:
     """The station's model store; None where the file needs a closer look (missing, broken, odd)."""
     try:
         named = load_toml(station_file).get("state_folder", "/var/lib/sorter")
-        return (station_file.resolve().parent / Path(named).expanduser()).resolve() / "models"
-    except (OSError, ValueError, TypeError, RuntimeError):  # RecursionError is a RuntimeError
+        return Path(os.path.normpath(station_file.resolve().parent / Path(named).expanduser() / "models"))
+    except (OSError, ValueError, TypeError, RuntimeError, NotTextError):
         return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,9 @@ class Systemd:
             return "active\n"
         self.state = "active" if verb == "start" else "inactive"
         return ""
+
+    def later(self, command: Sequence[str]) -> Callable[[], object]:
+        return lambda: self.run(command)
 
 
 def test_a_running_service_is_stopped_and_started_again() -> None:
