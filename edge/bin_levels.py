@@ -12,12 +12,13 @@ from pathlib import Path
 
 from edge.clock import NS_PER_S
 from edge.config import Station
-from edge.durable import put_aside, write_atomically
+from edge.durable import put_aside, read_regular, write_atomically
 
 log = logging.getLogger(__name__)
 
 # A power cut forgets the items of this span at most; more often would wear the card.
 KEEP_EVERY_NS = 60 * NS_PER_S
+LARGEST_FILE = 1 << 16
 
 
 def counted_bins(station: Station) -> dict[str, int]:
@@ -92,7 +93,7 @@ class BinLevels:
             return {}
         path = self._path(self.folder)
         try:
-            found = dict(json.loads(path.read_bytes()))
+            found = dict(json.loads(read_regular(path, LARGEST_FILE)))
             counts = {name: int(found[name]) for name in self.capacities if name in found}
             if not found or min(found.values()) < 0:
                 raise ValueError("counts are expected")

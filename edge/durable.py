@@ -74,6 +74,35 @@ def read_regular(path: Path, max_bytes: int, *, follow: bool = True) -> bytes:
     return content
 
 
+def write_regular(path: Path, content: bytes) -> None:
+    """Write a file that a power cut may take, by no link: neither the file's name nor its folder's may be one.
+
+    Raises:
+        UnusableFileError: something else than a file, or a link, is in its place.
+        OSError: the disk refuses.
+    """
+    _write_beside_links(path, content, os.O_TRUNC)
+
+
+def append_regular(path: Path, content: bytes) -> None:
+    """Add to the end of a file as `write_regular` writes one."""
+    _write_beside_links(path, content, os.O_APPEND)
+
+
+def _write_beside_links(path: Path, content: bytes, how: int) -> None:
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | how
+        descriptor = os.open(path.name, flags, 0o644, dir_fd=folder)
+    finally:
+        os.close(folder)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        _check_regular(path, os.fstat(file.fileno()))
+        left = memoryview(content)
+        while left:
+            left = left[file.write(left) or 0 :]
+
+
 def _check_regular(path: Path, status: os.stat_result) -> None:
     if stat.S_ISLNK(status.st_mode):
         raise UnusableFileError(path, "a link, which is not followed here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import tomli_w
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from edge.calibrate.record import FORMAT_VERSION, Calibration
 from edge.config import explain_problems
-from edge.durable import read_regular, write_atomically
+from edge.durable import UnusableFileError, put_aside, read_regular, write_atomically
 from edge.errors import CalibrationError
 from edge.text import NotTextError
 from edge.toml import parse_toml
@@ -28,10 +29,17 @@ def load_calibration(folder: Path) -> Calibration | None:
         CalibrationError: the file is damaged, or newer than this program.
     """
     path = folder / FILE_NAME
+    return read_calibration(path) if os.path.lexists(path) else None
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read a calibration's file, without waiting for what may be in its place.
+
+    Raises:
+        CalibrationError: it can't be read, is damaged, or newer than this program.
+    """
     try:
         content = read_regular(path, MOST_BYTES)
-    except FileNotFoundError:
-        return None
     except OSError as error:
         raise CalibrationError(f"{path}: can't be read: {error.strerror}") from None
     return parse_calibration(content, path)
@@ -65,18 +73,26 @@ def save_calibration(folder: Path, calibration: Calibration, stamp: str) -> Path
     path = folder / FILE_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            history = folder / HISTORY_FOLDER
-            history.mkdir(exist_ok=True)
-            write_atomically(history / f"{stamp}.toml", path.read_bytes())
-            for old in sorted(history.glob("*.toml"))[:-HISTORY_KEPT]:
-                old.unlink()
+        if os.path.lexists(path):
+            _keep_older(path, folder / HISTORY_FOLDER, stamp)
         write_atomically(path, tomli_w.dumps(calibration.model_dump(exclude_none=True)).encode())
     except OSError as error:
         raise CalibrationError(
             f"{path}: can't be written: {error.strerror}; the old calibration is unchanged"
         ) from None
     return path
+
+
+def _keep_older(path: Path, history: Path, stamp: str) -> None:
+    try:
+        before = read_regular(path, MOST_BYTES, follow=False)
+    except UnusableFileError:
+        put_aside(path)
+        return
+    history.mkdir(exist_ok=True)
+    write_atomically(history / f"{stamp}.toml", before)
+    for old in sorted(history.glob("*.toml"))[:-HISTORY_KEPT]:
+        old.unlink()
 
 
 def history(folder: Path) -> list[Path]:

@@ -147,7 +147,7 @@ def restore(
 
 
 def _older(folder: Path, number: int) -> tuple[Path, Calibration]:
-    from edge.calibrate.files import history, parse_calibration
+    from edge.calibrate.files import history, read_calibration
     from edge.errors import CalibrationError
 
     paths = history(folder)
@@ -157,4 +157,4 @@ def _older(folder: Path, number: int) -> tuple[Path, Calibration]:
             "`sorter calibrate show --json` lists them"
         )
     path = paths[number - 1]
-    return path, parse_calibration(path.read_bytes(), path)
+    return path, read_calibration(path)

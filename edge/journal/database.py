@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from edge.clock import NS_PER_S
-from edge.durable import FileCalls, write_atomically
+from edge.durable import FileCalls, open_regular, write_atomically
 from edge.journal import schema
 from edge.journal.disk_errors import REFUSALS, is_damage
 from edge.journal.entries import EventRow, LandingRow, OutcomeRow, Row, StrokeRow
@@ -217,18 +218,27 @@ def _number(connection: Connection, statement: str) -> int:
 
 def _check_header(path: Path) -> None:
     """Look for what SQLite would call a file that is read-only, as if the disk were."""
+    _check_companions(path)
     if not path.exists():
         if path.with_name(path.name + "-wal").exists():
             raise UnusableFileError("it is gone and its log is there")
         return
     if not path.is_file():
         raise UnusableFileError("it is no file")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         header = file.read(100)
     if not header:
         raise UnusableFileError("it is empty")
     if not header.startswith(b"SQLite format 3\0") or header[18:19] not in (b"\1", b"\2"):
         raise UnusableFileError("its first bytes are not those of a database")
+
+
+def _check_companions(path: Path) -> None:
+    """SQLite would wait for ever for what a named pipe in the place of one of its own files has to say."""
+    for suffix in ("-wal", "-shm", "-journal"):
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(path.with_name(path.name + suffix).lstat().st_mode):
+                raise UnusableFileError(f"{path.name}{suffix} is no file")
 
 
 def _check(connection: Connection) -> None:

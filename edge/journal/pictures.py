@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import shutil
+import stat
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 
+from edge.durable import write_regular
 from edge.types import Image
 
 RESERVE_BYTES = 20_000_000  # room that pictures leave for rows, models and logs
@@ -40,7 +42,7 @@ class Pictures:
                 self._drop_oldest(kept)
             if len(encoded) > self.max_bytes or shutil.disk_usage(self.folder).free < self.reserve_bytes:
                 return False
-            path.write_bytes(encoded.tobytes())
+            write_regular(path, encoded.tobytes())
         except OSError:
             return False
         kept.append((path, len(encoded)))
@@ -62,7 +64,11 @@ class Pictures:
         if self._kept is not None:
             return self._kept
         self.folder.mkdir(exist_ok=True)
-        found = sorted((path.stat().st_mtime_ns, path, path.stat().st_size) for path in self.folder.glob("*.jpg"))
+        found = sorted(
+            (status.st_mtime_ns, path, status.st_size)
+            for path in self.folder.glob("*.jpg")
+            if stat.S_ISREG((status := path.lstat()).st_mode)
+        )
         for _, path, size in found:
             if not size:
                 path.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,25 +23,30 @@ def set_aside(path: Path, wall_time: float) -> Path:
     date = datetime.fromtimestamp(wall_time, UTC).strftime("%Y%m%d-%H%M%S")
     target = path.with_name(f"{path.stem}-damaged-{date}{path.suffix}")
     number = 1
-    while target.exists():
+    while os.path.lexists(target):
         number += 1
         target = path.with_name(f"{path.stem}-damaged-{date}-{number}{path.suffix}")
     # The log first: SQLite would delete a log that it finds beside a new, empty file.
     log = path.with_name(path.name + "-wal")
-    if log.exists():
+    if os.path.lexists(log):
         log.rename(target.with_name(target.name + "-wal"))
-    if path.exists():
+    if os.path.lexists(path):
         path.rename(target)
-    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    for companion in ("-shm", "-journal"):
+        _remove(path.with_name(path.name + companion))
     for old in sorted(path.parent.glob(f"{path.stem}-damaged-*{path.suffix}"), key=_modified)[:-KEPT]:
-        if old.is_dir():
-            shutil.rmtree(old)
-        else:
-            old.unlink(missing_ok=True)
-        old.with_name(old.name + "-wal").unlink(missing_ok=True)
+        _remove(old)
+        _remove(old.with_name(old.name + "-wal"))
     sync_folder(path.parent)
     return target
 
 
 def _modified(path: Path) -> int:
-    return path.stat().st_mtime_ns
+    return path.lstat().st_mtime_ns
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -19,23 +19,21 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
-
-from pydantic import ValidationError
 
 from edge.bundle.archive import Bundle, open_bundle
 from edge.durable import FileCalls, sync_folder, write_atomically
 from edge.errors import BundleError, StoreError
 from edge.store.quick import has_digest, make_shared_folder
-from edge.store.records import Evidence, Generation, find_model
+from edge.store.records import EVIDENCE, Evidence, Generation, find_model, is_digest, read_evidence, read_record
 from edge.store.trust import Accept
 
 BUNDLE = "bundle.sorter"
-EVIDENCE = "evidence.json"
 _ABOUT = "about.json"
 _GENERATIONS_KEPT = 20
+_LOCK = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class StoreCalls(FileCalls, Protocol):
@@ -62,14 +60,12 @@ class ModelStore:
     def active(self) -> Generation | None:
         """The active generation, or None where no model was ever activated."""
         try:
-            about = (self.folder / "active" / _ABOUT).read_bytes()
+            return read_record(self.folder / "active" / _ABOUT, Generation)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StoreError(f"{self.folder}: can't read the store ({error.strerror})") from None
-        try:
-            return Generation.model_validate_json(about)
-        except ValidationError:
+        except ValueError:
             raise StoreError(
                 f"{self.folder}/active/{_ABOUT} is damaged: activate a model again with 'sorter model activate DIGEST'"
             ) from None
@@ -103,7 +99,10 @@ class ModelStore:
 
     def holds(self, digest: str) -> bool:
         """Tell whether a model is installed."""
-        return (self.folder / "models" / digest / EVIDENCE).is_file()
+        try:
+            return (self.folder / "models" / digest / EVIDENCE).is_file()
+        except OSError:  # a folder on the way that is not ours
+            return False
 
     def is_whole(self, digest: str) -> bool:
         """Tell whether an installed model's file still has its digest."""
@@ -112,11 +111,9 @@ class ModelStore:
     def models(self) -> list[Evidence]:
         """All installed models in order of installation; damaged evidence is left out (see `verify_store`)."""
         found = []
-        for path in (self.folder / "models").glob(f"*/{EVIDENCE}"):
-            try:
-                found.append(Evidence.model_validate_json(path.read_bytes()))
-            except (OSError, ValidationError):
-                continue
+        for folder in (self.folder / "models").glob("*"):
+            with suppress(OSError, ValueError):
+                found.append(read_evidence(folder))
         return sorted(found, key=lambda evidence: (evidence.installed, evidence.digest))
 
     def find(self, text: str) -> Evidence:
@@ -126,18 +123,17 @@ class ModelStore:
     def shadow(self) -> str | None:
         """Digest of the model that looks on without acting; None where there is none."""
         try:
-            return (self.folder / "shadow").readlink().name
+            name = (self.folder / "shadow").readlink().name
         except OSError:
             return None
+        return name if is_digest(name) else None
 
     def history(self) -> list[Generation]:
         """The generations that are kept, oldest first."""
         found = []
         for path in sorted((self.folder / "generations").glob(f"[0-9]*/{_ABOUT}")):
-            try:
-                found.append(Generation.model_validate_json(path.read_bytes()))
-            except (OSError, ValidationError):
-                continue
+            with suppress(OSError, ValueError):
+                found.append(read_record(path, Generation))
         return found
 
     # -- changing ----------------------------------------------------------------------------------------------
@@ -154,7 +150,7 @@ class ModelStore:
                 self.folder.parent.mkdir(parents=True, exist_ok=True)
                 make_shared_folder(self.folder, self._calls)
             # Only for reading, so that the service and an administrator can hold each other's lock.
-            lock = os.open(self.folder / ".lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            lock = os.open(self.folder / ".lock", _LOCK, 0o644)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 self._make_folders()

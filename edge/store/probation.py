@@ -9,11 +9,11 @@ import math
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from edge.config.probation import ProbationSettings
 from edge.durable import write_atomically
-from edge.store.records import Generation
+from edge.store.records import Generation, read_record
 
 _Z = 2.33  # one-sided 99 %: a model is sent back on evidence, not on a run of bad luck
 
@@ -166,8 +166,8 @@ def _surely_above(count: int, total: int, share: float) -> bool:
 def load_probation(folder: Path, generation: Generation) -> Probation:
     """How the generation did so far; a file that is missing or damaged begins its probation anew."""
     try:
-        kept = Probation.model_validate_json(_file(folder, generation.number).read_bytes())
-    except (OSError, ValidationError):
+        kept = read_record(_file(folder, generation.number), Probation)
+    except (OSError, ValueError):
         kept = None
     if kept is None or kept.digest != generation.current:
         return Probation(generation=generation.number, digest=generation.current)

@@ -11,12 +11,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from edge.durable import open_regular, read_regular
 from edge.errors import StoreError
+from edge.store.requests import LARGEST
 from edge.text import NotTextError
 from edge.toml import load_toml
 
 # What must stay free for the journal and the system after a model was stored.
 RESERVE_BYTES = 64 << 20
+LARGEST_RECORD = 1 << 16
 
 
 def store_folder(station_file: Path) -> Path | None:
@@ -31,8 +34,8 @@ def store_folder(station_file: Path) -> Path | None:
 def answer_if_current(store: Path, digest: str) -> dict[str, object] | None:
     """What a push gets to hear when its model is at work already and whole; None in every other case."""
     try:
-        about = json.loads((store / "active" / "about.json").read_bytes())
-        evidence = json.loads((store / "models" / digest / "evidence.json").read_bytes())
+        about = json.loads(read_regular(store / "active" / "about.json", LARGEST_RECORD))
+        evidence = json.loads(read_regular(store / "models" / digest / "evidence.json", LARGEST_RECORD))
         if about["current"] != digest or not has_digest(store / "models" / digest / "bundle.sorter", digest):
             return None
         return {
@@ -50,8 +53,10 @@ def answer_if_current(store: Path, digest: str) -> dict[str, object] | None:
 def has_digest(path: Path, digest: str) -> bool:
     """Tell whether the file has this SHA-256; a file that can't be read has not."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+        with open_regular(path) as file:
+            if os.fstat(file.fileno()).st_size > LARGEST:
+                return False
+            return hashlib.file_digest(file, "sha256").hexdigest() == digest  # type: ignore[arg-type]  # it has readinto
     except OSError:
         return False
 
@@ -62,9 +67,12 @@ def check_room(folder: Path, size: int, free_bytes: Callable[[Path], int]) -> No
     Raises:
         StoreError: saying how much is free and how much is needed.
     """
-    while not folder.exists():
+    while not os.path.exists(folder):  # noqa: PTH110  (Path.exists raises where a folder on the way is closed)
         folder = folder.parent
-    free = free_bytes(folder)
+    try:
+        free = free_bytes(folder)
+    except OSError as error:
+        raise StoreError(f"{folder}: can't be looked at ({error.strerror}): check who owns it") from None
     if free < size + RESERVE_BYTES:
         raise StoreError(
             f"{folder}: expected {(size + RESERVE_BYTES) >> 20} MiB free, got {free >> 20} MiB: "

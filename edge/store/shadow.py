@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from edge.bundle.manifest import Thresholds
 from edge.bundle.preprocess import prepare_crop
 from edge.classify import BundleClassifier, meets
 from edge.clock import NS_PER_MS
+from edge.durable import append_regular, read_regular, write_regular
 from edge.errors import StoreError
 from edge.interfaces import Clock
 from edge.line import Outcome
@@ -122,8 +123,7 @@ class Shadow:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / "items.jsonl"
         if not path.exists() or path.stat().st_size < _LARGEST_FILE:
-            with path.open("a") as file:
-                file.write(look.model_dump_json() + "\n")
+            append_regular(path, look.model_dump_json().encode() + b"\n")
 
     def _keep(self, item: int, crop: Crop) -> str:
         """Keep the crop as the candidate saw it, as long as there is room."""
@@ -133,9 +133,9 @@ class Shadow:
         self._pictures = max(self._pictures, len(list(self._folder.glob("*.jpg")))) + 1
         pixels = prepare_crop(crop.pixels, crop.box, self._candidate.bundle.manifest.geometry)
         name = f"{self._pictures:05}-{item}.jpg"
-        cv2.imwrite(
-            str(self._folder / name), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-        )
+        quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+        encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), quality)[1]
+        write_regular(self._folder / name, encoded.tobytes())
         return name
 
 
@@ -168,10 +168,12 @@ def compare(folder: Path) -> Comparison:
 
 
 def _read(path: Path) -> Iterator[Look]:
-    if not path.is_file():
+    try:
+        lines = read_regular(path, 2 * _LARGEST_FILE).splitlines()
+    except OSError:
         return
-    for line in path.read_text().splitlines():
+    for line in lines:
         try:
             yield Look.model_validate(json.loads(line))
-        except (ValidationError, ValueError):
+        except (ValueError, RecursionError):
             continue  # the last line before a power cut

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from edge.errors import BundleError, StoreError
-from edge.store.models import EVIDENCE, ModelStore
-from edge.store.records import Evidence
+from edge.store.models import ModelStore
+from edge.store.records import is_digest, read_evidence
 
 
 @dataclass(frozen=True)
@@ -24,9 +22,11 @@ def verify_store(store: ModelStore) -> list[Finding]:
     findings = []
     for folder in sorted((store.folder / "models").glob("*")):
         try:
+            if not is_digest(folder.name):
+                raise ValueError(f"{folder.name}: no model's folder: remove it")
             store.open(folder.name)
-            Evidence.model_validate_json((folder / EVIDENCE).read_bytes())
-        except (BundleError, OSError, ValidationError) as error:
+            read_evidence(folder)
+        except (BundleError, OSError, ValueError) as error:
             findings.append(Finding(str(folder), str(error)))
     try:
         generation = store.active()
