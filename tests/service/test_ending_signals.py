@@ -11,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"
+STATION = """
+name = "line"
+kind = "conveyor"
+camera = {type = "simulated"}
+belt = {speed_mm_per_s = 250, mm_per_pixel = 0.8, run_pin = 26}
+actuators = [{name = "flap", type = "digital", pin = 17}]
+bins = [
+  {name = "metal", labels = ["metal"], actuator = "flap", distance_mm = 500},
+  {name = "residual", labels = ["cardboard", "glass", "organic", "paper", "plastic", "trash"]},
+]
+"""
 RELAY = "GPIO26"
 # `sorter` with every level that it drives written to a file: the last one is what the hardware is left with.
 DRIVING = """
@@ -37,7 +47,7 @@ class Terminal:
 
     def __init__(self, folder: Path) -> None:
         station = folder / "station.toml"
-        station.write_text(DEMO.read_text().replace("[belt]\n", "[belt]\nrun_pin = 26\n"))
+        station.write_text(STATION)
         self.levels = folder / "levels"
         self.levels.touch()
         state = str(folder / "state")
@@ -75,7 +85,8 @@ class Terminal:
 
     def await_belt(self) -> None:
         os.set_blocking(self.screen, True)
-        self.read_until(lambda said: b"sorting; Ctrl-C stops" in said)
+        said = self.read_until(lambda said: b"sorting; Ctrl-C stops" in said)
+        assert b"sorting" in said, said.decode()
         while self.relay != "1":
             assert os.waitpid(self.pid, os.WNOHANG) == (0, 0)
 
