@@ -84,5 +84,18 @@ def test_the_unit_and_the_program_agree_on_the_watchdog() -> None:
     assert "Restart=always" in unit
 
 
+def test_a_slow_machine_has_the_time_to_start_and_to_make_its_pins_safe() -> None:
+    """Measured on an emulated arm64 machine: ready after 33 to 138 s, `sorter safe` done after 9 to 21 s."""
+    from edge.runtime import JOIN_S, PRIORITIES
+
+    unit = (ROOT / "systemd/sorter.service").read_text()
+    assert _seconds(unit, "TimeoutStartSec") >= 2 * 138
+    # One limit for both: the controller's own winding up, and `sorter safe` after it.
+    assert _seconds(unit, "TimeoutStopSec") >= max(2.5 * 21, JOIN_S * (len(PRIORITIES) + 5))
+    assert re.search(r"^ExecStopPost=\S+/sorter safe ", unit, re.MULTILINE)
+    # What the watchdog ends has hung: it is given no such time, and the pins are made safe by ExecStopPost.
+    assert _seconds(unit, "TimeoutAbortSec") <= 10
+
+
 def test_the_hardware_watchdog_fits_a_pi() -> None:
     assert _seconds((ROOT / "systemd/watchdog.conf").read_text(), "RuntimeWatchdogSec") <= 15
