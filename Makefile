@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The photo sets that `make model` trains on; nothing else needs them.
 DATA ?= $(or $(SORTER_DATA),../shared/data)
 # What runs without TensorFlow, a browser, an SSH server, root or waiting.
-FAST := tests/unit tests/contract tests/line \
+FAST := tests/unit tests/contract tests/line --numprocesses auto \
     -m "not (slow or realtime or needs_tensorflow or needs_browser or needs_sshd or needs_root)"
 
 .DEFAULT_GOAL := help

@@ -96,6 +96,7 @@ def install_two(station: Station, store: ModelStore, run: VirtualRun) -> list[st
     return digests
 
 
+@pytest.mark.slow
 def test_no_item_is_lost_or_late_when_the_model_changes_every_second(station: Station, tmp_path: Path) -> None:
     undisturbed = build_virtual_run(station, Conditions())
     expected = run_and_score(station, undisturbed, SECONDS)

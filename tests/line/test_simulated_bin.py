@@ -58,6 +58,7 @@ def test_two_at_once_and_what_is_larger_than_the_view_go_to_residual_with_the_re
     assert len(run.records) == result.items == len(scene.items) == 4
 
 
+@pytest.mark.slow
 def test_nothing_for_a_quarter_of_an_hour_is_nothing() -> None:
     settings = station("bin-flap", frames_per_s=2.0)
     run, _ = run_with(settings, [])

@@ -74,6 +74,7 @@ def test_every_item_is_counted_once_and_lands_in_its_own_bin() -> None:
         assert stroke.fired_at == stroke.actuation.fire_at
 
 
+@pytest.mark.slow
 def test_the_same_seed_leaves_the_same_journal(tmp_path: Path) -> None:
     contents = []
     for name in ("first", "second"):

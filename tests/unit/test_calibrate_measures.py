@@ -173,6 +173,7 @@ def strokes(dead: float, moving: float, repeats: int) -> list[Shot]:
 
 @settings(max_examples=8, deadline=None)
 @given(dead=st.floats(2, 30), moving=st.floats(20, 120))
+@pytest.mark.slow
 def test_a_strokes_time_is_found_to_two_milliseconds_by_a_slow_camera(dead: float, moving: float) -> None:
     travel = fit_travel(strokes(dead, moving, 24))
     assert travel.reached_ms == pytest.approx(dead + moving, abs=2)

@@ -224,6 +224,7 @@ def killed_at(step: int, work: Callable[[], None]) -> bool:
     os._exit(0)
 
 
+@pytest.mark.slow
 def test_a_receiver_killed_before_any_line_leaves_a_whole_store_and_a_push_goes_on(
     tmp_path: Path, station: Station, tiny_bundle: Callable[..., bytes]
 ) -> None:

@@ -78,6 +78,7 @@ def test_one_bolt_crosses_at_a_steady_speed(bolts: Path) -> None:
     assert float(steps.std()) < 3
 
 
+@pytest.mark.slow
 def test_four_bottles_are_put_down_and_none_that_is_taken_away_counts(bottles: Path) -> None:
     found = count(bottles)
     assert found.station.kind == "bin"

@@ -51,6 +51,7 @@ def test_a_run_without_faults_says_so() -> None:
     assert "no fault was raised" in CliRunner().invoke(root, RUN, catch_exceptions=False).stdout
 
 
+@pytest.mark.slow
 def test_a_clip_is_a_video_of_the_whole_run(tmp_path: Path) -> None:
     clip = tmp_path / "run.mp4"
     CliRunner().invoke(root, [*RUN, "--video", str(clip)], catch_exceptions=False)

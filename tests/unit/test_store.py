@@ -259,6 +259,7 @@ def assert_whole(store: ModelStore, known: set[str]) -> None:
     assert store.open(generation.current).digest == generation.current
 
 
+@pytest.mark.slow
 def test_killed_before_any_line_the_store_is_whole_and_a_model_is_active(tmp_path: Path, models: Models) -> None:
     clean = ModelStore(tmp_path / "clean")
     clean.add(*models["1.0"])
@@ -361,6 +362,7 @@ class ForgetfulDisk:
             undo()
 
 
+@pytest.mark.slow
 def test_after_a_power_cut_before_any_call_the_store_is_whole(tmp_path: Path, models: Models) -> None:
     clean = ModelStore(tmp_path / "clean")
     clean.add(*models["1.0"])
