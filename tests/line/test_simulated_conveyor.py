@@ -30,7 +30,7 @@ def station(**changes: object) -> Station:
 def with_safety(plain: Station) -> Station:
     table = plain.model_dump()
     table["safety"] |= {"estop_pin": 20, "reset_pin": 21}
-    table["belt"] |= {"run_pin": 26}
+    table["belt"] |= {"run_pin": 18}
     return Station.model_validate(table)
 
 

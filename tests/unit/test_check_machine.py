@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import tomli_w
+from typer.testing import CliRunner
 
 from edge.check_machine import camera_problems, gpio_problems, machine_problems, page_problems, state_problems
+from edge.cli import root
 from edge.config import Station
 from edge.mounts import memory_under
 from edge.problems import Problem
@@ -184,6 +188,28 @@ def test_a_state_folder_in_memory_is_a_warning_that_names_what_is_lost(tmp_path:
     (problem,) = state_problems(tmp_path / "state", root)
     assert (problem.severity, problem.where) == ("warning", "state_folder")
     assert "a pressed emergency stop are gone when the power goes" in problem.text
+
+
+def test_run_says_at_its_start_that_its_state_is_in_memory(
+    memory_folder: Path, tmp_path: Path, tiny_bundle: Callable[..., bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    if memory_under(memory_folder) is None:
+        pytest.skip("no folder in memory on this machine")
+    (tmp_path / "tiny.sorter").write_bytes(tiny_bundle())
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    table = {
+        "name": "small",
+        "kind": "bin",
+        "state_folder": str(memory_folder),
+        "camera": {"type": "folder", "path": ".", "loop": True},
+        "inference": {"bundle": "tiny.sorter"},
+        "page": {"enabled": False},
+        "bins": [{"name": "residual"}],
+    }
+    (tmp_path / "station.toml").write_text(tomli_w.dumps(table))
+    result = CliRunner().invoke(root, ["run", "--station", str(tmp_path / "station.toml"), "--seconds", "0.3"])
+    assert result.exit_code == 0
+    assert "is kept in memory (tmpfs at /dev/shm)" in result.stderr + caplog.text
 
 
 def test_a_state_folder_under_a_file_is_an_error(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""One rule of fit: whether a model and a station go together is answered alike by every command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from typer.testing import CliRunner
+
+from edge.bundle.archive import open_bundle
+from edge.cli import root
+from edge.config import load_station
+from edge.errors import BundleError
+from edge.store.fit import check_fit
+from edge.store.install import open_device, prove
+
+
+@pytest.fixture
+def station(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> Callable[..., Path]:
+    """A simulated station with the tiny model, which knows paper, glass and metal."""
+    (tmp_path / "tiny.sorter").write_bytes(tiny_bundle())
+
+    def write(labels: list[str], residual: list[str]) -> Path:
+        table: dict[str, Any] = {
+            "name": "small",
+            "kind": "conveyor",
+            "state_folder": "state",
+            "camera": {"type": "simulated"},
+            "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 0.8},
+            "page": {"enabled": False},
+            "inference": {"bundle": "tiny.sorter", "allow_unsigned": True},
+            "actuators": [{"name": "flap", "type": "digital", "pin": 17, "lead_ms": 40}],
+            "bins": [
+                {"name": "paper", "labels": labels, "actuator": "flap", "distance_mm": 300},
+                {"name": "residual", "labels": residual},
+            ],
+        }
+        path = tmp_path / "station.toml"
+        path.write_text(tomli_w.dumps(table), "utf-8")
+        return path
+
+    return write
+
+
+def by_check(path: Path) -> str | None:
+    answer = json.loads(CliRunner().invoke(root, ["check", "--station", str(path), "--json"]).stdout)
+    return next((p["text"] for p in answer["problems"] if p["severity"] == "error"), None)
+
+
+def by_command(*arguments: str) -> Callable[[Path], str | None]:
+    def ask(path: Path) -> str | None:
+        error = CliRunner().invoke(root, [*arguments, "--station", str(path)]).exception
+        assert error is None or isinstance(error, BundleError)
+        return None if error is None else str(error)
+
+    return ask
+
+
+def by_install(path: Path) -> str | None:
+    try:
+        prove(open_bundle(path.parent / "tiny.sorter"), open_device(path))
+    except BundleError as error:
+        return str(error)
+    return None
+
+
+COMMANDS: dict[str, Callable[[Path], str | None]] = {
+    "check": by_check,
+    "run": by_command("run", "--seconds", "0.3"),
+    "simulate": by_command("simulate", "--minutes", "0.1"),
+    "install": by_install,
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_label_that_no_bin_names_is_taken_by_every_command(command: str, station: Callable[..., Path]) -> None:
+    assert COMMANDS[command](station(["paper"], [])) is None
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "calibrate"])
+def test_a_label_that_the_model_lacks_is_refused_in_the_same_words_by_every_command(
+    command: str, station: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = station(["paper", "wood"], ["glass"])
+    with pytest.raises(BundleError) as refused:
+        check_fit(open_bundle(tmp_path / "tiny.sorter"), load_station(path))
+    (tmp_path / "photos").mkdir()
+    calibrate = by_command("calibrate", "thresholds", "--photos", str(tmp_path / "photos"))
+    said = (COMMANDS | {"calibrate": calibrate})[command](path)
+    assert said == str(refused.value)
+    assert "bin 'paper' waits for 'wood', which this model does not know (it knows paper, glass, metal)" in said
