@@ -2,8 +2,8 @@
 
     python benchmarks/fuzz.py [--cases 10000] [--seed 1]
 
-A finding is an exception that is no SorterError, or a case that computes for longer than 10 s or is not over
-after two minutes. The same seed gives the same cases.
+A finding is an exception that is no SorterError, a pin that is left on or driven beyond its limits, or a case that
+computes for longer than 10 s or is not over after two minutes. The same seed gives the same cases.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import argparse
 import copy
 import json
 import logging
+import os
 import random
+import shutil
 import socket
 import sys
 import tempfile
@@ -30,10 +32,13 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from edge.actuate.safe import read_safe_outputs
+from edge.actuate import open_actuators
+from edge.actuate.mock_pins import MockPins
+from edge.actuate.safe import NOTE, drive_safe, note_outputs, read_safe_outputs
 from edge.bundle.archive import bundle_bytes, read_bundle
 from edge.calibrate.apply import apply_calibration, step_digest
-from edge.calibrate.files import parse_calibration
+from edge.calibrate.files import FILE_NAME, parse_calibration
+from edge.calibrate.salvage import load_or_set_aside
 from edge.classify import shipped_bundle_path
 from edge.clock import SystemClock, VirtualClock, ms
 from edge.config import Station, load_station
@@ -68,6 +73,45 @@ VALUES: list[Any] = [
     "", "x" * 70_000, "../../etc/passwd", "\x00", [], {}, [[]], {"": {}}, True, -1, 0, 1, 5, 10**30, -0.0, 1e308,
     float("nan"), float("inf"),
 ]  # fmt: skip
+# Whatever may lie in a file's place.
+THINGS: list[Callable[[Path], Any]] = [
+    os.mkfifo,
+    Path.mkdir,
+    Path.touch,
+    lambda path: path.symlink_to("/dev/zero"),
+    lambda path: path.symlink_to("nowhere"),
+    lambda path: path.symlink_to(path.name),
+    lambda path: path.write_bytes(b"\xff" * 2_000_000),
+    lambda path: path.write_text("a = " + "[" * 50_000),
+    lambda path: None,
+]
+PINS_STATION = """
+name = "pins"
+kind = "conveyor"
+state_folder = "."
+camera = {type = "v4l2"}
+belt = {speed_mm_per_s = 250, mm_per_pixel = 0.8, run_pin = 26}
+[[actuators]]
+name = "arm"
+type = "servo"
+pin = 18
+safe_us = 1500
+positions_us = {out = 1700}
+min_us = 1200
+max_us = 1800
+[[actuators]]
+name = "valve"
+type = "digital"
+pin = 17
+[[bins]]
+name = "paper"
+labels = ["paper"]
+actuator = "arm"
+position = "out"
+distance_mm = 300
+[[bins]]
+name = "residual"
+"""
 REQUEST = b"GET /api/status?since=3 HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -173,6 +217,41 @@ class Fuzzer:
             content = tomli_w.dumps(table).encode()
         calibration = parse_calibration(content, Path("calibration.toml"))
         apply_calibration(load_station(STATIONS / "demo.toml"), calibration)
+
+    def pins(self) -> None:
+        """Calibration numbers, and things in the place of files: no pulse leaves its limits, and no output stays on."""
+        folder = self.folder / "pins"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        (folder / "station.toml").write_text(PINS_STATION)
+        station = load_station(folder / "station.toml")
+        note_outputs(folder, station.model_dump())
+        step: dict[str, Any] = {"lead_ms": 80.0, "lead_spread_ms": 1.0, "return_ms": 90.0, "repeats": 5}
+        step |= {"safe_us": 1500, "min_us": 1250, "max_us": 1750, "positions_us": {"out": 1700}}
+        mutate_value(step, self.chance)
+        if self.chance.random() < 0.5:
+            step |= {self.chance.choice(("safe_us", "min_us", "max_us")): self.chance.randint(400, 2600)}
+        step |= {"measured_at": "", "of": step_digest(station, "diverters", "arm")}
+        table = {"format_version": 1, "station": "pins", "diverters": {"arm": step}}
+        (folder / FILE_NAME).write_bytes(tomli_w.dumps(table).encode())
+        if (name := self.chance.choice((None, "station.toml", FILE_NAME, NOTE))) is not None:
+            (folder / name).unlink()
+            self.chance.choice(THINGS)(folder / name)
+        os.environ["STATE_DIRECTORY"] = str(folder)
+        safe = MockPins()
+        drive_safe(read_safe_outputs(folder / "station.toml").outputs, safe, VirtualClock())
+        if any(safe.pin(n).function != "output" or safe.pin(n).state for n in (26, 17, 18)):
+            raise AssertionError("`sorter safe` leaves a pin on")
+        driven, clock = MockPins(), VirtualClock()
+        for actuator in open_actuators(
+            apply_calibration(station, load_or_set_aside(station)[0]), driven, clock
+        ).values():
+            for position in actuator.positions:
+                actuator.fire(position)
+            actuator.close()
+        widths = [state.state * 20_000 for pins in (safe, driven) for state in pins.pin(18).states if state.state]
+        if not all(1199.5 < width < 1800.5 for width in widths):
+            raise AssertionError(f"pulses of {widths} us; expected 1200 to 1800")
 
     def bundle(self) -> None:
         if self.chance.random() < 0.5:
@@ -300,7 +379,15 @@ def fuzz(cases: int, seed: int, folder: Path) -> tuple[Counter[str], list[str]]:
     logging.getLogger("edge").setLevel(logging.CRITICAL)
     PAGE = open_page(folder)
     threading.Thread(target=PAGE.run, daemon=True).start()
-    targets = [fuzzer.station, fuzzer.calibration, fuzzer.bundle, fuzzer.frame, fuzzer.request, fuzzer.journal]
+    targets = [
+        fuzzer.station,
+        fuzzer.calibration,
+        fuzzer.pins,
+        fuzzer.bundle,
+        fuzzer.frame,
+        fuzzer.request,
+        fuzzer.journal,
+    ]
     ends: Counter[str] = Counter()
     for n in range(cases):
         target = targets[n % len(targets)]

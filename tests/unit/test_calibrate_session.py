@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,14 @@ import pytest
 
 from edge.calibrate.apply import step_digest
 from edge.calibrate.bench import Bench, open_bench
+from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Onlooker
 from edge.calibrate.record import BackgroundStep, BeltStep, Calibration, CameraStep
 from edge.calibrate.report import step_state
 from edge.calibrate.session import Session, Wishes
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
+from edge.errors import CalibrationError
 
 WHEN = "2026-01-02T03:04:05Z"
 
@@ -100,3 +102,24 @@ def test_steps_that_need_somebody_are_left_out_where_nobody_is(station: Station,
     assert "thresholds" not in session.all_steps()
     session.wishes = Wishes(photos=Path("photos"))
     assert "thresholds" in session.all_steps()
+
+
+class Mismeasuring(Session):
+    """Measures a belt that is faster than any."""
+
+    def _steps(self, wall_time: float) -> dict[str, Callable[[], Outcome]]:
+        def measure() -> Outcome:
+            belt = BeltStep(
+                measured_at=WHEN, of="", speed_mm_per_s=9999, speed_spread=0.1, direction="right", repeats=5
+            )
+            return Outcome({"belt": belt}, (), ())
+
+        return {"belt": measure}
+
+
+def test_a_measurement_beyond_what_a_station_can_have_ends_in_a_sentence(station: Station, bench: Bench) -> None:
+    session = Mismeasuring.begin(station, bench, Onlooker(), calibrated(station, bench.identity), Wishes())
+    before = session.calibration
+    with pytest.raises(CalibrationError, match=r"belt: what was measured is out of range \(speed_mm_per_s = 9999"):
+        session.run("belt", 0.0)
+    assert session.calibration == before
