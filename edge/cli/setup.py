@@ -32,7 +32,7 @@ def command(
     import sys
 
     from edge.service.commands import SystemRunner
-    from edge.service.setup import PLACEHOLDER, Target, check_target, hints, plan_removal, plan_setup
+    from edge.service.setup import PLACEHOLDER, Target, check_target, hints, plan_removal, plan_setup, receive_command
 
     os.umask(0o022)  # the service's user must be able to read what is written here, however strict root's own is
     runner = SystemRunner()
@@ -54,6 +54,7 @@ def command(
         say(f"hint        {hint}")
     if target.is_live and not remove:
         say("look at it: systemctl status sorter; its log: journalctl -u sorter -f")
+        say(f"models over SSH (see the README): ForceCommand {receive_command(target)}")
 
 
 def _show(tasks: Sequence[Task]) -> None:

@@ -170,6 +170,15 @@ def plan_removal(target: Target) -> list[Task]:
     return tasks
 
 
+def receive_command(target: Target) -> str:
+    """The forced command for models over SSH.
+
+    Isolated (-I): the account's home is the state folder, from which Python would read `usercustomize.py`, and the
+    session runs outside the service's sandbox.
+    """
+    return f"{target.venv}/bin/python -I -m edge receive"
+
+
 def hints(target: Target, station: str | None) -> list[str]:
     """Return what a person had better change by hand on this machine."""
     found = []
@@ -182,6 +191,7 @@ def hints(target: Target, station: str | None) -> list[str]:
         found.append(
             "memory limits have no effect: add cgroup_enable=memory to the line in /boot/firmware/cmdline.txt and restart"
         )
+    found += _open_doors(target)
     venv_settings = target.venv / "pyvenv.cfg"
     if venv_settings.exists() and not re.search(
         r"include-system-site-packages\s*=\s*true", venv_settings.read_text(), re.IGNORECASE
@@ -191,6 +201,17 @@ def hints(target: Target, station: str | None) -> list[str]:
             f"python3 -m venv --system-site-packages --upgrade {target.venv}"
         )
     return found
+
+
+def _open_doors(target: Target) -> list[str]:
+    files = (*sorted(target.path("etc/ssh").glob("sshd_config*/*.conf")), target.path("etc/sorter/authorized_keys"))
+    command = re.compile(r"^[^#\n]*\bsorter receive\b", re.MULTILINE)
+    return [
+        f"{file}: `sorter receive` reads Python files from the service's own folder, which a broken-in service may have "
+        f"put there: {receive_command(target)}"
+        for file in files
+        if file.is_file() and command.search(file.read_text("utf-8", "replace"))
+    ]
 
 
 def _station_file(target: Target, station: str | None) -> Task:

@@ -27,6 +27,8 @@ from edge.errors import BundleError, ClassifierError
 
 pytestmark = pytest.mark.realtime
 
+pytestmark = pytest.mark.realtime
+
 ROOT = Path(__file__).resolve().parents[2]
 AT_MOST_S = 60.0
 STATION = """

@@ -63,6 +63,7 @@ def receive(station: Path, said: bytes) -> tuple[list[dict[str, Any]], str]:
     return [json.loads(line) for line in lines], run.stderr.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "said",
     [
@@ -85,6 +86,7 @@ def test_no_request_ends_in_a_traceback(station: Path, said: bytes) -> None:
     assert printed == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", [b"[" * 100_000, b'["\\ud800"]', b'{"a": 1}', b"[[[]]]", b"\xff"])
 def test_no_list_of_wanted_files_ends_in_a_traceback(station: Path, wanted: bytes) -> None:
     pull = b'{"protocol": 1, "ask": "pull", "items": 0, "events": 0, "run": ""}\n'
@@ -156,6 +158,7 @@ def test_a_client_that_reads_nothing_holds_nobody(pipe: tuple[Any, Any]) -> None
         Hurried(reader, writer, VirtualClock()).write(bytes(1 << 20))
 
 
+@pytest.mark.slow
 def test_so_many_connections_are_served_and_no_more(station: Path, tmp_path: Path) -> None:
     request = b'{"protocol": 1, "ask": "push", "digest": "' + b"0" * 64 + b'", "size": 5}\n'
     command = [sys.executable, "-m", "edge", "receive", "--station", str(station)]
@@ -205,6 +208,7 @@ def plant(path: Path, what: str) -> None:
         (path / "deep").mkdir(parents=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["dangling link", "link", "pipe", "device", "folder"])
 def test_what_is_in_the_place_of_a_transfer_stands_in_nobodys_way(
     station: Path, tiny_bundle: Callable[..., bytes], what: str
@@ -222,6 +226,7 @@ def test_what_is_in_the_place_of_a_transfer_stands_in_nobodys_way(
         assert (incoming / "precious").read_text() == "precious"
 
 
+@pytest.mark.slow
 def test_no_lock_stays_and_those_of_earlier_versions_go(station: Path, tiny_bundle: Callable[..., bytes]) -> None:
     content, incoming = tiny_bundle(), station.parent / "state" / "models" / "incoming"
     incoming.mkdir(parents=True)
