@@ -97,6 +97,10 @@ class Trial:
         snapshot = self.live.snapshot()
         if snapshot.state not in HELD_STATES:
             self._ask_for_item(now)
+        elif snapshot.paused_by:
+            raise CalibrationError(
+                f"the station was stopped by {snapshot.paused_by}: start it and run `sorter resume`, then come back"
+            )
         elif snapshot.state is State.ESTOP or now - self._since > START_NS:  # most other faults pass by themselves
             told = "; ".join(f"{fault.text} {fault.nature.advice}" for fault in snapshot.faults) or "no picture came"
             raise CalibrationError(f"the station does not get ready to sort: {told}")

@@ -21,6 +21,7 @@ from edge.classify import shipped_bundle_path
 from edge.clock import SystemClock
 from edge.config import Station, load_station
 from edge.errors import CalibrationError
+from edge.service.latch import PauseLatch
 from edge.simulate.disturbances import Disturbance
 
 pytestmark = pytest.mark.realtime
@@ -120,6 +121,12 @@ def test_a_station_that_does_not_get_ready_is_named(bench: Bench) -> None:
     with pytest.raises(CalibrationError, match=r"does not get ready to sort: .*emergency stop"):
         verify(bench, Technician(bench), ["plastic"])
     assert bench.world.surface.speed == 0.0
+
+
+def test_a_station_that_a_person_stopped_is_told_how_to_go_on(bench: Bench) -> None:
+    PauseLatch(bench.station.state_folder).keep(stopped=True)
+    with pytest.raises(CalibrationError, match=r"was stopped by a person before the restart: .*`sorter resume`"):
+        verify(bench, Technician(bench), ["plastic"])
 
 
 def test_labels_are_asked_for_in_turn(station: Station) -> None:

@@ -169,6 +169,8 @@ def test_a_bug_in_a_stage_ends_the_run_with_safe_pins(runtime: Runtime, tmp_path
 
 def test_a_page_that_dies_does_not_stop_sorting_and_comes_back(runtime: Runtime) -> None:
     class DeadPage:
+        url = "http://localhost/"
+
         def __init__(self, dies: bool) -> None:
             self.dies, self.stopped = dies, threading.Event()
 
