@@ -28,6 +28,8 @@ def _cut(path: Path) -> NDArray[np.uint8] | None:
 
 def cut_all(photos: Sequence[LabelledPhoto], kept: Path, processes: int = 2) -> Masks:
     """Return name -> mask for the photos whose object stands out; `kept` is read where the code and the list agree."""
+    if not photos:
+        return {}
     source = inspect.getsource(cutout) + "\n".join(photo.name for photo in photos)
     digest = hashlib.sha256(source.encode()).hexdigest()[:16]
     file = kept / f"cutouts-{digest}.npz"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from edge.errors import DatasetError
@@ -11,11 +13,14 @@ def fit_probe(
     features: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, strength: float = 0.01
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return kernel (features, classes) and bias of a logistic regression; views of none of the labels are left out."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     known = labels >= 0
     model = LogisticRegression(C=strength, max_iter=150)
-    model.fit(features[known].astype(np.float32), labels[known], sample_weight=weights[known])
+    with warnings.catch_warnings():  # fine-tuning goes on from wherever this ends
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(features[known].astype(np.float32), labels[known], sample_weight=weights[known])
     if list(model.classes_) != list(range(classes)):
         raise DatasetError(f"expected views of all {classes} labels, got {len(model.classes_)}: raise rounds or repeat")
     kernel, bias = model.coef_.T, model.intercept_

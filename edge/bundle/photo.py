@@ -65,19 +65,30 @@ def _read(path: Path) -> bytes:
 
 
 def _decode(path: Path, content: bytes, orientation: int | None) -> Image:
-    flags = cv2.IMREAD_COLOR if orientation is None else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error:
+        pixels = _decode_webp(content) if orientation is not None else _decode_other(content)
+    except (cv2.error, *_HOSTILE):
         pixels = None
     if pixels is None:
         raise PhotoError(f"{path}: the photo is damaged or cut off ({len(content)} bytes): copy it again")
-    rgb = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
-    return np.ascontiguousarray(_turned(rgb, orientation or 1))
+    return np.ascontiguousarray(_turned(pixels, orientation or 1))
+
+
+def _decode_other(content: bytes) -> Image | None:
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    return None if pixels is None else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), np.uint8)
+
+
+def _decode_webp(content: bytes) -> Image:
+    """By Pillow: not all versions of OpenCV read an animation, or turn what they read."""
+    from PIL import Image as Pillow
+
+    with warnings.catch_warnings(action="ignore"), Pillow.open(io.BytesIO(content), formats=("WEBP",)) as picture:
+        return np.array(picture.convert("RGB"), np.uint8)
 
 
 def _check(path: Path, content: bytes) -> int | None:
-    """Refuse what can't or must not be decoded; return the EXIF orientation where OpenCV does not obey it by itself."""
+    """Refuse what can't or must not be decoded; return the EXIF orientation of a WebP, None for all else."""
     from PIL import Image as Pillow  # not needed to drive a station
 
     if not content:
@@ -92,7 +103,7 @@ def _check(path: Path, content: bytes) -> int | None:
     try:
         with warnings.catch_warnings(action="ignore"), Pillow.open(io.BytesIO(content), formats=_FORMATS) as picture:
             size = picture.size
-            # OpenCV turns the others; of WebP not all versions do, and none when the entry begins as phones write it.
+            # OpenCV turns the others by itself.
             turned = picture.getexif().get(_ORIENTATION, 1) if picture.format == "WEBP" else None
     except Pillow.DecompressionBombError:
         size, turned = (MOST_PIXELS, MOST_PIXELS), None

@@ -7,7 +7,10 @@ import pty
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from training.probe import fit_probe
 
 PROGRAM = """
 import logging, os
@@ -48,3 +51,10 @@ def test_a_terminal_gets_bars_that_begin_at_once() -> None:
     assert "loading" in shown.split("views")[0]
     assert "XNNPACK" not in shown
     assert "/400" in shown
+
+
+def test_the_first_guess_says_nothing_of_how_far_it_came(recwarn: pytest.WarningsRecorder) -> None:
+    rng = np.random.default_rng(0)
+    features = 100 * rng.gamma(0.5, 1, (200, 100)) * np.logspace(-3, 1, 100)  # some loud, most faint: slow to converge
+    fit_probe(features, rng.integers(0, 7, 200), np.ones(200), 7)
+    assert [str(warning.message)[:40] for warning in recwarn] == []
