@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,3 +127,13 @@ def test_make_has_a_recipe_for_every_target_that_it_names() -> None:
     named = next(line for line in text.splitlines() if line.startswith(".PHONY:")).split()[1:]
     assert named
     assert [name for name in named if f"\n{name}:" not in text] == []
+
+
+def test_nothing_before_the_network_resizes_as_the_processor_likes() -> None:
+    """INTER_LINEAR, which is also cv2.resize's default, rounds in another way on some processors and versions."""
+    before = ["bundle/preprocess.py", "sensing/view.py", "sensing/crops.py", "camera/folder.py"]
+    text = "".join((ROOT / "edge" / name).read_text() for name in before)
+    resized = re.findall(r"cv2\.resize\((.*)\)", text)
+    assert resized
+    assert [call for call in resized if "interpolation=" not in call] == []
+    assert re.findall(r"cv2\.INTER_LINEAR\b", text) == []

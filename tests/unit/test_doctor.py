@@ -204,3 +204,13 @@ def test_the_command_prints_findings_as_json() -> None:
     answer = json.loads(result.stdout)
     assert {finding["name"] for finding in answer["findings"]} > {"python", "model", "camera", "gpio", "disk"}
     assert result.exit_code == (0 if answer["ready"] else 13)
+
+
+def test_a_state_folder_that_ends_with_the_power_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/mountinfo").write_text("22 1 0:24 / / rw - overlay overlay rw,upperdir=/upper/data\n")
+    (tmp_path / "proc/cmdline").write_text("console=tty1 boot=overlay")
+    disk = found(doctor(tmp_path))["disk"]
+    assert disk.status == "warn"
+    assert "is kept in memory (the Overlay File System of raspi-config)" in disk.text
+    assert "raspi-config" in disk.mend
