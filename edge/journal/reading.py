@@ -221,7 +221,7 @@ def count_rows(path: Path, query: Query) -> list[tuple[str | None, str | None, s
     where, parameters = query.where()
     with open_for_reading(path) as connection:
         return connection.execute(
-            f"SELECT bin, {HAPPENED} AS became, label, sum(n) FROM ("
+            f"SELECT CAST(bin AS TEXT), {HAPPENED} AS became, CAST(label AS TEXT), sum(n) FROM ("
             "SELECT bin, reason, actuator, outcome, landed_in, label, count(*) AS n FROM items t "
             f"WHERE {where} GROUP BY 1, 2, 3, 4, 5, 6) t GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
             parameters,

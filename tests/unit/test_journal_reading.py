@@ -176,6 +176,16 @@ def test_a_damaged_file_fails_the_check(folder: Path) -> None:
     assert "damaged" in run("check", "--state-folder", folder, error=JournalError)
 
 
+def test_counts_are_readable_where_a_damaged_row_holds_bytes_for_a_label(folder: Path) -> None:
+    with sqlite3.connect(folder / "journal.db") as database:
+        database.execute("UPDATE items SET label = x'ff1b5b', bin = x'41' WHERE row = 1")
+    database.close()
+    assert "40 items" in run("stats", "--state-folder", folder)
+    counts = json.loads(run("stats", "--json", "--state-folder", folder))["counts"]
+    assert sum(row["items"] for row in counts) == 40
+    assert "A" in {row["bin"] for row in counts}
+
+
 def test_a_running_journal_is_read_as_far_as_it_is_stored(tmp_path: Path) -> None:
     clock = VirtualClock()
     journal = build_journal(tmp_path, clock)
