@@ -41,6 +41,8 @@ COMMANDS = {
     "calibrate sheet": "calibrate sheet {here}/sheet.pdf",
     "simulate": "simulate --minutes 0.05 --perfect-model",
     "run": "run --demo --port 0 --seconds 1 --state-folder {here}/running",
+    "pause help": "pause --help",
+    "resume help": "resume --help",
     "safe": "safe --station {here}/demo.toml",
     "setup": "setup --dry-run --root {here}/card",
 }
