@@ -37,6 +37,17 @@ class Host:
     user: str | None = None
     port: int | None = None
 
+    @property
+    def ssh_words(self) -> tuple[str, ...]:
+        """How OpenSSH's programs want to be told of it: a port is an option there, not a part of the name."""
+        port = () if self.port is None else ("-p", str(self.port))
+        return *port, self.address if self.user is None else f"{self.user}@{self.address}"
+
+    @property
+    def for_ssh(self) -> str:
+        """The words as they are typed after `ssh` or `ssh-copy-id`."""
+        return " ".join(self.ssh_words)
+
 
 class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

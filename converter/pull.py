@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from converter.inventory import Host
-from converter.ssh import Conversation, converse
+from converter.ssh import Conversation, Ways, converse
 from edge.durable import write_atomically
-from edge.errors import TransferError
+from edge.errors import SorterError, TransferError
 from edge.journal import schema
 from edge.store.requests import PROTOCOL
 from edge.store.sending import HOME_BOUND, LARGEST_FILE
@@ -36,16 +36,16 @@ class PullResult:
 
 
 async def pull_from(
-    host: Host, into: Path, command: str, ssh_config: Path | None, progress: Callable[[PullResult], None]
+    host: Host, into: Path, command: str, ways: Ways, progress: Callable[[PullResult], None]
 ) -> PullResult:
     """Bring home what is new from one device into a folder of its own; never raises for what the network does."""
     folder = into / host.text.replace("/", "_").replace(":", "_")
     home = _Home(folder, PullResult(host, folder), progress)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        async with converse(host, command, ssh_config) as talk:
+        async with converse(host, command, ways) as talk:
             await home.fetch(talk)
-    except TransferError as error:
+    except SorterError as error:
         home.result = replace(home.result, error=str(error).removeprefix(f"{host.text}: "))
     except (OSError, sqlite3.Error) as error:
         home.result = replace(home.result, error=f"{folder}: can't be written ({error})")

@@ -13,6 +13,7 @@ from rich.table import Table
 from converter.inventory import Host, load_inventory, resolve_hosts
 from converter.pull import PullResult, pull_from
 from converter.push import REMOTE_COMMAND
+from converter.ssh import Ways
 from edge.errors import ConfigError, TransferError
 from edge.output import say
 from edge.terminal import Terminal
@@ -37,11 +38,12 @@ def command(  # noqa: PLR0913  (one argument an option)
     async def all_of_them() -> list[PullResult]:
         slots = asyncio.Semaphore(at_once)
 
-        async def one(host: Host) -> PullResult:
+        async def one(host: Host, ways: Ways) -> PullResult:
             async with slots:
-                return await pull_from(host, into, remote_command, ssh_config, lambda result: None)
+                return await pull_from(host, into, remote_command, ways, lambda result: None)
 
-        return list(await asyncio.gather(*(one(host) for host in hosts)))
+        async with Ways(ssh_config) as ways:
+            return list(await asyncio.gather(*(one(host, ways) for host in hosts)))
 
     with Terminal(stderr=True, quiet=as_json).status(f"pulling from {len(hosts)} devices"):
         results = asyncio.run(all_of_them())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -10,8 +11,8 @@ from pathlib import Path
 from time import perf_counter
 
 from converter.inventory import Host
-from converter.ssh import Conversation, LostError, converse
-from edge.errors import TransferError
+from converter.ssh import Conversation, LostError, Ways, converse
+from edge.errors import SorterError, TransferError
 from edge.store.requests import PROTOCOL
 
 REMOTE_COMMAND = "sorter receive"
@@ -32,7 +33,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class PushOptions:
-    """How to push; `attempts` counts connections to one device before it is given up."""
+    """How to push; `attempts` counts connections to one device before it is given up.
+
+    `labels` are the model's: a device that has no use for it says so before all of it has come.
+    """
 
     activate: bool = True
     probation: bool = True
@@ -43,6 +47,7 @@ class PushOptions:
     soak_s: float = 0.0
     remote_command: str = REMOTE_COMMAND
     ssh_config: Path | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,14 @@ async def push_to_all(
     content: bytes, digest: str, stages: Sequence[Sequence[Host]], options: PushOptions, progress: Progress
 ) -> list[HostResult]:
     """Push to every stage in turn; after a failure nothing new is started, what runs is finished."""
+    async with Ways(options.ssh_config) as ways:
+        return await _push_stages(_Parcel(content, digest, options), stages, ways, progress)
+
+
+async def _push_stages(
+    parcel: _Parcel, stages: Sequence[Sequence[Host]], ways: Ways, progress: Progress
+) -> list[HostResult]:
+    options = parcel.options
     results = {host: HostResult(host) for stage in stages for host in stage}
     for number, stage in enumerate(stages):
         slots, failed = asyncio.Semaphore(options.at_once), asyncio.Event()
@@ -85,7 +98,7 @@ async def push_to_all(
             async with slots:
                 if failed.is_set():
                     return HostResult(host, State.NOT_STARTED)
-                result = await push_to_one(content, digest, host, options, progress)
+                result = await _push_to(host, parcel, ways, progress)
                 if result.state is State.FAILED:
                     failed.set()
                 return result
@@ -93,7 +106,7 @@ async def push_to_all(
         for result in await asyncio.gather(*(one(host) for host in stage)):
             results[result.host] = result
         if not failed.is_set() and number + 1 < len(stages) and options.activate and not options.dry_run:
-            for result in await _soak([results[host] for host in stage], digest, options):
+            for result in await _soak([results[host] for host in stage], parcel, ways):
                 results[result.host] = result
         if any(results[host].state is not State.DONE for host in stage):
             break
@@ -105,8 +118,27 @@ async def push_to_all(
 
 async def push_to_one(content: bytes, digest: str, host: Host, options: PushOptions, progress: Progress) -> HostResult:
     """Push to one device; never raises for what can go wrong between here and there."""
+    async with Ways(options.ssh_config) as ways:
+        return await _push_to(host, _Parcel(content, digest, options), ways, progress)
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    """What is sent, and how."""
+
+    content: bytes
+    digest: str
+    options: PushOptions
+
+    @property
+    def labels(self) -> str:
+        return " ".join(self.options.labels)
+
+
+async def _push_to(host: Host, parcel: _Parcel, ways: Ways, progress: Progress) -> HostResult:
     started = perf_counter()
-    job = _Job(content, digest, HostResult(host, State.CONNECTING), options, progress)
+    options = parcel.options
+    job = _Job(parcel, HostResult(host, State.CONNECTING), ways, progress)
     for attempt in range(1, options.attempts + 1):
         try:
             await job.run()
@@ -114,8 +146,9 @@ async def push_to_one(content: bytes, digest: str, host: Host, options: PushOpti
         except LostError as error:
             job.update(state=State.FAILED, error=_without_host(error, host))
             if attempt < options.attempts:
-                await asyncio.sleep(min(10.0, 0.5 * 2 ** (attempt - 1)))
-        except TransferError as error:
+                # Not all at the same instant: a server that just had too many at its door would have them again.
+                await asyncio.sleep(min(10.0, 0.5 * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2))
+        except SorterError as error:
             job.update(state=State.FAILED, error=_without_host(error, host))
             break
     job.update(seconds=perf_counter() - started)
@@ -125,13 +158,10 @@ async def push_to_one(content: bytes, digest: str, host: Host, options: PushOpti
 class _Job:
     """One device being served."""
 
-    def __init__(
-        self, content: bytes, digest: str, result: HostResult, options: PushOptions, progress: Progress
-    ) -> None:
+    def __init__(self, parcel: _Parcel, result: HostResult, ways: Ways, progress: Progress) -> None:
         self.result = result
-        self._content = content
-        self._digest = digest
-        self._options = options
+        self._parcel = parcel
+        self._ways = ways
         self._progress = progress
 
     def update(self, **changes: object) -> None:
@@ -139,32 +169,36 @@ class _Job:
         self._progress(self.result)
 
     async def run(self) -> None:
-        options = self._options
+        options = self._parcel.options
         self.update(state=State.CONNECTING, error="")
-        async with converse(self.result.host, options.remote_command, options.ssh_config) as talk:
+        async with converse(self.result.host, options.remote_command, self._ways) as talk:
             if options.dry_run:
                 await self._look(talk)
             else:
                 await self._push(talk)
 
     async def _look(self, talk: Conversation) -> None:
-        talk.ask(protocol=PROTOCOL, ask="status", digest=self._digest)
+        parcel = self._parcel
+        talk.ask(protocol=PROTOCOL, ask="status", digest=parcel.digest, labels=parcel.labels)
         found = await talk.hear()
-        received, size = int(found["received"]), len(self._content)
+        received, size = int(found["received"]), len(parcel.content)
+        if found.get("misfits") and parcel.options.activate:
+            raise TransferError(f"it does not fit: {found['misfits']}")
         if found["installed"]:
-            plan = "has it already" if found["current"] != self._digest else "runs it already"
+            plan = "has it already" if found["current"] != parcel.digest else "runs it already"
         else:
             plan = f"would get {size - received} of {size} bytes"
         current = found["current_title"] or "the shipped model"
         self.update(state=State.DONE, already=bool(found["installed"]), note=f"{plan}; runs {current} now")
 
     async def _push(self, talk: Conversation) -> None:
-        options = self._options
+        parcel, options = self._parcel, self._parcel.options
         talk.ask(
             protocol=PROTOCOL,
             ask="push",
-            digest=self._digest,
-            size=len(self._content),
+            digest=parcel.digest,
+            size=len(parcel.content),
+            labels=parcel.labels,
             activate=options.activate,
             probation=options.probation,
             allow_downgrade=options.allow_downgrade,
@@ -186,7 +220,7 @@ class _Job:
 
     async def _send(self, talk: Conversation, offset: int) -> None:
         self.update(state=State.SENDING)
-        content = memoryview(self._content)
+        content = memoryview(self._parcel.content)
         for at in range(offset, len(content), _CHUNK):
             chunk = bytes(content[at : at + _CHUNK])
             if not await talk.send(chunk):
@@ -195,16 +229,17 @@ class _Job:
         self.update(state=State.PROVING)
 
 
-async def _soak(results: Sequence[HostResult], digest: str, options: PushOptions) -> list[HostResult]:
+async def _soak(results: Sequence[HostResult], parcel: _Parcel, ways: Ways) -> list[HostResult]:
     """Wait, then ask every device of the stage whether the model is still its current one."""
+    options, digest = parcel.options, parcel.digest
     await asyncio.sleep(options.soak_s)
 
     async def still(result: HostResult) -> HostResult:
         try:
-            async with converse(result.host, options.remote_command, options.ssh_config) as talk:
+            async with converse(result.host, options.remote_command, ways) as talk:
                 talk.ask(protocol=PROTOCOL, ask="status", digest=digest)
                 found = await talk.hear()
-        except TransferError as error:
+        except SorterError as error:
             return replace(result, state=State.FAILED, error=_without_host(error, result.host))
         if found["current"] == digest:
             return result

@@ -63,6 +63,7 @@ def command(  # noqa: PLR0913  (one argument an option)
         soak_s=soak_minutes * 60,
         remote_command=remote_command,
         ssh_config=ssh_config,
+        labels=opened.labels,
     )
     stages = plan_stages(hosts, canary, then)
     board = _Board(opened, [host for stage in stages for host in stage], quiet=as_json)
@@ -104,7 +105,7 @@ class _Board:
             left = sum(result.state is State.NOT_STARTED for result in results)
             say(
                 f"sorter: {done} of {len(results)} devices are done, {len(failed)} failed, {left} were not started. "
-                "Mend what failed and run the same command again: devices that are done take one round trip",
+                "Fix what failed and run the same command again: devices that are done take one round trip",
                 err=True,
             )
 

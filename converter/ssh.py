@@ -1,21 +1,32 @@
-"""SSH as the user has set it up: configuration, agent, known hosts, jump hosts; every failure with what mends it."""
+"""SSH as the user has set it up: configuration, agent, known hosts, jump hosts; every failure with what fixes it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 
-from converter.inventory import Host
-from edge.errors import TransferError
+from converter.inventory import Host, parse_host
+from converter.ssh_config import CONNECT_S, Target, quoted, read_target
+from edge.errors import ConfigError, TransferError
 
-CONNECT_S = 20
-_KEEPALIVE_S = 10
+# The other side is there and says no: trying again changes nothing.
+_FINAL = (
+    asyncssh.PermissionDenied,
+    asyncssh.HostKeyNotVerifiable,
+    asyncssh.KeyExchangeFailed,
+    asyncssh.ProtocolNotSupported,
+    asyncssh.IllegalUserName,
+)
+
+
+Way = tuple[str, ...]  # jump hosts, the first one first
 
 
 class _StrictClient(asyncssh.SSHClient):
@@ -29,75 +40,123 @@ class _StrictClient(asyncssh.SSHClient):
         return False
 
 
-@asynccontextmanager
-async def connect(host: Host, ssh_config: Path | None = None) -> AsyncIterator[asyncssh.SSHClientConnection]:
-    """Connect to a device.
+class Ways:
+    """The ways to the hosts of one run: connections of their own to devices, one for all to each jump host.
 
-    Raises:
-        TransferError: with the reason and, where there is one, the command that mends it.
+    One connection for all: a server lets in no more than ten at a time that have not logged in yet (MaxStartups).
     """
-    client = _StrictClient()
-    options = _options(host, ssh_config)
-    config: Any = () if ssh_config is None else [str(ssh_config)]  # jump hosts look their own entries up in it
+
+    def __init__(self, config: Path | None = None) -> None:
+        self._config = config
+        self._jumps: dict[Way, asyncssh.SSHClientConnection] = {}
+        self._locks: dict[Way, asyncio.Lock] = {}
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Ways:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._open.aclose()
+
+    @asynccontextmanager
+    async def connect(self, host: Host) -> AsyncIterator[asyncssh.SSHClientConnection]:
+        """Connect to a device.
+
+        Raises:
+            LostError: nobody answered; it may be there a moment later.
+            TransferError: with the reason and, where there is one, the command that fixes it.
+        """
+        connection = await self._connect(await read_target(host, self._config), ())
+        try:
+            yield connection
+        finally:
+            connection.abort()
+
+    async def _connect(self, target: Target, behind: tuple[Way, ...]) -> asyncssh.SSHClientConnection:
+        tunnel = await self._jump(target.jumps, behind) if target.jumps else None
+        client = _StrictClient()
+        try:
+            return await asyncssh.connect(
+                target.address,
+                target.port,
+                config=None,
+                tunnel=tunnel,
+                client_factory=lambda: client,
+                username=target.user,
+                known_hosts=_trusted(target.known_hosts),
+                **target.options,
+            )
+        except (asyncssh.Error, OSError, TimeoutError, ValueError) as error:
+            final = isinstance(error, (*_FINAL, ValueError))
+            raise (TransferError if final else LostError)(
+                f"{target.host.text}: {_explain(target, error, client)}"
+            ) from None
+
+    async def _jump(self, jumps: Way, behind: tuple[Way, ...]) -> asyncssh.SSHClientConnection:
+        """Return the connection to the last of some jump hosts, which all who go that way share."""
+        if jumps in behind:
+            raise ConfigError(f"{jumps[-1]}: the way there goes over itself (ProxyJump): correct the ssh configuration")
+        async with self._locks.setdefault(jumps, asyncio.Lock()):
+            connection = self._jumps.get(jumps)
+            if connection is None or connection.is_closed():
+                target = await read_target(parse_host(jumps[-1].removeprefix("ssh://")), self._config)
+                way = replace(target, jumps=jumps[:-1] or target.jumps)
+                connection = self._jumps[jumps] = await self._connect(way, (*behind, jumps))
+                self._open.callback(connection.abort)
+        return connection
+
+
+def _trusted(files: Sequence[Path]) -> asyncssh.SSHKnownHosts:
+    """Return what the files say that are there; a line that can't be read is nobody's key, as for ssh."""
+    lines = [line for path in files if path.is_file() for line in path.read_text(errors="replace").splitlines()]
     try:
-        connection = await asyncssh.connect(host.address, config=config, options=options, client_factory=lambda: client)
-    except (asyncssh.Error, OSError, TimeoutError) as error:
-        raise TransferError(f"{host.text}: {_explain(host, error, client, options)}") from None
+        return asyncssh.import_known_hosts("\n".join(lines))
+    except ValueError:
+        return asyncssh.import_known_hosts("\n".join(filter(_is_readable, lines)))
+
+
+def _is_readable(line: str) -> bool:
     try:
-        yield connection
-    finally:
-        connection.abort()
+        asyncssh.import_known_hosts(line)
+    except ValueError:
+        return False
+    return True
 
 
-def _options(host: Host, ssh_config: Path | None) -> asyncssh.SSHClientConnectionOptions:
-    arguments: dict[str, Any] = {"connect_timeout": CONNECT_S, "login_timeout": CONNECT_S}
-    if host.user is not None:
-        arguments["username"] = host.user
-    if host.port is not None:
-        arguments["port"] = host.port
-    if ssh_config is not None:
-        if not ssh_config.is_file():
-            raise TransferError(f"{ssh_config}: no such ssh configuration")
-        arguments["config"] = [str(ssh_config)]
-    try:
-        options = asyncssh.SSHClientConnectionOptions(
-            host=host.address, keepalive_interval=_KEEPALIVE_S, compression_algs=None, **arguments
-        )
-    except (asyncssh.ConfigParseError, asyncssh.KeyImportError, ValueError, OSError) as error:
-        raise TransferError(f"{host.text}: the ssh configuration can't be used: {error}") from None
-    if options.known_hosts is None:
-        raise TransferError(
-            f"{host.text}: the ssh configuration switches the check of host keys off (UserKnownHostsFile none): "
-            "remove that line; a model is only sent to a device that is known"
-        )
-    return options
-
-
-def _explain(host: Host, error: Exception, client: _StrictClient, options: asyncssh.SSHClientConnectionOptions) -> str:
-    if isinstance(error, asyncssh.HostKeyNotVerifiable) and client.offered is not None:
-        return _explain_host_key(client.offered, options)
+def _explain(target: Target, error: Exception, client: _StrictClient) -> str:
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
-        return f"a host on the way there is not known ({error.reason}): log in once with 'ssh {host.text}'"
+        if client.offered is not None:
+            return _explain_host_key(client.offered, target)
+        return f"its host key is refused ({error.reason}): log in once with 'ssh {target.host.for_ssh}'"
     if isinstance(error, asyncssh.PermissionDenied):
-        return (
-            f"the device refused every key for user {options.username!r}: add yours with 'ssh-copy-id {host.text}', "
-            "or as a forced command in its authorized_keys"
-        )
+        return _explain_refusal(target)
     if isinstance(error, TimeoutError):
         return f"no answer within {CONNECT_S} s: is it on, and is the address right?"
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return f"can't connect ({reason}): try 'ssh {host.text}'"
+    return f"can't connect ({reason}): try 'ssh {target.host.for_ssh}'"
 
 
-def _explain_host_key(offered: tuple[str, int, asyncssh.SSHKey], options: asyncssh.SSHClientConnectionOptions) -> str:
+def _explain_refusal(target: Target) -> str:
+    broken = f" (not usable: {'; '.join(target.broken)})" if target.broken else ""
+    if target.locked:
+        names = " ".join(map(quoted, target.locked))
+        return (
+            f"no key that could be used is known there for user {target.user!r}{broken}, and {names} has a passphrase, "
+            f"which is asked for by nobody here: put it into the agent first, with 'eval $(ssh-agent); ssh-add {names}'"
+        )
+    return (
+        f"the device refused every key for user {target.user!r}{broken}: add yours with "
+        f"'ssh-copy-id {target.host.for_ssh}', or as a forced command in its authorized_keys"
+    )
+
+
+def _explain_host_key(offered: tuple[str, int, asyncssh.SSHKey], target: Target) -> str:
     name, port, key = offered
-    files = options.known_hosts if isinstance(options.known_hosts, list) else []
-    file = str(files[0]) if files else "~/.ssh/known_hosts"
+    file = quoted(target.known_hosts[0] if target.known_hosts else Path("~/.ssh/known_hosts").expanduser())
     where = name if port == 22 else f"[{name}]:{port}"
     shown = f"{key.get_algorithm()} {key.get_fingerprint()}"
     compare = "compare the fingerprint on the device: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
-    existing = [Path(file).expanduser() for file in (files or [file]) if Path(file).expanduser().is_file()]
-    if existing and asyncssh.match_known_hosts([str(path) for path in existing], name, "", port)[0]:
+    if asyncssh.match_known_hosts(_trusted(target.known_hosts), name, "", port)[0]:
         return (
             f"its host key has changed (now {shown}): it was installed anew, or somebody is in between; {compare}; "
             f"if it is right: ssh-keygen -f {file} -R '{where}' && ssh-keyscan -p {port} {name} >> {file}"
@@ -192,9 +251,9 @@ class LostError(TransferError):
 
 
 @asynccontextmanager
-async def converse(host: Host, command: str, ssh_config: Path | None) -> AsyncIterator[Conversation]:
+async def converse(host: Host, command: str, ways: Ways) -> AsyncIterator[Conversation]:
     """Connect and start the device's end."""
-    async with connect(host, ssh_config) as connection:
+    async with ways.connect(host) as connection:
         try:
             process = await connection.create_process(command, encoding=None)
         except (asyncssh.Error, OSError) as error:

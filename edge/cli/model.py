@@ -141,7 +141,7 @@ def install(
     """Check a bundle against this device and let it into the store."""
     device = open_device(station, keys)
     opened = open_bundle(bundle)
-    evidence = prove(opened, device, allow_downgrade)
+    evidence = prove(opened, device, allow_downgrade, for_later=not and_activate)
     device.store.add(bundle_bytes(opened), evidence)
     say(f"installed {evidence.title} ({evidence.digest[:12]}): {evidence.milliseconds:.1f} ms here")
     if and_activate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edge.config import Station
@@ -21,13 +22,7 @@ def check_fit(bundle: Bundle, station: Station, purity: float | None = None) -> 
         BundleError: with all that does not fit.
     """
     purity = bundle.manifest.thresholds.purity if purity is None else purity
-    problems = [
-        f"bin {where.name!r} waits for {label!r}, which this model does not know (it knows {', '.join(bundle.labels)}): "
-        "take it out of the bin's labels, or install a model that knows it"
-        for where in station.bins
-        for label in where.labels
-        if label not in bundle.labels
-    ]
+    problems = missing_labels(bundle.labels, station)
     problems += [
         f"bin {where.name!r} asks for a purity of {where.min_purity:g}, the model's thresholds were fitted for "
         f"{'none' if purity is None else format(purity, 'g')}: push a model fitted for more, or lower min_purity"
@@ -36,6 +31,17 @@ def check_fit(bundle: Bundle, station: Station, purity: float | None = None) -> 
     ]
     if problems:
         raise BundleError(f"{bundle.source} does not fit station {station.name!r}: " + "; ".join(problems))
+
+
+def missing_labels(labels: Sequence[str], station: Station) -> list[str]:
+    """Return a line for each label that a bin waits for and a model with those labels does not know."""
+    return [
+        f"bin {where.name!r} waits for {label!r}, which this model does not know (it knows {', '.join(labels)}): "
+        "take it out of the bin's labels, or install a model that knows it"
+        for where in station.bins
+        for label in where.labels
+        if label not in labels
+    ]
 
 
 def homeless_labels(bundle: Bundle, station: Station) -> list[str]:

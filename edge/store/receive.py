@@ -28,7 +28,7 @@ from edge.errors import BundleError, SorterError, StoreError, TransferError
 from edge.store.connection import Connection
 from edge.store.incoming import forget_oldest, one_of_few, open_part
 from edge.store.quick import answer_if_current, check_room, make_shared_folder
-from edge.store.requests import Pull, Push, json_object, parse_json, parse_request, whole_number
+from edge.store.requests import Pull, Push, Status, json_object, parse_json, parse_request, whole_number
 
 # What proves and installs a model takes longer to import than a model to come: it is imported, piece by piece, whenever
 # no bytes are there to be taken. A question whose answer is "it is at work already" never needs it.
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from edge.store.records import Evidence, Generation
 
 _LONGEST_LIST = 8 << 20
+LATER = "To change a station's labels: push with --no-activate, correct the bins there, then `sorter model activate`"
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class _Session:
         elif isinstance(request, Pull):
             self._send_home(request, self._place.open_device())
         else:
-            self._say(event="status", **_status(self._place.open_device(), request.digest))
+            self._say(event="status", **_status(self._place.open_device(), request))
 
     def _send_home(self, request: Pull, device: Device) -> None:
         from edge.store.sending import list_files, send_files, send_rows
@@ -168,7 +169,9 @@ class _Session:
         later = list(_NEEDED_LATER)
         while offset < request.size:
             while later and not connection.has_come():
-                import_module(later.pop(0))
+                import_module(module := later.pop(0))
+                if module == "edge.config":
+                    self._check_labels(request)
             chunk = connection.read(request.size - offset)
             if not chunk:
                 raise TransferError(
@@ -177,6 +180,15 @@ class _Session:
             _write_all(part, chunk)
             offset += len(chunk)
         os.fsync(part.fileno())
+
+    def _check_labels(self, request: Push) -> None:
+        """Refuse a model that can't be put to work here while it is still coming; its proof looks at all the rest."""
+        from edge.store.fit import missing_labels
+
+        if request.activate and request.labels:
+            station = self._place.open_device().station
+            if problems := missing_labels(request.labels.split(), station):
+                raise BundleError(f"it does not fit station {station.name!r}: {'; '.join(problems)}. {LATER}")
 
     def _install(self, part: FileIO, path: Path, request: Push, device: Device) -> tuple[Evidence, Bundle, float]:
         """Prove what came and let it in; return also how many milliseconds the proof took."""
@@ -196,7 +208,8 @@ class _Session:
             raise
         started_at = device.clock.now()
         # Whoever is gone waits for nothing: a model that takes its time would hold the place of a next try.
-        evidence = prove(bundle, replace(device, client=self._connection.client), request.allow_downgrade)
+        prover = replace(device, client=self._connection.client)
+        evidence = prove(bundle, prover, request.allow_downgrade, for_later=not request.activate)
         proving_ms = (device.clock.now() - started_at) / NS_PER_MS
         device.store.add(path, evidence)
         path.unlink()
@@ -227,7 +240,10 @@ def _check_wishes(request: Push, station: Station) -> None:
             )
 
 
-def _status(device: Device, digest: str) -> dict[str, object]:
+def _status(device: Device, request: Status) -> dict[str, object]:
+    from edge.store.fit import missing_labels
+
+    digest = request.digest
     generation = device.store.active()
     models = {model.digest: model for model in device.store.models()}
     part = device.store.folder / "incoming" / f"{digest}.part"
@@ -239,6 +255,7 @@ def _status(device: Device, digest: str) -> dict[str, object]:
         "probation": generation is not None and generation.probation,
         "installed": digest in models,
         "received": _size(part),
+        "misfits": "; ".join(missing_labels(request.labels.split(), device.station)) if request.labels else "",
     }
 
 

@@ -17,10 +17,11 @@ _FLAGS = {"activate": True, "probation": True, "allow_downgrade": False}
 
 @dataclass(frozen=True)
 class Push:
-    """Install a bundle, and put it to work if `activate`."""
+    """Install a bundle, and put it to work if `activate`; `labels` are the model's, divided by blanks, where they are told."""
 
     digest: str
     size: int
+    labels: str = ""
     activate: bool = True
     probation: bool = True
     allow_downgrade: bool = False
@@ -28,9 +29,10 @@ class Push:
 
 @dataclass(frozen=True)
 class Status:
-    """Say what is there; `digest` is the bundle that would be pushed."""
+    """Say what is there; `digest` is the bundle that would be pushed, `labels` are its model's, divided by blanks."""
 
     digest: str = ""
+    labels: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,13 @@ def parse_request(line: bytes) -> Push | Status | Pull:
         raise TransferError(
             f"expected protocol {PROTOCOL}, got {tree.get('protocol')!r}: install the same edge-sorter on both machines"
         )
-    digest = str(tree.get("digest", ""))
+    digest, labels = str(tree.get("digest", "")), str(tree.get("labels", ""))
     match tree.get("ask"):
         case "push" if _DIGEST.fullmatch(digest):
             flags = {name: tree.get(name, default) is True for name, default in _FLAGS.items()}
-            return Push(digest, whole_number(tree, "size", LARGEST), **flags)
+            return Push(digest, whole_number(tree, "size", LARGEST), labels, **flags)
         case "status" if not digest or _DIGEST.fullmatch(digest):
-            return Status(digest)
+            return Status(digest, labels)
         case "pull":
             rows = {name: whole_number(tree, name, 1 << 62) for name in ("items", "events")}
             return Pull(**rows, run=str(tree.get("run", "")))

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from converter.inventory import parse_host
 from converter.push import HostResult, PushOptions, State, push_to_all, push_to_one
 from converter.push_command import command
-from converter.ssh import converse
+from converter.ssh import Ways, converse
 from edge.bundle.archive import open_bundle
 from edge.bundle.signature import write_key_pair
 from edge.store.verify import verify_store
@@ -58,7 +58,7 @@ def test_a_model_arrives_is_proven_and_goes_to_work(server: SshServer, device: D
     generation = device.store.active()
     assert generation.current == open_bundle(bundle).digest
     assert generation.probation
-    (evidence,) = device.store.models()[-1:]
+    evidence = device.store.find(generation.current)
     assert evidence.signer.startswith("SHA256:")
     assert evidence.golden_steps == 0
 
@@ -84,7 +84,10 @@ def test_installing_without_activating(server: SshServer, device: Device, signed
 async def send_a_part(server: SshServer, device: Device, bundle: Path, until: int) -> int:
     """Push, but drop the connection after the given byte; return the offset that the device asked for."""
     content = bundle.read_bytes()
-    async with converse(parse_host(device.alias), "sorter receive", server.ssh_config) as talk:
+    async with (
+        Ways(server.ssh_config) as ways,
+        converse(parse_host(device.alias), "sorter receive", ways) as talk,
+    ):
         talk.ask(protocol=1, ask="push", digest=open_bundle(bundle).digest, size=len(content))
         event = await talk.hear()
         await talk.send(content[int(event["offset"]) : until])

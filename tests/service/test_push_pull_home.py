@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from converter.inventory import parse_host
 from converter.pull import PullResult, _is_home_bound, pull_from
 from converter.pull_command import command
+from converter.ssh import Ways
 from edge.clock import VirtualClock
 from edge.config.station import JournalSettings
 from edge.journal import open_journal
@@ -47,7 +48,11 @@ def sort_some(device: Device, items: int, first: int = 1, run: str = "run-1") ->
 
 
 def pull(server: SshServer, device: Device, into: Path) -> PullResult:
-    return asyncio.run(pull_from(parse_host(device.alias), into, "sorter receive", server.ssh_config, lambda r: None))
+    async def run() -> PullResult:
+        async with Ways(server.ssh_config) as ways:
+            return await pull_from(parse_host(device.alias), into, "sorter receive", ways, lambda result: None)
+
+    return asyncio.run(run())
 
 
 def items_at_home(result: PullResult, name: str = "journal.db") -> list[int]:

@@ -93,7 +93,7 @@ class SshServer:
 
 
 @contextmanager
-def running_sshd(folder: Path) -> Iterator[SshServer]:
+def running_sshd(folder: Path, max_startups: str = "300") -> Iterator[SshServer]:
     """Start a server whose every file lies in the folder; hosts named dev-* and lab-* lead to it."""
     program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None:
@@ -101,7 +101,7 @@ def running_sshd(folder: Path) -> Iterator[SshServer]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    _write_configuration(folder, port)
+    _write_configuration(folder, port, max_startups)
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # its privilege separation asks for it
     log = folder / "sshd.log"
@@ -114,14 +114,15 @@ def running_sshd(folder: Path) -> Iterator[SshServer]:
         process.wait()
 
 
-def _write_configuration(folder: Path, port: int) -> None:
+def _write_configuration(folder: Path, port: int, max_startups: str) -> None:
     host_key = write_key_pair(folder / "host_key", "host")
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {public_line(host_key)}\n")
     (folder / "authorized_keys").touch()
     (folder / "sshd_config").write_text(
         f"ListenAddress 127.0.0.1:{port}\nHostKey {folder / 'host_key'}\nPidFile none\nUsePAM no\nStrictModes no\n"
         f"AuthorizedKeysFile {folder / 'authorized_keys'}\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n"
-        "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 300\n"
+        "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
+        f"MaxStartups {max_startups}\nLogLevel VERBOSE\n"
         # As the account of a station, that of the tests has no start-up file of a shell: it may take longer than a push.
         f"SetEnv HOME={folder}\n"
     )
