@@ -96,6 +96,7 @@ def test_keys_go_to_files_and_come_back(tmp_path: Path) -> None:
         write_key_pair(tmp_path / "line-1", "again")
 
 
+@pytest.mark.needs_sshd
 def test_the_fingerprint_is_the_one_that_ssh_keygen_shows(tmp_path: Path) -> None:
     program = shutil.which("ssh-keygen")
     assert program is not None, "install Debian's openssh-client"
