@@ -157,12 +157,20 @@ def put_aside(path: Path) -> Path:
         OSError: the folder can't be written.
     """
     aside = path.with_name(f"damaged-{path.name}")
-    if aside.is_dir():
+    if _is_folder(aside):
         shutil.rmtree(aside)
-    elif path.is_dir():
+    elif _is_folder(path):
         aside.unlink(missing_ok=True)
     path.rename(aside)
     return aside
+
+
+def _is_folder(path: Path) -> bool:
+    """Tell whether it is a folder itself; a link to one, or to what we may not look at, is none."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def remove_leftovers(folder: Path, of: str = "") -> None:

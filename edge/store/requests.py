@@ -51,7 +51,7 @@ def parse_request(line: bytes) -> Push | Status | Pull:
         TransferError: it is none, or one of another protocol.
     """
     tree = json_object(line)
-    if tree.get("protocol") != PROTOCOL:
+    if type(tree.get("protocol")) is not int or tree["protocol"] != PROTOCOL:
         raise TransferError(
             f"expected protocol {PROTOCOL}, got {tree.get('protocol')!r}: install the same edge-sorter on both machines"
         )

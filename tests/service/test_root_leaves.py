@@ -136,6 +136,16 @@ def test_root_follows_nothing_that_the_account_planted(
         assert path.is_symlink() or not path.is_file() or b"secret-hash" not in path.read_bytes()
 
 
+def test_a_calibration_that_is_a_link_is_set_aside_when_an_older_one_is_restored(machine: Machine) -> None:
+    machine.plant(
+        "os.mkdir(S + '/calibrations'); os.symlink(R + '/shadow', S + '/calibration.toml')\n"
+        f"open(S + '/calibrations/20250101T000000Z.toml', 'w').write({CALIBRATION!r})"
+    )
+    assert machine.sorter("calibrate", "restore").returncode == 0
+    assert not (machine.state / "calibration.toml").is_symlink()
+    assert (machine.state / "damaged-calibration.toml").is_symlink()
+
+
 def test_pruning_as_root_removes_nothing_outside_whatever_the_evidence_says(machine: Machine) -> None:
     machine.sorter("model", "install", str(SHIPPED), as_root=False)
     machine.plant(CLIMBS)

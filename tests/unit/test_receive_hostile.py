@@ -75,6 +75,7 @@ def receive(station: Path, said: bytes) -> tuple[list[dict[str, Any]], str]:
         b'{"protocol": 1, "ask": ["push"]}\n',
         b'{"protocol": 1, "ask": "push", "size": 1e999}\n',
         b'{"protocol": 1, "ask": "pull", "items": 1' + b"0" * 5000 + b"}\n",
+        b'{"protocol": true, "ask": "status"}\n',
         b"[]\n",
         b"\xff\xfe\n",
         b"",
