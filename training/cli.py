@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 dataset_app = typer.Typer(no_args_is_help=True, help="Look at, split and import labelled photos.")
 
+QUICK_S = 20.0
 READING = "reading the photos"
 LOADING = "loading Keras and TensorFlow"
 Data = Annotated[Path, typer.Option("--data", help="Folder that the recipe's or the list's paths start from.")]
@@ -119,7 +120,7 @@ def _folder_of(recipe: str) -> Path:
 def _write_recipe(source: Path, recipe: str | None) -> None:
     starter = load("training.starter")
     file = starter.default_file(source) if recipe is None else Path(recipe)
-    with progress() as show:
+    with progress(QUICK_S) as show:
         made = starter.write_recipe(read_photos(source, {}), source, file, functools.partial(show, READING))
     for remark in made.remarks:
         say(remark, err=True)
@@ -159,7 +160,7 @@ def evaluate(  # noqa: PLR0913  (one argument an option)
     """Measure the float network and the int8 bundle side by side on the same photos."""
     _check_page(html)
     photos = read_photos(data, _pairs(label_map or []))
-    with progress() as show:
+    with progress(QUICK_S) as show:
         show(LOADING, 0, 0)
         module = load("training.compare")
         result = module.compare(model, photos, _pairs(merge or []), functools.partial(show, "photos"))
@@ -186,7 +187,7 @@ def inspect_dataset(
     """Count labels; find unreadable files, duplicates and labels that are probably wrong."""
     _check_page(html)
     hygiene = load("training.hygiene")
-    with progress() as show:
+    with progress(QUICK_S) as show:
         found = hygiene.inspect(read_photos(data, {}), functools.partial(show, READING))
         if suspicious:
             show("looking for wrong labels", 0, 0)
@@ -206,7 +207,7 @@ def split_dataset(
 ) -> None:
     """Split so that near duplicates stay together and photos added later move no old one."""
     hygiene, splits = load("training.hygiene"), load("training.splits")
-    with progress() as show:
+    with progress(QUICK_S) as show:
         found = hygiene.inspect(read_photos(data, {}), functools.partial(show, READING))
     before = splits.read_before(out, found.readable)
     parts = splits.split(found.readable, found.groups, validation, test, before)
@@ -233,7 +234,7 @@ def import_dataset(
             raise ConfigError(f"--map: {label!r}: {load('training.photos').label_advice(label)}")
     photos = read_photos(source, named, others_stay=not only)
     make_folder(out)
-    with progress() as show, disk_full_is_said(out):
+    with progress(QUICK_S) as show, disk_full_is_said(out):
         done = splits.import_photos(photos, out, functools.partial(show, READING))
     say(f"{done.copied} photos imported into {out}")
     for reason in done.refused:

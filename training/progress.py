@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -44,10 +45,13 @@ class _Bars:
 class _Lines:
     """For a log or a pipe: a line when something begins, and, where it has many steps, one each tenth of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, silent_s: float) -> None:
         self._tenths: dict[str, int] = {}
+        self._from = time.monotonic() + silent_s
 
     def show(self, what: str, done: int, count: int) -> None:
+        if time.monotonic() < self._from:
+            return
         if what not in self._tenths:
             say(f"{what} ...", err=True)
             self._tenths[what] = 10 * done // count if count else 0
@@ -57,8 +61,11 @@ class _Lines:
 
 
 @contextlib.contextmanager
-def progress() -> Iterator[Show]:
-    """Yield what is to be called with each step; what the training logs appears between or above."""
+def progress(silent_s: float = 0.0) -> Iterator[Show]:
+    """Yield what is to be called with each step; what the training logs appears between or above.
+
+    `silent_s` is for commands that are mostly quick: a log gets no lines of the first so many seconds.
+    """
     silence_native_logs()
     console = Terminal(stderr=True)
     logger = logging.getLogger("training")
@@ -75,7 +82,7 @@ def progress() -> Iterator[Show]:
             with Progress(*columns, console=console, transient=True) as bars:
                 yield _Bars(bars).show
         else:
-            yield _Lines().show
+            yield _Lines(silent_s).show
     finally:
         logger.removeHandler(handler)
         logger.propagate = True

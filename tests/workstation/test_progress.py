@@ -41,6 +41,14 @@ def test_what_native_libraries_write_is_shown_on_demand_only() -> None:
     assert "XNNPACK" in run({**os.environ, "SORTER_NATIVE_LOGS": "1"}, subprocess.PIPE)
 
 
+def test_a_quick_command_writes_its_answer_alone_into_a_log() -> None:
+    quick = PROGRAM.replace("progress()", "progress(600.0)")
+    said = subprocess.run([sys.executable, "-c", quick], stderr=subprocess.PIPE, text=True, check=True).stderr
+    assert said.splitlines() == [
+        "half of it is done, and a line of a log is not broken where a terminal of eighty columns would end"
+    ]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a pseudo-terminal")
 def test_a_terminal_gets_bars_that_begin_at_once() -> None:
     ours, theirs = pty.openpty()
