@@ -41,8 +41,15 @@ def command(  # noqa: PLR0913  (one argument an option)
         int, typer.Option(min=1, max=20, help="Connections to a device before it counts as failed.")
     ] = 3,
     activate: Annotated[bool, typer.Option(help="Put the model to work, not only install it.")] = True,
-    probation: Annotated[bool, typer.Option(help="The device watches it and comes back by itself.")] = True,
-    allow_downgrade: Annotated[bool, typer.Option("--allow-downgrade", help="Allow an older version.")] = False,
+    probation: Annotated[
+        bool, typer.Option(help="The device watches it and comes back by itself; it decides whether it can go without.")
+    ] = True,
+    allow_downgrade: Annotated[
+        bool,
+        typer.Option(
+            "--allow-downgrade", help="Ask for an older version; a device takes it if its station file says so."
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look what would be done.")] = False,
     ssh_config: Annotated[Path | None, typer.Option(help="Another ssh configuration than your own.")] = None,
     remote_command: Annotated[str, typer.Option(help="The device's end.")] = REMOTE_COMMAND,

@@ -52,6 +52,7 @@ def test_the_wheel_carries_the_model_the_photos_the_stations_and_the_page(wheel:
     names = zipfile.ZipFile(wheel).namelist()
     assert any(name.startswith("edge/model/") and name.endswith(".sorter") for name in names)
     assert sum(name.startswith("edge/simulate/photos/") and name.endswith(".jpg") for name in names) >= 70
+    assert "edge/model/digests.txt" in names
     assert "edge/stations/demo.toml" in names
     assert any(name.startswith("edge/web/") and name.endswith(".html") for name in names)
     assert not any(name.startswith("tests/") for name in names)
