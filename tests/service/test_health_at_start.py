@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge.actuate.safe import SafeOutput, read_safe_outputs
 from edge.bundle.archive import read_bundle
 from edge.calibrate.apply import step_digest
 from edge.calibrate.files import FILE_NAME, save_calibration
@@ -17,7 +19,7 @@ from edge.calibrate.salvage import load_or_set_aside
 from edge.changeover import Changeover
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
-from edge.errors import CalibrationError
+from edge.errors import CalibrationError, SetupError
 from edge.faults import FaultKind
 from edge.health import State
 from edge.service.latch import EstopLatch
@@ -197,3 +199,20 @@ def test_a_damaged_model_is_replaced_by_the_shipped_one_and_named(
     changeover.turn()
     assert serving.generation is None
     assert FaultKind.MODEL_DAMAGED in [event.code for event in events]
+
+
+def test_a_live_station_notes_its_outputs_before_it_opens_a_pin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here no pin can be opened; on a Pi the process might be killed in that very moment, and its file be changed."""
+    path = tmp_path / "station.toml"
+    path.write_text(STATION.replace('camera = {type = "simulated"}', 'camera = {type = "v4l2"}'))
+    monkeypatch.setitem(sys.modules, "lgpio", None)
+    monkeypatch.delitem(sys.modules, "edge.actuate.lgpio_pins", raising=False)
+    monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
+    station = load_station(path)
+    with pytest.raises(SetupError):
+        build_runtime(station)
+    path.unlink()
+    monkeypatch.setenv("STATE_DIRECTORY", str(station.state_folder))
+    assert read_safe_outputs(path).outputs == [SafeOutput("flap", {17: False})]
