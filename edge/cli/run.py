@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -45,7 +45,9 @@ def command(
     from edge.wiring import build_runtime
 
     configure_logs(logging.DEBUG if verbose else logging.INFO)
-    settings = _with_options(load_station(DEMO_STATION if demo else station), host, port, state_folder)
+    # At the demo nothing moves: its page has the buttons.
+    page = {"host": host, "port": port, "controls": True if demo else None}
+    settings = _with_options(load_station(DEMO_STATION if demo else station), page, state_folder)
     leave_root(settings.state_folder)
     if settings.camera.type != "simulated" and (memory := memory_under(settings.state_folder)):
         logging.getLogger(__name__).warning("%s", in_memory(settings.state_folder, memory))
@@ -69,8 +71,8 @@ def _planned(faults: list[str] | None) -> list[Planned]:
     return [parse_disturbance(text) for text in faults or []]
 
 
-def _with_options(station: Station, host: str | None, port: int | None, state_folder: Path | None) -> Station:
-    page = station.page.with_values(**{k: v for k, v in {"host": host, "port": port}.items() if v is not None})
+def _with_options(station: Station, options: dict[str, Any], state_folder: Path | None) -> Station:
+    page = station.page.with_values(**{name: value for name, value in options.items() if value is not None})
     folder = station.state_folder if state_folder is None else state_folder.absolute()
     return station.with_values(page=page, state_folder=folder)
 

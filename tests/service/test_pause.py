@@ -209,3 +209,14 @@ def test_a_folder_whose_path_is_long_can_be_asked_too(tmp_path: Path) -> None:
     with running(folder) as station:
         station.wait_for(*WELL)
         assert ask(folder, "pause").startswith("Stopped")
+
+
+def test_the_demo_has_the_buttons(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge", "run", "--demo", "--port", "0", "--state-folder", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as demo:
+        try:
+            assert demo.stdout is not None
+            url = next(line for line in demo.stdout if line.startswith("page: ")).removeprefix("page: ").strip()
+            assert re.search(r'data-token="[^"]+"', httpx.get(url, timeout=AT_MOST_S).text)
+        finally:
+            demo.send_signal(signal.SIGTERM)
