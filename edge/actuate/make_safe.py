@@ -7,7 +7,7 @@ from pathlib import Path
 from edge.actuate.pins import open_pins
 from edge.actuate.safe import drive_safe, read_safe_outputs
 from edge.clock import SystemClock
-from edge.errors import ActuatorError, ConfigError, SorterError
+from edge.errors import ActuatorError, ConfigError, OutputError, SorterError
 from edge.output import complain, give_up_output, say
 from edge.service.signals import undisturbed
 
@@ -47,6 +47,8 @@ def main(station: Path) -> int:
         make_safe(station)
     except SorterError as error:
         complain(f"sorter: {error}")
+        if isinstance(error, OutputError):
+            give_up_output()
         return error.exit_code
     except BrokenPipeError:  # nobody reads what was done; it is done
         give_up_output()

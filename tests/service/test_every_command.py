@@ -44,6 +44,8 @@ COMMANDS = {
     "pause help": "pause --help",
     "resume help": "resume --help",
     "safe": "safe --station {here}/demo.toml",
+    "pause": "pause --help",
+    "resume": "resume --help",
     "setup": "setup --dry-run --root {here}/card",
 }
 # Ends with exit code 0 wherever the tests run; the others may find something to say about this machine.
