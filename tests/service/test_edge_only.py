@@ -109,8 +109,7 @@ def test_a_command_whose_packages_are_missing_ends_in_what_brings_them(
 ) -> None:
     done = sorter(*arguments)
     assert done.returncode == 13, done.stderr
-    (line,) = done.stderr.splitlines()
-    assert line.endswith(f": pip install 'edge-sorter[{extra}]'")
+    assert done.stderr.splitlines()[-1].endswith(f": pip install 'edge-sorter[{extra}]'")
 
 
 def test_the_shipped_example_is_checked(sorter: Sorter, edge_python: Path) -> None:
