@@ -8,9 +8,8 @@ nothing, and a second pair about the same line does.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -66,15 +65,16 @@ class Mirrors:
 
     def note(self, tracks: Sequence[Track], small: Image, empty: Planes) -> None:
         """Take in a frame: `small` is the picture, `empty` what it would be without things, both (across, along, 3)."""
-        for one, other in combinations([track for track in tracks if not track.missed], 2):
-            upper, lower = (one, other) if one.top <= other.top else (other, one)
-            key = upper.track_id, lower.track_id
-            aligned = abs(one.left - other.left) <= ALIGNED and abs(one.right - other.right) <= ALIGNED
-            if (aligned and upper.bottom <= lower.top + 1) or key in self._pairs:
-                self._add(self._pairs.setdefault(key, _Pair()), upper, lower, aligned, small, empty)
+        seen = {track.track_id: track for track in tracks if not track.missed}
+        for upper, lower in _side_by_side(list(seen.values())):
+            self._pairs.setdefault((upper.track_id, lower.track_id), _Pair())
+        if not self._pairs:
+            return
         for key, pair in self._pairs.items():
-            if pair.is_candidate():
-                self._lines[key] = pair.line
+            if key[0] in seen and key[1] in seen:
+                _add(pair, seen[key[0]], seen[key[1]], small, empty)
+                if pair.is_candidate():
+                    self._lines[key] = pair.line
         while len(self._lines) > MOST_LINES:
             del self._lines[next(iter(self._lines))]
         present = {track.track_id for track in tracks}
@@ -86,23 +86,6 @@ class Mirrors:
             self._proves(key, pair) for key, pair in self._pairs.items() if _fainter(key, pair) == track.track_id
         )
 
-    def _add(self, pair: _Pair, upper: Track, lower: Track, aligned: bool, small: Image, empty: Planes) -> None:
-        pair.frames += 1
-        heights = upper.bottom - upper.top, lower.bottom - lower.top
-        if not aligned or abs(heights[0] - heights[1]) > WIDTHS * max(heights) + 1:
-            return
-        line = (upper.top + upper.bottom + lower.top + lower.bottom) / 4
-        seen = _differences(upper, line, small, empty)
-        if seen is None:
-            return
-        one, other = seen
-        pair.aligned += 1
-        pair.line += (line - pair.line) / pair.aligned
-        pair.upper += float((one * one).sum())
-        pair.lower += float((other * other).sum())
-        pair.turned += float((one * other[::-1]).sum())
-        pair.as_it_is += float((one * other).sum())
-
     def _proves(self, key: tuple[int, int], pair: _Pair) -> bool:
         if not pair.is_candidate():
             return False
@@ -112,6 +95,38 @@ class Mirrors:
         if proven and not _near(pair.line, self.rails):
             self.rails.append(pair.line)
         return proven
+
+
+def _side_by_side(tracks: list[Track]) -> Iterator[tuple[Track, Track]]:
+    """Pairs, the upper one first, whose ends lie side by side now."""
+    tracks.sort(key=lambda track: track.right)
+    for number, one in enumerate(tracks):
+        for other in tracks[number + 1 :]:
+            if other.right - one.right > ALIGNED:
+                break
+            upper, lower = (one, other) if one.top <= other.top else (other, one)
+            if abs(one.left - other.left) <= ALIGNED and upper.bottom <= lower.top + 1:
+                yield upper, lower
+
+
+def _add(pair: _Pair, upper: Track, lower: Track, small: Image, empty: Planes) -> None:
+    pair.frames += 1
+    if abs(upper.left - lower.left) > ALIGNED or abs(upper.right - lower.right) > ALIGNED:
+        return
+    heights = upper.bottom - upper.top, lower.bottom - lower.top
+    if abs(heights[0] - heights[1]) > WIDTHS * max(heights) + 1:
+        return
+    line = (upper.top + upper.bottom + lower.top + lower.bottom) / 4
+    seen = _differences(upper, line, small, empty)
+    if seen is None:
+        return
+    one, other = seen
+    pair.aligned += 1
+    pair.line += (line - pair.line) / pair.aligned
+    pair.upper += float((one * one).sum())
+    pair.lower += float((other * other).sum())
+    pair.turned += float((one * other[::-1]).sum())
+    pair.as_it_is += float((one * other).sum())
 
 
 def _fainter(key: tuple[int, int], pair: _Pair) -> int:
