@@ -29,7 +29,13 @@ def load_calibration(folder: Path) -> Calibration | None:
         CalibrationError: the file is damaged, or newer than this program.
     """
     path = folder / FILE_NAME
-    return read_calibration(path) if os.path.lexists(path) else None
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return None
+    except OSError:  # a file in the folder's place: told by who reads it
+        pass
+    return read_calibration(path)
 
 
 def read_calibration(path: Path) -> Calibration:
