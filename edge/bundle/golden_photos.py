@@ -36,7 +36,7 @@ class GoldenPhoto(BaseModel):
     pixels on every device: JPEG need not be.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     png: Base64Bytes
     box: tuple[Corner, Corner, Side, Side] | None
