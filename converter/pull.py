@@ -10,8 +10,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from converter.answers import Announced, AnnouncedFile, AnnouncedRows, Files, Rows, understood, unpacked
 from converter.inventory import Host
 from converter.ssh import Conversation, Ways, converse
 from edge.durable import write_atomically
@@ -19,8 +19,6 @@ from edge.errors import SorterError, TransferError
 from edge.journal import schema
 from edge.store.requests import PROTOCOL
 from edge.store.sending import HOME_BOUND, LARGEST_FILE
-
-_LARGEST_ANSWER = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,7 @@ class _Home:
         self._folder = folder
         self._journal = folder / "journal.db"
         self._progress = progress
+        self._wanted: set[str] = set()  # files that were asked for and have not come
 
     async def fetch(self, talk: Conversation) -> None:
         items, events, run = self._last_rows()
@@ -71,23 +70,24 @@ class _Home:
                 case "anew":
                     self._set_aside()
                 case "rows":
-                    self._store_rows(str(event["table"]), json.loads(await self._read(talk, event)))
+                    rows = understood(AnnouncedRows, event)
+                    self._store_rows(rows.table, unpacked(Rows, await self._read(talk, rows)))
                 case "files":
-                    listed = json.loads(await self._read(talk, event))
-                    wanted = json.dumps([path for path, size, changed in listed if self._lacks(path, size, changed)])
-                    talk.ask(size=len(wanted.encode()))
-                    await talk.send(wanted.encode())
+                    listed = unpacked(Files, await self._read(talk, understood(Announced, event)))
+                    wanted = [path for path, size, changed in listed if self._lacks(path, size, changed)]
+                    self._wanted = set(wanted)
+                    content = json.dumps(wanted).encode()
+                    talk.ask(size=len(content))
+                    await talk.send(content)
                 case "file":
-                    self._store_file(event, await self._read(talk, event))
+                    file = understood(AnnouncedFile, event)
+                    self._store_file(file, await self._read(talk, file))
                 case "done":
                     return
 
-    async def _read(self, talk: Conversation, event: dict[str, Any]) -> bytes:
-        size = int(event["size"])
-        if not 0 <= size <= _LARGEST_ANSWER:
-            raise TransferError(f"the device announced {size} bytes at once; expected at most {_LARGEST_ANSWER}")
-        content = await talk.read_exactly(size)
-        self._update(received=self.result.received + size)
+    async def _read(self, talk: Conversation, announced: Announced) -> bytes:
+        content = await talk.read_exactly(announced.size)
+        self._update(received=self.result.received + announced.size)
         return content
 
     def _update(self, **changes: object) -> None:
@@ -112,18 +112,18 @@ class _Home:
             number = len(list(self._folder.glob("journal-*.db"))) + 1
             self._journal.rename(self._folder / f"journal-{number}.db")
 
-    def _store_rows(self, table: str, content: dict[str, Any]) -> None:
+    def _store_rows(self, table: str, content: Rows) -> None:
         if table not in schema.KEYS:
             raise TransferError(f"the device sent rows of {table!r}; expected {', '.join(schema.KEYS)}")
         with closing(sqlite3.connect(self._journal)) as connection, connection:
             _make_tables(connection)
             known = [column[1] for column in connection.execute(f"PRAGMA table_info({table})")]
-            columns = [name for name in content["columns"] if name in known]
-            at = [content["columns"].index(name) for name in columns]
+            columns = [name for name in known if name in content.columns]
+            at = [content.columns.index(name) for name in columns]
             before = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             connection.executemany(
                 f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
-                [[row[index] for index in at] for row in content["rows"]],
+                [[row[index] for index in at] for row in content.rows],
             )
             after = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         if table in ("items", "events"):
@@ -140,25 +140,28 @@ class _Home:
             return True
         return (here.st_size, here.st_mtime_ns) != (size, changed)
 
-    def _store_file(self, event: dict[str, Any], content: bytes) -> None:
-        name = str(event["path"])
-        if not _is_home_bound(name):
-            raise TransferError(f"the device sent {name!r}, which was not asked for")
-        path = self._folder / name
+    def _store_file(self, file: AnnouncedFile, content: bytes) -> None:
+        if file.path not in self._wanted:
+            raise TransferError(f"the device sent {file.path!r}; expected a file that was asked for, once")
+        self._wanted.remove(file.path)
+        path = self._folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
-        changed = int(event["mtime_ns"])
-        os.utime(path, ns=(changed, changed))
+        os.utime(path, ns=(file.mtime_ns, file.mtime_ns))
         self._update(files=self.result.files + 1)
 
 
 def _is_home_bound(path: str) -> bool:
     """Tell whether a path that a device names may be written below its folder."""
     parts = PurePosixPath(path).parts
-    return ".." not in parts and any(
-        len(PurePosixPath(pattern).parts) == len(parts)
-        and all(fnmatchcase(part, want) for part, want in zip(parts, PurePosixPath(pattern).parts, strict=True))
-        for pattern in HOME_BOUND
+    return (
+        path.isprintable()
+        and ".." not in parts
+        and any(
+            len(PurePosixPath(pattern).parts) == len(parts)
+            and all(fnmatchcase(part, want) for part, want in zip(parts, PurePosixPath(pattern).parts, strict=True))
+            for pattern in HOME_BOUND
+        )
     )
 
 

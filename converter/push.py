@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
 
+from converter.answers import Done, Send, Status, understood
 from converter.inventory import Host
 from converter.ssh import Conversation, LostError, Ways, converse
 from edge.errors import SorterError, TransferError
@@ -180,16 +181,15 @@ class _Job:
     async def _look(self, talk: Conversation) -> None:
         parcel = self._parcel
         talk.ask(protocol=PROTOCOL, ask="status", digest=parcel.digest, labels=parcel.labels)
-        found = await talk.hear()
-        received, size = int(found["received"]), len(parcel.content)
-        if found.get("misfits") and parcel.options.activate:
-            raise TransferError(f"it does not fit: {found['misfits']}")
-        if found["installed"]:
-            plan = "has it already" if found["current"] != parcel.digest else "runs it already"
+        found, size = understood(Status, await talk.hear()), len(parcel.content)
+        if found.misfits and parcel.options.activate:
+            raise TransferError(f"it does not fit: {found.misfits}")
+        if found.installed:
+            plan = "has it already" if found.current != parcel.digest else "runs it already"
         else:
-            plan = f"would get {size - received} of {size} bytes"
-        current = found["current_title"] or "the shipped model"
-        self.update(state=State.DONE, already=bool(found["installed"]), note=f"{plan}; runs {current} now")
+            plan = f"would get {size - found.received} of {size} bytes"
+        current = found.current_title or "the shipped model"
+        self.update(state=State.DONE, already=found.installed, note=f"{plan}; runs {current} now")
 
     async def _push(self, talk: Conversation) -> None:
         parcel, options = self._parcel, self._parcel.options
@@ -207,18 +207,14 @@ class _Job:
             event = await talk.hear()
             match event["event"]:
                 case "send":
-                    await self._send(talk, int(event["offset"]))
+                    await self._send(talk, understood(Send, event).offset)
                 case "done":
-                    self.update(
-                        state=State.DONE,
-                        already=bool(event["already"]),
-                        active=bool(event["active"]),
-                        milliseconds=float(event["milliseconds"]),
-                        proving_ms=float(event.get("proving_ms", 0.0)),
-                    )
+                    self.update(state=State.DONE, **understood(Done, event).model_dump())
                     return
 
     async def _send(self, talk: Conversation, offset: int) -> None:
+        if self.result.state is not State.CONNECTING or offset > len(self._parcel.content):
+            raise TransferError("the device asked for bytes that there are not; expected it to ask once, for some")
         self.update(state=State.SENDING)
         content = memoryview(self._parcel.content)
         for at in range(offset, len(content), _CHUNK):
@@ -238,12 +234,12 @@ async def _soak(results: Sequence[HostResult], parcel: _Parcel, ways: Ways) -> l
         try:
             async with converse(result.host, options.remote_command, ways) as talk:
                 talk.ask(protocol=PROTOCOL, ask="status", digest=digest)
-                found = await talk.hear()
+                found = understood(Status, await talk.hear())
         except SorterError as error:
             return replace(result, state=State.FAILED, error=_without_host(error, result.host))
-        if found["current"] == digest:
+        if found.current == digest:
             return result
-        title = found["current_title"]
+        title = found.current_title
         return replace(
             result, state=State.FAILED, active=False, error=f"the device came back to {title}: see `sorter model list`"
         )

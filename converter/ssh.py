@@ -15,6 +15,7 @@ import asyncssh
 from converter.inventory import Host, parse_host
 from converter.ssh_config import CONNECT_S, Target, quoted, read_target
 from edge.errors import ConfigError, TransferError
+from edge.store.requests import parse_json
 
 # The other side is there and says no: trying again changes nothing.
 _FINAL = (
@@ -196,11 +197,8 @@ class Conversation:
             raise TransferError(f"{self._host.text}: the connection was lost ({error}): push again") from None
         if not line.endswith(b"\n"):
             raise await self._ended()
-        try:
-            event = json.loads(line)
-        except ValueError:
-            event = None
-        if not isinstance(event, dict) or "event" not in event:
+        event = parse_json(line)
+        if not isinstance(event, dict) or not isinstance(event.get("event"), str):
             raise TransferError(
                 f"{self._host.text}: expected an answer of `sorter receive`, got {line[:80]!r}: "
                 "is the account's shell silent, and the same edge-sorter installed?"
