@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from edge.config import explain_problems
 from edge.errors import ConfigError
 from edge.text import NotTextError
 from edge.toml import load_toml
@@ -69,14 +70,16 @@ def load_inventory(path: Path) -> Inventory:
         ConfigError: it is missing, no TOML, or has an unknown key.
     """
     try:
-        return Inventory.model_validate(load_toml(path))
+        table = load_toml(path)
     except OSError as error:
         raise ConfigError(f"{path}: can't read the inventory ({error.strerror})") from None
     except NotTextError as error:
         raise ConfigError(f"{path}: {error}") from None
+    try:
+        return Inventory.model_validate(table)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigError(f"{path}: {problems}; expected [groups.NAME] with hosts and groups") from None
+        lines = explain_problems(error, Inventory, table)
+        raise ConfigError("\n  ".join([f"{path}: expected [groups.NAME] with hosts and groups:", *lines])) from None
 
 
 def resolve_hosts(targets: Sequence[str], inventory: Inventory | None) -> list[Host]:

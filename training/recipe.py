@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
-from pydantic_core import ErrorDetails
 
 from edge.bundle.manifest import Label, Name
 from edge.bundle.photo_tree import as_label
 from edge.bundle.preprocess import InputGeometry
+from edge.config.problems import explain_problems
 from edge.errors import ConfigError
 from edge.text import NotTextError
 from edge.toml import load_toml
@@ -148,7 +148,7 @@ def load_recipe(source: str) -> Recipe:
     if not path.is_file():
         path = Path(source)
     try:
-        return Recipe.model_validate(load_toml(path))
+        table = load_toml(path)
     except FileNotFoundError:
         known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.toml")))
         raise ConfigError(f"{source}: no such recipe; expected one of {known}, or the path of a .toml file") from None
@@ -156,16 +156,17 @@ def load_recipe(source: str) -> Recipe:
         raise ConfigError(f"{path}: can't read the recipe ({error.strerror}): give the path of a .toml file") from None
     except NotTextError as error:
         raise ConfigError(f"{path}: {error}") from None
+    try:
+        return Recipe.model_validate(table)
     except ValidationError as error:
-        raise ConfigError(f"{path}: " + "; ".join(map(_in_words, error.errors()))) from None
+        lines = explain_problems(error, Recipe, table, _about_name)
+        raise ConfigError("\n  ".join([f"{path}: this recipe can't be used:", *lines])) from None
 
 
-def _in_words(problem: ErrorDetails) -> str:
-    """What is wrong with one key; of a label or a name what it must be, and which one comes nearest."""
-    key, given = ".".join(map(str, problem["loc"])), problem["input"]
-    if problem["type"] != "string_pattern_mismatch":
-        return f"{key}: {problem['msg']} (got {given!r})"
-    if "labels" in problem["loc"]:
-        return f"{key}: {given!r} can't be a label: {label_advice(given)}; folders named {given!r} are read as that"
-    near = as_label(given).replace("_", "-")
-    return f"{key}: {given!r} can't be a name: small letters a to z, digits and -, at most 64: write {near or 'mine'!r}"
+def _about_name(given: object, key: str) -> str:
+    """What a label or the recipe's name must be, and which one comes nearest."""
+    text = str(given)
+    if key == "labels":
+        return f"{label_advice(text)}; folders named {text!r} are read as that"
+    near = as_label(text).replace("_", "-")
+    return f"expected small letters a to z, digits and -, at most 64: write {near or 'mine'!r}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Callable
-from typing import Any, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,13 +22,24 @@ HEADER_GROUND = (6, 9, 14, 20, 25, 30, 34, 39)
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "å": "aa"})
 
 
-def explain_problems(error: ValidationError, model: type[BaseModel], table: dict[str, Any]) -> list[str]:
+# Says what to write in the place of a value, given that and the last key before it; "" where nothing better is known.
+Explain = Callable[[object, str], str]
+
+
+def explain_problems(
+    error: ValidationError, model: type[BaseModel], table: dict[str, Any], about_name: Explain | None = None
+) -> list[str]:
     """Return one plain line for each problem: `key = value: what is wrong (did you mean ...?)`.
 
     Entries of a list are called by their name, `bins[plastic].distance_mm`, or by their number, `bins[#2].name`.
+    `about_name` explains a name that is none, where other names are allowed than in a station file.
     """
+    words = _WORDS if about_name is None else _WORDS | {"string_pattern_mismatch": about_name}
     lines: list[str] = []
-    for problem in error.errors(include_url=False):
+    found = error.errors(include_url=False)
+    for problem in found:
+        if problem["type"] == "too_short" and any(problem["loc"] == other["loc"][:-1] for other in found):
+            continue  # pydantic counts the entries that are sound; what is wrong with the others is said
         location = [part for part in problem["loc"] if not _is_union_tag(part, problem["loc"], table)]
         key = _dotted(location, table) or "station"
         if problem["type"] == "extra_forbidden":
@@ -42,7 +53,7 @@ def explain_problems(error: ValidationError, model: type[BaseModel], table: dict
             expected = problem.get("ctx", {}).get("expected_tags", "")
             lines.append(f"{key}.type: expected one of {expected}")
         else:
-            lines.append(f"{key} = {_shortened(problem['input'])}: {_plain_words(dict(problem), location)}")
+            lines.append(f"{key} = {_shortened(problem['input'])}: {_plain_words(dict(problem), location, words)}")
     return lines
 
 
@@ -51,14 +62,14 @@ def _shortened(value: object) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
-def _plain_words(problem: dict[str, Any], location: list[int | str]) -> str:
+def _plain_words(problem: dict[str, Any], location: list[int | str], words: dict[str, Explain]) -> str:
     """Return what was expected and, where it can be told, what to write instead."""
     value, last = problem["input"], next((part for part in reversed(location) if isinstance(part, str)), "")
     if _PIN_KEY.search(last):
         return _about_pin(value)
-    explain = _WORDS.get(problem["type"])
-    words = None if explain is None else explain(value, last)
-    return words or f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
+    explain = words.get(problem["type"])
+    plain = "" if explain is None else explain(value, last)
+    return plain or f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
 def _about_pin(value: object) -> str:
@@ -87,23 +98,35 @@ def _about_number(value: object, _key: str) -> str:
 
 
 def _about_list(value: object, key: str) -> str:
-    return f"expected a list of tables: write [[{key}]] with two brackets" if isinstance(value, dict) else ""
+    if isinstance(value, dict):
+        return f"expected a list of tables: write [[{key}]] with two brackets"
+    return f"expected a list, in brackets: {key} = [...]"
 
 
 def _about_table(value: object, key: str) -> str:
-    return f"expected one table: write [{key}] with one bracket" if isinstance(value, list) else ""
+    if isinstance(value, list):
+        return f"expected one table: write [{key}] with one bracket"
+    return f"expected a table: write [{key}], and its keys below it"
+
+
+def _about_length(value: object, _key: str) -> str:
+    least = len(value) + 1 if isinstance(value, list | tuple | dict) else 1
+    return f"expected at least {least} {'entry' if least == 1 else 'entries'}"
 
 
 def _about_text(value: object, _key: str) -> str:
     return 'expected text, in quotes: "..."'
 
 
-_WORDS: dict[str, Callable[[object, str], str]] = {
+_WORDS: dict[str, Explain] = {
     "string_pattern_mismatch": _about_name,
     "string_type": _about_text,
     "float_parsing": _about_number,
     "int_parsing": _about_number,
+    "too_short": _about_length,
     "tuple_type": _about_list,
+    "dict_type": _about_table,
+    "mapping_type": _about_table,
     "model_type": _about_table,
     "model_attributes_type": _about_table,
 }
@@ -156,11 +179,14 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 def _candidates(location: list[int | str], model: type[BaseModel]) -> list[type[BaseModel]]:
     """Return the settings models that the last key of the location may belong to."""
-    models = [model]
+    models, in_table = [model], False
     for part in location[:-1]:
-        if isinstance(part, str):
+        if in_table:
+            in_table = False  # the part is a name that the file's author has given
+        elif isinstance(part, str):
             fields = [m.model_fields[part] for m in models if part in m.model_fields]
             models = [found for field in fields for found in _models_in(field.annotation)]
+            in_table = any(get_origin(field.annotation) in (dict, Mapping) for field in fields)
     return models
 
 

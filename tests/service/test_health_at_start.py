@@ -17,6 +17,7 @@ from edge.calibrate.files import FILE_NAME, save_calibration
 from edge.calibrate.record import Calibration, DiverterStep
 from edge.calibrate.salvage import load_or_set_aside
 from edge.changeover import Changeover
+from edge.classify import open_shipped_bundle
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.errors import CalibrationError, SetupError
@@ -197,7 +198,9 @@ def test_a_damaged_model_is_replaced_by_the_shipped_one_and_named(
     serving = changeover.begin()
     changeover.tell = events.append
     changeover.turn()
-    assert serving.generation is None
+    serving.classifier.close()
+    assert serving.bundle.digest == open_shipped_bundle().digest
+    assert serving.generation == store.active()
     assert FaultKind.MODEL_DAMAGED in [event.code for event in events]
 
 

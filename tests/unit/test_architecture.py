@@ -19,6 +19,7 @@ ALLOWED = {
     "training": (
         "training",
         "edge.bundle",
+        "edge.config.problems",
         "edge.errors",
         "edge.types",
         "edge.clock",

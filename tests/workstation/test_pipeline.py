@@ -188,7 +188,7 @@ def test_a_run_that_failed_before_it_made_anything_leaves_its_folder_to_another_
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        ('["Plastic Bottles", "glass"]', r"labels.0: 'Plastic Bottles' can't be a label: .* write 'plastic-bottles'"),
+        ('["Plastic Bottles", "glass"]', r"labels = 'Plastic Bottles': a label is .* write 'plastic-bottles'"),
         ('["glass", "glass"]', "expected each label once"),
     ],
 )
@@ -224,8 +224,27 @@ def test_an_unfinished_run_is_not_converted(tmp_path: Path, tiny_data: Path) -> 
 def test_a_name_that_no_bundle_takes_is_refused_with_one_that_it_does(tmp_path: Path) -> None:
     recipe = tmp_path / "mine.toml"
     recipe.write_text('name = "My Waste_2"\nlabels = ["a", "b"]\ntrain = [{tree = "a"}]\nvalidation = [{tree = "b"}]\n')
-    with pytest.raises(ConfigError, match=r"name: 'My Waste_2' can't be a name: .* write 'my-waste-2'"):
+    with pytest.raises(ConfigError, match=r"name = 'My Waste_2': expected small letters .* write 'my-waste-2'"):
         load_recipe(str(recipe))
+
+
+def test_what_is_wrong_in_a_recipe_is_said_in_the_words_of_a_station_file(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(
+        'name = "mine"\nlabels = ["glass", "Tin Can"]\ntrain = {tree = "a"}\nvalidation = [{tree = 3}, {evry = {}}]\n'
+        'fit = 3\n[network]\ndropout = "0,3"\n'
+    )
+    with pytest.raises(ConfigError) as refused:
+        load_recipe(str(recipe))
+    said = str(refused.value).splitlines()[1:]
+    assert [line.partition(":")[0].strip() for line in said] == [
+        "labels = 'Tin Can'", "train = {'tree'", "validation[#1].tree = 3", "validation[#2].evry",
+        "network.dropout = '0,3'", "fit = 3",
+    ]  # fmt: skip
+    assert "write [[train]] with two brackets" in said[1]
+    assert "did you mean 'every'?" in said[3]
+    assert "without quotes: 0.3" in said[4]
+    assert "write [fit], and its keys below it" in said[5]
 
 
 def test_a_wrong_recipe_is_refused_before_keras_is_loaded(tmp_path: Path) -> None:
@@ -236,7 +255,7 @@ def test_a_wrong_recipe_is_refused_before_keras_is_loaded(tmp_path: Path) -> Non
         f"print(CliRunner().invoke(root, {given!r}).exception)\nprint('keras' in sys.modules)\n"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert "can't be a label" in said
+    assert "write 'plastic-bottles'" in said
     assert said.endswith("False\n")
 
 

@@ -71,6 +71,24 @@ def test_a_wrong_inventory_names_its_file(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("[groups.hall-1]\nhosts = 'line-1'", r"groups\.hall-1\.hosts = 'line-1': expected a list, in brackets"),
+        ("[groups.hall-1]\nhosts = ['a', 3]", r"groups\.hall-1\.hosts = 3: expected text, in quotes"),
+        ("[groups.hall-1]\nhost = ['a']", r"groups\.hall-1\.host: unknown key; did you mean 'hosts'\?"),
+        ("groups = 3", r"groups = 3: expected a table: write \[groups\]"),
+        ("[groups]\nall = ['a']", r"groups\.all = \['a'\]: expected one table: write \[all\]"),
+    ],
+)
+def test_what_is_wrong_in_an_inventory_is_said_in_the_words_of_a_station_file(
+    tmp_path: Path, written: str, said: str
+) -> None:
+    (tmp_path / "inventory.toml").write_text(written)
+    with pytest.raises(ConfigError, match=said):
+        load_inventory(tmp_path / "inventory.toml")
+
+
+@pytest.mark.parametrize(
     ("canary", "then", "sizes"),
     [(0, "100%", [10]), (2, "25%", [2, 3, 3, 2]), (2, "4", [2, 4, 4]), (20, "50%", [10]), (0, "1%", [1] * 10)],
 )
