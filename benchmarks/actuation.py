@@ -5,7 +5,7 @@
 As in `sorter run`: a vision thread takes 60 frames a second through the whole line (finding, following, inference in the
 model's own process) while the actuation thread carries out a Schedule whose strokes were planned before. Two more
 processes infer without a pause, one for each core. `late` is from the planned instant to the movement, in ms.
-SCHED_FIFO gives the threads and the model's process the priorities of `edge/priority.py` and locks their memory, as the
+SCHED_FIFO gives the threads and the model's process the priorities of `edge/system/realtime.py` and locks their memory, as the
 service does; the two others have none.
 Strokes that fell into a stall of the machine itself (benchmarks/witness.py) are left out of a second line of figures.
 """
@@ -38,9 +38,9 @@ from edge.clock import NS_PER_S, SystemClock, ms
 from edge.config import Station
 from edge.decide import Policy
 from edge.line import Line
-from edge.priority import Priority, lock_memory, real_time, settled_memory
 from edge.runtime import SWITCH_INTERVAL_S
 from edge.sensing import build_trigger
+from edge.system.realtime import Priority, lock_memory, real_time, settled_memory
 from edge.transport import build_belt, build_transport
 from edge.types import Actuation, Box, Frame, Stroke
 

@@ -42,9 +42,9 @@ from edge.config import Station, load_station
 from edge.decide import Policy
 from edge.health import Health
 from edge.panel import Panel
-from edge.priority import Priority, real_time, settled_memory
 from edge.runtime import SWITCH_INTERVAL_S
 from edge.supervise import Supervisor
+from edge.system.realtime import Priority, real_time, settled_memory
 from edge.types import Actuation
 
 ESTOP_PIN = 20

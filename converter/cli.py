@@ -9,7 +9,7 @@ import typer
 
 from edge.bundle.manifest import checked_version
 from edge.errors import ConfigError
-from edge.output import say
+from edge.system.output import say
 from training.cli import LOADING, disk_full_is_said, load, make_folder
 
 

@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge.config import explain_problems
 from edge.errors import ConfigError
-from edge.text import NotTextError
-from edge.toml import load_toml
+from edge.system.text import NotTextError
+from edge.system.toml import load_toml
 
 _HOST = re.compile(
     r"^(?:(?P<user>[^@\s:\[\]-][^@\s:\[\]]*)@)?(?:\[(?P<v6>[0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|(?P<name>[^\s:@\[\]-][^\s:@\[\]]*))(?::(?P<port>\d{1,5}))?$"

@@ -14,11 +14,11 @@ from pathlib import Path, PurePosixPath
 from converter.answers import Announced, AnnouncedFile, AnnouncedRows, Files, Rows, understood, unpacked
 from converter.inventory import Host
 from converter.ssh import Conversation, Ways, converse
-from edge.durable import write_atomically
 from edge.errors import SorterError, TransferError
 from edge.journal import schema
 from edge.store.requests import PROTOCOL
 from edge.store.sending import HOME_BOUND, LARGEST_FILE
+from edge.system.files import write_atomically
 
 
 @dataclass(frozen=True)

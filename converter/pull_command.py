@@ -15,8 +15,8 @@ from converter.pull import PullResult, pull_from
 from converter.push import REMOTE_COMMAND
 from converter.ssh import Ways
 from edge.errors import ConfigError, TransferError
-from edge.output import say
-from edge.terminal import Terminal
+from edge.system.output import say
+from edge.system.terminal import Terminal
 
 
 def command(  # noqa: PLR0913  (one argument an option)

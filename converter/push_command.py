@@ -19,8 +19,8 @@ from converter.push import REMOTE_COMMAND, HostResult, PushOptions, State, push_
 from converter.rollout import plan_stages
 from edge.bundle.archive import Bundle, bundle_bytes, open_bundle
 from edge.errors import ConfigError, TransferError
-from edge.output import say
-from edge.terminal import Terminal, styled
+from edge.system.output import say
+from edge.system.terminal import Terminal, styled
 
 _COLOURS = {State.DONE: "green", State.FAILED: "red", State.NOT_STARTED: "yellow"}
 

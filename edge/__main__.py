@@ -11,7 +11,7 @@ def main() -> None:
 
         station = plain_station(sys.argv[2:])
         if station is not None:
-            from edge.output import prepare_streams
+            from edge.system.output import prepare_streams
 
             prepare_streams()
             sys.exit(safe(station))

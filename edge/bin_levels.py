@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge.clock import NS_PER_S
 from edge.config import Station
-from edge.durable import put_aside, read_regular, write_atomically
+from edge.system.files import put_aside, read_regular, write_atomically
 
 log = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ from edge.config.belt import Belt
 from edge.config.station import Bin
 from edge.errors import BundleError, CalibrationError, ConfigError, SetupError, SorterError, StoreError
 from edge.interfaces import Clock
-from edge.privileges import leave_root
 from edge.problems import Problem, Severity
-from edge.service.readable import unreadable_by_service
 from edge.store.fit import check_fit, homeless_labels
 from edge.store.select import open_station_bundle
+from edge.system.privileges import leave_root
+from edge.system.readable import unreadable_by_service
 
 LIVE_CAMERAS = ("picamera2", "v4l2")
 # What a live picture's age is taken for: exposure, readout and processing at 30 frames/s, with reserve.

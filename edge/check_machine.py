@@ -22,8 +22,8 @@ from edge.clock import VirtualClock
 from edge.config import Station
 from edge.config.cameras import FolderCamera, V4l2Camera, VideoCamera
 from edge.errors import CameraError, ConfigError
-from edge.mounts import memory_under
 from edge.problems import Problem, Severity
+from edge.system.mounts import memory_under
 
 LEAST_FREE_MB = 100
 # `struct v4l2_capability` of linux/videodev2.h: driver, card, bus, version, capabilities, device_caps, reserved.

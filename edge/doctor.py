@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from edge.clock import NS_PER_S, SystemClock
 from edge.config import Station
 from edge.errors import SorterError
-from edge.mounts import memory_under
-from edge.service.readable import unreadable_by_service
 from edge.service.setup import BOOKWORM_PYTHON, WITH_NUMPY_1
+from edge.system.mounts import memory_under
+from edge.system.readable import unreadable_by_service
 
 if TYPE_CHECKING:
     from edge.interfaces import Clock

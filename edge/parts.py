@@ -19,7 +19,7 @@ from edge.panel import Panel
 from edge.service.control import StopSwitch
 from edge.service.latch import EstopLatch
 from edge.service.machine import Machine
-from edge.service.notify import Notifier
+from edge.system.systemd_notify import Notifier
 from edge.web import PageServer
 
 

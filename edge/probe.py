@@ -33,7 +33,7 @@ def ask_runtime(bundle: str) -> dict[str, Any]:
     from edge.bundle.archive import open_bundle
     from edge.bundle.golden import prove_golden
     from edge.clock import SystemClock
-    from edge.privileges import leave_root
+    from edge.system.privileges import leave_root
 
     leave_root(Path(bundle).absolute().parent)
     opened = open_bundle(Path(bundle))

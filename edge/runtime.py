@@ -32,11 +32,11 @@ from edge.faults import FaultKind, Step
 from edge.interfaces import Camera, Classifier
 from edge.journal import run_writer
 from edge.parts import Parts
-from edge.priority import Priority, lock_memory, real_time, settled_memory
 from edge.service.machine import MACHINE_FAULTS
-from edge.service.signals import Asked, taking_signals
 from edge.signs import Sign
 from edge.supervise import Supervisor
+from edge.system.realtime import Priority, lock_memory, real_time, settled_memory
+from edge.system.signals import Asked, taking_signals
 from edge.types import Frame
 
 log = logging.getLogger(__name__)

@@ -28,8 +28,8 @@ from edge.line import Line, Outcome
 from edge.live import LiveView
 from edge.overload import Overload
 from edge.panel import Panel
-from edge.service.notify import Notifier
 from edge.signs import Sign
+from edge.system.systemd_notify import Notifier
 from edge.transport import Arrival
 from edge.types import Event, Frame, Reason, Stroke
 

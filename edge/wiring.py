@@ -29,7 +29,6 @@ from edge.classify import BundleClassifier
 from edge.clock import SystemClock, ms
 from edge.config import Station
 from edge.decide import Policy
-from edge.durable import remove_leftovers
 from edge.errors import ConfigError, SorterError
 from edge.faults import FaultKind
 from edge.health import Health
@@ -40,18 +39,19 @@ from edge.line import Line
 from edge.live import LiveView
 from edge.panel import Panel
 from edge.parts import Parts
-from edge.priority import Priority
 from edge.runtime import Runtime
 from edge.sensing import build_trigger
 from edge.sensor_watch import watch_sensors
 from edge.service.control import StopSwitch, serve
 from edge.service.latch import EstopLatch, PauseLatch
 from edge.service.machine import Machine
-from edge.service.notify import Notifier
 from edge.signs import Limits
 from edge.store.fit import check_fit
 from edge.store.select import open_station_bundle
 from edge.store.timed import TimedClassifier
+from edge.system.files import remove_leftovers
+from edge.system.realtime import Priority
+from edge.system.systemd_notify import Notifier
 from edge.transport import Chute, build_belt, build_transport
 from edge.transport.conveyor import Conveyor
 from edge.web import PageServer, build_app

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge.errors import ConfigError, SetupError
-from edge.output import say, silence_native_logs
+from edge.system.output import say, silence_native_logs
 from training.progress import progress
 
 if TYPE_CHECKING:

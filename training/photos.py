@@ -26,7 +26,7 @@ from edge.bundle.photo_tree import (
     photos_in,
 )
 from edge.errors import DatasetError
-from edge.text import NotTextError, decode_text
+from edge.system.text import NotTextError, decode_text
 from edge.types import Image
 
 Loaded = TypeVar("Loaded")

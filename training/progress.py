@@ -13,8 +13,8 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from edge.output import HarmlessFormatter, say, silence_native_logs
-from edge.terminal import Terminal
+from edge.system.output import HarmlessFormatter, say, silence_native_logs
+from edge.system.terminal import Terminal
 
 _MANY = 50
 Show = Callable[[str, int, int], None]  # what, done, of how many: 0 where that is not known

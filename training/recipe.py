@@ -13,8 +13,8 @@ from edge.bundle.photo_tree import as_label
 from edge.bundle.preprocess import InputGeometry
 from edge.config.problems import explain_problems
 from edge.errors import ConfigError
-from edge.text import NotTextError
-from edge.toml import load_toml
+from edge.system.text import NotTextError
+from edge.system.toml import load_toml
 from training.photos import label_advice
 
 SHIPPED = Path(__file__).parent / "recipes"

@@ -8,8 +8,8 @@ from edge.actuate.pins import open_pins
 from edge.actuate.safe import drive_safe, read_safe_outputs
 from edge.clock import SystemClock
 from edge.errors import ActuatorError, ConfigError, OutputError, SorterError
-from edge.output import complain, give_up_output, say
-from edge.service.signals import undisturbed
+from edge.system.output import complain, give_up_output, say
+from edge.system.signals import undisturbed
 
 STATION = Path("/etc/sorter/station.toml")
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from edge.actuate.pins import SERVO_HZ, Pin, Pins, open_output, refusing
 from edge.clock import ms
-from edge.durable import read_regular, write_atomically
 from edge.errors import ActuatorError
+from edge.system.files import read_regular, write_atomically
 
 if TYPE_CHECKING:
     from edge.interfaces import Clock

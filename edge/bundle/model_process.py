@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.interpreter import Interpreter, Runtime
 from edge.errors import ClassifierError, SorterError
-from edge.priority import Priority, die_with_maker, lock_memory, real_time, settled_memory
+from edge.system.realtime import Priority, die_with_maker, lock_memory, real_time, settled_memory
 
 ORDER, MODEL, FACTS, PICTURE, CODES, FAILED = b"O", b"M", b"F", b"P", b"C", b"E"
 LARGEST_MODEL = 64 << 20

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict
 
-from edge.durable import open_regular
 from edge.errors import BundleError, ConfigError
-from edge.text import NotTextError, decode_text
+from edge.system.files import open_regular
+from edge.system.text import NotTextError, decode_text
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from edge.calibrate.person import NOBODY, WISH_TEXT, Progress, Show, Wish
 from edge.errors import CalibrationError
-from edge.terminal import Terminal, styled
+from edge.system.terminal import Terminal, styled
 
 # The station itself sees when these are done.
 _NO_KEY = (Wish.ACTIVATE, Wish.CLEAR, Wish.KNOWN_ITEM)

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from edge.calibrate.record import FORMAT_VERSION, Calibration
 from edge.config import explain_problems
-from edge.durable import UnusableFileError, put_aside, read_regular, write_atomically
 from edge.errors import CalibrationError
-from edge.text import NotTextError
-from edge.toml import parse_toml
+from edge.system.files import UnusableFileError, put_aside, read_regular, write_atomically
+from edge.system.text import NotTextError
+from edge.system.toml import parse_toml
 
 FILE_NAME = "calibration.toml"
 HISTORY_FOLDER = "calibrations"

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge.errors import CalibrationError, SetupError
-from edge.journal.claim import claim_folder
-from edge.service.commands import Runner
-from edge.service.signals import undisturbed
+from edge.system.commands import Runner
+from edge.system.folder_lock import claim_folder
+from edge.system.signals import undisturbed
 
 SERVICE = "sorter.service"
 # For the file, its pictures and the samples of the thresholds.

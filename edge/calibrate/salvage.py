@@ -10,9 +10,9 @@ from edge.calibrate.apply import apply_calibration, without_stale
 from edge.calibrate.files import FILE_NAME, MOST_BYTES, load_calibration
 from edge.calibrate.record import FORMAT_VERSION, Calibration
 from edge.config import Station
-from edge.durable import put_aside, read_regular
 from edge.errors import CalibrationError
-from edge.toml import parse_toml
+from edge.system.files import put_aside, read_regular
+from edge.system.toml import parse_toml
 
 log = logging.getLogger(__name__)
 

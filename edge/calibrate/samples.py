@@ -14,10 +14,10 @@ from edge.calibrate.background import start_belt
 from edge.calibrate.bench import Bench
 from edge.calibrate.person import Person, Wish
 from edge.clock import NS_PER_S
-from edge.durable import write_atomically
 from edge.errors import CalibrationError
 from edge.interfaces import Trigger
 from edge.sensing import build_trigger
+from edge.system.files import write_atomically
 from edge.transport import build_belt
 from edge.types import Crop, Image
 

@@ -29,10 +29,10 @@ from edge.calibrate.thresholds import FEWEST, fitted, measure_thresholds, wanted
 from edge.calibrate.verify import known_labels, verify_real, verify_simulated
 from edge.clock import VirtualClock
 from edge.config import Station
-from edge.durable import write_atomically
 from edge.errors import CalibrationError
 from edge.store.fit import check_fit
 from edge.store.select import open_station_bundle
+from edge.system.files import write_atomically
 from edge.types import Image
 
 # Items to verify with where no number was given.

@@ -16,7 +16,7 @@ from typer.main import get_command
 from edge import __version__
 from edge.cli.extras import load_command, missing_extra, short_help
 from edge.errors import ConfigError, OutputError, SorterError
-from edge.output import close_output, complain, give_up_output, prepare_streams, say
+from edge.system.output import close_output, complain, give_up_output, prepare_streams, say
 
 # In the order in which `sorter --help` shows them. Each module has `command` (a function) or `app` (a Typer group).
 COMMANDS = {

@@ -10,9 +10,9 @@ import typer
 
 from edge.cli.calibrate_steps import DemoOption, JsonOption, StateOption, load
 from edge.cli.options import DEFAULT_STATION, StationOption
-from edge.output import say
-from edge.privileges import leave_root
-from edge.terminal import Terminal, styled
+from edge.system.output import say
+from edge.system.privileges import leave_root
+from edge.system.terminal import Terminal, styled
 
 if TYPE_CHECKING:
     from edge.calibrate.record import Calibration

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge.errors import SorterError
-from edge.output import say
-from edge.terminal import Terminal, styled
+from edge.system.output import say
+from edge.system.terminal import Terminal, styled
 
 if TYPE_CHECKING:
     from edge.calibrate.record import Calibration
@@ -53,10 +53,10 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
 
     from edge.calibrate.hold import folder_claimed, service_held
     from edge.calibrate.salvage import load_or_set_aside
-    from edge.privileges import leave_root
-    from edge.service.commands import SystemRunner
-    from edge.service.logs import configure_logs
-    from edge.service.signals import interrupted_by_signals
+    from edge.system.commands import SystemRunner
+    from edge.system.logs import configure_logs
+    from edge.system.privileges import leave_root
+    from edge.system.signals import interrupted_by_signals
     from edge.wiring import LIVE_CAMERAS
 
     configure_logs(logging.WARNING)

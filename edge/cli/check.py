@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli.options import DEFAULT_STATION, StationOption
-from edge.output import say
+from edge.system.output import say
 
 if TYPE_CHECKING:
     from edge.check import Report
@@ -50,7 +50,7 @@ def _as_table(report: Report) -> dict[str, object]:
 def _print(report: Report) -> None:
     from rich.table import Table
 
-    from edge.terminal import Terminal, styled
+    from edge.system.terminal import Terminal, styled
 
     console = Terminal()
     if report.travels:

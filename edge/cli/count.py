@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from edge.errors import ConfigError
-from edge.output import complain, say
+from edge.system.output import complain, say
 
 if TYPE_CHECKING:
     from edge.sensing.count import Count
@@ -112,7 +112,7 @@ def _as_table(clip: Path, count: Count) -> dict[str, object]:
 def _print(clip: Path, count: Count) -> None:
     from rich.table import Table
 
-    from edge.terminal import Terminal
+    from edge.system.terminal import Terminal
 
     belt = count.station.belt
     kind = "a bin station" if belt is None else f"a conveyor to the {belt.direction}"

@@ -11,7 +11,7 @@ import typer
 
 from edge.cli.options import DEFAULT_STATION
 from edge.errors import ConfigError, SetupError
-from edge.output import say
+from edge.system.output import say
 
 if TYPE_CHECKING:
     from edge.doctor import Finding
@@ -54,7 +54,7 @@ def command(
 def _print(findings: list[Finding]) -> None:
     from rich.table import Table
 
-    from edge.terminal import Terminal, styled
+    from edge.system.terminal import Terminal, styled
 
     console = Terminal()
     table = Table("", "what", "found")

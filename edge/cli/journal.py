@@ -19,10 +19,10 @@ from edge.config import load_station
 from edge.errors import ConfigError, JournalError
 from edge.journal.exporting import export_rows
 from edge.journal.reading import EventRecord, ItemRecord, Query, check_journal, count_rows, read_all, read_last
-from edge.output import say
-from edge.privileges import leave_root
+from edge.system.output import say
+from edge.system.privileges import leave_root
+from edge.system.terminal import Terminal
 from edge.tally import IN_NO_BIN
-from edge.terminal import Terminal
 from edge.types import Reason
 
 app = typer.Typer(

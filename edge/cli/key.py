@@ -11,9 +11,9 @@ import typer
 
 from edge.bundle.archive import open_bundle, sign_bundle
 from edge.bundle.signature import fingerprint, load_private_key, load_public_keys, write_key_pair
-from edge.durable import write_atomically
 from edge.errors import ConfigError
-from edge.output import say
+from edge.system.files import write_atomically
+from edge.system.output import say
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Keys that sign model bundles.")
 

@@ -14,13 +14,13 @@ from edge.bundle.manifest import Manifest
 from edge.classify import open_shipped_bundle
 from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.errors import StoreError
-from edge.output import say
 from edge.store.fit import check_fit
 from edge.store.install import Device, activate, open_device, prove, wall_instant
 from edge.store.records import Evidence, Generation, find_model
 from edge.store.shadow import Comparison, compare, shadow_folder
 from edge.store.verify import verify_store
-from edge.terminal import Terminal, styled
+from edge.system.output import say
+from edge.system.terminal import Terminal, styled
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Models on this device.")
 

@@ -10,7 +10,7 @@ import typer
 
 from edge.cli.options import DEFAULT_STATION, FaultOption, StationOption
 from edge.errors import OutputError
-from edge.output import leave_dead_streams, say
+from edge.system.output import leave_dead_streams, say
 
 if TYPE_CHECKING:
     from edge.config import Station
@@ -39,9 +39,9 @@ def command(
 
     from edge.check_machine import in_memory
     from edge.config import load_station
-    from edge.mounts import memory_under
-    from edge.privileges import leave_root
-    from edge.service.logs import configure_logs
+    from edge.system.logs import configure_logs
+    from edge.system.mounts import memory_under
+    from edge.system.privileges import leave_root
     from edge.wiring import build_runtime
 
     configure_logs(logging.DEBUG if verbose else logging.INFO)
@@ -82,7 +82,7 @@ def print_summary(snapshot: Snapshot) -> None:
     from rich.table import Table
 
     from edge.clock import NS_PER_MS, NS_PER_S
-    from edge.terminal import Terminal
+    from edge.system.terminal import Terminal
 
     table = Table("bin", "reason", "items", title=f"{snapshot.total} items in {snapshot.uptime_ns / NS_PER_S:.0f} s")
     table.columns[2].justify = "right"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.output import say
+from edge.system.output import say
 
 if TYPE_CHECKING:
     from edge.service.tasks import Task
@@ -31,8 +31,8 @@ def command(
     import os
     import sys
 
-    from edge.service.commands import SystemRunner
     from edge.service.setup import PLACEHOLDER, Target, check_target, hints, plan_removal, plan_setup, receive_command
+    from edge.system.commands import SystemRunner
 
     os.umask(0o022)  # the service's user must be able to read what is written here, however strict root's own is
     runner = SystemRunner()

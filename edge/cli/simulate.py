@@ -10,7 +10,7 @@ import typer
 
 from edge.cli.options import FaultOption
 from edge.errors import ConfigError
-from edge.output import say, silence_native_logs
+from edge.system.output import say, silence_native_logs
 
 if TYPE_CHECKING:
     from edge.bundle.archive import Bundle
@@ -83,10 +83,10 @@ def command(
 ) -> None:
     """Run a station in a simulated world of real photos on a virtual clock, and count where every item landed."""
     from edge.config import load_station
-    from edge.service.logs import configure_logs
     from edge.simulate.build import Conditions
     from edge.simulate.disturbances import parse_disturbance
     from edge.simulate.variant import Changes, simulated_variant
+    from edge.system.logs import configure_logs
 
     silence_native_logs()
     configure_logs()
@@ -140,9 +140,9 @@ def _sweep(station: Station, conditions: Conditions, seconds: float, as_json: bo
 
 def _open_bundle(station: Station, path: Path | None) -> Bundle:
     from edge.bundle.archive import open_bundle
-    from edge.privileges import leave_root
     from edge.store.fit import check_fit
     from edge.store.select import open_station_bundle
+    from edge.system.privileges import leave_root
 
     if path is None:
         leave_root(station.state_folder)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from edge.terminal import Terminal
+from edge.system.terminal import Terminal
 
 if TYPE_CHECKING:
     from edge.config import Station

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 from edge.config.problems import explain_problems
 from edge.config.station import RESIDUAL, Station
 from edge.errors import ConfigError
-from edge.text import NotTextError
-from edge.toml import load_toml
+from edge.system.text import NotTextError
+from edge.system.toml import load_toml
 
 __all__ = ["RESIDUAL", "Station", "explain_problems", "load_station", "read_toml"]
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edge.clock import NS_PER_S
-from edge.durable import FileCalls, open_regular, write_atomically
 from edge.journal import schema
 from edge.journal.disk_errors import REFUSALS, is_damage
 from edge.journal.entries import EventRow, LandingRow, OutcomeRow, Row, StrokeRow
 from edge.journal.redating import Redating
+from edge.system.files import FileCalls, open_regular, write_atomically
 
 BYTES_PER_MB = 1_000_000
 CHECKED_AT_ONCE = 16 * BYTES_PER_MB  # a larger file would keep the first batch waiting: 30 MB/s on a slow card

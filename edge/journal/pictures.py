@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 
-from edge.durable import write_regular
+from edge.system.files import write_regular
 from edge.types import Image
 
 RESERVE_BYTES = 20_000_000  # room that pictures leave for rows, models and logs

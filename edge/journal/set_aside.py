@@ -7,7 +7,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge.durable import sync_folder
+from edge.system.files import sync_folder
 
 KEPT = 3  # set-aside journals; a card that damages one after the other must not fill up with them
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from edge.clock import NS_PER_S
 from edge.config.station import JournalSettings
-from edge.durable import make_folder
 from edge.faults import FaultKind
 from edge.interfaces import Clock
 from edge.journal.backlog import Pending
@@ -29,6 +28,7 @@ from edge.journal.disk_errors import REFUSALS, explain, is_damage
 from edge.journal.entries import OutcomeRow
 from edge.journal.pictures import Pictures
 from edge.journal.set_aside import set_aside
+from edge.system.files import make_folder
 
 DAY_S = 86_400.0
 # A disk that was full has room again when so much is free: of a large one, and of a small one.

@@ -23,7 +23,7 @@ from edge.errors import ControlError
 from edge.health import HELD_STATES, Health, State
 from edge.interfaces import Clock
 from edge.service.latch import Latch
-from edge.text import harmless
+from edge.system.text import harmless
 
 log = logging.getLogger(__name__)
 

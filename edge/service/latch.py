@@ -6,7 +6,7 @@ import logging
 import threading
 from pathlib import Path
 
-from edge.durable import put_aside, sync_folder, write_atomically
+from edge.system.files import put_aside, sync_folder, write_atomically
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from edge.config import Station
 from edge.errors import SetupError
-from edge.service.readable import ANYBODY, first_unreadable
 from edge.service.shipped import shipped_folder
 from edge.service.tasks import Command, LetRead, Link, RemoveFile, Task, WriteFile
+from edge.system.readable import ANYBODY, first_unreadable
 
 PLACEHOLDER = "/opt/edge-sorter"
 UNITS = ("sorter.service", "sorter-maintenance.service", "sorter-maintenance.timer")

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 
 from edge.bundle.photo_tree import MASK_SUFFIX
-from edge.durable import write_atomically
 from edge.simulate import cutout as cutout_module
 from edge.simulate.sprite import Mask
+from edge.system.files import write_atomically
 
 
 def mask_beside(photo: Path) -> Path:

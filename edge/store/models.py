@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Protocol
 
 from edge.bundle.archive import Bundle, open_bundle
-from edge.durable import FileCalls, sync_folder, write_atomically
 from edge.errors import BundleError, StoreError
 from edge.store.quick import has_digest, make_shared_folder
 from edge.store.records import EVIDENCE, Evidence, Generation, find_model, is_digest, read_evidence, read_record
 from edge.store.trust import Accept
+from edge.system.files import FileCalls, sync_folder, write_atomically
 
 BUNDLE = "bundle.sorter"
 _ABOUT = "about.json"

@@ -12,8 +12,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from edge.config.probation import ProbationSettings
-from edge.durable import write_atomically
 from edge.store.records import Generation, read_record
+from edge.system.files import write_atomically
 
 _Z = 2.33  # one-sided 99 %: a model is sent back on evidence, not on a run of bad luck
 

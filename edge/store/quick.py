@@ -11,11 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from edge.durable import open_regular, read_regular
 from edge.errors import StoreError
 from edge.store.requests import LARGEST
-from edge.text import NotTextError
-from edge.toml import load_toml
+from edge.system.files import open_regular, read_regular
+from edge.system.text import NotTextError
+from edge.system.toml import load_toml
 
 # What must stay free for the journal and the system after a model was stored.
 RESERVE_BYTES = 64 << 20

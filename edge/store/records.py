@@ -9,9 +9,9 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from edge.durable import read_regular
 from edge.errors import StoreError
 from edge.store.quick import LARGEST_RECORD
+from edge.system.files import read_regular
 
 EVIDENCE = "evidence.json"
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -16,10 +16,10 @@ from edge.bundle.manifest import Thresholds
 from edge.bundle.preprocess import prepare_crop
 from edge.classify import BundleClassifier, meets
 from edge.clock import NS_PER_MS
-from edge.durable import append_regular, read_regular, write_regular
 from edge.errors import StoreError
 from edge.interfaces import Clock
 from edge.line import Outcome
+from edge.system.files import append_regular, read_regular, write_regular
 from edge.types import Crop
 
 # An outcome holds whole frames: so many may wait, later ones are not looked at.

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.clock import SystemClock
-from edge.privileges import leave_root
 from edge.store.quick import store_folder
 from edge.store.receive import Place, serve
+from edge.system.privileges import leave_root
 
 if TYPE_CHECKING:
     from edge.store.install import Device

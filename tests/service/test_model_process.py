@@ -22,8 +22,8 @@ from edge.bundle.model_process import FACTS, LARGEST_PICTURE, MODEL, ORDER, PICT
 from edge.config import Station
 from edge.errors import BundleError, ClassifierError
 from edge.faults import FaultKind, Step
-from edge.priority import Priority, real_time
 from edge.runtime import Runtime
+from edge.system.realtime import Priority, real_time
 from edge.wiring import build_runtime
 
 pytestmark = pytest.mark.realtime

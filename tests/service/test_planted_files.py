@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge.bundle.archive import read_bundle
-from edge.durable import UnusableFileError, append_regular, write_regular
+from edge.system.files import UnusableFileError, append_regular, write_regular
 
 ROOT = Path(__file__).resolve().parents[2]
 AT_MOST_S = 60

@@ -18,8 +18,8 @@ from support.journal import build_journal, items_in, outcome, stroke
 
 from edge.clock import SystemClock, ms
 from edge.config.station import JournalSettings
-from edge.durable import remove_leftovers, write_atomically
 from edge.journal.reading import check_journal
+from edge.system.files import remove_leftovers, write_atomically
 from edge.types import Event
 
 pytestmark = pytest.mark.realtime

@@ -21,8 +21,8 @@ from support.power_cut import Medium, Survives, by_chance, everything, nothing_m
 
 from edge.clock import VirtualClock
 from edge.config.station import JournalSettings
-from edge.durable import write_atomically
 from edge.journal.database import Connection
+from edge.system.files import write_atomically
 from edge.types import Event
 
 THOROUGH = os.environ.get("SORTER_POWER_CUTS") == "all"

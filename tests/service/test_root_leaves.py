@@ -203,8 +203,8 @@ def test_a_link_on_the_way_counts_as_its_makers(machine: Machine) -> None:
 BECOMES = """
 import sys
 from pathlib import Path
-from edge.privileges import leave_root
-from edge.service.commands import SystemRunner
+from edge.system.privileges import leave_root
+from edge.system.commands import SystemRunner
 later = SystemRunner().later(["touch", sys.argv[2]])
 leave_root(Path(sys.argv[1]))
 if sys.argv[3] == "asks":

@@ -13,8 +13,6 @@ from typer.testing import CliRunner
 from edge.cli import root as cli
 from edge.config import load_station
 from edge.errors import SetupError
-from edge.service.commands import SystemRunner
-from edge.service.readable import ANYBODY, first_unreadable
 from edge.service.setup import (
     COMPANIONS,
     ENABLED,
@@ -29,6 +27,8 @@ from edge.service.setup import (
 )
 from edge.service.shipped import shipped_folder
 from edge.service.tasks import RemoveFile, Task, WriteFile
+from edge.system.commands import SystemRunner
+from edge.system.readable import ANYBODY, first_unreadable
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.service.logs import is_journald, log_handler
+from edge.system.logs import is_journald, log_handler
 
 
 @pytest.mark.parametrize("journald", [True, False])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.clock import NS_PER_S
-from edge.service.notify import Notifier
+from edge.system.systemd_notify import Notifier
 
 pytestmark = pytest.mark.realtime
 

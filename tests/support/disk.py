@@ -183,7 +183,7 @@ def _as_sqlite3() -> Iterator[None]:
 
 @dataclass
 class RecordedCalls:
-    """The calls of `edge.durable.FileCalls`, done for real and recorded."""
+    """The calls of `edge.system.files.FileCalls`, done for real and recorded."""
 
     disk: Disk
     names: dict[int, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ import pytest
 WARNING = """
 import sys, termios, tty
 from edge.calibrate.console import ConsolePerson
-from edge.terminal import Terminal
+from edge.system.terminal import Terminal
 
 class Listening(Terminal):
     def input(self, *words, **options):
@@ -79,7 +79,7 @@ GONE = """
 import os, signal
 from edge.calibrate.console import ConsolePerson
 from edge.errors import CalibrationError
-from edge.terminal import Terminal
+from edge.system.terminal import Terminal
 
 signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
 person = ConsolePerson(Terminal(), hurry=False)

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from edge.check_machine import camera_problems, gpio_problems, machine_problems, page_problems, state_problems
 from edge.cli import root
 from edge.config import Station
-from edge.mounts import memory_under
 from edge.problems import Problem
+from edge.system.mounts import memory_under
 
 
 def station(**changes: Any) -> Station:

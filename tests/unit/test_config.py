@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from edge.config import Station, load_station
 from edge.config.document import settings_rows
 from edge.errors import ConfigError
-from edge.text import NotTextError
-from edge.toml import parse_toml
+from edge.system.text import NotTextError
+from edge.system.toml import parse_toml
 
 STATIONS = sorted((Path(__file__).resolve().parents[2] / "edge" / "stations").glob("*.toml"))
 TABLES = [tomllib.loads(path.read_text("utf-8")) for path in STATIONS]

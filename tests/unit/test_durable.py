@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.durable import UnusableFileError, open_regular, read_regular, remove_leftovers, write_atomically
+from edge.system.files import UnusableFileError, open_regular, read_regular, remove_leftovers, write_atomically
 
 
 @dataclass

@@ -209,7 +209,7 @@ def killed_at(step: int, work: Callable[[], None]) -> bool:
 
     def on_line(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal left
-        if not ("edge/store/" in frame.f_code.co_filename or frame.f_code.co_filename.endswith("edge/durable.py")):
+        if not ("edge/store/" in frame.f_code.co_filename or frame.f_code.co_filename.endswith("edge/system/files.py")):
             return None
         left -= event == "line"
         if left == 0:

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from edge.service.signals import (
+from edge.system.signals import (
     ALWAYS,
     BACKGROUND,
     ENDING,
@@ -177,7 +177,7 @@ from edge.actuate.mock_pins import RestingPins
 from edge.calibrate.bench import Bench
 from edge.clock import SystemClock
 from edge.config import Station
-from edge.service.signals import interrupted_by_signals
+from edge.system.signals import interrupted_by_signals
 
 station = Station.model_validate({
     "name": "line", "kind": "conveyor", "camera": {"type": "folder", "path": "."},

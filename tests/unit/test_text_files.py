@@ -16,7 +16,7 @@ from edge.calibrate.files import load_calibration
 from edge.calibrate.record import Calibration
 from edge.errors import SorterError
 from edge.store.quick import store_folder
-from edge.text import NotTextError, decode_text
+from edge.system.text import NotTextError, decode_text
 from training.recipe import SHIPPED, load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,4 +95,7 @@ def test_every_toml_file_is_read_in_one_place() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Import) and any(alias.name == "tomllib" for alias in node.names)
     }
-    assert readers == {"edge/toml.py", "edge/actuate/safe.py"}  # `sorter safe` reads what is broken, line by line
+    assert readers == {
+        "edge/system/toml.py",
+        "edge/actuate/safe.py",
+    }  # `sorter safe` reads what is broken, line by line

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import TextIO
 
-from edge.output import HarmlessFormatter
+from edge.system.output import HarmlessFormatter
 
 # syslog's numbers, which journald reads from the front of a line: `journalctl -p err` finds what matters
 _GRAVITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}

@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from edge.text import harmless
+from edge.system.text import harmless
 
 # A column whose words may be broken (paths, digests) is readable from this width on.
 _LEAST_BREAKABLE = 16

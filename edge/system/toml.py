@@ -7,8 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from edge.durable import read_regular
-from edge.text import NotTextError, decode_text
+from edge.system.files import read_regular
+from edge.system.text import NotTextError, decode_text
 
 # Far more than any settings; a file without an end must not fill the memory.
 LARGEST_FILE = 1 << 20

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from edge.errors import OutputError
-from edge.text import harmless
+from edge.system.text import harmless
 
 # How a terminal that has no such sign gets it.
 _IN_ASCII = {
@@ -20,7 +20,7 @@ _IN_ASCII = {
     "µ": "u", "→": "->", "≤": "<=", "≥": ">=", "±": "+-", "‘": "'", "’": "'", "“": '"', "”": '"', "„": '"',
     "ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss",
 }  # fmt: skip
-_ERRORS = "edge.output"
+_ERRORS = "edge.system.output"
 _SHOW_NATIVE_LOGS = "SORTER_NATIVE_LOGS"
 
 

@@ -47,7 +47,7 @@ class SystemRunner:
     def later(self, command: Sequence[str]) -> Callable[[], object]:
         if os.geteuid() != 0:
             return lambda: self.run(command)
-        # This process will be the owner of the state folder by then (see edge.privileges); the one that waits stays root.
+        # This process will be the owner of the state folder by then (see edge.system.privileges); the one that waits stays root.
         waiting = subprocess.Popen(
             ["/bin/sh", "-c", 'read -r _; exec "$@"', "sh", *command],
             stdin=subprocess.PIPE,

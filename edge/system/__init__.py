@@ -1,0 +1,1 @@
+"""What Linux gives: files, locks, signals, systemd, scheduling."""
