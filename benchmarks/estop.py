@@ -29,9 +29,6 @@ from typing import Any
 import numpy as np
 from witness import Witness
 
-from edge.actuate import open_actuators
-from edge.actuate.mock_pins import RestingPins
-from edge.actuate.schedule import Schedule
 from edge.bin_levels import BinLevels
 from edge.bundle.apart import open_apart
 from edge.bundle.archive import open_bundle
@@ -40,6 +37,9 @@ from edge.classify import BundleClassifier, shipped_bundle_path
 from edge.clock import SystemClock, ms
 from edge.config import Station, load_station
 from edge.decide import Policy
+from edge.devices.actuators import open_actuators
+from edge.devices.actuators.schedule import Schedule
+from edge.devices.gpio.mock_pins import RestingPins
 from edge.health import Health
 from edge.panel import Panel
 from edge.runtime import SWITCH_INTERVAL_S

@@ -32,8 +32,6 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from edge.actuate import open_actuators
-from edge.actuate.mock_pins import MockPins
 from edge.actuate.safe import NOTE, drive_safe, note_outputs, read_safe_outputs
 from edge.bundle.archive import bundle_bytes, read_bundle
 from edge.calibrate.apply import apply_calibration, step_digest
@@ -43,6 +41,8 @@ from edge.classify import shipped_bundle_path
 from edge.clock import SystemClock, VirtualClock, ms
 from edge.config import Station, load_station
 from edge.config.station import JournalSettings
+from edge.devices.actuators import open_actuators
+from edge.devices.gpio.mock_pins import MockPins
 from edge.errors import JournalError, SorterError
 from edge.journal import open_journal
 from edge.journal.reading import check_journal

@@ -17,10 +17,10 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.camera import open_camera
 from edge.clock import VirtualClock
 from edge.config import Station
 from edge.config.cameras import FolderCamera, V4l2Camera, VideoCamera
+from edge.devices.camera import open_camera
 from edge.errors import CameraError, ConfigError
 from edge.problems import Problem, Severity
 from edge.system.mounts import memory_under

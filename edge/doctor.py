@@ -179,7 +179,7 @@ class Doctor:
         return Finding("gpio", "fail", answer.error, _gpio_cure(answer.error))
 
     def pwm(self) -> Iterator[Finding]:
-        from edge.actuate.sysfs_pwm import find_pwm_unit
+        from edge.devices.gpio.sysfs_pwm import find_pwm_unit
 
         station = self.station
         if station is None or station.camera.type == "simulated":

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
 from edge.camera.watch import CameraWatch
 from edge.changeover import Changeover
+from edge.devices.actuators.schedule import Schedule
 from edge.health import Health
 from edge.interfaces import Actuator, Camera, Classifier, Clock
 from edge.journal import Journal

@@ -49,9 +49,9 @@ def ask_runtime(bundle: str) -> dict[str, Any]:
 
 def ask_camera(station: str) -> dict[str, Any]:
     """Open the station's camera, take some frames, and say how old they were."""
-    from edge.camera import open_camera
     from edge.clock import NS_PER_MS, SystemClock
     from edge.config import load_station
+    from edge.devices.camera import open_camera
 
     clock = SystemClock()
     camera = open_camera(load_station(Path(station)).camera, clock)
@@ -65,7 +65,7 @@ def ask_camera(station: str) -> dict[str, Any]:
 
 def ask_gpio(_: str) -> dict[str, Any]:
     """Open the GPIO chip; no pin is touched."""
-    from edge.actuate.pins import open_pins
+    from edge.devices.gpio.pins import open_pins
 
     pins: Any = open_pins("auto")
     return {"board": pins.board_info.description, "chip": pins.chip}

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
 from edge.camera.watch import CameraWatch
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL
 from edge.decide import Policy
+from edge.devices.actuators.schedule import Schedule
 from edge.errors import ActuatorError, CameraClockError, CameraError, CameraStalledError, ClassifierError
 from edge.faults import FaultKind, Step
 from edge.health import Health

@@ -9,10 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.actuate import open_actuators
-from edge.actuate.pins import Pins, open_pins
 from edge.actuate.safe import NOTE, note_outputs
-from edge.actuate.schedule import Schedule
 from edge.belt_watch import BeltWatch
 from edge.bin_levels import BinLevels, counted_bins
 from edge.bundle.apart import open_apart
@@ -22,13 +19,16 @@ from edge.calibrate.record import Calibration
 from edge.calibrate.salvage import load_or_set_aside
 from edge.calibrate.still import stored_view
 from edge.calibrate.thresholds import fitted
-from edge.camera import open_camera
 from edge.camera.watch import CameraWatch
 from edge.changeover import Changeover, Serving, build_changeover
 from edge.classify import BundleClassifier
 from edge.clock import SystemClock, ms
 from edge.config import Station
 from edge.decide import Policy
+from edge.devices.actuators import open_actuators
+from edge.devices.actuators.schedule import Schedule
+from edge.devices.camera import open_camera
+from edge.devices.gpio.pins import Pins, open_pins
 from edge.errors import ConfigError, SorterError
 from edge.faults import FaultKind
 from edge.health import Health
@@ -291,7 +291,7 @@ def open_world(station: Station, clock: Clock) -> tuple[Pins, World | None]:
         return WorldPins(world, clock), world
     if station.camera.type in LIVE_CAMERAS:
         return open_pins(), None
-    from edge.actuate.mock_pins import RestingPins
+    from edge.devices.gpio.mock_pins import RestingPins
 
     return RestingPins(), None
 

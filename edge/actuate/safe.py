@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.actuate.pins import SERVO_HZ, Pin, Pins, open_output, refusing
 from edge.clock import ms
+from edge.devices.gpio.pins import SERVO_HZ, Pin, Pins, open_output, refusing
 from edge.errors import ActuatorError
 from edge.system.files import read_regular, write_atomically
 

@@ -16,8 +16,8 @@ from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person, Progress, Wish
 from edge.calibrate.record import BeltStep
 from edge.clock import NS_PER_S
+from edge.devices.gpio.inputs import Quadrature
 from edge.errors import CalibrationError
-from edge.inputs import Quadrature
 from edge.types import Frame, Image
 
 # A pass ends when the sheet was seen and then was not for so long, or when nothing came for so long.

@@ -7,12 +7,12 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from edge.actuate import open_actuators
-from edge.actuate.pins import Pin, Pins, open_output, refusing
-from edge.camera import open_camera
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
 from edge.config.cameras import CameraSettings
+from edge.devices.actuators import open_actuators
+from edge.devices.camera import open_camera
+from edge.devices.gpio.pins import Pin, Pins, open_output, refusing
 from edge.errors import CalibrationError, SorterError
 from edge.interfaces import Actuator, Camera, Clock, Controls, Metered, Paced
 from edge.simulate.world import World

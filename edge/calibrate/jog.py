@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from edge.actuate.pins import SERVO_HZ, Pins, refusing
-from edge.actuate.servo import MICROSECONDS_PER_PERIOD, limited
-from edge.actuate.stepper import StepperActuator
 from edge.calibrate.bench import Bench
 from edge.calibrate.person import NOBODY, Person
 from edge.clock import ms
 from edge.config.actuators import Digital, Servo, Stepper
+from edge.devices.actuators.servo import MICROSECONDS_PER_PERIOD, limited
+from edge.devices.actuators.stepper import StepperActuator
+from edge.devices.gpio.pins import SERVO_HZ, Pins, refusing
 from edge.errors import CalibrationError
 
 SMALL_US, LARGE_US = 5, 50

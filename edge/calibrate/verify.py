@@ -19,8 +19,8 @@ from edge.calibrate.trial import QUIT, SKIP, Stage, Trial
 from edge.calibrate.verdict import THUMBNAIL, Checked, judge
 from edge.clock import NS_PER_MS
 from edge.config import Station
+from edge.devices.gpio.inputs import Edge
 from edge.errors import CalibrationError
-from edge.inputs import Edge
 from edge.types import REASON_TEXT, Frame, Image
 
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ def command(
     from edge.sensing.annotate import ClipWriter
     from edge.sensing.count import count_items, describe_clip
 
-    logging.getLogger("edge.camera").setLevel(
+    logging.getLogger("edge.devices.camera").setLevel(
         logging.ERROR
     )  # a clip is read several times; what is damaged is said once
 

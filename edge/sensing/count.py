@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
-from edge.camera import open_camera
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config import Station
+from edge.devices.camera import open_camera
 from edge.errors import CameraError
 from edge.interfaces import Camera, Sighting, Trigger
 from edge.sensing import ConveyorTrigger, build_trigger

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge.actuate import open_actuators
-from edge.actuate.schedule import Schedule
 from edge.bin_levels import BinLevels, counted_bins
 from edge.bundle.archive import Bundle
 from edge.classify import BundleClassifier
 from edge.clock import VirtualClock, ms
 from edge.config import Station
+from edge.devices.actuators import open_actuators
+from edge.devices.actuators.schedule import Schedule
 from edge.health import Health
 from edge.interfaces import Classifier
 from edge.journal import Journal, open_journal

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 
-from edge.actuate.schedule import Schedule
 from edge.clock import ms
 from edge.config import Station
+from edge.devices.actuators.schedule import Schedule
 from edge.errors import ConfigError
 from edge.faults import FaultKind
 from edge.interfaces import Actuator, Camera, Classifier, Clock

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from edge.actuate.schedule import Schedule
 from edge.camera.simulated import SimulatedCamera
 from edge.clock import NS_PER_S, VirtualClock, ms
+from edge.devices.actuators.schedule import Schedule
 from edge.errors import CameraError
 from edge.faults import FaultKind, Step
 from edge.journal import Journal

@@ -6,8 +6,8 @@ from typing import Any
 
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
-from edge.actuate.mock_pins import PI_4
 from edge.clock import NS_PER_S
+from edge.devices.gpio.mock_pins import PI_4
 from edge.interfaces import Clock
 from edge.simulate.drives import PinState
 from edge.simulate.world import World

@@ -12,13 +12,13 @@ from gpiozero.pins.mock import MockPWMPin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.actuate import open_actuator, open_actuators
-from edge.actuate.fake import FakeActuator
-from edge.actuate.mock_pins import MockPins
-from edge.actuate.schedule import Schedule
 from edge.clock import VirtualClock, ms
 from edge.config.actuators import Digital, Servo, Stepper
 from edge.config.station import Station
+from edge.devices.actuators import open_actuator, open_actuators
+from edge.devices.actuators.fake import FakeActuator
+from edge.devices.actuators.schedule import Schedule
+from edge.devices.gpio.mock_pins import MockPins
 from edge.errors import ActuatorError
 from edge.interfaces import Actuator, Paced
 from edge.types import Actuation

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from edge.bundle.photo import load_photo
-from edge.camera import open_camera
-from edge.camera.folder import PhotoCamera
-from edge.camera.picamera import PiCamera
-from edge.camera.v4l2 import UsbCamera
-from edge.camera.video import ClipCamera
 from edge.clock import NS_PER_MS, NS_PER_S, VirtualClock, ms
 from edge.config import load_station
 from edge.config.cameras import FolderCamera, Picamera2Camera, V4l2Camera, VideoCamera
+from edge.devices.camera import open_camera
+from edge.devices.camera.clip import ClipCamera
+from edge.devices.camera.photos import PhotoCamera
+from edge.devices.camera.picamera import PiCamera
+from edge.devices.camera.usb import UsbCamera
 from edge.errors import CameraControlError, CameraError, CameraStalledError, SetupError
 from edge.interfaces import Camera, Controls
 from edge.types import Frame, Image

@@ -16,11 +16,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from support.moving_belt import MovingBelt, Thing, conveyor
 
-from edge.actuate.fake import FakeActuator
-from edge.actuate.schedule import TOLERANCE_NS, Schedule
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config import RESIDUAL, Station
 from edge.decide import Policy
+from edge.devices.actuators.fake import FakeActuator
+from edge.devices.actuators.schedule import TOLERANCE_NS, Schedule
 from edge.interfaces import Sighting
 from edge.line import Line, Outcome
 from edge.sensing import ConveyorTrigger

@@ -211,7 +211,7 @@ def test_a_live_station_notes_its_outputs_before_it_opens_a_pin(
     path = tmp_path / "station.toml"
     path.write_text(STATION.replace('camera = {type = "simulated"}', 'camera = {type = "v4l2"}'))
     monkeypatch.setitem(sys.modules, "lgpio", None)
-    monkeypatch.delitem(sys.modules, "edge.actuate.lgpio_pins", raising=False)
+    monkeypatch.delitem(sys.modules, "edge.devices.gpio.lgpio_pins", raising=False)
     monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
     station = load_station(path)
     with pytest.raises(SetupError):

@@ -50,8 +50,8 @@ EDGE_TOP_LEVEL = {
 
 # Modules that exist to wrap one library: whoever wants it imports them inside a function.
 WRAPPERS = {
-    "edge/actuate/lgpio_pins.py": {"gpiozero", "lgpio"},
-    "edge/actuate/mock_pins.py": {"gpiozero"},
+    "edge/devices/gpio/lgpio_pins.py": {"gpiozero", "lgpio"},
+    "edge/devices/gpio/mock_pins.py": {"gpiozero"},
     "edge/simulate/wiring.py": {"gpiozero"},
 }
 

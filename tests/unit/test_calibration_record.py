@@ -12,8 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edge.actuate.mock_pins import MockPins
-from edge.actuate.servo import ServoActuator
 from edge.calibrate.apply import (
     UnfitCalibrationError,
     apply_calibration,
@@ -43,6 +41,8 @@ from edge.config.belt import Belt, Encoder
 from edge.config.cameras import Picamera2Camera, V4l2Camera
 from edge.config.inputs import Input
 from edge.config.station import Region
+from edge.devices.actuators.servo import ServoActuator
+from edge.devices.gpio.mock_pins import MockPins
 from edge.errors import CalibrationError
 
 DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.actuate.mock_pins import MockPins
 from edge.clock import VirtualClock, ms
 from edge.config import load_station
 from edge.config.inputs import Input
-from edge.inputs import Debouncer, Edge, EdgeQueue, Inputs, Quadrature
+from edge.devices.gpio.inputs import Debouncer, Edge, EdgeQueue, Inputs, Quadrature
+from edge.devices.gpio.mock_pins import MockPins
 
 STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
 SETTLE = ms(5)

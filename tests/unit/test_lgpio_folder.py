@@ -33,7 +33,7 @@ def __getattr__(name):
 # As on a Pi, where gpiozero knows the board before it opens the chip.
 OPEN_PINS = """
 import os, sys
-from edge.actuate.pins import open_pins
+from edge.devices.gpio.pins import open_pins
 from edge.errors import SorterError
 try:
     open_pins()
@@ -95,7 +95,7 @@ def test_a_working_folder_that_was_removed_keeps_nothing_from_opening(
 
 
 def test_without_any_folder_the_setting_that_helps_is_named(environment: dict[str, str]) -> None:
-    nowhere = "import edge.actuate.pins as p; p.PLACES = ('$NOWHERE', '/proc/no')\n"
+    nowhere = "import edge.devices.gpio.pins as p; p.PLACES = ('$NOWHERE', '/proc/no')\n"
     done = run(environment, "-c", nowhere + OPEN_PINS)
     assert done.stdout.startswith("SetupError GPIO needs a folder that can be written, and none of /proc/no can")
     assert "LG_WD=/run/sorter" in done.stdout

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.actuate import open_actuator
-from edge.actuate.mock_pins import MockPins
-from edge.actuate.pins import open_pins
 from edge.actuate.safe import SafeOutput, drive_safe, read_safe_outputs
-from edge.actuate.sysfs_pwm import SysfsPwmPin
 from edge.clock import VirtualClock, ms
 from edge.config.actuators import Digital, Servo
+from edge.devices.actuators import open_actuator
+from edge.devices.gpio.mock_pins import MockPins
+from edge.devices.gpio.pins import open_pins
+from edge.devices.gpio.sysfs_pwm import SysfsPwmPin
 from edge.errors import ActuatorError, SetupError
 
 STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
@@ -155,7 +155,7 @@ class FakeLgpio(types.ModuleType):
 @contextmanager
 def standing_in(fake: FakeLgpio) -> Iterator[None]:
     """Let it stand in for the real module on machines without GPIO, under gpiozero's own lgpio backend."""
-    backend = "gpiozero.pins.lgpio", "edge.actuate.lgpio_pins"
+    backend = "gpiozero.pins.lgpio", "edge.devices.gpio.lgpio_pins"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "lgpio", fake)
         for name in backend:
@@ -275,7 +275,7 @@ def test_an_input_is_pulled(lgpio: FakeLgpio) -> None:
 
 def test_without_lgpio_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lgpio", None)
-    monkeypatch.delitem(sys.modules, "edge.actuate.lgpio_pins", raising=False)
+    monkeypatch.delitem(sys.modules, "edge.devices.gpio.lgpio_pins", raising=False)
     monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
     with pytest.raises(SetupError, match="apt install python3-lgpio"):
         open_pins()

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from edge.actuate.mock_pins import MockPins
 from edge.actuate.safe import NOTE, SafeOutput, drive_safe, note_outputs, read_safe_outputs
 from edge.cli import root
 from edge.clock import VirtualClock
 from edge.config import load_station
+from edge.devices.gpio.mock_pins import MockPins
 
 STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
 
@@ -178,7 +178,7 @@ DRIVING = """
 import sys
 from pathlib import Path
 import edge.actuate.make_safe as command
-from edge.actuate.mock_pins import MockPins
+from edge.devices.gpio.mock_pins import MockPins
 
 class Told(MockPins):
     def close(self): ...

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.actuate.fake import FakeActuator
-from edge.actuate.schedule import TOLERANCE_NS, Schedule
 from edge.clock import NS_PER_S, SystemClock, VirtualClock, ms
+from edge.devices.actuators.fake import FakeActuator
+from edge.devices.actuators.schedule import TOLERANCE_NS, Schedule
 from edge.types import Actuation, Stroke
 
 START = NS_PER_S

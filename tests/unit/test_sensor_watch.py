@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from edge.actuate.schedule import Schedule
 from edge.clock import VirtualClock, ms
 from edge.config import Station
+from edge.devices.actuators.schedule import Schedule
+from edge.devices.gpio.inputs import Edge
 from edge.faults import FaultKind
 from edge.health import Health
-from edge.inputs import Edge
 from edge.line import Outcome
 from edge.live import LiveView
 from edge.sensor_watch import LATE_LOOK_NS, watch_sensors

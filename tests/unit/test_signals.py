@@ -173,7 +173,7 @@ def test_what_must_be_done_is_done_whatever_comes() -> None:
 
 BENCH = """
 import sys
-from edge.actuate.mock_pins import RestingPins
+from edge.devices.gpio.mock_pins import RestingPins
 from edge.calibrate.bench import Bench
 from edge.clock import SystemClock
 from edge.config import Station

@@ -7,10 +7,10 @@ import threading
 import numpy as np
 import pytest
 
-from edge.actuate import open_actuators
 from edge.camera.simulated import SimulatedCamera
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config import Station
+from edge.devices.actuators import open_actuators
 from edge.errors import CameraError, ConfigError
 from edge.simulate.disturbances import Disturbance
 from edge.simulate.wiring import WorldPins

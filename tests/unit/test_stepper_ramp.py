@@ -7,8 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.actuate.ramp import Ramp
 from edge.clock import NS_PER_S
+from edge.devices.actuators.ramp import Ramp
 
 SPEEDS = st.floats(1, 5000)
 ACCELERATIONS = st.floats(10, 1e6)

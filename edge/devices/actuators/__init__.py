@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge.actuate.pins import Pins
     from edge.config import Station
     from edge.config.actuators import ActuatorSettings
+    from edge.devices.gpio.pins import Pins
     from edge.interfaces import Actuator, Clock
 
 
@@ -31,13 +31,13 @@ def open_actuators(station: Station, pins: Pins, clock: Clock) -> dict[str, Actu
 def open_actuator(settings: ActuatorSettings, pins: Pins, clock: Clock) -> Actuator:
     """Open one actuator in its safe position."""
     if settings.type == "digital":
-        from edge.actuate.digital import DigitalActuator
+        from edge.devices.actuators.digital import DigitalActuator
 
         return DigitalActuator(settings, pins)
     if settings.type == "servo":
-        from edge.actuate.servo import ServoActuator
+        from edge.devices.actuators.servo import ServoActuator
 
         return ServoActuator(settings, pins, clock)
-    from edge.actuate.stepper import StepperActuator
+    from edge.devices.actuators.stepper import StepperActuator
 
     return StepperActuator(settings, pins, clock)

@@ -20,19 +20,19 @@ def open_camera(settings: CameraSettings, clock: Clock, world: World | None = No
         SetupError: the library that drives it is not installed.
     """
     if settings.type == "picamera2":
-        from edge.camera.picamera import PiCamera
+        from edge.devices.camera.picamera import PiCamera
 
         return PiCamera(settings, clock)
     if settings.type == "v4l2":
-        from edge.camera.v4l2 import UsbCamera
+        from edge.devices.camera.usb import UsbCamera
 
         return UsbCamera(settings, clock)
     if settings.type == "video":
-        from edge.camera.video import ClipCamera
+        from edge.devices.camera.clip import ClipCamera
 
         return ClipCamera(settings, clock)
     if settings.type == "folder":
-        from edge.camera.folder import PhotoCamera
+        from edge.devices.camera.photos import PhotoCamera
 
         return PhotoCamera(settings, clock)
     if world is None:

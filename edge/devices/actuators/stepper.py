@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from edge.actuate.pins import Pin, Pins, open_output, refusing
-from edge.actuate.ramp import Ramp
 from edge.clock import NS_PER_S
 from edge.config.actuators import Stepper
+from edge.devices.actuators.ramp import Ramp
+from edge.devices.gpio.pins import Pin, Pins, open_output, refusing
 from edge.errors import ActuatorError
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge.actuate.pins import Pins, open_output, refusing
 from edge.config.actuators import Digital
+from edge.devices.gpio.pins import Pins, open_output, refusing
 from edge.errors import ActuatorError
 
 

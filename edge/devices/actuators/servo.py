@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.actuate.pins import SERVO_HZ, Pins, refusing
 from edge.clock import ms
 from edge.config.actuators import Servo
+from edge.devices.gpio.pins import SERVO_HZ, Pins, refusing
 from edge.errors import ActuatorError
 
 if TYPE_CHECKING:

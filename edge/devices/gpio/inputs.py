@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.actuate.pins import Pin, Pins, refusing
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
 from edge.config.inputs import ESTOP, Input
+from edge.devices.gpio.pins import Pin, Pins, refusing
 from edge.interfaces import Clock
 
 # A kernel stamp that lies farther from now is on another clock (kernels before 5.7 used the date).

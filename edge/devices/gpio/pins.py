@@ -53,11 +53,11 @@ def open_pins(kind: Literal["auto", "mock"] = "auto") -> Pins:
     """
     try:
         if kind == "mock":
-            from edge.actuate.mock_pins import MockPins
+            from edge.devices.gpio.mock_pins import MockPins
 
             return MockPins()
         with _room_for_lgpio():
-            from edge.actuate.lgpio_pins import DrivenPins
+            from edge.devices.gpio.lgpio_pins import DrivenPins
     except ImportError as error:
         raise SetupError(
             f"GPIO needs {error.name}, which is not installed: pip install 'edge-sorter[edge]', and on a Pi "

@@ -21,8 +21,8 @@ import lgpio
 from gpiozero.pins.lgpio import LGPIOFactory, LGPIOPin
 from gpiozero.pins.local import LocalPiPin
 
-from edge.actuate.sysfs_pwm import SysfsPwmPin
 from edge.clock import SystemClock, ms
+from edge.devices.gpio.sysfs_pwm import SysfsPwmPin
 from edge.interfaces import Clock
 
 MICROSECONDS_PER_S = 1_000_000

@@ -1,0 +1,1 @@
+"""What the controller drives and looks through."""

@@ -1,0 +1,1 @@
+"""Pins: in, out and pulses."""
