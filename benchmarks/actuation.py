@@ -28,15 +28,15 @@ import cv2
 import numpy as np
 from witness import Witness
 
-from edge.bundle.apart import open_apart
 from edge.bundle.archive import open_bundle
 from edge.bundle.preprocess import prepare_crop
-from edge.classify import BundleClassifier, shipped_bundle_path
 from edge.clock import NS_PER_S, SystemClock, ms
 from edge.config import Station
 from edge.decide import Policy
 from edge.devices.actuators.fake import FakeActuator
 from edge.devices.actuators.schedule import Schedule
+from edge.inference.classifier import BundleClassifier, shipped_bundle_path
+from edge.inference.process import open_apart
 from edge.line import Line
 from edge.runtime import SWITCH_INTERVAL_S
 from edge.sensing import build_trigger

@@ -23,9 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
 from edge.bundle.archive import pack_bundle, read_bundle  # noqa: E402  (only after the path is set)
-from edge.classify import open_shipped_bundle  # noqa: E402
 from edge.clock import SystemClock  # noqa: E402
 from edge.config import Station, load_station  # noqa: E402
+from edge.inference.classifier import open_shipped_bundle  # noqa: E402
 from edge.store.install import Device, prove  # noqa: E402
 from edge.store.models import ModelStore  # noqa: E402
 from edge.store.trust import Trust  # noqa: E402

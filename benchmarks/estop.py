@@ -30,10 +30,7 @@ import numpy as np
 from witness import Witness
 
 from edge.bin_levels import BinLevels
-from edge.bundle.apart import open_apart
 from edge.bundle.archive import open_bundle
-from edge.bundle.interpreter import open_interpreter
-from edge.classify import BundleClassifier, shipped_bundle_path
 from edge.clock import SystemClock, ms
 from edge.config import Station, load_station
 from edge.decide import Policy
@@ -41,6 +38,9 @@ from edge.devices.actuators import open_actuators
 from edge.devices.actuators.schedule import Schedule
 from edge.devices.gpio.mock_pins import RestingPins
 from edge.health import Health
+from edge.inference.classifier import BundleClassifier, shipped_bundle_path
+from edge.inference.interpreter import open_interpreter
+from edge.inference.process import open_apart
 from edge.panel import Panel
 from edge.runtime import SWITCH_INTERVAL_S
 from edge.supervise import Supervisor

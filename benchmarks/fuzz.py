@@ -37,13 +37,13 @@ from edge.bundle.archive import bundle_bytes, read_bundle
 from edge.calibrate.apply import apply_calibration, step_digest
 from edge.calibrate.files import FILE_NAME, parse_calibration
 from edge.calibrate.salvage import load_or_set_aside
-from edge.classify import shipped_bundle_path
 from edge.clock import SystemClock, VirtualClock, ms
 from edge.config import Station, load_station
 from edge.config.station import JournalSettings
 from edge.devices.actuators import open_actuators
 from edge.devices.gpio.mock_pins import MockPins
 from edge.errors import JournalError, SorterError
+from edge.inference.classifier import shipped_bundle_path
 from edge.journal import open_journal
 from edge.journal.reading import check_journal
 from edge.live import LiveView

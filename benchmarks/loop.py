@@ -26,8 +26,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge.bundle.apart import open_apart
-from edge.classify import BundleClassifier, shipped_bundle_path
+from edge.inference.classifier import BundleClassifier, shipped_bundle_path
+from edge.inference.process import open_apart
 
 WIDTH, HEIGHT = 640, 480
 AIMS = {
@@ -128,8 +128,8 @@ def spent_ms(work: Callable[[], object], process: int | None = None) -> tuple[fl
 
 def measure_loop(bundle: Any, repeats: int) -> dict[str, float]:
     """Return medians of bare invoke, item frames and empty frames, taken in turn."""
-    from edge.bundle.interpreter import open_interpreter
     from edge.bundle.preprocess import prepare_crop
+    from edge.inference.interpreter import open_interpreter
     from edge.types import Box
 
     classifier = BundleClassifier(bundle, threads=1, open_model=open_apart)

@@ -30,7 +30,7 @@ from support.sshd import Device, SshServer, running_sshd  # noqa: E402  (only af
 from converter.inventory import parse_host  # noqa: E402
 from converter.push import HostResult, PushOptions, State, push_to_all, push_to_one  # noqa: E402
 from edge.bundle.archive import Bundle, open_bundle, pack_bundle  # noqa: E402
-from edge.classify import open_shipped_bundle  # noqa: E402
+from edge.inference.classifier import open_shipped_bundle  # noqa: E402
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.archive import Bundle, open_bundle
-from edge.bundle.interpreter import open_interpreter
-from edge.classify import log_probabilities, look, shipped_bundle_path
 from edge.cli.simulate import DEMO_STATION
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config import Station, load_station
+from edge.inference.classifier import log_probabilities, look, shipped_bundle_path
+from edge.inference.interpreter import open_interpreter
 
 MOST = 6
 TEMPERATURES = np.linspace(0.3, 3.0, 55)

@@ -16,13 +16,13 @@ from converter.layers import layer_errors
 from converter.quantize import check_operators, quantize_static
 from converter.representative import choose_representative
 from edge.bundle.archive import pack_bundle
-from edge.bundle.golden import make_golden
-from edge.bundle.golden_photos import make_golden_photos
-from edge.bundle.interpreter import Inference
 from edge.bundle.manifest import Golden, Manifest, Output, Provenance, Thresholds
 from edge.bundle.photo import load_photo
 from edge.bundle.preprocess import InputGeometry, prepare_crop
 from edge.errors import ConversionError
+from edge.inference.golden import make_golden
+from edge.inference.golden_photos import make_golden_photos
+from edge.inference.interpreter import Inference
 from edge.types import Box, Image
 from training import measures
 from training.compare import Comparison, page

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge.bundle.archive import Bundle
-from edge.classify import BundleClassifier, open_shipped_bundle
 from edge.clock import NS_PER_S
 from edge.config import Station
 from edge.errors import BundleError, ClassifierError, StoreError
 from edge.faults import FaultKind
+from edge.inference.classifier import BundleClassifier, open_shipped_bundle
+from edge.inference.metered import TimedClassifier
 from edge.interfaces import Clock
 from edge.line import Outcome
 from edge.store.fit import check_fit
@@ -26,7 +27,6 @@ from edge.store.probation import Probation, Tally, Verdict
 from edge.store.records import Generation
 from edge.store.select import open_store
 from edge.store.shadow import Shadow, shadow_folder
-from edge.store.timed import TimedClassifier
 from edge.store.watch import Watch
 from edge.types import Event, Reason
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.bundle.archive import Bundle
-from edge.bundle.golden import prove_golden
 from edge.calibrate.apply import UnfitCalibrationError, apply_calibration, stale_steps
 from edge.calibrate.files import FILE_NAME, load_calibration
 from edge.calibrate.record import Calibration
@@ -18,6 +17,7 @@ from edge.config import RESIDUAL, Station, load_station
 from edge.config.belt import Belt
 from edge.config.station import Bin
 from edge.errors import BundleError, CalibrationError, ConfigError, SetupError, SorterError, StoreError
+from edge.inference.golden import prove_golden
 from edge.interfaces import Clock
 from edge.problems import Problem, Severity
 from edge.store.fit import check_fit, homeless_labels

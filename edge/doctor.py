@@ -122,7 +122,7 @@ class Doctor:
         return Finding("numpy, opencv", "ok", f"NumPy {answer.values['numpy']}, OpenCV {answer.values['opencv']}")
 
     def runtime(self) -> Finding:
-        from edge.classify import open_shipped_bundle
+        from edge.inference.classifier import open_shipped_bundle
         from edge.store.select import open_station_bundle
 
         try:

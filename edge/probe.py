@@ -31,8 +31,8 @@ def ask_libraries(_: str) -> dict[str, Any]:
 def ask_runtime(bundle: str) -> dict[str, Any]:
     """Load a bundle and run its golden vectors and photos."""
     from edge.bundle.archive import open_bundle
-    from edge.bundle.golden import prove_golden
     from edge.clock import SystemClock
+    from edge.inference.golden import prove_golden
     from edge.system.privileges import leave_root
 
     leave_root(Path(bundle).absolute().parent)

@@ -8,7 +8,7 @@ Threads, none of which waits for another:
   control    lets a person stop the station and resume, from another process
   page       serves the browser
   world      lets a simulated station's belt, flaps and sensors go on
-Processes: the model at work has one of its own, and so has one that looks on (started in edge/bundle/apart.py). The
+Processes: the model at work has one of its own, and so has one that looks on (started in edge/inference/process.py). The
 vision thread sends it pictures; loading it, its hanging and its crash keep nothing here from running.
 The main thread supervises: health, recovery, watchdog, signals. This is the only module that starts a thread
 and the only one that catches every exception: whatever happens, it ends with the pins in their safe position.
@@ -25,10 +25,10 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 
-from edge.classify import Watched
 from edge.clock import ms
 from edge.errors import CameraError, RestartError, SorterError
 from edge.faults import FaultKind, Step
+from edge.inference.classifier import Watched
 from edge.interfaces import Camera, Classifier
 from edge.journal import run_writer
 from edge.parts import Parts

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from edge.actuate.safe import NOTE, note_outputs
 from edge.belt_watch import BeltWatch
 from edge.bin_levels import BinLevels, counted_bins
-from edge.bundle.apart import open_apart
 from edge.bundle.archive import Bundle
 from edge.calibrate.apply import apply_calibration, check_camera
 from edge.calibrate.record import Calibration
@@ -21,7 +20,6 @@ from edge.calibrate.still import stored_view
 from edge.calibrate.thresholds import fitted
 from edge.camera.watch import CameraWatch
 from edge.changeover import Changeover, Serving, build_changeover
-from edge.classify import BundleClassifier
 from edge.clock import SystemClock, ms
 from edge.config import Station
 from edge.decide import Policy
@@ -32,6 +30,9 @@ from edge.devices.gpio.pins import Pins, open_pins
 from edge.errors import ConfigError, SorterError
 from edge.faults import FaultKind
 from edge.health import Health
+from edge.inference.classifier import BundleClassifier
+from edge.inference.metered import TimedClassifier
+from edge.inference.process import open_apart
 from edge.interfaces import Camera, Classifier, Clock
 from edge.journal import Journal, open_journal
 from edge.journal.database import connect_for_writing
@@ -48,7 +49,6 @@ from edge.service.machine import Machine
 from edge.signs import Limits
 from edge.store.fit import check_fit
 from edge.store.select import open_station_bundle
-from edge.store.timed import TimedClassifier
 from edge.system.files import remove_leftovers
 from edge.system.realtime import Priority
 from edge.system.systemd_notify import Notifier

@@ -12,10 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.bundle.archive import pack_bundle
-from edge.bundle.golden import make_golden
-from edge.bundle.interpreter import Interpreter
 from edge.bundle.manifest import Golden, Manifest, Output, Provenance, Thresholds
 from edge.bundle.preprocess import InputGeometry
+from edge.inference.golden import make_golden
+from edge.inference.interpreter import Interpreter
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edge.bundle.interpreter import Interpreter
 from edge.bundle.manifest import Thresholds
 from edge.bundle.preprocess import InputGeometry, prepare_crop
+from edge.inference.interpreter import Interpreter
 from edge.types import Image
 from training import measures
 from training.photos import LabelledPhoto, load_small

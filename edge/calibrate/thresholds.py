@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.archive import Bundle
-from edge.bundle.interpreter import open_interpreter
 from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import as_label, check_unreadable, find_photos, label_folders
 from edge.bundle.preprocess import prepare_crop
@@ -21,9 +20,10 @@ from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person
 from edge.calibrate.record import Calibration, ThresholdStep
 from edge.calibrate.samples import SAMPLES_FOLDER
-from edge.classify import log_probabilities
 from edge.config import RESIDUAL, Station
 from edge.errors import CalibrationError
+from edge.inference.classifier import log_probabilities
+from edge.inference.interpreter import open_interpreter
 
 log = logging.getLogger(__name__)
 

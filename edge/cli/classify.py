@@ -12,8 +12,8 @@ from rich.table import Table
 from edge.bundle.archive import open_bundle
 from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import find_photos
-from edge.classify import BundleClassifier, shipped_bundle_path
 from edge.clock import NS_PER_MS, SystemClock
+from edge.inference.classifier import BundleClassifier, shipped_bundle_path
 from edge.system.output import say, silence_native_logs
 from edge.system.terminal import Terminal, styled
 from edge.types import Prediction

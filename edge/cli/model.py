@@ -11,9 +11,9 @@ from rich.table import Table
 
 from edge.bundle.archive import Bundle, bundle_bytes, open_bundle
 from edge.bundle.manifest import Manifest
-from edge.classify import open_shipped_bundle
 from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.errors import StoreError
+from edge.inference.classifier import open_shipped_bundle
 from edge.store.fit import check_fit
 from edge.store.install import Device, activate, open_device, prove, wall_instant
 from edge.store.records import Evidence, Generation, find_model

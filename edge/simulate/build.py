@@ -8,12 +8,12 @@ from pathlib import Path
 
 from edge.bin_levels import BinLevels, counted_bins
 from edge.bundle.archive import Bundle
-from edge.classify import BundleClassifier
 from edge.clock import VirtualClock, ms
 from edge.config import Station
 from edge.devices.actuators import open_actuators
 from edge.devices.actuators.schedule import Schedule
 from edge.health import Health
+from edge.inference.classifier import BundleClassifier
 from edge.interfaces import Classifier
 from edge.journal import Journal, open_journal
 from edge.panel import Panel

@@ -97,7 +97,7 @@ def activate(device: Device, digest: str, why: str, probation: bool = True, bund
 
 
 def _seed(device: Device) -> None:
-    from edge.classify import open_shipped_bundle
+    from edge.inference.classifier import open_shipped_bundle
 
     try:
         shipped = open_shipped_bundle()
@@ -111,7 +111,7 @@ def _seed(device: Device) -> None:
 
 
 def _measure(bundle: Bundle, device: Device, signer: str | None) -> Evidence:
-    from edge.bundle.golden import prove_golden
+    from edge.inference.golden import prove_golden
 
     inference = device.station.inference
     result = prove_golden(bundle, inference.threads, inference.runtime, device.clock.now, device.client)

@@ -37,8 +37,8 @@ _NEEDED_LATER = (
     "edge.config",
     "edge.bundle.archive",
     "edge.store.install",
-    "edge.bundle.golden",
-    "edge.bundle.apart",
+    "edge.inference.golden",
+    "edge.inference.process",
 )
 if TYPE_CHECKING:
     from edge.bundle.archive import Bundle

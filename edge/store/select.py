@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge.bundle.archive import Bundle, open_bundle
-from edge.classify import shipped_bundle_path
 from edge.config import Station
+from edge.inference.classifier import shipped_bundle_path
 from edge.store.models import ModelStore
 from edge.store.trust import accept_for
 

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict
 
 from edge.bundle.manifest import Thresholds
 from edge.bundle.preprocess import prepare_crop
-from edge.classify import BundleClassifier, meets
 from edge.clock import NS_PER_MS
 from edge.errors import StoreError
+from edge.inference.classifier import BundleClassifier, meets
 from edge.interfaces import Clock
 from edge.line import Outcome
 from edge.system.files import append_regular, read_regular, write_regular

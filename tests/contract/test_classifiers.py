@@ -9,15 +9,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.bundle.apart import open_apart
 from edge.bundle.archive import Bundle, read_bundle
-from edge.bundle.golden import check_golden, read_golden, run_golden
-from edge.bundle.interpreter import Inference, Interpreter, OpenInference, Runtime, open_interpreter
 from edge.bundle.manifest import Golden, Output, Quantization, Thresholds
 from edge.bundle.preprocess import InputGeometry
-from edge.classify import BundleClassifier, log_probabilities, look
 from edge.clock import SystemClock
 from edge.errors import BundleError, SetupError
+from edge.inference.classifier import BundleClassifier, log_probabilities, look
+from edge.inference.golden import check_golden, read_golden, run_golden
+from edge.inference.interpreter import Inference, Interpreter, OpenInference, Runtime, open_interpreter
+from edge.inference.process import open_apart
 from edge.types import Box, Crop
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from edge.classify import shipped_bundle_path
+from edge.inference.classifier import shipped_bundle_path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".venv-tflite"
@@ -24,8 +24,8 @@ import json, sys
 from pathlib import Path
 import numpy
 from edge.bundle.archive import open_bundle
-from edge.bundle.golden import check_golden
-from edge.bundle.interpreter import open_interpreter
+from edge.inference.golden import check_golden
+from edge.inference.interpreter import open_interpreter
 from edge.clock import SystemClock
 answers = []
 for path in sys.argv[1:]:

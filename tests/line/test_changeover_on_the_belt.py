@@ -9,9 +9,9 @@ import pytest
 
 from edge.bundle.archive import pack_bundle, read_bundle
 from edge.changeover import Changeover, Serving
-from edge.classify import open_shipped_bundle
 from edge.clock import ms
 from edge.config import Station, load_station
+from edge.inference.classifier import open_shipped_bundle
 from edge.interfaces import Classifier
 from edge.line import Outcome
 from edge.simulate.build import Conditions, build_virtual_run, run_and_score

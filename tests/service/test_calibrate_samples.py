@@ -12,10 +12,10 @@ from edge.calibrate.bench import Bench, open_bench
 from edge.calibrate.person import Onlooker, SimulatedPerson, Wish
 from edge.calibrate.samples import Wanted, take_samples
 from edge.calibrate.thresholds import wanted_labels
-from edge.classify import shipped_bundle_path
 from edge.clock import VirtualClock
 from edge.config import load_station
 from edge.errors import CalibrationError
+from edge.inference.classifier import shipped_bundle_path
 
 PRACTICE = Path(__file__).resolve().parents[2] / "edge" / "stations" / "practice.toml"
 

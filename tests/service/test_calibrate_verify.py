@@ -17,10 +17,10 @@ from edge.calibrate.person import Onlooker, SimulatedPerson, Wish
 from edge.calibrate.record import Calibration
 from edge.calibrate.verdict import NOWHERE
 from edge.calibrate.verify import known_labels, verify_real
-from edge.classify import shipped_bundle_path
 from edge.clock import SystemClock
 from edge.config import Station, load_station
 from edge.errors import CalibrationError
+from edge.inference.classifier import shipped_bundle_path
 from edge.service.latch import PauseLatch
 from edge.simulate.disturbances import Disturbance
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from edge.bundle.archive import pack_bundle, read_bundle
-from edge.classify import open_shipped_bundle
 from edge.clock import SystemClock
 from edge.config import load_station
+from edge.inference.classifier import open_shipped_bundle
 from edge.store.install import Device, activate, prove
 from edge.store.models import ModelStore
 from edge.store.trust import Trust

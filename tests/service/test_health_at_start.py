@@ -17,12 +17,12 @@ from edge.calibrate.files import FILE_NAME, save_calibration
 from edge.calibrate.record import Calibration, DiverterStep
 from edge.calibrate.salvage import load_or_set_aside
 from edge.changeover import Changeover
-from edge.classify import open_shipped_bundle
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.errors import CalibrationError, SetupError
 from edge.faults import FaultKind
 from edge.health import State
+from edge.inference.classifier import open_shipped_bundle
 from edge.service.latch import EstopLatch
 from edge.store.install import Device, activate, prove
 from edge.store.models import ModelStore

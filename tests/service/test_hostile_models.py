@@ -18,12 +18,12 @@ import pytest
 from support.hostile import GREY, HARMLESS, hostile_bundle
 from support.receiver import push
 
-from edge.bundle.apart import InterpreterApart, open_apart
 from edge.bundle.archive import read_bundle
-from edge.bundle.golden import prove_golden
-from edge.bundle.model_process import Order
 from edge.clock import SystemClock
 from edge.errors import BundleError, ClassifierError
+from edge.inference.golden import prove_golden
+from edge.inference.process import InterpreterApart, open_apart
+from edge.inference.worker import Order
 
 pytestmark = pytest.mark.realtime
 

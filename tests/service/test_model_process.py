@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle.apart import PROGRAM, InterpreterApart
-from edge.bundle.model_process import FACTS, LARGEST_PICTURE, MODEL, ORDER, PICTURE, Order, receive, send
 from edge.config import Station
 from edge.errors import BundleError, ClassifierError
 from edge.faults import FaultKind, Step
+from edge.inference.process import PROGRAM, InterpreterApart
+from edge.inference.worker import FACTS, LARGEST_PICTURE, MODEL, ORDER, PICTURE, Order, receive, send
 from edge.runtime import Runtime
 from edge.system.realtime import Priority, real_time
 from edge.wiring import build_runtime
@@ -62,8 +62,8 @@ STATION = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from edge.bundle.apart import InterpreterApart
-from edge.bundle.model_process import Order
+from edge.inference.process import InterpreterApart
+from edge.inference.worker import Order
 model = InterpreterApart(Path(sys.argv[1]).read_bytes(), Order("tiny", answer_s=float(sys.argv[2])))
 print(model._process.pid, flush=True)
 sys.stdin.readline()
@@ -110,7 +110,7 @@ def models(others: Collection[int] = ()) -> set[int]:
     own = set()
     for process in children():
         with suppress(FileNotFoundError, ProcessLookupError):
-            if b"edge.bundle.model_process" in Path(f"/proc/{process}/cmdline").read_bytes():
+            if b"edge.inference.worker" in Path(f"/proc/{process}/cmdline").read_bytes():
                 own.add(process)
     return own - set(others)
 

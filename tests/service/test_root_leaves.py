@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from edge.bundle.archive import read_bundle
-from edge.classify import shipped_bundle_path
+from edge.inference.classifier import shipped_bundle_path
 
 pytestmark = pytest.mark.needs_root
 

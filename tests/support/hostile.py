@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from edge.bundle.archive import pack_bundle, read_bundle
-from edge.bundle.interpreter import Interpreter
 from edge.bundle.manifest import Output
+from edge.inference.interpreter import Interpreter
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 HARMLESS, GREY = (np.full((32, 32, 3), level, np.uint8) for level in (220, 90))

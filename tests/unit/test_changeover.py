@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle.apart import open_apart
 from edge.bundle.archive import pack_bundle, read_bundle
 from edge.changeover import Changeover, Serving
-from edge.classify import BundleClassifier
 from edge.clock import VirtualClock, ms
 from edge.config import load_station
+from edge.inference.classifier import BundleClassifier
+from edge.inference.process import open_apart
 from edge.line import Outcome
 from edge.store.install import Device, activate, prove
 from edge.store.models import ModelStore

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from edge.bundle.archive import GOLDEN_PHOTOS, Bundle, pack_bundle, read_bundle
-from edge.bundle.golden import check_golden
-from edge.bundle.golden_photos import make_golden_photos
-from edge.bundle.interpreter import Interpreter, open_interpreter
-from edge.classify import open_shipped_bundle
 from edge.clock import SystemClock
 from edge.errors import BundleError
+from edge.inference.classifier import open_shipped_bundle
+from edge.inference.golden import check_golden
+from edge.inference.golden_photos import make_golden_photos
+from edge.inference.interpreter import Interpreter, open_interpreter
 from edge.types import Box
 
 WithPhotos = Callable[[Callable[[list[dict[str, Any]]], None]], Bundle]

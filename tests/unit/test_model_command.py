@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from edge.bundle.archive import open_bundle
-from edge.classify import open_shipped_bundle
 from edge.cli import root
 from edge.errors import BundleError, ConfigError, StoreError
+from edge.inference.classifier import open_shipped_bundle
 from edge.store.models import ModelStore
 
 STATION = """

@@ -16,10 +16,10 @@ import pytest
 
 from edge.bundle.archive import pack_bundle, read_bundle
 from edge.bundle.manifest import version_order
-from edge.classify import open_shipped_bundle
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.errors import BundleError
+from edge.inference.classifier import open_shipped_bundle
 from edge.store.fit import check_fit, homeless_labels
 from edge.store.install import Device, prove
 from edge.store.models import ModelStore

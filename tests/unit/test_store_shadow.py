@@ -10,9 +10,9 @@ import pytest
 
 from edge.bundle.archive import read_bundle
 from edge.bundle.manifest import Thresholds
-from edge.classify import BundleClassifier
 from edge.clock import VirtualClock
 from edge.errors import StoreError
+from edge.inference.classifier import BundleClassifier
 from edge.line import Outcome
 from edge.store.shadow import Shadow, compare
 from edge.types import Box, Crop, Decision, Item, Prediction, Reason

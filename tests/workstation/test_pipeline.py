@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 
 from converter.convert import Converted, ConvertOptions, convert, with_seen
 from edge.bundle.archive import pack_bundle, read_bundle
-from edge.bundle.golden import check_golden
-from edge.bundle.interpreter import open_interpreter
 from edge.cli import root
 from edge.clock import SystemClock
 from edge.errors import ConfigError, DatasetError
+from edge.inference.golden import check_golden
+from edge.inference.interpreter import open_interpreter
 from training.recipe import load_recipe
 from training.run_folder import Run, claim
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.classify import open_shipped_bundle
 from edge.errors import ConfigError
+from edge.inference.classifier import open_shipped_bundle
 from edge.simulate.stock import SHIPPED
 from training.photos import LabelledPhoto
 from training.seen import DIGEST_BYTES, Counts, Seen, load_seen, read_seen

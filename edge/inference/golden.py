@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.bundle.archive import GOLDEN, Bundle
-from edge.bundle.golden_photos import check_crops
-from edge.bundle.interpreter import Codes, Inference, Runtime
 from edge.errors import BundleError, ClassifierError
+from edge.inference.golden_photos import check_crops
+from edge.inference.interpreter import Codes, Inference, Runtime
 from edge.types import Image
 
 
@@ -82,7 +82,7 @@ def prove_golden(
     Raises:
         BundleError: also where it takes too much time or memory, or ends its process.
     """
-    from edge.bundle.apart import open_for_proof
+    from edge.inference.process import open_for_proof
 
     with closing(open_for_proof(bundle, threads, runtime, client)) as interpreter:
         try:

@@ -1,4 +1,4 @@
-"""The process that runs a model for a station; `edge/bundle/apart.py` starts it and talks to it.
+"""The process that runs a model for a station; `edge/inference/process.py` starts it and talks to it.
 
 Both sides write messages into one stream socket, which is this process's standard input: a kind (one byte), a length
 (four bytes, big-endian), so many bytes.
@@ -34,8 +34,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle.interpreter import Interpreter, Runtime
 from edge.errors import ClassifierError, SorterError
+from edge.inference.interpreter import Interpreter, Runtime
 from edge.system.realtime import Priority, die_with_maker, lock_memory, real_time, settled_memory
 
 ORDER, MODEL, FACTS, PICTURE, CODES, FAILED = b"O", b"M", b"F", b"P", b"C", b"E"

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from edge.bundle.archive import Bundle
-from edge.bundle.interpreter import Codes, Runtime, check_agreement, check_image, installed_version, quantization
-from edge.bundle.model_process import (
+from edge.errors import BundleError, ClassifierError, SetupError, SorterError
+from edge.inference.interpreter import Codes, Runtime, check_agreement, check_image, installed_version, quantization
+from edge.inference.worker import (
     CODES,
     FACTS,
     FAILED,
@@ -36,11 +37,10 @@ from edge.bundle.model_process import (
     receive,
     send,
 )
-from edge.errors import BundleError, ClassifierError, SetupError, SorterError
 from edge.types import Image
 
 # Without `site`: what it would find, the station has found already and names it.
-PROGRAM = (sys.executable, "-P", "-S", "-m", "edge.bundle.model_process")
+PROGRAM = (sys.executable, "-P", "-S", "-m", "edge.inference.worker")
 _ERRORS: dict[str, type[SorterError]] = {"BundleError": BundleError, "SetupError": SetupError}
 # 64 golden vectors of the slowest network that is of any use, 400 ms on a small Pi, and as much again.
 PROOF_S = 60

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge.errors import BundleError, SetupError
 
-# The process that only computes (edge/bundle/model_process.py) does without pydantic: half its memory and its start.
+# The process that only computes (edge/inference/worker.py) does without pydantic: half its memory and its start.
 if TYPE_CHECKING:
     from edge.bundle.archive import Bundle
     from edge.bundle.manifest import Quantization

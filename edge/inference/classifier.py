@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.archive import Bundle, open_bundle
-from edge.bundle.interpreter import Codes, OpenInference, Runtime, open_interpreter
 from edge.bundle.manifest import Output, Thresholds
 from edge.bundle.preprocess import InputGeometry, prepare_crop
 from edge.errors import BundleError, ClassifierError
+from edge.inference.interpreter import Codes, OpenInference, Runtime, open_interpreter
 from edge.interfaces import Classifier
 from edge.types import Crop, Image, Prediction
 

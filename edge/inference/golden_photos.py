@@ -17,10 +17,10 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter, Val
 
 from edge.bundle.archive import GOLDEN_PHOTOS, Bundle
 from edge.bundle.geometry import InputGeometry
-from edge.bundle.interpreter import Codes, Inference
 from edge.bundle.manifest import Digest
 from edge.bundle.preprocess import prepare_crop
 from edge.errors import BundleError
+from edge.inference.interpreter import Codes, Inference
 from edge.types import Box, Image
 
 LARGEST_PIXELS = 4_000_000
