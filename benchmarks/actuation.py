@@ -32,12 +32,12 @@ from edge.bundle.archive import open_bundle
 from edge.bundle.preprocess import prepare_crop
 from edge.clock import NS_PER_S, SystemClock, ms
 from edge.config import Station
-from edge.decide import Policy
 from edge.devices.actuators.fake import FakeActuator
 from edge.devices.actuators.schedule import Schedule
 from edge.inference.classifier import BundleClassifier, shipped_bundle_path
 from edge.inference.process import open_apart
 from edge.line import Line
+from edge.policy import Policy
 from edge.runtime import SWITCH_INTERVAL_S
 from edge.sensing import build_trigger
 from edge.system.realtime import Priority, lock_memory, real_time, settled_memory

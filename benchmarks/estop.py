@@ -33,7 +33,6 @@ from edge.bin_levels import BinLevels
 from edge.bundle.archive import open_bundle
 from edge.clock import SystemClock, ms
 from edge.config import Station, load_station
-from edge.decide import Policy
 from edge.devices.actuators import open_actuators
 from edge.devices.actuators.schedule import Schedule
 from edge.devices.gpio.mock_pins import RestingPins
@@ -42,6 +41,7 @@ from edge.inference.classifier import BundleClassifier, shipped_bundle_path
 from edge.inference.interpreter import open_interpreter
 from edge.inference.process import open_apart
 from edge.panel import Panel
+from edge.policy import Policy
 from edge.runtime import SWITCH_INTERVAL_S
 from edge.supervise import Supervisor
 from edge.system.realtime import Priority, real_time, settled_memory

@@ -96,8 +96,8 @@ def simulated_frames(seconds: float) -> list[Any]:
 def build_line(classifier: Any) -> Any:
     """Return the whole path behind a camera, on a clock that stands still."""
     from edge.clock import SystemClock
-    from edge.decide import Policy
     from edge.line import Line
+    from edge.policy import Policy
     from edge.sensing import build_trigger
     from edge.transport import build_belt, build_transport
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge.decide import Policy
 from edge.errors import ClassifierError
 from edge.interfaces import Classifier, Clock, Trigger
+from edge.policy import Policy
 from edge.types import Actuation, Decision, Frame, Item, Prediction
 
 

@@ -16,7 +16,6 @@ from edge.belt_watch import BeltWatch
 from edge.camera.watch import CameraWatch
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL
-from edge.decide import Policy
 from edge.devices.actuators.schedule import Schedule
 from edge.errors import ActuatorError, CameraClockError, CameraError, CameraStalledError, ClassifierError
 from edge.faults import FaultKind, Step
@@ -28,6 +27,7 @@ from edge.line import Line, Outcome
 from edge.live import LiveView
 from edge.overload import Overload
 from edge.panel import Panel
+from edge.policy import Policy
 from edge.signs import Sign
 from edge.system.systemd_notify import Notifier
 from edge.transport import Arrival

@@ -22,7 +22,6 @@ from edge.camera.watch import CameraWatch
 from edge.changeover import Changeover, Serving, build_changeover
 from edge.clock import SystemClock, ms
 from edge.config import Station
-from edge.decide import Policy
 from edge.devices.actuators import open_actuators
 from edge.devices.actuators.schedule import Schedule
 from edge.devices.camera import open_camera
@@ -40,6 +39,7 @@ from edge.line import Line
 from edge.live import LiveView
 from edge.panel import Panel
 from edge.parts import Parts
+from edge.policy import Policy
 from edge.runtime import Runtime
 from edge.sensing import build_trigger
 from edge.sensor_watch import watch_sensors

@@ -18,11 +18,11 @@ from support.moving_belt import MovingBelt, Thing, conveyor
 
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config import RESIDUAL, Station
-from edge.decide import Policy
 from edge.devices.actuators.fake import FakeActuator
 from edge.devices.actuators.schedule import TOLERANCE_NS, Schedule
 from edge.interfaces import Sighting
 from edge.line import Line, Outcome
+from edge.policy import Policy
 from edge.sensing import ConveyorTrigger
 from edge.transport import BeltModel, Conveyor, Pace
 from edge.types import Box, Crop, Frame, Item, Prediction, Reason, Stroke

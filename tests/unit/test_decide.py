@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from edge.config import RESIDUAL, Station
-from edge.decide import Policy
+from edge.policy import Policy
 from edge.types import Item, Prediction, Reason
 
 LABELS = ("paper", "cardboard", "glass", "trash")

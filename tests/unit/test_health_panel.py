@@ -10,7 +10,6 @@ import pytest
 from edge.bin_levels import BinLevels, counted_bins
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config import Station
-from edge.decide import Policy
 from edge.devices.actuators import open_actuators
 from edge.devices.actuators.schedule import Schedule
 from edge.devices.gpio.inputs import Edge, Inputs
@@ -18,6 +17,7 @@ from edge.devices.gpio.mock_pins import MockPins, RestingPins
 from edge.faults import FaultKind
 from edge.health import Health, State
 from edge.panel import CLOSED_NS, FULL_NS, JAM_NS, Panel
+from edge.policy import Policy
 from edge.signs import Sign
 from edge.supervise import Supervisor
 from edge.types import Actuation, Reason, Stroke
