@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from edge.config import Station
-from edge.transport.arrivals import Arrival, Arrivals
 from edge.transport.belt import BeltModel
-from edge.transport.chute import Chute
+from edge.transport.budget import Pace
 from edge.transport.conveyor import Conveyor
-from edge.transport.pace import Pace
+from edge.transport.direct_drop import Chute
+from edge.transport.exit_sensors import Arrival, Arrivals
 
 __all__ = ["Arrival", "Arrivals", "BeltModel", "Chute", "Conveyor", "Pace", "build_belt", "build_transport"]
 

@@ -9,10 +9,10 @@ from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
 from edge.config.actuators import ActuatorSettings
 from edge.config.station import Bin
-from edge.transport.arrivals import Arrivals
 from edge.transport.belt import BeltModel
-from edge.transport.pace import Pace
-from edge.transport.passengers import Passenger, Passengers
+from edge.transport.budget import Pace
+from edge.transport.exit_sensors import Arrivals
+from edge.transport.in_transit import Passenger, Passengers
 from edge.types import Actuation, Decision, Item, Reason
 
 # From planning a stroke to the actuation thread taking it up.

@@ -18,7 +18,7 @@ from edge.sensor_watch import LATE_LOOK_NS, watch_sensors
 from edge.signs import Sign
 from edge.supervise import Supervisor
 from edge.transport import Conveyor
-from edge.transport.arrivals import FALL_NS, JAM_AFTER
+from edge.transport.exit_sensors import FALL_NS, JAM_AFTER
 from edge.types import Actuation, Crop, Decision, Item, Prediction, Reason, Stroke
 from edge.web.status import describe_items
 from edge.wiring import build_line

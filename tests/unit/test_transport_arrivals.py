@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
 from edge.transport import Arrival, Arrivals
-from edge.transport.arrivals import FALL_NS, JAM_AFTER
+from edge.transport.exit_sensors import FALL_NS, JAM_AFTER
 from edge.types import Actuation, Decision, Reason
 
 START = NS_PER_S

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from edge.clock import ms
 from edge.config import RESIDUAL, Station
-from edge.transport.arrivals import Arrivals
-from edge.transport.pace import Pace
+from edge.transport.budget import Pace
+from edge.transport.exit_sensors import Arrivals
 from edge.types import Actuation, Decision, Item, Reason
 
 # From planning a stroke to the actuation thread taking it up.
