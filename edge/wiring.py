@@ -16,7 +16,6 @@ from edge.bundle.archive import Bundle
 from edge.calibrate.apply import apply_calibration, check_camera
 from edge.calibrate.record import Calibration
 from edge.calibrate.salvage import load_or_set_aside
-from edge.calibrate.still import stored_view
 from edge.calibrate.thresholds import fitted
 from edge.camera.watch import CameraWatch
 from edge.changeover import Changeover, Serving, build_changeover
@@ -42,6 +41,7 @@ from edge.parts import Parts
 from edge.policy import Policy
 from edge.runtime import Runtime
 from edge.sensing import build_trigger
+from edge.sensing.still_view import stored_view
 from edge.sensor_watch import watch_sensors
 from edge.service.control import StopSwitch, serve
 from edge.service.latch import EstopLatch, PauseLatch

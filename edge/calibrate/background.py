@@ -12,12 +12,12 @@ from edge.calibrate.bench import Bench
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person, Wish
 from edge.calibrate.record import BackgroundStep
-from edge.calibrate.still import pack_view
 from edge.camera.watch import StillView, learn_view, small_grey
 from edge.clock import NS_PER_S
 from edge.errors import CalibrationError
 from edge.interfaces import Trigger
 from edge.sensing import build_trigger
+from edge.sensing.still_view import pack_view
 from edge.sensing.view import build_view
 from edge.transport import build_belt
 from edge.types import Crop, Image, Item

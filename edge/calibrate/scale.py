@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.calibrate.sheet import board
 from edge.errors import CalibrationError
+from edge.sensing.marker_sheet import board
 from edge.types import Box, Image
 
 # Two markers are 8 corners: the fewest that show a mistake in a homography's 8 numbers.

@@ -25,7 +25,7 @@ def sheet(
     file: Annotated[Path, typer.Argument(help="The PDF to write.")] = Path("sheet.pdf"),
 ) -> None:
     """Write the sheet that gives the picture its scale; print it on A4 at 100 %."""
-    from edge.calibrate.sheet import write_sheet
+    from edge.sensing.marker_sheet import write_sheet
 
     write_sheet(file)
     say(f"{file}: print it on A4 at 100 % (not 'fit to page'), and check its ruler of 100 mm")

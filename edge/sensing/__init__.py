@@ -7,8 +7,8 @@ from collections.abc import Callable
 from edge.config import Station
 from edge.interfaces import Trigger
 from edge.sensing.beam import BeamTrigger
+from edge.sensing.bin import BinTrigger
 from edge.sensing.conveyor import ConveyorTrigger
-from edge.sensing.settle import BinTrigger
 from edge.transport.belt import BeltModel
 
 __all__ = ["BeamTrigger", "BinTrigger", "ConveyorTrigger", "build_trigger"]

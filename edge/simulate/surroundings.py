@@ -96,7 +96,7 @@ class Paper:
 
     def draw(self, picture: Image, moved_mm: float, mm_per_pixel: float, blur_px: float) -> None:
         """Paint it into a picture, (height, width, 3), in place."""
-        from edge.calibrate.sheet import PAGE_MM
+        from edge.sensing.marker_sheet import PAGE_MM
 
         dots_per_mm = 2 / mm_per_pixel
         page = _page(dots_per_mm, blur_px)
@@ -121,7 +121,7 @@ _PAGES: dict[tuple[float, float], NDArray[np.uint8]] = {}
 
 def _page(dots_per_mm: float, blur_px: float) -> NDArray[np.uint8]:
     """The sheet at two dots a pixel, paper at 215 and ink at 25, as soft as a lens makes it."""
-    from edge.calibrate.sheet import draw_sheet
+    from edge.sensing.marker_sheet import draw_sheet
 
     key = (round(dots_per_mm, 6), round(blur_px))
     if key not in _PAGES:

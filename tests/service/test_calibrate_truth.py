@@ -20,7 +20,6 @@ from edge.calibrate.eyes import Source
 from edge.calibrate.person import Onlooker, SimulatedPerson, Wish
 from edge.calibrate.region import find_region
 from edge.calibrate.sensors import live_levels, measure_sensors
-from edge.calibrate.still import unpack_view
 from edge.camera.simulated import SimulatedCamera
 from edge.camera.watch import CameraWatch
 from edge.clock import VirtualClock
@@ -29,6 +28,7 @@ from edge.config.inputs import Input
 from edge.errors import CalibrationError
 from edge.faults import FaultKind
 from edge.interfaces import Controls
+from edge.sensing.still_view import unpack_view
 from edge.simulate.disturbances import Disturbance
 from edge.simulate.world import World
 

@@ -32,7 +32,6 @@ from edge.calibrate.record import (
     ThresholdStep,
     VerifyStep,
 )
-from edge.calibrate.still import stored_view
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.config.actuators import Servo, Stepper
@@ -44,6 +43,7 @@ from edge.config.station import Region
 from edge.devices.actuators.servo import ServoActuator
 from edge.devices.gpio.mock_pins import MockPins
 from edge.errors import CalibrationError
+from edge.sensing.still_view import stored_view
 
 DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"
 

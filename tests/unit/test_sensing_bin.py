@@ -13,7 +13,7 @@ from edge.clock import NS_PER_S
 from edge.config import Station
 from edge.sensing import BinTrigger
 from edge.sensing.blobs import Blob
-from edge.sensing.rest import joined
+from edge.sensing.stillness import joined
 from edge.types import Frame, Image, Item, Reason
 
 WIDTH, HEIGHT, RATE = 320, 240, 15

@@ -12,8 +12,8 @@ from edge.interfaces import Sighting
 from edge.sensing.background import Background, Difference
 from edge.sensing.blobs import Blob, cover, find_blobs
 from edge.sensing.crops import take_crop
-from edge.sensing.dark import STEEP_AT_REST, Look, with_dark_things
-from edge.sensing.rest import (
+from edge.sensing.shadows import STEEP_AT_REST, Look, with_dark_things
+from edge.sensing.stillness import (
     Lying,
     Rest,
     is_as_before,
