@@ -29,14 +29,14 @@ from typing import Any
 import numpy as np
 from witness import Witness
 
-from edge.bin_levels import BinLevels
 from edge.bundle.archive import open_bundle
 from edge.clock import SystemClock, ms
 from edge.config import Station, load_station
 from edge.devices.actuators import open_actuators
 from edge.devices.actuators.schedule import Schedule
 from edge.devices.gpio.mock_pins import RestingPins
-from edge.health import Health
+from edge.health.health import Health
+from edge.health.monitors.bin_levels import BinLevels
 from edge.inference.classifier import BundleClassifier, shipped_bundle_path
 from edge.inference.interpreter import open_interpreter
 from edge.inference.process import open_apart

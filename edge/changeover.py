@@ -15,7 +15,7 @@ from edge.bundle.archive import Bundle
 from edge.clock import NS_PER_S
 from edge.config import Station
 from edge.errors import BundleError, ClassifierError, StoreError
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
 from edge.inference.classifier import BundleClassifier, open_shipped_bundle
 from edge.inference.metered import TimedClassifier
 from edge.interfaces import Clock

@@ -237,7 +237,7 @@ class Doctor:
     # -- time --------------------------------------------------------------------------------------------------
 
     def time(self) -> Iterator[Finding]:
-        from edge.service.machine import RELEASED
+        from edge.health.monitors.machine import RELEASED
 
         uptime = _first_number(self.root / "proc/uptime")
         apart = None if uptime is None else uptime - self.clock.now() / NS_PER_S
@@ -266,7 +266,7 @@ class Doctor:
         return Finding("priority", "ok", f"SCHED_FIFO {answer.values['priority']}")
 
     def heat(self) -> Finding:
-        from edge.service.machine import HOT_C, Machine
+        from edge.health.monitors.machine import HOT_C, Machine
 
         state = Machine(self.clock, self.root).look()
         if state.temperature_c is None:

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import cv2
 
 from edge.clock import NS_PER_S, ms
-from edge.health import Fault, State
+from edge.health.health import Fault, State
+from edge.health.monitors.machine import MachineState
 from edge.interfaces import Clock, Sighting
 from edge.line import Outcome
-from edge.service.machine import MachineState
 from edge.tally import EXPECTED, NOT_SEEN, Tally, what_happened
 from edge.types import Box, Crop, Decision, Frame, Image, Reason, Stroke
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge.bin_levels import BinLevels
 from edge.clock import ms
 from edge.config import RESIDUAL, Station
 from edge.config.inputs import ESTOP
 from edge.devices.gpio.inputs import Edge, Inputs
 from edge.devices.gpio.pins import Pin, Pins, open_output
-from edge.faults import FaultKind
-from edge.health import Health, State
+from edge.health.faults import FaultKind
+from edge.health.health import Health, State
+from edge.health.monitors.bin_levels import BinLevels
 from edge.interfaces import Clock
 
 # An item that passes a sensor is neither a jam nor a full bin: both have to last.

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge.belt_watch import BeltWatch
-from edge.camera.watch import CameraWatch
 from edge.changeover import Changeover
 from edge.devices.actuators.schedule import Schedule
-from edge.health import Health
+from edge.health.health import Health
+from edge.health.monitors.belt import BeltWatch
+from edge.health.monitors.camera import CameraWatch
+from edge.health.monitors.machine import Machine
 from edge.interfaces import Actuator, Camera, Classifier, Clock
 from edge.journal import Journal
 from edge.line import Line
@@ -18,7 +19,6 @@ from edge.live import LiveView
 from edge.panel import Panel
 from edge.service.control import StopSwitch
 from edge.service.latch import EstopLatch
-from edge.service.machine import Machine
 from edge.system.systemd_notify import Notifier
 from edge.web import PageServer
 

@@ -27,13 +27,13 @@ from queue import Empty, SimpleQueue
 
 from edge.clock import ms
 from edge.errors import CameraError, RestartError, SorterError
-from edge.faults import FaultKind, Step
+from edge.health.faults import FaultKind, Step
+from edge.health.heartbeats import Sign
+from edge.health.monitors.machine import MACHINE_FAULTS
 from edge.inference.classifier import Watched
 from edge.interfaces import Camera, Classifier
 from edge.journal import run_writer
 from edge.parts import Parts
-from edge.service.machine import MACHINE_FAULTS
-from edge.signs import Sign
 from edge.supervise import Supervisor
 from edge.system.realtime import Priority, lock_memory, real_time, settled_memory
 from edge.system.signals import Asked, taking_signals

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from edge.clock import ms
 from edge.devices.gpio.inputs import Edge
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
 from edge.line import Line
 from edge.sensing import BeamTrigger
 from edge.supervise import Supervisor

@@ -12,23 +12,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge.belt_watch import BeltWatch
-from edge.camera.watch import CameraWatch
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL
 from edge.devices.actuators.schedule import Schedule
 from edge.errors import ActuatorError, CameraClockError, CameraError, CameraStalledError, ClassifierError
-from edge.faults import FaultKind, Step
-from edge.health import Health
+from edge.health.faults import FaultKind, Step
+from edge.health.health import Health
+from edge.health.heartbeats import Sign
+from edge.health.monitors.belt import BeltWatch
+from edge.health.monitors.camera import CameraWatch
+from edge.health.monitors.inference_load import Overload
 from edge.interfaces import Actuator, Clock
 from edge.item_log import ItemLog
 from edge.journal import Journal, Landing
 from edge.line import Line, Outcome
 from edge.live import LiveView
-from edge.overload import Overload
 from edge.panel import Panel
 from edge.policy import Policy
-from edge.signs import Sign
 from edge.system.systemd_notify import Notifier
 from edge.transport import Arrival
 from edge.types import Event, Frame, Reason, Stroke

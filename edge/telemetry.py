@@ -18,10 +18,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from edge.clock import NS_PER_S
-from edge.faults import FaultKind
-from edge.health import State
+from edge.health.faults import FaultKind
+from edge.health.health import State
+from edge.health.monitors.machine import MachineState
 from edge.live import Latency, LiveView, Snapshot
-from edge.service.machine import MachineState
 from edge.types import Reason
 
 

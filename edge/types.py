@@ -184,7 +184,7 @@ class Stroke:
 class Event:
     """One line of the journal about the station itself: a state change, a fault, a model swap.
 
-    `kind` is a short word (fault, cleared, state, ...) and `code` the kind of fault in `edge/faults.py`; `text` is a sentence for people.
+    `kind` is a short word (fault, cleared, state, ...) and `code` the kind of fault in `edge/health/faults.py`; `text` is a sentence for people.
     """
 
     kind: str

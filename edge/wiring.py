@@ -10,14 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.actuate.safe import NOTE, note_outputs
-from edge.belt_watch import BeltWatch
-from edge.bin_levels import BinLevels, counted_bins
 from edge.bundle.archive import Bundle
 from edge.calibrate.apply import apply_calibration, check_camera
 from edge.calibrate.record import Calibration
 from edge.calibrate.salvage import load_or_set_aside
 from edge.calibrate.thresholds import fitted
-from edge.camera.watch import CameraWatch
 from edge.changeover import Changeover, Serving, build_changeover
 from edge.clock import SystemClock, ms
 from edge.config import Station
@@ -26,8 +23,13 @@ from edge.devices.actuators.schedule import Schedule
 from edge.devices.camera import open_camera
 from edge.devices.gpio.pins import Pins, open_pins
 from edge.errors import ConfigError, SorterError
-from edge.faults import FaultKind
-from edge.health import Health
+from edge.health.faults import FaultKind
+from edge.health.health import Health
+from edge.health.heartbeats import Limits
+from edge.health.monitors.belt import BeltWatch
+from edge.health.monitors.bin_levels import BinLevels, counted_bins
+from edge.health.monitors.camera import CameraWatch
+from edge.health.monitors.machine import Machine
 from edge.inference.classifier import BundleClassifier
 from edge.inference.metered import TimedClassifier
 from edge.inference.process import open_apart
@@ -45,8 +47,6 @@ from edge.sensing.still_view import stored_view
 from edge.sensor_watch import watch_sensors
 from edge.service.control import StopSwitch, serve
 from edge.service.latch import EstopLatch, PauseLatch
-from edge.service.machine import Machine
-from edge.signs import Limits
 from edge.store.fit import check_fit
 from edge.store.select import open_station_bundle
 from edge.system.files import remove_leftovers

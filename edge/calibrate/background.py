@@ -12,9 +12,9 @@ from edge.calibrate.bench import Bench
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person, Wish
 from edge.calibrate.record import BackgroundStep
-from edge.camera.watch import StillView, learn_view, small_grey
 from edge.clock import NS_PER_S
 from edge.errors import CalibrationError
+from edge.health.monitors.camera import StillView, learn_view, small_grey
 from edge.interfaces import Trigger
 from edge.sensing import build_trigger
 from edge.sensing.still_view import pack_view

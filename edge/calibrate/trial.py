@@ -14,7 +14,7 @@ from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config import RESIDUAL, Station
 from edge.devices.gpio.inputs import Edge
 from edge.errors import CalibrationError
-from edge.health import HELD_STATES, State
+from edge.health.health import HELD_STATES, State
 from edge.live import LiveView, RecentItem
 from edge.types import REASON_TEXT
 

@@ -6,7 +6,7 @@ import errno
 import sqlite3
 from dataclasses import dataclass
 
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
 
 _SQLITE = {
     sqlite3.SQLITE_FULL: FaultKind.DISK_FULL,

@@ -11,7 +11,7 @@ from itertools import count
 
 from edge.clock import NS_PER_S, ms
 from edge.config.station import JournalSettings
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
 from edge.interfaces import Clock
 from edge.journal.backlog import Backlog, BacklogCounts
 from edge.journal.disk_errors import NO_ERROR, REFUSALS, DiskError, explain

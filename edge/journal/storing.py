@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge.clock import NS_PER_S
 from edge.config.station import JournalSettings
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
 from edge.interfaces import Clock
 from edge.journal.backlog import Pending
 from edge.journal.database import (

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from edge.calibrate.record import Calibration
-from edge.camera.watch import StillView
 from edge.errors import CalibrationError
+from edge.health.monitors.camera import StillView
 
 log = logging.getLogger(__name__)
 

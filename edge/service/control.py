@@ -20,7 +20,7 @@ from threading import Event
 
 from edge.clock import ms
 from edge.errors import ControlError
-from edge.health import HELD_STATES, Health, State
+from edge.health.health import HELD_STATES, Health, State
 from edge.interfaces import Clock
 from edge.service.latch import Latch
 from edge.system.text import harmless

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge.bin_levels import BinLevels, counted_bins
 from edge.bundle.archive import Bundle
 from edge.clock import VirtualClock, ms
 from edge.config import Station
 from edge.devices.actuators import open_actuators
 from edge.devices.actuators.schedule import Schedule
-from edge.health import Health
+from edge.health.health import Health
+from edge.health.heartbeats import Limits
+from edge.health.monitors.bin_levels import BinLevels, counted_bins
 from edge.inference.classifier import BundleClassifier
 from edge.interfaces import Classifier
 from edge.journal import Journal, open_journal
 from edge.panel import Panel
 from edge.sensor_watch import watch_sensors
-from edge.signs import Limits
 from edge.simulate.disturbances import Planned
 from edge.simulate.oracle import Oracle
 from edge.simulate.run import Rig, VirtualRun

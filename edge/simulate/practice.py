@@ -9,11 +9,11 @@ from edge.clock import ms
 from edge.config import Station
 from edge.devices.actuators.schedule import Schedule
 from edge.errors import ConfigError
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
+from edge.health.monitors.machine import Machine, MachineState
 from edge.interfaces import Actuator, Camera, Classifier, Clock
 from edge.journal.database import Connect
 from edge.parts import Parts
-from edge.service.machine import Machine, MachineState
 from edge.simulate.disturbances import Disturbance, Planned, check_target
 from edge.simulate.troubles import IsActive, SimulatedBugError, TroubledClassifier, machine_state, troubled_connect
 from edge.simulate.world import World

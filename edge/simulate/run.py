@@ -9,12 +9,12 @@ from edge.camera.simulated import SimulatedCamera
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.devices.actuators.schedule import Schedule
 from edge.errors import CameraError
-from edge.faults import FaultKind, Step
+from edge.health.faults import FaultKind, Step
+from edge.health.heartbeats import Sign
+from edge.health.monitors.machine import MACHINE_FAULTS, Machine
 from edge.journal import Journal
 from edge.line import Line, Outcome
 from edge.panel import Panel
-from edge.service.machine import MACHINE_FAULTS, Machine
-from edge.signs import Sign
 from edge.simulate.disturbances import Disturbance
 from edge.simulate.score import Record
 from edge.simulate.spans import FaultSpans

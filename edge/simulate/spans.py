@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge.clock import NS_PER_S
-from edge.faults import NATURES, FaultKind
+from edge.health.faults import NATURES, FaultKind
 from edge.types import Event
 
 CLEARED = "No longer: "

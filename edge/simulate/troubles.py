@@ -9,9 +9,9 @@ from typing import Any
 
 from edge.clock import ms
 from edge.errors import ClassifierError
+from edge.health.monitors.machine import MachineState
 from edge.interfaces import Classifier
 from edge.journal.database import Connection, connect_for_writing
-from edge.service.machine import MachineState
 from edge.simulate.disturbances import Disturbance
 from edge.types import Crop, Prediction
 

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from edge.clock import ms
 from edge.config import Station
-from edge.health import HELD_STATES
+from edge.health.health import HELD_STATES
 from edge.interfaces import Clock
 from edge.live import THUMBNAIL_PX, LiveView
 from edge.telemetry import build_registry, read_disk_free

@@ -8,8 +8,8 @@ from typing import Any
 
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config import RESIDUAL, Station
-from edge.faults import FaultKind
-from edge.health import State
+from edge.health.faults import FaultKind
+from edge.health.health import State
 from edge.interfaces import Sighting
 from edge.live import RecentItem, Snapshot
 from edge.tally import IN_NO_BIN

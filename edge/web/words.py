@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from edge.health import State
+from edge.health.health import State
 
 
 class StateText(NamedTuple):

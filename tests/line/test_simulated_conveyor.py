@@ -11,7 +11,7 @@ import pytest
 
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station, load_station
-from edge.health import State
+from edge.health.health import State
 from edge.simulate.build import Conditions, build_virtual_run, run_and_score
 from edge.simulate.disturbances import parse_disturbance
 from edge.simulate.run import VirtualRun

@@ -21,12 +21,12 @@ from edge.calibrate.person import Onlooker, SimulatedPerson, Wish
 from edge.calibrate.region import find_region
 from edge.calibrate.sensors import live_levels, measure_sensors
 from edge.camera.simulated import SimulatedCamera
-from edge.camera.watch import CameraWatch
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.config.inputs import Input
 from edge.errors import CalibrationError
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
+from edge.health.monitors.camera import CameraWatch
 from edge.interfaces import Controls
 from edge.sensing.still_view import unpack_view
 from edge.simulate.disturbances import Disturbance

@@ -17,7 +17,7 @@ from support.journal import items_in
 
 from edge.clock import NS_PER_S
 from edge.config import Station
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
 from edge.journal.reading import check_journal
 from edge.simulate.build import Conditions, build_virtual_run
 

@@ -20,8 +20,8 @@ from edge.changeover import Changeover
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.errors import CalibrationError, SetupError
-from edge.faults import FaultKind
-from edge.health import State
+from edge.health.faults import FaultKind
+from edge.health.health import State
 from edge.inference.classifier import open_shipped_bundle
 from edge.service.latch import EstopLatch
 from edge.store.install import Device, activate, prove

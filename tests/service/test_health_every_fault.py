@@ -10,8 +10,8 @@ import pytest
 
 from edge.clock import NS_PER_S
 from edge.config import Station
-from edge.faults import NATURES, FaultKind
-from edge.health import ENDED_BY_RESET
+from edge.health.faults import NATURES, FaultKind
+from edge.health.health import ENDED_BY_RESET
 from edge.simulate.build import Conditions, build_virtual_run
 from edge.simulate.disturbances import parse_disturbance
 from edge.simulate.run import VirtualRun

@@ -15,9 +15,9 @@ import pytest
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
 from edge.errors import RestartError
-from edge.faults import FaultKind, Step
-from edge.health import State
-from edge.recovery import Backoff
+from edge.health.faults import FaultKind, Step
+from edge.health.health import State
+from edge.health.retry import Backoff
 from edge.runtime import Runtime
 from edge.types import Crop, Frame, Item, Prediction
 from edge.wiring import build_runtime

@@ -19,7 +19,7 @@ import pytest
 
 from edge.config import Station
 from edge.errors import BundleError, ClassifierError
-from edge.faults import FaultKind, Step
+from edge.health.faults import FaultKind, Step
 from edge.inference.process import PROGRAM, InterpreterApart
 from edge.inference.worker import FACTS, LARGEST_PICTURE, MODEL, ORDER, PICTURE, Order, receive, send
 from edge.runtime import Runtime

@@ -12,9 +12,9 @@ import pytest
 
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
-from edge.faults import FaultKind
-from edge.health import HELD_STATES
-from edge.recovery import Backoff
+from edge.health.faults import FaultKind
+from edge.health.health import HELD_STATES
+from edge.health.retry import Backoff
 from edge.wiring import build_runtime
 
 pytestmark = pytest.mark.realtime

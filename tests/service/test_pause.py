@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from edge.cli import root
 from edge.config import Station
 from edge.errors import ControlError
-from edge.health import State
+from edge.health.health import State
 from edge.journal.reading import EventRecord, Query, read_all
 from edge.runtime import Runtime
 from edge.service.control import NAME, ask

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from edge.cli import root
 from edge.config import Station
 from edge.errors import ConfigError
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
 from edge.runtime import Runtime
 from edge.simulate.disturbances import parse_disturbance
 from edge.wiring import build_runtime

@@ -74,7 +74,7 @@ def _seconds(unit: str, key: str) -> int:
 
 def test_the_unit_and_the_program_agree_on_the_watchdog() -> None:
     from edge.clock import NS_PER_S
-    from edge.signs import Limits
+    from edge.health.heartbeats import Limits
 
     unit = (ROOT / "systemd/sorter.service").read_text()
     assert _seconds(unit, "WatchdogSec") * NS_PER_S == Limits().watchdog

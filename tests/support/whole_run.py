@@ -21,7 +21,7 @@ from edge.calibrate.record import BackgroundStep, Calibration
 from edge.clock import SystemClock
 from edge.config import load_station
 from edge.errors import SorterError
-from edge.health import State
+from edge.health.health import State
 from edge.journal import Journal
 from edge.journal.entries import Entry
 from edge.journal.reading import ItemRecord, Query, check_journal, read_all

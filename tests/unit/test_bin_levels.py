@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from support.journal import items_in
 
-from edge.bin_levels import BinLevels, counted_bins
 from edge.clock import NS_PER_S
 from edge.config import Station
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
+from edge.health.monitors.bin_levels import BinLevels, counted_bins
 from edge.simulate.build import Conditions, build_virtual_run
 from edge.simulate.run import VirtualRun
 from edge.types import Reason

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.camera.watch import LOST_SHARE, CameraWatch, Pattern, StillView
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config import load_station
 from edge.config.cameras import SimulatedCamera, VideoCamera
 from edge.devices.camera import open_camera
 from edge.errors import CalibrationError
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
+from edge.health.monitors.camera import LOST_SHARE, CameraWatch, Pattern, StillView
 from edge.simulate.disturbances import Disturbance
 from edge.simulate.world import World
 from edge.types import Frame, Image

@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from edge.clock import NS_PER_S
-from edge.faults import NATURES, FaultKind, Severity, Step
-from edge.health import Health, State
-from edge.signs import Sign
+from edge.health.faults import NATURES, FaultKind, Severity, Step
+from edge.health.health import Health, State
+from edge.health.heartbeats import Sign
 
 T0 = 10 * NS_PER_S
 S = NS_PER_S

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge.clock import NS_PER_MS, NS_PER_S
-from edge.faults import NATURES, FaultKind, Step
-from edge.health import HELD_STATES, Health, State
-from edge.signs import Sign
+from edge.health.faults import NATURES, FaultKind, Step
+from edge.health.health import HELD_STATES, Health, State
+from edge.health.heartbeats import Sign
 
 FAULTS = st.sampled_from([kind for kind in FaultKind if kind is not FaultKind.EMERGENCY_STOP])
 DETAILS = st.sampled_from(["", "glass", "paper"])

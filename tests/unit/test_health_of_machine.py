@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge.clock import VirtualClock
-from edge.faults import FaultKind
-from edge.service.machine import Machine, MachineState, run_briefly
+from edge.health.faults import FaultKind
+from edge.health.monitors.machine import Machine, MachineState, run_briefly
 
 
 def pi(root: Path, degrees: str = "48312\n") -> Path:

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from edge.bin_levels import BinLevels, counted_bins
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config import Station
 from edge.devices.actuators import open_actuators
 from edge.devices.actuators.schedule import Schedule
 from edge.devices.gpio.inputs import Edge, Inputs
 from edge.devices.gpio.mock_pins import MockPins, RestingPins
-from edge.faults import FaultKind
-from edge.health import Health, State
+from edge.health.faults import FaultKind
+from edge.health.health import Health, State
+from edge.health.heartbeats import Sign
+from edge.health.monitors.bin_levels import BinLevels, counted_bins
 from edge.panel import CLOSED_NS, FULL_NS, JAM_NS, Panel
 from edge.policy import Policy
-from edge.signs import Sign
 from edge.supervise import Supervisor
 from edge.types import Actuation, Reason, Stroke
 

@@ -18,7 +18,7 @@ from support.journal import build_journal, items_in, outcome, record_many
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config.station import JournalSettings
 from edge.errors import JournalError
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
 from edge.journal import Journal
 from edge.journal.database import PAGE_BYTES, Connection, Run, connect_for_writing, open_database
 from edge.journal.disk_errors import is_damage

@@ -20,7 +20,7 @@ from support.journal import build_journal, items_in, outcome, photo, record_many
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config.station import JournalSettings
 from edge.errors import JournalError
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
 from edge.journal import Landing, open_journal, run_writer
 from edge.journal.exporting import export_rows
 from edge.journal.pictures import Pictures

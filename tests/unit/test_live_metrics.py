@@ -9,11 +9,11 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from edge.clock import VirtualClock, ms
-from edge.faults import FaultKind
-from edge.health import Fault, State
+from edge.health.faults import FaultKind
+from edge.health.health import Fault, State
+from edge.health.monitors.machine import MachineState
 from edge.line import Outcome
 from edge.live import LiveView
-from edge.service.machine import MachineState
 from edge.telemetry import build_registry, read_disk_free
 from edge.types import Actuation, Decision, Item, Reason, Stroke
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.clock import NS_PER_S, VirtualClock, ms
-from edge.faults import FaultKind
-from edge.health import Fault, State
+from edge.health.faults import FaultKind
+from edge.health.health import Fault, State
+from edge.health.monitors.machine import MachineState
 from edge.interfaces import Sighting
 from edge.line import Outcome
 from edge.live import KEEP_ITEMS, MAX_UNCUT, THUMBNAIL_PX, LiveView, cut_thumbnail
-from edge.service.machine import MachineState
 from edge.types import Actuation, Box, Crop, Decision, Frame, Item, Reason, Stroke
 
 GLASS = Actuation("flap", fire_at=0, release_at=0, item_ids=())

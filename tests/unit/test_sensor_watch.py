@@ -10,12 +10,12 @@ from edge.clock import VirtualClock, ms
 from edge.config import Station
 from edge.devices.actuators.schedule import Schedule
 from edge.devices.gpio.inputs import Edge
-from edge.faults import FaultKind
-from edge.health import Health
+from edge.health.faults import FaultKind
+from edge.health.health import Health
+from edge.health.heartbeats import Sign
 from edge.line import Outcome
 from edge.live import LiveView
 from edge.sensor_watch import LATE_LOOK_NS, watch_sensors
-from edge.signs import Sign
 from edge.supervise import Supervisor
 from edge.transport import Conveyor
 from edge.transport.exit_sensors import FALL_NS, JAM_AFTER

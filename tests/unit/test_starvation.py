@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from edge.belt_watch import IN_VIEW_NS, BeltWatch
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config import Station
-from edge.faults import FaultKind
-from edge.health import Health
-from edge.signs import Sign
+from edge.health.faults import FaultKind
+from edge.health.health import Health
+from edge.health.heartbeats import Sign
+from edge.health.monitors.belt import IN_VIEW_NS, BeltWatch
 from edge.simulate.build import Conditions, build_virtual_run
 from edge.supervise import Supervisor
 from edge.transport.belt import BeltModel

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from edge.clock import NS_PER_S
-from edge.faults import FaultKind
-from edge.health import Health
+from edge.health.faults import FaultKind
+from edge.health.health import Health
 from edge.line import Outcome
 from edge.types import Reason
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from edge.clock import NS_PER_S
-from edge.faults import FaultKind
-from edge.health import Health
+from edge.health.faults import FaultKind
+from edge.health.health import Health
 from edge.transport.belt import BeltModel
 
 # From the relay to a belt at its speed; an item that lies still for a moment is no stopped belt either.

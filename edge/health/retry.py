@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge.clock import NS_PER_S
-from edge.faults import Nature, Step
+from edge.health.faults import Nature, Step
 
 
 @dataclass(frozen=True, slots=True)

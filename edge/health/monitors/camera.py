@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from edge.clock import NS_PER_S, ms
 from edge.errors import CalibrationError
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
 from edge.types import Frame, Image
 
 GRID = (80, 60)  # the picture is looked at in this size

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from edge.clock import NS_PER_S, ms
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
 
 
 class Sign(StrEnum):

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from edge.faults import NATURES, FaultKind, Nature, Severity, Step
-from edge.recovery import Backoff, Record
-from edge.signs import Limits, Sign, Signs
+from edge.health.faults import NATURES, FaultKind, Nature, Severity, Step
+from edge.health.heartbeats import Limits, Sign, Signs
+from edge.health.retry import Backoff, Record
 from edge.types import Event
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.faults import FaultKind
+from edge.health.faults import FaultKind
 from edge.interfaces import Clock
 
 HOT_C = 75.0  # the firmware begins to slow a Pi down at 80 degrees
