@@ -78,11 +78,11 @@ def drawn_frames(things: int, count: int) -> Iterator[Any]:
 
 def simulated_frames(seconds: float) -> list[Any]:
     """Return frames of the demo station's belt with real photos on it."""
-    from edge.camera.simulated import SimulatedCamera
     from edge.cli.simulate import DEMO_STATION
     from edge.clock import NS_PER_S, VirtualClock
     from edge.config import load_station
-    from edge.simulate.world import World
+    from edge.simulate.backend.camera import SimulatedCamera
+    from edge.simulate.world.world import World
 
     clock = VirtualClock()
     camera = SimulatedCamera(World(load_station(DEMO_STATION), clock), clock)

@@ -40,9 +40,9 @@ def station(options: argparse.Namespace) -> Station:
 
 def collect(bundle: Bundle, chosen: Station, seconds: float) -> tuple[list[int], list[Logits]]:
     """Return the true label's index of each item, and the network's log-probabilities of its views at temperature 1."""
-    from edge.camera.simulated import SimulatedCamera
     from edge.sensing import build_trigger
-    from edge.simulate.world import World
+    from edge.simulate.backend.camera import SimulatedCamera
+    from edge.simulate.world.world import World
     from edge.transport import build_belt
 
     clock = VirtualClock()

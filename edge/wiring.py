@@ -57,9 +57,9 @@ from edge.transport.conveyor import Conveyor
 from edge.web import PageServer, build_app
 
 if TYPE_CHECKING:
-    from edge.simulate.disturbances import Planned
     from edge.simulate.practice import Practice
-    from edge.simulate.world import World
+    from edge.simulate.world.faults import Planned
+    from edge.simulate.world.world import World
 
 log = logging.getLogger(__name__)
 
@@ -284,8 +284,8 @@ def watch_belt(station: Station, line: Line, health: Health, panel: Panel) -> Be
 def open_world(station: Station, clock: Clock) -> tuple[Pins, World | None]:
     """Return the pins of a station, and the simulated world that they and its camera belong to, if it is simulated."""
     if station.camera.type == "simulated":
-        from edge.simulate.wiring import WorldPins
-        from edge.simulate.world import World
+        from edge.simulate.backend.pins import WorldPins
+        from edge.simulate.world.world import World
 
         world = World(station, clock)
         return WorldPins(world, clock), world

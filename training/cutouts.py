@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.simulate import cutout
+from edge.simulate.render import cutout
 from training.photos import LabelledPhoto, load_small
 
 Masks = dict[str, NDArray[np.uint8]]

@@ -15,7 +15,7 @@ from edge.devices.camera import open_camera
 from edge.devices.gpio.pins import Pin, Pins, open_output, refusing
 from edge.errors import CalibrationError, SorterError
 from edge.interfaces import Actuator, Camera, Clock, Controls, Metered, Paced
-from edge.simulate.world import World
+from edge.simulate.world.world import World
 from edge.types import Box, Frame
 
 
@@ -246,7 +246,7 @@ def open_bench(station: Station, clock: Clock, world: World | None = None) -> Be
     from edge.wiring import open_world
 
     if world is not None:
-        from edge.simulate.wiring import WorldPins
+        from edge.simulate.backend.pins import WorldPins
 
         return Bench(station, WorldPins(world, clock), clock, world)
     pins, world = open_world(station, clock)

@@ -9,8 +9,8 @@ from typing import Final, Protocol
 
 from edge.config import Station
 from edge.errors import CalibrationError
-from edge.simulate.disturbances import Disturbance
-from edge.simulate.world import World
+from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.world import World
 
 
 class Wish(StrEnum):

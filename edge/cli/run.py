@@ -15,7 +15,7 @@ from edge.system.output import leave_dead_streams, say
 if TYPE_CHECKING:
     from edge.config import Station
     from edge.live import Snapshot
-    from edge.simulate.disturbances import Planned
+    from edge.simulate.world.faults import Planned
 
 DEMO_STATION = Path(__file__).resolve().parents[1] / "stations" / "demo.toml"
 
@@ -66,7 +66,7 @@ def command(
 
 
 def _planned(faults: list[str] | None) -> list[Planned]:
-    from edge.simulate.disturbances import parse_disturbance
+    from edge.simulate.world.faults import parse_disturbance
 
     return [parse_disturbance(text) for text in faults or []]
 

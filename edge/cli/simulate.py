@@ -84,8 +84,8 @@ def command(
     """Run a station in a simulated world of real photos on a virtual clock, and count where every item landed."""
     from edge.config import load_station
     from edge.simulate.build import Conditions
-    from edge.simulate.disturbances import parse_disturbance
     from edge.simulate.variant import Changes, simulated_variant
+    from edge.simulate.world.faults import parse_disturbance
     from edge.system.logs import configure_logs
 
     silence_native_logs()

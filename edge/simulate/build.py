@@ -19,13 +19,13 @@ from edge.interfaces import Classifier
 from edge.journal import Journal, open_journal
 from edge.panel import Panel
 from edge.sensor_watch import watch_sensors
-from edge.simulate.disturbances import Planned
+from edge.simulate.backend.pins import WorldPins
 from edge.simulate.oracle import Oracle
 from edge.simulate.run import Rig, VirtualRun
 from edge.simulate.score import Score, place_in_time, score
 from edge.simulate.troubles import TroubledClassifier, troubled_connect
-from edge.simulate.wiring import WorldPins
-from edge.simulate.world import World
+from edge.simulate.world.faults import Planned
+from edge.simulate.world.world import World
 from edge.supervise import Supervisor
 from edge.wiring import build_line, watch_belt, watch_camera
 

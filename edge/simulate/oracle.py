@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge.simulate.world import World
+from edge.simulate.world.world import World
 from edge.types import Crop, Prediction
 
 

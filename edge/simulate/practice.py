@@ -14,9 +14,9 @@ from edge.health.monitors.machine import Machine, MachineState
 from edge.interfaces import Actuator, Camera, Classifier, Clock
 from edge.journal.database import Connect
 from edge.parts import Parts
-from edge.simulate.disturbances import Disturbance, Planned, check_target
 from edge.simulate.troubles import IsActive, SimulatedBugError, TroubledClassifier, machine_state, troubled_connect
-from edge.simulate.world import World
+from edge.simulate.world.faults import Disturbance, Planned, check_target
+from edge.simulate.world.world import World
 from edge.types import Frame
 from edge.web import PageServer
 

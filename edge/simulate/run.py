@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from edge.camera.simulated import SimulatedCamera
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.devices.actuators.schedule import Schedule
 from edge.errors import CameraError
@@ -15,11 +14,12 @@ from edge.health.monitors.machine import MACHINE_FAULTS, Machine
 from edge.journal import Journal
 from edge.line import Line, Outcome
 from edge.panel import Panel
-from edge.simulate.disturbances import Disturbance
+from edge.simulate.backend.camera import SimulatedCamera
 from edge.simulate.score import Record
 from edge.simulate.spans import FaultSpans
 from edge.simulate.troubles import HANGING, SimulatedBugError, machine_state
-from edge.simulate.world import World
+from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.world import World
 from edge.supervise import Supervisor
 from edge.tally import what_happened
 from edge.types import Frame, Stroke

@@ -14,7 +14,7 @@ from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config import RESIDUAL, Station
 from edge.line import Outcome
 from edge.simulate.spans import FaultSpan
-from edge.simulate.truth import SPILLED, TrueItem
+from edge.simulate.world.truth import SPILLED, TrueItem
 from edge.types import Reason
 
 _SLACK = 20.0  # how far beyond its own half length an item may be from where it was counted

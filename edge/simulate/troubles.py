@@ -12,7 +12,7 @@ from edge.errors import ClassifierError
 from edge.health.monitors.machine import MachineState
 from edge.interfaces import Classifier
 from edge.journal.database import Connection, connect_for_writing
-from edge.simulate.disturbances import Disturbance
+from edge.simulate.world.faults import Disturbance
 from edge.types import Crop, Prediction
 
 IsActive = Callable[[Disturbance], bool]

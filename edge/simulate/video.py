@@ -15,9 +15,9 @@ from edge.clock import NS_PER_S
 from edge.config import RESIDUAL, Station
 from edge.errors import ConfigError
 from edge.line import Outcome
-from edge.simulate.belt import BeltScene
 from edge.simulate.run import VirtualRun
-from edge.simulate.truth import TrueItem
+from edge.simulate.world.belt import BeltScene
+from edge.simulate.world.truth import TrueItem
 from edge.types import Box, Decision, Frame, Image, Reason
 
 Colour = tuple[int, int, int]

@@ -241,7 +241,7 @@ def _photos(tmp_path: Path, clock: VirtualClock) -> Camera:
 
 
 def _simulated(tmp_path: Path, clock: VirtualClock) -> Camera:
-    from edge.simulate.world import World
+    from edge.simulate.world.world import World
 
     station = load_station(ROOT / "edge" / "stations" / "demo.toml")
     return open_camera(station.camera, clock, World(station, clock))

@@ -13,10 +13,10 @@ from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station, load_station
 from edge.health.health import State
 from edge.simulate.build import Conditions, build_virtual_run, run_and_score
-from edge.simulate.disturbances import parse_disturbance
 from edge.simulate.run import VirtualRun
-from edge.simulate.truth import SPILLED
 from edge.simulate.variant import Changes, simulated_variant
+from edge.simulate.world.faults import parse_disturbance
+from edge.simulate.world.truth import SPILLED
 from edge.types import Reason, Stroke
 
 DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"

@@ -16,9 +16,9 @@ from edge.calibrate.person import Onlooker, SimulatedPerson
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.errors import ActuatorError, CalibrationError
-from edge.simulate.disturbances import Disturbance
-from edge.simulate.flap import IN_PATH
-from edge.simulate.world import World
+from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.flap import IN_PATH
+from edge.simulate.world.world import World
 
 STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
 

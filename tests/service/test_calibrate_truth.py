@@ -20,7 +20,6 @@ from edge.calibrate.eyes import Source
 from edge.calibrate.person import Onlooker, SimulatedPerson, Wish
 from edge.calibrate.region import find_region
 from edge.calibrate.sensors import live_levels, measure_sensors
-from edge.camera.simulated import SimulatedCamera
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.config.inputs import Input
@@ -29,8 +28,9 @@ from edge.health.faults import FaultKind
 from edge.health.monitors.camera import CameraWatch
 from edge.interfaces import Controls
 from edge.sensing.still_view import unpack_view
-from edge.simulate.disturbances import Disturbance
-from edge.simulate.world import World
+from edge.simulate.backend.camera import SimulatedCamera
+from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.world import World
 
 PRACTICE = Path(__file__).resolve().parents[2] / "edge" / "stations" / "practice.toml"
 SPEED, SCALE, LEADS = 231.7, 0.87, {"arm-1": (73.0, 96.0), "arm-2": (171.0, 118.0)}

@@ -22,7 +22,7 @@ from edge.config import Station, load_station
 from edge.errors import CalibrationError
 from edge.inference.classifier import shipped_bundle_path
 from edge.service.latch import PauseLatch
-from edge.simulate.disturbances import Disturbance
+from edge.simulate.world.faults import Disturbance
 
 pytestmark = pytest.mark.realtime
 

@@ -26,7 +26,7 @@ RELAY = "GPIO26"
 # `sorter` with every level that it drives written to a file: the last one is what the hardware is left with.
 DRIVING = """
 import os, sys
-from edge.simulate.wiring import WorldPin
+from edge.simulate.backend.pins import WorldPin
 
 out = os.open(os.environ["LEVELS"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 report = WorldPin._report

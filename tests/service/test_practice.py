@@ -14,7 +14,7 @@ from edge.config import Station
 from edge.errors import ConfigError
 from edge.health.faults import FaultKind
 from edge.runtime import Runtime
-from edge.simulate.disturbances import parse_disturbance
+from edge.simulate.world.faults import parse_disturbance
 from edge.wiring import build_runtime
 
 pytestmark = pytest.mark.realtime

@@ -9,7 +9,7 @@ from edge.clock import ms
 from edge.config import Station
 from edge.journal.entries import Entry, Landing
 from edge.sensing import BeamTrigger
-from edge.simulate.world import World
+from edge.simulate.world.world import World
 from edge.transport import Conveyor
 from edge.types import Actuation, Decision, Reason
 from edge.wiring import build_runtime

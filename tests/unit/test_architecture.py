@@ -23,7 +23,7 @@ ALLOWED = {
         "edge.errors",
         "edge.types",
         "edge.clock",
-        "edge.simulate.cutout",
+        "edge.simulate.render.cutout",
         "edge.system.output",
         "edge.system.terminal",
         "edge.system.text",
@@ -52,7 +52,7 @@ EDGE_TOP_LEVEL = {
 WRAPPERS = {
     "edge/devices/gpio/lgpio_pins.py": {"gpiozero", "lgpio"},
     "edge/devices/gpio/mock_pins.py": {"gpiozero"},
-    "edge/simulate/wiring.py": {"gpiozero"},
+    "edge/simulate/backend/pins.py": {"gpiozero"},
 }
 
 

@@ -18,8 +18,8 @@ from edge.devices.camera import open_camera
 from edge.errors import CalibrationError
 from edge.health.faults import FaultKind
 from edge.health.monitors.camera import LOST_SHARE, CameraWatch, Pattern, StillView
-from edge.simulate.disturbances import Disturbance
-from edge.simulate.world import World
+from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.world import World
 from edge.types import Frame, Image
 
 STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"

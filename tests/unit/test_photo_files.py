@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 from edge.bundle.manifest import LABEL
 from edge.bundle.photo import MOST_PIXELS, PhotoError, check_photo, load_photo
 from edge.bundle.photo_tree import as_label, check_unreadable, find_photos, label_folders, photos_in
-from edge.simulate.stock import find_photos as find_stock
+from edge.simulate.render.photo_stock import find_photos as find_stock
 
 ORIENTATION = 0x0112
 

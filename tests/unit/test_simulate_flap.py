@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.clock import ms
-from edge.simulate.flap import Flap
+from edge.simulate.world.flap import Flap
 
 LEAD, BACK = ms(40), ms(60)
 commands = st.lists(st.tuples(st.integers(1, 90), st.sampled_from(["a", "b", None])), max_size=12)

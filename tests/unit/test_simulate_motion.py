@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.clock import NS_PER_S, ms
-from edge.simulate.agenda import Agenda
-from edge.simulate.motion import BeltMotion
+from edge.simulate.world.event_queue import Agenda
+from edge.simulate.world.motion import BeltMotion
 
 changes = st.lists(st.tuples(st.integers(0, 3_000), st.sampled_from([0.0, 80.0, 250.0, 1000.0])), max_size=8)
 

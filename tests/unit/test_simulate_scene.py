@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
-from edge.simulate.agenda import Agenda
-from edge.simulate.belt import BeltScene
-from edge.simulate.drives import build_flap
-from edge.simulate.flap import CLEAR, IN_PATH
-from edge.simulate.motion import BeltMotion
-from edge.simulate.sprite import CutOut, Pose, Sprite
-from edge.simulate.traffic import Arrival
-from edge.simulate.truth import SPILLED
-from edge.simulate.view import belt_view
+from edge.simulate.render.sprite import CutOut, Pose, Sprite
+from edge.simulate.render.view import belt_view
+from edge.simulate.world.belt import BeltScene
+from edge.simulate.world.drives import build_flap
+from edge.simulate.world.event_queue import Agenda
+from edge.simulate.world.flap import CLEAR, IN_PATH
+from edge.simulate.world.motion import BeltMotion
+from edge.simulate.world.traffic import Arrival
+from edge.simulate.world.truth import SPILLED
 
 SPEED = 500.0
 SPRITE = Sprite(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge.clock import NS_PER_S
 from edge.config import RESIDUAL, Station
 from edge.simulate.score import Record, Score, score
-from edge.simulate.truth import SPILLED, TrueItem
+from edge.simulate.world.truth import SPILLED, TrueItem
 from edge.types import Reason
 
 STATION = Station.model_validate(

@@ -11,11 +11,11 @@ import pytest
 
 from edge.config import Station
 from edge.errors import ConfigError
-from edge.simulate.disturbances import Disturbance, parse_disturbance
-from edge.simulate.stock import SHIPPED, Stock, find_photos, load_cut_out
-from edge.simulate.traffic import Arrival, Load, Traffic
+from edge.simulate.render.photo_stock import SHIPPED, Stock, find_photos, load_cut_out
+from edge.simulate.render.view import belt_view
 from edge.simulate.variant import Changes, simulated_variant
-from edge.simulate.view import belt_view
+from edge.simulate.world.faults import Disturbance, parse_disturbance
+from edge.simulate.world.traffic import Arrival, Load, Traffic
 
 
 def station(lanes: int = 1) -> Station:
@@ -73,7 +73,9 @@ def test_ten_and_more_shipped_photos_a_label_can_all_be_cut_out() -> None:
     for label, paths in photos.items():
         assert len(paths) >= 10, label
         for path in paths:
-            assert path.with_name(f"{path.stem}.mask.png").is_file(), f"run edge.simulate.stock.write_masks(): {path}"
+            assert path.with_name(f"{path.stem}.mask.png").is_file(), (
+                f"run edge.simulate.render.photo_stock.write_masks(): {path}"
+            )
             cut = load_cut_out(path, label)
             assert cut is not None
             assert cut.label == label

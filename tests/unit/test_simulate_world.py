@@ -7,14 +7,14 @@ import threading
 import numpy as np
 import pytest
 
-from edge.camera.simulated import SimulatedCamera
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config import Station
 from edge.devices.actuators import open_actuators
 from edge.errors import CameraError, ConfigError
-from edge.simulate.disturbances import Disturbance
-from edge.simulate.wiring import WorldPins
-from edge.simulate.world import World
+from edge.simulate.backend.camera import SimulatedCamera
+from edge.simulate.backend.pins import WorldPins
+from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.world import World
 
 START = NS_PER_S
 

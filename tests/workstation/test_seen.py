@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge.errors import ConfigError
 from edge.inference.classifier import open_shipped_bundle
-from edge.simulate.stock import SHIPPED
+from edge.simulate.render.photo_stock import SHIPPED
 from training.photos import LabelledPhoto
 from training.seen import DIGEST_BYTES, Counts, Seen, load_seen, read_seen
 

@@ -10,7 +10,7 @@ import pytest
 
 from edge.bundle.photo import load_photo
 from edge.bundle.preprocess import InputGeometry, prepare_crop
-from edge.simulate.cutout import border_contact, cut_out
+from edge.simulate.render.cutout import border_contact, cut_out
 from training.pool import Source, Studio, ViewPlan, plan_views
 from training.views import Surroundings, ViewSettings, make_view
 

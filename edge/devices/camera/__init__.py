@@ -9,7 +9,7 @@ from edge.errors import CameraError
 if TYPE_CHECKING:
     from edge.config.cameras import CameraSettings
     from edge.interfaces import Camera, Clock
-    from edge.simulate.world import World
+    from edge.simulate.world.world import World
 
 
 def open_camera(settings: CameraSettings, clock: Clock, world: World | None = None) -> Camera:
@@ -37,6 +37,6 @@ def open_camera(settings: CameraSettings, clock: Clock, world: World | None = No
         return PhotoCamera(settings, clock)
     if world is None:
         raise CameraError("a simulated camera needs a simulated world; a recorded clip is camera type video")
-    from edge.camera.simulated import SimulatedCamera
+    from edge.simulate.backend.camera import SimulatedCamera
 
     return SimulatedCamera(world, clock, settings)

@@ -6,8 +6,8 @@ from edge.clock import NS_PER_S, ms
 from edge.config.cameras import SimulatedCamera as Settings
 from edge.errors import CameraError, CameraStalledError
 from edge.interfaces import Clock, Controls
-from edge.simulate.disturbances import Disturbance
-from edge.simulate.world import World
+from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.world import World
 from edge.types import Frame, Image
 
 OTHER_CLOCK_NS = 3600 * NS_PER_S

@@ -14,13 +14,13 @@ import numpy as np
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
 from edge.config.actuators import Servo
-from edge.simulate.agenda import Agenda
-from edge.simulate.belt import FALL_NS
-from edge.simulate.flap import IN_PATH, Flap
-from edge.simulate.sprite import Pose, Smear, Sprite
-from edge.simulate.stock import Stock
-from edge.simulate.texture import build_strip
-from edge.simulate.truth import SPILLED, TrueItem
+from edge.simulate.render.photo_stock import Stock
+from edge.simulate.render.sprite import Pose, Smear, Sprite
+from edge.simulate.render.texture import build_strip
+from edge.simulate.world.belt import FALL_NS
+from edge.simulate.world.event_queue import Agenda
+from edge.simulate.world.flap import IN_PATH, Flap
+from edge.simulate.world.truth import SPILLED, TrueItem
 from edge.types import Image
 
 VIEW_MM: Final = 320.0

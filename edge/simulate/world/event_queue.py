@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
-from edge.simulate.motion import BeltMotion
+from edge.simulate.world.motion import BeltMotion
 
 Action = Callable[[int], None]
 """Called with the instant it was due at."""

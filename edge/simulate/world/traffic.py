@@ -8,9 +8,9 @@ import numpy as np
 
 from edge.config import Station
 from edge.errors import ConfigError
-from edge.simulate.sprite import Pose, Sprite
-from edge.simulate.stock import Stock
-from edge.simulate.view import View
+from edge.simulate.render.photo_stock import Stock
+from edge.simulate.render.sprite import Pose, Sprite
+from edge.simulate.render.view import View
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Final
 
 from edge.clock import ms
 from edge.config import Station
-from edge.simulate.agenda import Agenda
-from edge.simulate.drives import resting_inputs
-from edge.simulate.motion import BeltMotion
+from edge.simulate.world.drives import resting_inputs
+from edge.simulate.world.event_queue import Agenda
+from edge.simulate.world.motion import BeltMotion
 
 _EXIT_PULSE_NS: Final = ms(60)
 

@@ -9,8 +9,8 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 from edge.clock import NS_PER_S
 from edge.devices.gpio.mock_pins import PI_4
 from edge.interfaces import Clock
-from edge.simulate.drives import PinState
-from edge.simulate.world import World
+from edge.simulate.world.drives import PinState
+from edge.simulate.world.world import World
 
 
 class WorldPin(MockPWMPin):  # type: ignore[misc]  # gpiozero has no types

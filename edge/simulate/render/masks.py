@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from edge.bundle.photo_tree import MASK_SUFFIX
-from edge.simulate import cutout as cutout_module
-from edge.simulate.sprite import Mask
+from edge.simulate.render import cutout as cutout_module
+from edge.simulate.render.sprite import Mask
 from edge.system.files import write_atomically
 
 

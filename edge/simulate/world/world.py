@@ -14,18 +14,18 @@ from typing import Final
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
 from edge.interfaces import Clock
-from edge.simulate.agenda import Agenda
-from edge.simulate.belt import BeltScene
-from edge.simulate.bin import VIEW_MM
-from edge.simulate.disturbances import Disturbance, Planned, check_target
-from edge.simulate.drives import PinState, StepperDrive, build_drive, build_flap
-from edge.simulate.motion import BeltMotion
-from edge.simulate.scene import Scene, build_scene
-from edge.simulate.sensor import Optics, Sensor
-from edge.simulate.spoiling import gain_of, spoil
-from edge.simulate.surroundings import Paper, Shutter, Surroundings
-from edge.simulate.truth import TrueItem
-from edge.simulate.wires import Wires
+from edge.simulate.render.image_faults import gain_of, spoil
+from edge.simulate.render.sensor import Optics, Sensor
+from edge.simulate.world.belt import BeltScene
+from edge.simulate.world.bin import VIEW_MM
+from edge.simulate.world.drives import PinState, StepperDrive, build_drive, build_flap
+from edge.simulate.world.event_queue import Agenda
+from edge.simulate.world.faults import Disturbance, Planned, check_target
+from edge.simulate.world.input_pins import Wires
+from edge.simulate.world.motion import BeltMotion
+from edge.simulate.world.scene import Scene, build_scene
+from edge.simulate.world.surroundings import Paper, Shutter, Surroundings
+from edge.simulate.world.truth import TrueItem
 from edge.types import Image
 
 _SLIPPING: Final = 0.6  # of the drum's speed

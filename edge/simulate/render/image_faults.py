@@ -7,7 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from edge.simulate.disturbances import Disturbance
+from edge.simulate.world.faults import Disturbance
 from edge.types import Image
 
 IsActive = Callable[[Disturbance], bool]

@@ -9,7 +9,7 @@ from typing import Protocol
 from edge.clock import ms
 from edge.config import Station
 from edge.config.actuators import ActuatorSettings, Digital, Servo, Stepper
-from edge.simulate.flap import Flap
+from edge.simulate.world.flap import Flap
 
 US_PER_S = 1_000_000
 _SERVO_PLAY_US = 60.0

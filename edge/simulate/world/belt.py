@@ -11,15 +11,15 @@ import numpy as np
 
 from edge.clock import ms
 from edge.config import RESIDUAL, Station
-from edge.simulate.agenda import Agenda
-from edge.simulate.arm import draw_arm
-from edge.simulate.flap import CLEAR, IN_PATH, Flap
-from edge.simulate.motion import BeltMotion
-from edge.simulate.sprite import Smear, Sprite, smeared
-from edge.simulate.texture import LENGTH_PX, build_strip
-from edge.simulate.traffic import Arrival, Traffic
-from edge.simulate.truth import SPILLED, TrueItem
-from edge.simulate.view import View
+from edge.simulate.render.arm import draw_arm
+from edge.simulate.render.sprite import Smear, Sprite, smeared
+from edge.simulate.render.texture import LENGTH_PX, build_strip
+from edge.simulate.render.view import View
+from edge.simulate.world.event_queue import Agenda
+from edge.simulate.world.flap import CLEAR, IN_PATH, Flap
+from edge.simulate.world.motion import BeltMotion
+from edge.simulate.world.traffic import Arrival, Traffic
+from edge.simulate.world.truth import SPILLED, TrueItem
 from edge.types import Image
 
 FALL_NS: Final = ms(180)

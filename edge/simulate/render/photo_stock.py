@@ -14,9 +14,9 @@ import numpy as np
 from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import as_label, is_photo, label_folders, photos_in
 from edge.errors import ConfigError
-from edge.simulate.cutout import cut_out
-from edge.simulate.masks import load_or_make_mask, mask_beside
-from edge.simulate.sprite import CutOut, Mask
+from edge.simulate.render.cutout import cut_out
+from edge.simulate.render.masks import load_or_make_mask, mask_beside
+from edge.simulate.render.sprite import CutOut, Mask
 from edge.types import Box, Image
 
 log = logging.getLogger(__name__)

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from edge.config import Station
-from edge.simulate.agenda import Agenda
-from edge.simulate.belt import BeltScene
-from edge.simulate.bin import BinScene
-from edge.simulate.flap import Flap
-from edge.simulate.motion import BeltMotion
-from edge.simulate.stock import SHIPPED, Stock, find_photos
-from edge.simulate.traffic import Load, Traffic
-from edge.simulate.truth import TrueItem
-from edge.simulate.view import belt_view
+from edge.simulate.render.photo_stock import SHIPPED, Stock, find_photos
+from edge.simulate.render.view import belt_view
+from edge.simulate.world.belt import BeltScene
+from edge.simulate.world.bin import BinScene
+from edge.simulate.world.event_queue import Agenda
+from edge.simulate.world.flap import Flap
+from edge.simulate.world.motion import BeltMotion
+from edge.simulate.world.traffic import Load, Traffic
+from edge.simulate.world.truth import TrueItem
 from edge.types import Image
 
 

@@ -1,0 +1,1 @@
+"""The simulated world behind the interfaces of real devices."""
