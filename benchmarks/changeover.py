@@ -26,9 +26,9 @@ from edge.bundle.archive import pack_bundle, read_bundle  # noqa: E402  (only af
 from edge.clock import SystemClock  # noqa: E402
 from edge.config import Station, load_station  # noqa: E402
 from edge.inference.classifier import open_shipped_bundle  # noqa: E402
-from edge.store.install import Device, prove  # noqa: E402
-from edge.store.models import ModelStore  # noqa: E402
-from edge.store.trust import Trust  # noqa: E402
+from edge.models.install import Device, prove  # noqa: E402
+from edge.models.store import ModelStore  # noqa: E402
+from edge.models.trust import Trust  # noqa: E402
 from edge.types import Reason  # noqa: E402
 from edge.wiring import build_runtime  # noqa: E402
 

@@ -19,9 +19,9 @@ from edge.config.station import Bin
 from edge.errors import BundleError, CalibrationError, ConfigError, SetupError, SorterError, StoreError
 from edge.inference.golden import prove_golden
 from edge.interfaces import Clock
+from edge.models.fit import check_fit, homeless_labels
+from edge.models.select import open_station_bundle
 from edge.problems import Problem, Severity
-from edge.store.fit import check_fit, homeless_labels
-from edge.store.select import open_station_bundle
 from edge.system.privileges import leave_root
 from edge.system.readable import unreadable_by_service
 

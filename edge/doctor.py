@@ -123,7 +123,7 @@ class Doctor:
 
     def runtime(self) -> Finding:
         from edge.inference.classifier import open_shipped_bundle
-        from edge.store.select import open_station_bundle
+        from edge.models.select import open_station_bundle
 
         try:
             bundle = open_shipped_bundle() if self.station is None else open_station_bundle(self.station)

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge.changeover import Changeover
 from edge.devices.actuators.schedule import Schedule
 from edge.health.health import Health
 from edge.health.monitors.belt import BeltWatch
@@ -16,6 +15,7 @@ from edge.interfaces import Actuator, Camera, Classifier, Clock
 from edge.journal import Journal
 from edge.line import Line
 from edge.live import LiveView
+from edge.models.switcher import Changeover
 from edge.panel import Panel
 from edge.service.control import StopSwitch
 from edge.service.latch import EstopLatch

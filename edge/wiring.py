@@ -15,7 +15,6 @@ from edge.calibrate.apply import apply_calibration, check_camera
 from edge.calibrate.record import Calibration
 from edge.calibrate.salvage import load_or_set_aside
 from edge.calibrate.thresholds import fitted
-from edge.changeover import Changeover, Serving, build_changeover
 from edge.clock import SystemClock, ms
 from edge.config import Station
 from edge.devices.actuators import open_actuators
@@ -38,6 +37,9 @@ from edge.journal import Journal, open_journal
 from edge.journal.database import connect_for_writing
 from edge.line import Line
 from edge.live import LiveView
+from edge.models.fit import check_fit
+from edge.models.select import open_station_bundle
+from edge.models.switcher import Changeover, Serving, build_changeover
 from edge.panel import Panel
 from edge.parts import Parts
 from edge.policy import Policy
@@ -47,8 +49,6 @@ from edge.sensing.still_view import stored_view
 from edge.sensor_watch import watch_sensors
 from edge.service.control import StopSwitch, serve
 from edge.service.latch import EstopLatch, PauseLatch
-from edge.store.fit import check_fit
-from edge.store.select import open_station_bundle
 from edge.system.files import remove_leftovers
 from edge.system.realtime import Priority
 from edge.system.systemd_notify import Notifier

@@ -30,8 +30,8 @@ from edge.calibrate.verify import known_labels, verify_real, verify_simulated
 from edge.clock import VirtualClock
 from edge.config import Station
 from edge.errors import CalibrationError
-from edge.store.fit import check_fit
-from edge.store.select import open_station_bundle
+from edge.models.fit import check_fit
+from edge.models.select import open_station_bundle
 from edge.system.files import write_atomically
 from edge.types import Image
 

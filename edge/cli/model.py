@@ -14,11 +14,11 @@ from edge.bundle.manifest import Manifest
 from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.errors import StoreError
 from edge.inference.classifier import open_shipped_bundle
-from edge.store.fit import check_fit
-from edge.store.install import Device, activate, open_device, prove, wall_instant
-from edge.store.records import Evidence, Generation, find_model
-from edge.store.shadow import Comparison, compare, shadow_folder
-from edge.store.verify import verify_store
+from edge.models.fit import check_fit
+from edge.models.install import Device, activate, open_device, prove, wall_instant
+from edge.models.records import Evidence, Generation, find_model
+from edge.models.shadow import Comparison, compare, shadow_folder
+from edge.models.verify import verify_store
 from edge.system.output import say
 from edge.system.terminal import Terminal, styled
 

@@ -140,8 +140,8 @@ def _sweep(station: Station, conditions: Conditions, seconds: float, as_json: bo
 
 def _open_bundle(station: Station, path: Path | None) -> Bundle:
     from edge.bundle.archive import open_bundle
-    from edge.store.fit import check_fit
-    from edge.store.select import open_station_bundle
+    from edge.models.fit import check_fit
+    from edge.models.select import open_station_bundle
     from edge.system.privileges import leave_root
 
     if path is None:

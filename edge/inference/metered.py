@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from edge.clock import NS_PER_MS
 from edge.interfaces import Classifier, Clock
-from edge.store.probation import Tally
+from edge.models.probation import Tally
 from edge.types import Crop, Prediction
 
 

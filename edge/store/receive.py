@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 
 from edge.clock import NS_PER_MS
 from edge.errors import BundleError, SorterError, StoreError, TransferError
+from edge.models.quick import answer_if_current, check_room, make_shared_folder
 from edge.store.connection import Connection
 from edge.store.incoming import forget_oldest, one_of_few, open_part
-from edge.store.quick import answer_if_current, check_room, make_shared_folder
 from edge.store.requests import Pull, Push, Status, json_object, parse_json, parse_request, whole_number
 
 # What proves and installs a model takes longer to import than a model to come: it is imported, piece by piece, whenever
@@ -36,7 +36,7 @@ _NEEDED_LATER = (
     "pydantic",
     "edge.config",
     "edge.bundle.archive",
-    "edge.store.install",
+    "edge.models.install",
     "edge.inference.golden",
     "edge.inference.process",
 )
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from edge.bundle.archive import Bundle
     from edge.config import Station
     from edge.interfaces import Clock
-    from edge.store.install import Device
-    from edge.store.records import Evidence, Generation
+    from edge.models.install import Device
+    from edge.models.records import Evidence, Generation
 
 _LONGEST_LIST = 8 << 20
 LATER = "To change a station's labels: push with --no-activate, correct the bins there, then `sorter model activate`"
@@ -147,7 +147,7 @@ class _Session:
         self, request: Push, device: Device, installed: Evidence, proven: Bundle | None = None, proving_ms: float = 0.0
     ) -> None:
         """Put an installed model to work if that is wanted; `proven` is its bundle if it has just come."""
-        from edge.store.install import activate, check_version
+        from edge.models.install import activate, check_version
 
         if proven is None and request.activate and not request.allow_downgrade:
             check_version(installed.name, installed.version, installed.digest, device.store)
@@ -183,7 +183,7 @@ class _Session:
 
     def _check_labels(self, request: Push) -> None:
         """Refuse a model that can't be put to work here while it is still coming; its proof looks at all the rest."""
-        from edge.store.fit import missing_labels
+        from edge.models.fit import missing_labels
 
         if request.activate and request.labels:
             station = self._place.open_device().station
@@ -193,7 +193,7 @@ class _Session:
     def _install(self, part: FileIO, path: Path, request: Push, device: Device) -> tuple[Evidence, Bundle, float]:
         """Prove what came and let it in; return also how many milliseconds the proof took."""
         from edge.bundle.archive import read_bundle
-        from edge.store.install import prove
+        from edge.models.install import prove
 
         try:
             part.seek(0)
@@ -241,7 +241,7 @@ def _check_wishes(request: Push, station: Station) -> None:
 
 
 def _status(device: Device, request: Status) -> dict[str, object]:
-    from edge.store.fit import missing_labels
+    from edge.models.fit import missing_labels
 
     digest = request.digest
     generation = device.store.active()

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.clock import SystemClock
-from edge.store.quick import store_folder
+from edge.models.quick import store_folder
 from edge.store.receive import Place, serve
 from edge.system.privileges import leave_root
 
 if TYPE_CHECKING:
-    from edge.store.install import Device
+    from edge.models.install import Device
 
 STATION = Path("/etc/sorter/station.toml")
 
@@ -24,7 +24,7 @@ def receive(station: Path, keys: Path | None) -> int:
     """
 
     def open_all() -> Device:
-        from edge.store.install import open_device
+        from edge.models.install import open_device
 
         return open_device(station, keys)
 

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from edge.bundle.archive import pack_bundle, read_bundle
-from edge.changeover import Changeover, Serving
 from edge.clock import ms
 from edge.config import Station, load_station
 from edge.inference.classifier import open_shipped_bundle
 from edge.interfaces import Classifier
 from edge.line import Outcome
+from edge.models.install import Device, activate, prove
+from edge.models.store import ModelStore
+from edge.models.switcher import Changeover, Serving
+from edge.models.trust import Trust
 from edge.simulate.build import Conditions, build_virtual_run, run_and_score
 from edge.simulate.run import VirtualRun
 from edge.simulate.score import Record
 from edge.simulate.variant import Changes, simulated_variant
-from edge.store.install import Device, activate, prove
-from edge.store.models import ModelStore
-from edge.store.trust import Trust
 from edge.types import Crop, Event, Frame, Prediction, Reason
 
 DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"

@@ -16,9 +16,9 @@ from edge.bundle.archive import pack_bundle, read_bundle
 from edge.clock import SystemClock
 from edge.config import load_station
 from edge.inference.classifier import open_shipped_bundle
-from edge.store.install import Device, activate, prove
-from edge.store.models import ModelStore
-from edge.store.trust import Trust
+from edge.models.install import Device, activate, prove
+from edge.models.store import ModelStore
+from edge.models.trust import Trust
 
 pytestmark = pytest.mark.realtime
 

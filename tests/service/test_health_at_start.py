@@ -16,17 +16,17 @@ from edge.calibrate.apply import step_digest
 from edge.calibrate.files import FILE_NAME, save_calibration
 from edge.calibrate.record import Calibration, DiverterStep
 from edge.calibrate.salvage import load_or_set_aside
-from edge.changeover import Changeover
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.errors import CalibrationError, SetupError
 from edge.health.faults import FaultKind
 from edge.health.health import State
 from edge.inference.classifier import open_shipped_bundle
+from edge.models.install import Device, activate, prove
+from edge.models.store import ModelStore
+from edge.models.switcher import Changeover
+from edge.models.trust import Trust
 from edge.service.latch import EstopLatch
-from edge.store.install import Device, activate, prove
-from edge.store.models import ModelStore
-from edge.store.trust import Trust
 from edge.types import Event
 from edge.wiring import build_runtime
 

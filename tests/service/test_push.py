@@ -23,7 +23,7 @@ from converter.push_command import command
 from converter.ssh import Ways, converse
 from edge.bundle.archive import open_bundle
 from edge.bundle.signature import write_key_pair
-from edge.store.verify import verify_store
+from edge.models.verify import verify_store
 
 NUMBERS = count(1)
 Bundles = Callable[..., Path]

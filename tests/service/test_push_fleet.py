@@ -22,11 +22,11 @@ from edge.bundle.archive import read_bundle
 from edge.bundle.signature import write_key_pair
 from edge.clock import SystemClock
 from edge.config import load_station
-from edge.store.install import Device
-from edge.store.models import ModelStore
+from edge.models.install import Device
+from edge.models.store import ModelStore
+from edge.models.trust import Trust
+from edge.models.verify import verify_store
 from edge.store.receive import Place, serve
-from edge.store.trust import Trust
-from edge.store.verify import verify_store
 
 pytestmark = pytest.mark.realtime
 

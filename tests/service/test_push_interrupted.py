@@ -19,8 +19,8 @@ from support.receiver import Event
 from support.sshd import STATION
 
 from edge.bundle.archive import read_bundle
-from edge.store.models import ModelStore
-from edge.store.verify import verify_store
+from edge.models.store import ModelStore
+from edge.models.verify import verify_store
 
 pytestmark = pytest.mark.realtime
 

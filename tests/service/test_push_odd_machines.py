@@ -14,9 +14,9 @@ from support import receiver
 from support.sshd import STATION
 
 from edge.bundle.archive import read_bundle
-from edge.store.models import ModelStore
-from edge.store.quick import RESERVE_BYTES
-from edge.store.verify import verify_store
+from edge.models.quick import RESERVE_BYTES
+from edge.models.store import ModelStore
+from edge.models.verify import verify_store
 
 pytestmark = pytest.mark.realtime
 

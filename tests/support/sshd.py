@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.bundle.signature import public_line, write_key_pair
-from edge.store.models import ModelStore
+from edge.models.store import ModelStore
 
 STATION = """
 name = "{name}"

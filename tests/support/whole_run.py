@@ -26,10 +26,10 @@ from edge.journal import Journal
 from edge.journal.entries import Entry
 from edge.journal.reading import ItemRecord, Query, check_journal, read_all
 from edge.line import Outcome
-from edge.store.install import Device, prove
-from edge.store.models import ModelStore
-from edge.store.records import Evidence
-from edge.store.trust import Trust
+from edge.models.install import Device, prove
+from edge.models.records import Evidence
+from edge.models.store import ModelStore
+from edge.models.trust import Trust
 from edge.wiring import build_runtime
 
 STATION = """

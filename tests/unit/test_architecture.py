@@ -113,8 +113,8 @@ def test_every_model_that_ships_is_on_the_list_of_those_that_need_no_signature()
 OWN_RECORDS = {
     "edge/bundle/archive.py",
     "edge/calibrate/thresholds.py",
-    "edge/store/probation.py",
-    "edge/store/watch.py",
+    "edge/models/probation.py",
+    "edge/models/probation_tracker.py",
 }
 
 

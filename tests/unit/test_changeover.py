@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from edge.bundle.archive import pack_bundle, read_bundle
-from edge.changeover import Changeover, Serving
 from edge.clock import VirtualClock, ms
 from edge.config import load_station
 from edge.inference.classifier import BundleClassifier
 from edge.inference.process import open_apart
 from edge.line import Outcome
-from edge.store.install import Device, activate, prove
-from edge.store.models import ModelStore
-from edge.store.shadow import compare, shadow_folder
-from edge.store.trust import Trust
+from edge.models.install import Device, activate, prove
+from edge.models.shadow import compare, shadow_folder
+from edge.models.store import ModelStore
+from edge.models.switcher import Changeover, Serving
+from edge.models.trust import Trust
 from edge.types import Box, Crop, Decision, Event, Item, Prediction, Reason
 
 STATION = """

@@ -15,8 +15,8 @@ from edge.bundle.archive import open_bundle
 from edge.cli import root
 from edge.config import load_station
 from edge.errors import BundleError
-from edge.store.fit import check_fit
-from edge.store.install import open_device, prove
+from edge.models.fit import check_fit
+from edge.models.install import open_device, prove
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from edge.cli.model import _print_comparison
 from edge.doctor import Finding
 from edge.inference.classifier import shipped_bundle_path
 from edge.journal.reading import EventRecord, ItemRecord
-from edge.store.shadow import Comparison, Look
+from edge.models.shadow import Comparison, Look
 
 BUNDLE: Bundle = open_bundle(shipped_bundle_path())
 

@@ -14,7 +14,7 @@ from edge.bundle.archive import open_bundle
 from edge.cli import root
 from edge.errors import BundleError, ConfigError, StoreError
 from edge.inference.classifier import open_shipped_bundle
-from edge.store.models import ModelStore
+from edge.models.store import ModelStore
 
 STATION = """
 name = "line-1"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.config.probation import ProbationSettings
-from edge.store.probation import (
+from edge.models.probation import (
     Probation,
     Tally,
     Verdict,
@@ -20,7 +20,7 @@ from edge.store.probation import (
     keep_probation,
     load_probation,
 )
-from edge.store.records import Generation
+from edge.models.records import Generation
 
 GENERATION = Generation(number=7, current="a" * 64, previous="b" * 64, why="", since="", probation=True)
 BEFORE = Tally(items=1000, residual=100, inferences=1000, milliseconds=5000.0)

@@ -20,12 +20,12 @@ from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.errors import BundleError
 from edge.inference.classifier import open_shipped_bundle
-from edge.store.fit import check_fit, homeless_labels
-from edge.store.install import Device, prove
-from edge.store.models import ModelStore
+from edge.models.fit import check_fit, homeless_labels
+from edge.models.install import Device, prove
+from edge.models.store import ModelStore
+from edge.models.trust import Trust
+from edge.models.verify import verify_store
 from edge.store.receive import Place, serve
-from edge.store.trust import Trust
-from edge.store.verify import verify_store
 
 STATION = """
 name = "line-1"

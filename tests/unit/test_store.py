@@ -15,9 +15,9 @@ import pytest
 
 from edge.bundle.archive import read_bundle
 from edge.errors import BundleError, StoreError
-from edge.store.models import ModelStore
-from edge.store.records import Evidence
-from edge.store.verify import verify_store
+from edge.models.records import Evidence
+from edge.models.store import ModelStore
+from edge.models.verify import verify_store
 
 NOW = "2026-11-01T12:00:00+00:00"
 Models = dict[str, tuple[bytes, Evidence]]

@@ -14,7 +14,7 @@ from edge.clock import VirtualClock
 from edge.errors import StoreError
 from edge.inference.classifier import BundleClassifier
 from edge.line import Outcome
-from edge.store.shadow import Shadow, compare
+from edge.models.shadow import Shadow, compare
 from edge.types import Box, Crop, Decision, Item, Prediction, Reason
 
 AT_WORK = Thresholds(minimum_score={"paper": 0.5, "glass": 0.95, "metal": 0.5})

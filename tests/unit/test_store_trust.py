@@ -14,15 +14,15 @@ from typer.testing import CliRunner
 
 from edge.bundle.archive import pack_bundle, read_bundle
 from edge.bundle.signature import public_line
-from edge.changeover import Changeover, build_changeover
 from edge.cli import root
 from edge.clock import VirtualClock
 from edge.config import load_station
 from edge.errors import BundleError, StoreError
 from edge.inference.classifier import open_shipped_bundle
-from edge.store.install import activate, open_device, prove
-from edge.store.models import BUNDLE, EVIDENCE, ModelStore
-from edge.store.select import open_station_bundle
+from edge.models.install import activate, open_device, prove
+from edge.models.select import open_station_bundle
+from edge.models.store import BUNDLE, EVIDENCE, ModelStore
+from edge.models.switcher import Changeover, build_changeover
 from edge.types import Event
 
 STATION = """

@@ -15,7 +15,7 @@ from edge.actuate.safe import read_safe_outputs
 from edge.calibrate.files import load_calibration
 from edge.calibrate.record import Calibration
 from edge.errors import SorterError
-from edge.store.quick import store_folder
+from edge.models.quick import store_folder
 from edge.system.text import NotTextError, decode_text
 from training.recipe import SHIPPED, load_recipe
 

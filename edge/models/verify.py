@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge.errors import BundleError, StoreError
-from edge.store.models import ModelStore
-from edge.store.records import is_digest, read_evidence
+from edge.models.records import is_digest, read_evidence
+from edge.models.store import ModelStore
 
 
 @dataclass(frozen=True)

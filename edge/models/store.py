@@ -25,9 +25,9 @@ from typing import Protocol
 
 from edge.bundle.archive import Bundle, open_bundle
 from edge.errors import BundleError, StoreError
-from edge.store.quick import has_digest, make_shared_folder
-from edge.store.records import EVIDENCE, Evidence, Generation, find_model, is_digest, read_evidence, read_record
-from edge.store.trust import Accept
+from edge.models.quick import has_digest, make_shared_folder
+from edge.models.records import EVIDENCE, Evidence, Generation, find_model, is_digest, read_evidence, read_record
+from edge.models.trust import Accept
 from edge.system.files import FileCalls, sync_folder, write_atomically
 
 BUNDLE = "bundle.sorter"
@@ -47,7 +47,7 @@ class StoreCalls(FileCalls, Protocol):
 class ModelStore:
     """A store folder; any number of processes may use it at once.
 
-    `accept` raises BundleError for a model that `open` must not give out: see `edge.store.select.open_store`.
+    `accept` raises BundleError for a model that `open` must not give out: see `edge.models.select.open_store`.
     """
 
     def __init__(self, folder: Path, calls: StoreCalls = os, accept: Accept = lambda bundle: None) -> None:

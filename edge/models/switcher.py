@@ -20,14 +20,14 @@ from edge.inference.classifier import BundleClassifier, open_shipped_bundle
 from edge.inference.metered import TimedClassifier
 from edge.interfaces import Clock
 from edge.line import Outcome
-from edge.store.fit import check_fit
-from edge.store.install import wall_instant
-from edge.store.models import ModelStore
-from edge.store.probation import Probation, Tally, Verdict
-from edge.store.records import Generation
-from edge.store.select import open_store
-from edge.store.shadow import Shadow, shadow_folder
-from edge.store.watch import Watch
+from edge.models.fit import check_fit
+from edge.models.install import wall_instant
+from edge.models.probation import Probation, Tally, Verdict
+from edge.models.probation_tracker import Watch
+from edge.models.records import Generation
+from edge.models.select import open_store
+from edge.models.shadow import Shadow, shadow_folder
+from edge.models.store import ModelStore
 from edge.types import Event, Reason
 
 log = logging.getLogger(__name__)

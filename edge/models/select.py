@@ -7,8 +7,8 @@ from pathlib import Path
 from edge.bundle.archive import Bundle, open_bundle
 from edge.config import Station
 from edge.inference.classifier import shipped_bundle_path
-from edge.store.models import ModelStore
-from edge.store.trust import accept_for
+from edge.models.store import ModelStore
+from edge.models.trust import accept_for
 
 
 def open_store(station: Station) -> ModelStore:

@@ -17,12 +17,12 @@ from edge.bundle.manifest import version_order
 from edge.clock import SystemClock
 from edge.config import Station, load_station
 from edge.errors import BundleError, StoreError
-from edge.store.fit import check_fit
-from edge.store.models import ModelStore
-from edge.store.quick import check_room
-from edge.store.records import Evidence, Generation
-from edge.store.select import open_store
-from edge.store.trust import Trust, trust_of
+from edge.models.fit import check_fit
+from edge.models.quick import check_room
+from edge.models.records import Evidence, Generation
+from edge.models.select import open_store
+from edge.models.store import ModelStore
+from edge.models.trust import Trust, trust_of
 from edge.system.privileges import leave_root
 
 # Whoever only receives a model does not need NumPy yet.

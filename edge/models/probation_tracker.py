@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from edge.clock import NS_PER_S
 from edge.config import Station
 from edge.interfaces import Clock
-from edge.store.models import ModelStore
-from edge.store.probation import (
+from edge.models.probation import (
     Probation,
     Tally,
     Verdict,
@@ -20,7 +19,8 @@ from edge.store.probation import (
     keep_probation,
     load_probation,
 )
-from edge.store.records import Generation
+from edge.models.records import Generation
+from edge.models.store import ModelStore
 
 log = logging.getLogger(__name__)
 

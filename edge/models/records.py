@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from edge.errors import StoreError
-from edge.store.quick import LARGEST_RECORD
+from edge.models.quick import LARGEST_RECORD
 from edge.system.files import read_regular
 
 EVIDENCE = "evidence.json"

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from edge.config.probation import ProbationSettings
-from edge.store.records import Generation, read_record
+from edge.models.records import Generation, read_record
 from edge.system.files import write_atomically
 
 _Z = 2.33  # one-sided 99 %: a model is sent back on evidence, not on a run of bad luck
