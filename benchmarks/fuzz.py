@@ -46,9 +46,9 @@ from edge.errors import JournalError, SorterError
 from edge.inference.classifier import shipped_bundle_path
 from edge.journal import open_journal
 from edge.journal.reading import check_journal
-from edge.live import LiveView
 from edge.simulate.build import Conditions, build_virtual_run
 from edge.simulate.run import VirtualRun
+from edge.status.live import LiveView
 from edge.types import Event, Frame
 from edge.web import PageServer, build_app
 

@@ -14,11 +14,11 @@ from edge.health.monitors.machine import Machine
 from edge.interfaces import Actuator, Camera, Classifier, Clock
 from edge.journal import Journal
 from edge.line import Line
-from edge.live import LiveView
 from edge.models.switcher import Changeover
 from edge.panel import Panel
 from edge.service.control import StopSwitch
 from edge.service.latch import EstopLatch
+from edge.status.live import LiveView
 from edge.system.systemd_notify import Notifier
 from edge.web import PageServer
 

@@ -23,12 +23,12 @@ from edge.health.monitors.belt import BeltWatch
 from edge.health.monitors.camera import CameraWatch
 from edge.health.monitors.inference_load import Overload
 from edge.interfaces import Actuator, Clock
-from edge.item_log import ItemLog
 from edge.journal import Journal, Landing
 from edge.line import Line, Outcome
-from edge.live import LiveView
 from edge.panel import Panel
 from edge.policy import Policy
+from edge.status.item_log import ItemLog
+from edge.status.live import LiveView
 from edge.system.systemd_notify import Notifier
 from edge.transport import Arrival
 from edge.types import Event, Frame, Reason, Stroke

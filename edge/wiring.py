@@ -36,7 +36,6 @@ from edge.interfaces import Camera, Classifier, Clock
 from edge.journal import Journal, open_journal
 from edge.journal.database import connect_for_writing
 from edge.line import Line
-from edge.live import LiveView
 from edge.models.fit import check_fit
 from edge.models.select import open_station_bundle
 from edge.models.switcher import Changeover, Serving, build_changeover
@@ -49,6 +48,7 @@ from edge.sensing.still_view import stored_view
 from edge.sensor_watch import watch_sensors
 from edge.service.control import StopSwitch, serve
 from edge.service.latch import EstopLatch, PauseLatch
+from edge.status.live import LiveView
 from edge.system.files import remove_leftovers
 from edge.system.realtime import Priority
 from edge.system.systemd_notify import Notifier

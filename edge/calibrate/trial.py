@@ -15,7 +15,7 @@ from edge.config import RESIDUAL, Station
 from edge.devices.gpio.inputs import Edge
 from edge.errors import CalibrationError
 from edge.health.health import HELD_STATES, State
-from edge.live import LiveView, RecentItem
+from edge.status.live import LiveView, RecentItem
 from edge.types import REASON_TEXT
 
 EXIT: Final = "exit:"

@@ -14,8 +14,8 @@ from edge.system.output import leave_dead_streams, say
 
 if TYPE_CHECKING:
     from edge.config import Station
-    from edge.live import Snapshot
     from edge.simulate.world.faults import Planned
+    from edge.status.live import Snapshot
 
 DEMO_STATION = Path(__file__).resolve().parents[1] / "stations" / "demo.toml"
 

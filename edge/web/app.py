@@ -23,8 +23,8 @@ from edge.clock import ms
 from edge.config import Station
 from edge.health.health import HELD_STATES
 from edge.interfaces import Clock
-from edge.live import THUMBNAIL_PX, LiveView
-from edge.telemetry import build_registry, read_disk_free
+from edge.status.live import THUMBNAIL_PX, LiveView
+from edge.status.metrics import build_registry, read_disk_free
 from edge.web.buttons import BUTTONS, MOST_BYTES, Buttons
 from edge.web.guard import Guard
 from edge.web.pictures import CROP_QUALITY, BeltEncoder, encode_jpeg

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.clock import ms
 from edge.interfaces import Clock, Sighting
-from edge.live import LiveView
+from edge.status.live import LiveView
 from edge.types import Image
 
 BELT_WIDTH_PX = 640

@@ -11,7 +11,7 @@ from edge.config import RESIDUAL, Station
 from edge.health.faults import FaultKind
 from edge.health.health import State
 from edge.interfaces import Sighting
-from edge.live import RecentItem, Snapshot
+from edge.status.live import RecentItem, Snapshot
 from edge.tally import IN_NO_BIN
 from edge.types import REASON_TEXT, Reason
 from edge.web.pictures import BeltPicture

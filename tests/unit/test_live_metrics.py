@@ -13,8 +13,8 @@ from edge.health.faults import FaultKind
 from edge.health.health import Fault, State
 from edge.health.monitors.machine import MachineState
 from edge.line import Outcome
-from edge.live import LiveView
-from edge.telemetry import build_registry, read_disk_free
+from edge.status.live import LiveView
+from edge.status.metrics import build_registry, read_disk_free
 from edge.types import Actuation, Decision, Item, Reason, Stroke
 
 

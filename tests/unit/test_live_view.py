@@ -15,7 +15,7 @@ from edge.health.health import Fault, State
 from edge.health.monitors.machine import MachineState
 from edge.interfaces import Sighting
 from edge.line import Outcome
-from edge.live import KEEP_ITEMS, MAX_UNCUT, THUMBNAIL_PX, LiveView, cut_thumbnail
+from edge.status.live import KEEP_ITEMS, MAX_UNCUT, THUMBNAIL_PX, LiveView, cut_thumbnail
 from edge.types import Actuation, Box, Crop, Decision, Frame, Item, Reason, Stroke
 
 GLASS = Actuation("flap", fire_at=0, release_at=0, item_ids=())

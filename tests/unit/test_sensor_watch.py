@@ -14,8 +14,8 @@ from edge.health.faults import FaultKind
 from edge.health.health import Health
 from edge.health.heartbeats import Sign
 from edge.line import Outcome
-from edge.live import LiveView
 from edge.sensor_watch import LATE_LOOK_NS, watch_sensors
+from edge.status.live import LiveView
 from edge.supervise import Supervisor
 from edge.transport import Conveyor
 from edge.transport.exit_sensors import FALL_NS, JAM_AFTER

@@ -23,7 +23,7 @@ from edge.config import Station
 from edge.config.station import JournalSettings
 from edge.journal import Landing, open_journal
 from edge.line import Outcome
-from edge.live import LiveView
+from edge.status.live import LiveView
 from edge.tally import EXPECTED, IN_NO_BIN, NOT_SEEN, Tally, what_happened
 from edge.types import Actuation, Decision, Item, Reason, Stroke
 from edge.web import build_app

@@ -19,7 +19,7 @@ from edge.config import Station
 from edge.health.health import State
 from edge.interfaces import Sighting
 from edge.line import Outcome
-from edge.live import LiveView
+from edge.status.live import LiveView
 from edge.types import Actuation, Box, Crop, Decision, Frame, Image, Item, Reason, Stroke
 from edge.web import PageServer, build_app
 from edge.web.visitors import origin_of

@@ -21,7 +21,7 @@ from edge.clock import NS_PER_S
 from edge.health.faults import FaultKind
 from edge.health.health import State
 from edge.health.monitors.machine import MachineState
-from edge.live import Latency, LiveView, Snapshot
+from edge.status.live import Latency, LiveView, Snapshot
 from edge.types import Reason
 
 

@@ -1,0 +1,1 @@
+"""What is shown of the running station: live view and metrics."""
