@@ -38,8 +38,8 @@ from edge.inference.classifier import BundleClassifier, shipped_bundle_path
 from edge.inference.process import open_apart
 from edge.line import Line
 from edge.policy import Policy
-from edge.runtime import SWITCH_INTERVAL_S
 from edge.sensing import build_trigger
+from edge.station.runtime import SWITCH_INTERVAL_S
 from edge.system.realtime import Priority, lock_memory, real_time, settled_memory
 from edge.transport import build_belt, build_transport
 from edge.types import Actuation, Box, Frame, Stroke

@@ -29,8 +29,8 @@ from edge.inference.classifier import open_shipped_bundle  # noqa: E402
 from edge.models.install import Device, prove  # noqa: E402
 from edge.models.store import ModelStore  # noqa: E402
 from edge.models.trust import Trust  # noqa: E402
+from edge.station.assemble import build_runtime  # noqa: E402
 from edge.types import Reason  # noqa: E402
-from edge.wiring import build_runtime  # noqa: E402
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,10 @@ from edge.health.monitors.bin_levels import BinLevels
 from edge.inference.classifier import BundleClassifier, shipped_bundle_path
 from edge.inference.interpreter import open_interpreter
 from edge.inference.process import open_apart
-from edge.panel import Panel
 from edge.policy import Policy
-from edge.runtime import SWITCH_INTERVAL_S
-from edge.supervise import Supervisor
+from edge.station.runtime import SWITCH_INTERVAL_S
+from edge.station.station_io import Panel
+from edge.station.supervisor import Supervisor
 from edge.system.realtime import Priority, real_time, settled_memory
 from edge.types import Actuation
 

@@ -32,7 +32,6 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from edge.actuate.safe import NOTE, drive_safe, note_outputs, read_safe_outputs
 from edge.bundle.archive import bundle_bytes, read_bundle
 from edge.calibrate.apply import apply_calibration, step_digest
 from edge.calibrate.files import FILE_NAME, parse_calibration
@@ -48,6 +47,7 @@ from edge.journal import open_journal
 from edge.journal.reading import check_journal
 from edge.simulate.build import Conditions, build_virtual_run
 from edge.simulate.run import VirtualRun
+from edge.station.safe_outputs import NOTE, drive_safe, note_outputs, read_safe_outputs
 from edge.status.live import LiveView
 from edge.types import Event, Frame
 from edge.web import PageServer, build_app

@@ -25,9 +25,9 @@ from pathlib import Path
 
 from edge.config import Station, load_station
 from edge.line import Line, Outcome
-from edge.runtime import Runtime
+from edge.station.assemble import build_runtime
+from edge.station.runtime import Runtime
 from edge.types import Frame
-from edge.wiring import build_runtime
 
 STATION = Path(__file__).resolve().parents[1] / "edge" / "stations" / "demo.toml"
 PARTS = 20

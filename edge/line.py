@@ -1,6 +1,6 @@
 """The path of the data, in one place: frame -> items -> predictions -> decisions -> actuations.
 
-No I/O of its own and no threads: `edge/runtime.py` feeds it frames from a camera, hands what comes
+No I/O of its own and no threads: `edge/station/runtime.py` feeds it frames from a camera, hands what comes
 out to the actuation schedule and the journal; the simulator does the same on a virtual clock.
 """
 

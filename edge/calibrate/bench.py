@@ -243,7 +243,7 @@ def open_bench(station: Station, clock: Clock, world: World | None = None) -> Be
     Raises:
         ActuatorError: this is no Pi, or its pins are in use.
     """
-    from edge.wiring import open_world
+    from edge.station.assemble import open_world
 
     if world is not None:
         from edge.simulate.backend.pins import WorldPins

@@ -76,7 +76,7 @@ def verify_real(
     Raises:
         CalibrationError: the station does not get ready, or no item came.
     """
-    from edge.wiring import Ground, build_trial
+    from edge.station.assemble import Ground, build_trial
 
     station = bench.station
     person.warn("The station will sort as in daily work: the belt runs and the diverters move.")

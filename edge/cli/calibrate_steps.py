@@ -53,11 +53,11 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
 
     from edge.calibrate.hold import folder_claimed, service_held
     from edge.calibrate.salvage import load_or_set_aside
+    from edge.station.assemble import LIVE_CAMERAS
     from edge.system.commands import SystemRunner
     from edge.system.logs import configure_logs
     from edge.system.privileges import leave_root
     from edge.system.signals import interrupted_by_signals
-    from edge.wiring import LIVE_CAMERAS
 
     configure_logs(logging.WARNING)
     # With --json the answer alone goes to stdout.

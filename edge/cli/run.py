@@ -39,10 +39,10 @@ def command(
 
     from edge.check_machine import in_memory
     from edge.config import load_station
+    from edge.station.assemble import build_runtime
     from edge.system.logs import configure_logs
     from edge.system.mounts import memory_under
     from edge.system.privileges import leave_root
-    from edge.wiring import build_runtime
 
     configure_logs(logging.DEBUG if verbose else logging.INFO)
     # At the demo nothing moves: its page has the buttons.

@@ -17,17 +17,17 @@ from edge.health.monitors.bin_levels import BinLevels, counted_bins
 from edge.inference.classifier import BundleClassifier
 from edge.interfaces import Classifier
 from edge.journal import Journal, open_journal
-from edge.panel import Panel
-from edge.sensor_watch import watch_sensors
 from edge.simulate.backend.pins import WorldPins
 from edge.simulate.oracle import Oracle
 from edge.simulate.run import Rig, VirtualRun
 from edge.simulate.score import Score, place_in_time, score
-from edge.simulate.troubles import TroubledClassifier, troubled_connect
 from edge.simulate.world.faults import Planned
 from edge.simulate.world.world import World
-from edge.supervise import Supervisor
-from edge.wiring import build_line, watch_belt, watch_camera
+from edge.station.assemble import build_line, watch_belt, watch_camera
+from edge.station.exit_sensors import watch_sensors
+from edge.station.injected_faults import TroubledClassifier, troubled_connect
+from edge.station.station_io import Panel
+from edge.station.supervisor import Supervisor
 
 ORACLE_LABELS = ("cardboard", "glass", "metal", "organic", "paper", "plastic", "trash")
 

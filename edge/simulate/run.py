@@ -13,14 +13,14 @@ from edge.health.heartbeats import Sign
 from edge.health.monitors.machine import MACHINE_FAULTS, Machine
 from edge.journal import Journal
 from edge.line import Line, Outcome
-from edge.panel import Panel
 from edge.simulate.backend.camera import SimulatedCamera
 from edge.simulate.score import Record
 from edge.simulate.spans import FaultSpans
-from edge.simulate.troubles import HANGING, SimulatedBugError, machine_state
 from edge.simulate.world.faults import Disturbance
 from edge.simulate.world.world import World
-from edge.supervise import Supervisor
+from edge.station.injected_faults import HANGING, SimulatedBugError, machine_state
+from edge.station.station_io import Panel
+from edge.station.supervisor import Supervisor
 from edge.tally import what_happened
 from edge.types import Frame, Stroke
 

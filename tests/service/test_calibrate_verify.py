@@ -21,8 +21,8 @@ from edge.clock import SystemClock
 from edge.config import Station, load_station
 from edge.errors import CalibrationError
 from edge.inference.classifier import shipped_bundle_path
-from edge.service.latch import PauseLatch
 from edge.simulate.world.faults import Disturbance
+from edge.station.latch import PauseLatch
 
 pytestmark = pytest.mark.realtime
 

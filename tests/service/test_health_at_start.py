@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from edge.actuate.safe import SafeOutput, read_safe_outputs
 from edge.bundle.archive import read_bundle
 from edge.calibrate.apply import step_digest
 from edge.calibrate.files import FILE_NAME, save_calibration
@@ -26,9 +25,10 @@ from edge.models.install import Device, activate, prove
 from edge.models.store import ModelStore
 from edge.models.switcher import Changeover
 from edge.models.trust import Trust
-from edge.service.latch import EstopLatch
+from edge.station.assemble import build_runtime
+from edge.station.latch import EstopLatch
+from edge.station.safe_outputs import SafeOutput, read_safe_outputs
 from edge.types import Event
-from edge.wiring import build_runtime
 
 STATION = """
 name = "line-1"

@@ -18,9 +18,9 @@ from edge.errors import RestartError
 from edge.health.faults import FaultKind, Step
 from edge.health.health import State
 from edge.health.retry import Backoff
-from edge.runtime import Runtime
+from edge.station.assemble import build_runtime
+from edge.station.runtime import Runtime
 from edge.types import Crop, Frame, Item, Prediction
-from edge.wiring import build_runtime
 
 pytestmark = pytest.mark.realtime
 

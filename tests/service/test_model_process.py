@@ -22,9 +22,9 @@ from edge.errors import BundleError, ClassifierError
 from edge.health.faults import FaultKind, Step
 from edge.inference.process import PROGRAM, InterpreterApart
 from edge.inference.worker import FACTS, LARGEST_PICTURE, MODEL, ORDER, PICTURE, Order, receive, send
-from edge.runtime import Runtime
+from edge.station.assemble import build_runtime
+from edge.station.runtime import Runtime
 from edge.system.realtime import Priority, real_time
-from edge.wiring import build_runtime
 
 pytestmark = pytest.mark.realtime
 

@@ -15,7 +15,7 @@ from edge.config import Station
 from edge.health.faults import FaultKind
 from edge.health.health import HELD_STATES
 from edge.health.retry import Backoff
-from edge.wiring import build_runtime
+from edge.station.assemble import build_runtime
 
 pytestmark = pytest.mark.realtime
 

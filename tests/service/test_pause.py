@@ -23,9 +23,9 @@ from edge.config import Station
 from edge.errors import ControlError
 from edge.health.health import State
 from edge.journal.reading import EventRecord, Query, read_all
-from edge.runtime import Runtime
-from edge.service.control import NAME, ask
-from edge.wiring import build_runtime
+from edge.station.assemble import build_runtime
+from edge.station.control import NAME, ask
+from edge.station.runtime import Runtime
 
 AT_MOST_S = 90.0
 STATION: dict[str, Any] = {

@@ -13,9 +13,9 @@ from edge.cli import root
 from edge.config import Station
 from edge.errors import ConfigError
 from edge.health.faults import FaultKind
-from edge.runtime import Runtime
 from edge.simulate.world.faults import parse_disturbance
-from edge.wiring import build_runtime
+from edge.station.assemble import build_runtime
+from edge.station.runtime import Runtime
 
 pytestmark = pytest.mark.realtime
 

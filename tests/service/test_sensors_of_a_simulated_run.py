@@ -10,9 +10,9 @@ from edge.config import Station
 from edge.journal.entries import Entry, Landing
 from edge.sensing import BeamTrigger
 from edge.simulate.world.world import World
+from edge.station.assemble import build_runtime
 from edge.transport import Conveyor
 from edge.types import Actuation, Decision, Reason
-from edge.wiring import build_runtime
 
 AT_MOST_S = 60.0
 EXIT_PIN = 23

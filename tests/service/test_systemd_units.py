@@ -86,7 +86,7 @@ def test_the_unit_and_the_program_agree_on_the_watchdog() -> None:
 
 def test_a_slow_machine_has_the_time_to_start_and_to_make_its_pins_safe() -> None:
     """Measured on an emulated arm64 machine: ready after 33 to 138 s, `sorter safe` done after 9 to 21 s."""
-    from edge.runtime import JOIN_S, PRIORITIES
+    from edge.station.runtime import JOIN_S, PRIORITIES
 
     unit = (ROOT / "systemd/sorter.service").read_text()
     assert _seconds(unit, "TimeoutStartSec") >= 2 * 138

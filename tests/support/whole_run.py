@@ -30,7 +30,7 @@ from edge.models.install import Device, prove
 from edge.models.records import Evidence
 from edge.models.store import ModelStore
 from edge.models.trust import Trust
-from edge.wiring import build_runtime
+from edge.station.assemble import build_runtime
 
 STATION = """
 name = "cut"

@@ -17,9 +17,9 @@ from edge.health.faults import FaultKind
 from edge.health.health import Health, State
 from edge.health.heartbeats import Sign
 from edge.health.monitors.bin_levels import BinLevels, counted_bins
-from edge.panel import CLOSED_NS, FULL_NS, JAM_NS, Panel
 from edge.policy import Policy
-from edge.supervise import Supervisor
+from edge.station.station_io import CLOSED_NS, FULL_NS, JAM_NS, Panel
+from edge.station.supervisor import Supervisor
 from edge.types import Actuation, Reason, Stroke
 
 ESTOP, RESET, JAM, FULL, RESIDUAL, EXIT, BELT, BEACON, FLAP = 5, 6, 13, 16, 19, 20, 21, 26, 17

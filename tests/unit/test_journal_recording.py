@@ -26,8 +26,8 @@ from edge.journal.exporting import export_rows
 from edge.journal.pictures import Pictures
 from edge.journal.reading import EventRecord, ItemRecord, Query, read_all
 from edge.journal.recording import FULL_CALM_NS
-from edge.simulate.troubles import troubled_connect
 from edge.simulate.world.faults import Disturbance
+from edge.station.injected_faults import troubled_connect
 from edge.types import Actuation, Event, Image, Reason, Stroke
 
 

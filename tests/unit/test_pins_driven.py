@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.actuate.safe import SafeOutput, drive_safe, read_safe_outputs
 from edge.clock import VirtualClock, ms
 from edge.config.actuators import Digital, Servo
 from edge.devices.actuators import open_actuator
@@ -23,6 +22,7 @@ from edge.devices.gpio.mock_pins import MockPins
 from edge.devices.gpio.pins import open_pins
 from edge.devices.gpio.sysfs_pwm import SysfsPwmPin
 from edge.errors import ActuatorError, SetupError
+from edge.station.safe_outputs import SafeOutput, drive_safe, read_safe_outputs
 
 STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
 RELAY = Digital(type="digital", name="relay", pin=17, active_high=False)

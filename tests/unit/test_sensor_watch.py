@@ -14,14 +14,14 @@ from edge.health.faults import FaultKind
 from edge.health.health import Health
 from edge.health.heartbeats import Sign
 from edge.line import Outcome
-from edge.sensor_watch import LATE_LOOK_NS, watch_sensors
+from edge.station.assemble import build_line
+from edge.station.exit_sensors import LATE_LOOK_NS, watch_sensors
+from edge.station.supervisor import Supervisor
 from edge.status.live import LiveView
-from edge.supervise import Supervisor
 from edge.transport import Conveyor
 from edge.transport.exit_sensors import FALL_NS, JAM_AFTER
 from edge.types import Actuation, Crop, Decision, Item, Prediction, Reason, Stroke
 from edge.web.status import describe_items
-from edge.wiring import build_line
 
 STATION = Station.model_validate(
     {

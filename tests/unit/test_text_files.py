@@ -11,11 +11,11 @@ import pytest
 import tomli_w
 
 from converter.inventory import load_inventory
-from edge.actuate.safe import read_safe_outputs
 from edge.calibrate.files import load_calibration
 from edge.calibrate.record import Calibration
 from edge.errors import SorterError
 from edge.models.quick import store_folder
+from edge.station.safe_outputs import read_safe_outputs
 from edge.system.text import NotTextError, decode_text
 from training.recipe import SHIPPED, load_recipe
 
@@ -97,5 +97,5 @@ def test_every_toml_file_is_read_in_one_place() -> None:
     }
     assert readers == {
         "edge/system/toml.py",
-        "edge/actuate/safe.py",
+        "edge/station/safe_outputs.py",
     }  # `sorter safe` reads what is broken, line by line

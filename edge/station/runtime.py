@@ -33,8 +33,8 @@ from edge.health.monitors.machine import MACHINE_FAULTS
 from edge.inference.classifier import Watched
 from edge.interfaces import Camera, Classifier
 from edge.journal import run_writer
-from edge.parts import Parts
-from edge.supervise import Supervisor
+from edge.station.parts import Parts
+from edge.station.supervisor import Supervisor
 from edge.system.realtime import Priority, lock_memory, real_time, settled_memory
 from edge.system.signals import Asked, taking_signals
 from edge.types import Frame

@@ -13,10 +13,16 @@ from edge.health.faults import FaultKind
 from edge.health.monitors.machine import Machine, MachineState
 from edge.interfaces import Actuator, Camera, Classifier, Clock
 from edge.journal.database import Connect
-from edge.parts import Parts
-from edge.simulate.troubles import IsActive, SimulatedBugError, TroubledClassifier, machine_state, troubled_connect
 from edge.simulate.world.faults import Disturbance, Planned, check_target
 from edge.simulate.world.world import World
+from edge.station.injected_faults import (
+    IsActive,
+    SimulatedBugError,
+    TroubledClassifier,
+    machine_state,
+    troubled_connect,
+)
+from edge.station.parts import Parts
 from edge.types import Frame
 from edge.web import PageServer
 

@@ -22,7 +22,7 @@ from edge.clock import ms
 from edge.errors import ControlError
 from edge.health.health import HELD_STATES, Health, State
 from edge.interfaces import Clock
-from edge.service.latch import Latch
+from edge.station.latch import Latch
 from edge.system.text import harmless
 
 log = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ from edge.interfaces import Actuator, Camera, Classifier, Clock
 from edge.journal import Journal
 from edge.line import Line
 from edge.models.switcher import Changeover
-from edge.panel import Panel
-from edge.service.control import StopSwitch
-from edge.service.latch import EstopLatch
+from edge.station.control import StopSwitch
+from edge.station.latch import EstopLatch
+from edge.station.station_io import Panel
 from edge.status.live import LiveView
 from edge.system.systemd_notify import Notifier
 from edge.web import PageServer

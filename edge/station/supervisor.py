@@ -1,6 +1,6 @@
 """Looks after a station many times a second: faults, recovery, the safe state, the watchdog. Starts no thread itself.
 
-`edge/runtime.py` turns it in real time, `edge/simulate/` on a virtual clock.
+`edge/station/runtime.py` turns it in real time, `edge/simulate/` on a virtual clock.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from edge.health.monitors.inference_load import Overload
 from edge.interfaces import Actuator, Clock
 from edge.journal import Journal, Landing
 from edge.line import Line, Outcome
-from edge.panel import Panel
 from edge.policy import Policy
+from edge.station.station_io import Panel
 from edge.status.item_log import ItemLog
 from edge.status.live import LiveView
 from edge.system.systemd_notify import Notifier

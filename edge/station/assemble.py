@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.actuate.safe import NOTE, note_outputs
 from edge.bundle.archive import Bundle
 from edge.calibrate.apply import apply_calibration, check_camera
 from edge.calibrate.record import Calibration
@@ -39,15 +38,16 @@ from edge.line import Line
 from edge.models.fit import check_fit
 from edge.models.select import open_station_bundle
 from edge.models.switcher import Changeover, Serving, build_changeover
-from edge.panel import Panel
-from edge.parts import Parts
 from edge.policy import Policy
-from edge.runtime import Runtime
 from edge.sensing import build_trigger
 from edge.sensing.still_view import stored_view
-from edge.sensor_watch import watch_sensors
-from edge.service.control import StopSwitch, serve
-from edge.service.latch import EstopLatch, PauseLatch
+from edge.station.control import StopSwitch, serve
+from edge.station.exit_sensors import watch_sensors
+from edge.station.latch import EstopLatch, PauseLatch
+from edge.station.parts import Parts
+from edge.station.runtime import Runtime
+from edge.station.safe_outputs import NOTE, note_outputs
+from edge.station.station_io import Panel
 from edge.status.live import LiveView
 from edge.system.files import remove_leftovers
 from edge.system.realtime import Priority
@@ -57,9 +57,9 @@ from edge.transport.conveyor import Conveyor
 from edge.web import PageServer, build_app
 
 if TYPE_CHECKING:
-    from edge.simulate.practice import Practice
     from edge.simulate.world.faults import Planned
     from edge.simulate.world.world import World
+    from edge.station.practice import Practice
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ def _note_outputs(station: Station) -> None:
 def _plan_practice(station: Station, faults: Sequence[Planned], clock: Clock) -> Practice | None:
     if not faults:
         return None
-    from edge.simulate.practice import Practice
+    from edge.station.practice import Practice
 
     return Practice(station, faults, clock)
 

@@ -11,7 +11,7 @@ from edge.devices.gpio.inputs import Edge
 from edge.health.faults import FaultKind
 from edge.line import Line
 from edge.sensing import BeamTrigger
-from edge.supervise import Supervisor
+from edge.station.supervisor import Supervisor
 from edge.transport import Arrivals, Chute, Conveyor
 from edge.types import Stroke
 

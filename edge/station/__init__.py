@@ -1,0 +1,1 @@
+"""One running station: built, kept, made safe."""
