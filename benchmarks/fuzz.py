@@ -33,11 +33,11 @@ import numpy as np
 import tomli_w
 
 from edge.bundle.archive import bundle_bytes, read_bundle
-from edge.calibrate.apply import apply_calibration, step_digest
-from edge.calibrate.files import FILE_NAME, parse_calibration
-from edge.calibrate.salvage import load_or_set_aside
 from edge.clock import SystemClock, VirtualClock, ms
 from edge.config import Station, load_station
+from edge.config.calibration.files import FILE_NAME, parse_calibration
+from edge.config.calibration.overlay import apply_calibration, step_digest
+from edge.config.calibration.recover import load_or_set_aside
 from edge.config.station import JournalSettings
 from edge.devices.actuators import open_actuators
 from edge.devices.gpio.mock_pins import MockPins

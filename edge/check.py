@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.bundle.archive import Bundle
-from edge.calibrate.apply import UnfitCalibrationError, apply_calibration, stale_steps
-from edge.calibrate.files import FILE_NAME, load_calibration
-from edge.calibrate.record import Calibration
 from edge.calibrate.thresholds import fitted
 from edge.check_machine import machine_problems
 from edge.config import RESIDUAL, Station, load_station
 from edge.config.belt import Belt
+from edge.config.calibration.files import FILE_NAME, load_calibration
+from edge.config.calibration.overlay import UnfitCalibrationError, apply_calibration, stale_steps
+from edge.config.calibration.record import Calibration
 from edge.config.station import Bin
 from edge.errors import BundleError, CalibrationError, ConfigError, SetupError, SorterError, StoreError
 from edge.inference.golden import prove_golden

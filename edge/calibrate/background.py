@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from edge.calibrate.bench import Bench
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person, Wish
-from edge.calibrate.record import BackgroundStep
 from edge.clock import NS_PER_S
+from edge.config.calibration.record import BackgroundStep
 from edge.errors import CalibrationError
 from edge.health.monitors.camera import StillView, learn_view, small_grey
 from edge.interfaces import Trigger

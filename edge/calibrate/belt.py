@@ -14,8 +14,8 @@ from edge.calibrate.eyes import Eye, Source, open_eye
 from edge.calibrate.motion import MIN_SIGHTS, Motion, Sight, measure_motion
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person, Progress, Wish
-from edge.calibrate.record import BeltStep
 from edge.clock import NS_PER_S
+from edge.config.calibration.record import BeltStep
 from edge.devices.gpio.inputs import Quadrature
 from edge.errors import CalibrationError
 from edge.types import Frame, Image

@@ -21,10 +21,10 @@ from edge.calibrate.exposure import (
 from edge.calibrate.light import FLICKER_LIMIT, LOCK_LIMIT, Light, measure_light, sharpness
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person, Progress, Wish
-from edge.calibrate.record import CameraStep
 from edge.calibrate.region import find_region
 from edge.calibrate.scale import Scale, combine, find_scale, scale_from_ruler
 from edge.config import Station
+from edge.config.calibration.record import CameraStep
 from edge.errors import CalibrationError
 from edge.interfaces import Controls
 from edge.types import Box, Frame, Image

@@ -14,12 +14,12 @@ from edge.calibrate.jog import jog_all
 from edge.calibrate.limits import Limits, find_limits
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person, Progress, Wish
-from edge.calibrate.record import DiverterStep
 from edge.calibrate.steps import measure_steps
 from edge.calibrate.stroke import Floats, Shot, after_command_ms, find_moving, fit_travel, part_of, take_shots
 from edge.calibrate.travel import Measured
 from edge.clock import NS_PER_MS, ms
 from edge.config.actuators import ActuatorSettings
+from edge.config.calibration.record import DiverterStep
 from edge.errors import CalibrationError
 from edge.types import Box, Frame, Image
 

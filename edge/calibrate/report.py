@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from edge.calibrate.apply import stale_steps
-from edge.calibrate.record import Calibration
 from edge.config import Station
+from edge.config.calibration.overlay import stale_steps
+from edge.config.calibration.record import Calibration
 
 
 def needed_steps(station: Station) -> list[str]:

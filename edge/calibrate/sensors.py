@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from edge.calibrate.bench import Bench
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person, Wish
-from edge.calibrate.record import SensorStep
 from edge.clock import NS_PER_MS, NS_PER_S
+from edge.config.calibration.record import SensorStep
 from edge.config.inputs import ESTOP
 from edge.errors import CalibrationError
 

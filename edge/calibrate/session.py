@@ -11,17 +11,14 @@ from typing import Any
 import cv2
 from pydantic import ValidationError
 
-from edge.calibrate.apply import apply_calibration, step_digest, without_stale
 from edge.calibrate.background import measure_background
 from edge.calibrate.belt import measure_belt
 from edge.calibrate.bench import Bench
 from edge.calibrate.camera import CameraWishes, measure_camera, usual_speed
 from edge.calibrate.diverters import measure_diverters
 from edge.calibrate.eyes import Source
-from edge.calibrate.files import save_calibration
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person
-from edge.calibrate.record import Calibration
 from edge.calibrate.report import needed_steps, step_state
 from edge.calibrate.samples import Wanted, take_samples
 from edge.calibrate.sensors import measure_sensors
@@ -29,6 +26,9 @@ from edge.calibrate.thresholds import FEWEST, fitted, measure_thresholds, wanted
 from edge.calibrate.verify import known_labels, verify_real, verify_simulated
 from edge.clock import VirtualClock
 from edge.config import Station
+from edge.config.calibration.files import save_calibration
+from edge.config.calibration.overlay import apply_calibration, step_digest, without_stale
+from edge.config.calibration.record import Calibration
 from edge.errors import CalibrationError
 from edge.models.fit import check_fit
 from edge.models.select import open_station_bundle

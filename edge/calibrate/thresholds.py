@@ -18,9 +18,9 @@ from edge.bundle.photo_tree import as_label, check_unreadable, find_photos, labe
 from edge.bundle.preprocess import prepare_crop
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person
-from edge.calibrate.record import Calibration, ThresholdStep
 from edge.calibrate.samples import SAMPLES_FOLDER
 from edge.config import RESIDUAL, Station
+from edge.config.calibration.record import Calibration, ThresholdStep
 from edge.errors import CalibrationError
 from edge.inference.classifier import log_probabilities
 from edge.inference.interpreter import open_interpreter

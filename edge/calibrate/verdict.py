@@ -13,8 +13,8 @@ from typing import Final, Literal
 import cv2
 
 from edge.calibrate.outcome import Outcome
-from edge.calibrate.record import VerifyStep
 from edge.config import RESIDUAL, Station
+from edge.config.calibration.record import VerifyStep
 from edge.errors import CalibrationError
 from edge.types import Image
 

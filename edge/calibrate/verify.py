@@ -14,11 +14,11 @@ from edge.bundle.archive import Bundle
 from edge.calibrate.bench import Bench
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Person
-from edge.calibrate.record import Calibration
 from edge.calibrate.trial import QUIT, SKIP, Stage, Trial
 from edge.calibrate.verdict import THUMBNAIL, Checked, judge
 from edge.clock import NS_PER_MS
 from edge.config import Station
+from edge.config.calibration.record import Calibration
 from edge.devices.gpio.inputs import Edge
 from edge.errors import CalibrationError
 from edge.types import REASON_TEXT, Frame, Image

@@ -15,8 +15,8 @@ from edge.system.privileges import leave_root
 from edge.system.terminal import Terminal, styled
 
 if TYPE_CHECKING:
-    from edge.calibrate.record import Calibration
     from edge.config import Station
+    from edge.config.calibration.record import Calibration
 
 COLOURS = {"done": "green", "missing": "red", "partly": "yellow", "stale": "yellow"}
 
@@ -38,8 +38,8 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show what was measured, when, and what is missing or stale."""
-    from edge.calibrate.files import history, load_calibration
     from edge.calibrate.report import flat, needed_steps, step_state, table_of
+    from edge.config.calibration.files import history, load_calibration
 
     settings = load(station, demo, state_folder)
     leave_root(settings.state_folder)
@@ -101,8 +101,8 @@ def diff(
     """Compare the calibration in use with an older one."""
     from rich.table import Table
 
-    from edge.calibrate.files import load_calibration
     from edge.calibrate.report import differences
+    from edge.config.calibration.files import load_calibration
 
     folder = load(station, demo, state_folder).state_folder
     leave_root(folder)
@@ -127,10 +127,10 @@ def restore(
     state_folder: StateOption = None,
 ) -> None:
     """Put an older calibration in the place of the one in use, which is kept as well."""
-    from edge.calibrate.apply import stale_steps
-    from edge.calibrate.files import save_calibration
     from edge.calibrate.session import stamp_of
     from edge.clock import SystemClock
+    from edge.config.calibration.files import save_calibration
+    from edge.config.calibration.overlay import stale_steps
     from edge.errors import CalibrationError
 
     settings = load(station, demo, state_folder)
@@ -147,7 +147,7 @@ def restore(
 
 
 def _older(folder: Path, number: int) -> tuple[Path, Calibration]:
-    from edge.calibrate.files import history, read_calibration
+    from edge.config.calibration.files import history, read_calibration
     from edge.errors import CalibrationError
 
     paths = history(folder)

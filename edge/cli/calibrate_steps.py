@@ -16,9 +16,9 @@ from edge.system.output import say
 from edge.system.terminal import Terminal, styled
 
 if TYPE_CHECKING:
-    from edge.calibrate.record import Calibration
     from edge.calibrate.session import Session, Wishes
     from edge.config import Station
+    from edge.config.calibration.record import Calibration
 
 
 DemoOption = Annotated[bool, typer.Option("--demo", help="Practise on a simulated station.")]
@@ -52,7 +52,7 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
     import logging
 
     from edge.calibrate.hold import folder_claimed, service_held
-    from edge.calibrate.salvage import load_or_set_aside
+    from edge.config.calibration.recover import load_or_set_aside
     from edge.station.assemble import LIVE_CAMERAS
     from edge.system.commands import SystemRunner
     from edge.system.logs import configure_logs

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edge.calibrate.record import Calibration
+from edge.config.calibration.record import Calibration
 from edge.errors import CalibrationError
 from edge.health.monitors.camera import StillView
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.bundle.archive import Bundle
-from edge.calibrate.apply import apply_calibration, check_camera
-from edge.calibrate.record import Calibration
-from edge.calibrate.salvage import load_or_set_aside
 from edge.calibrate.thresholds import fitted
 from edge.clock import SystemClock, ms
 from edge.config import Station
+from edge.config.calibration.overlay import apply_calibration, check_camera
+from edge.config.calibration.record import Calibration
+from edge.config.calibration.recover import load_or_set_aside
 from edge.devices.actuators import open_actuators
 from edge.devices.actuators.schedule import Schedule
 from edge.devices.camera import open_camera

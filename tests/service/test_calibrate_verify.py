@@ -14,11 +14,11 @@ import pytest
 from edge.bundle.archive import open_bundle
 from edge.calibrate.bench import Bench, open_bench
 from edge.calibrate.person import Onlooker, SimulatedPerson, Wish
-from edge.calibrate.record import Calibration
 from edge.calibrate.verdict import NOWHERE
 from edge.calibrate.verify import known_labels, verify_real
 from edge.clock import SystemClock
 from edge.config import Station, load_station
+from edge.config.calibration.record import Calibration
 from edge.errors import CalibrationError
 from edge.inference.classifier import shipped_bundle_path
 from edge.simulate.world.faults import Disturbance

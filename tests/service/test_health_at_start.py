@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from edge.bundle.archive import read_bundle
-from edge.calibrate.apply import step_digest
-from edge.calibrate.files import FILE_NAME, save_calibration
-from edge.calibrate.record import Calibration, DiverterStep
-from edge.calibrate.salvage import load_or_set_aside
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
+from edge.config.calibration.files import FILE_NAME, save_calibration
+from edge.config.calibration.overlay import step_digest
+from edge.config.calibration.record import Calibration, DiverterStep
+from edge.config.calibration.recover import load_or_set_aside
 from edge.errors import CalibrationError, SetupError
 from edge.health.faults import FaultKind
 from edge.health.health import State

@@ -15,11 +15,11 @@ from itertools import count
 from pathlib import Path
 
 from edge.bundle.archive import read_bundle
-from edge.calibrate.apply import step_digest
-from edge.calibrate.files import load_calibration, save_calibration
-from edge.calibrate.record import BackgroundStep, Calibration
 from edge.clock import SystemClock
 from edge.config import load_station
+from edge.config.calibration.files import load_calibration, save_calibration
+from edge.config.calibration.overlay import step_digest
+from edge.config.calibration.record import BackgroundStep, Calibration
 from edge.errors import SorterError
 from edge.health.health import State
 from edge.journal import Journal

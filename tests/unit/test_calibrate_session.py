@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from edge.calibrate.apply import step_digest
 from edge.calibrate.bench import Bench, open_bench
 from edge.calibrate.outcome import Outcome
 from edge.calibrate.person import Onlooker
-from edge.calibrate.record import BackgroundStep, BeltStep, Calibration, CameraStep
 from edge.calibrate.report import step_state
 from edge.calibrate.session import Session, Wishes
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
+from edge.config.calibration.overlay import step_digest
+from edge.config.calibration.record import BackgroundStep, BeltStep, Calibration, CameraStep
 from edge.errors import CalibrationError
 
 WHEN = "2026-01-02T03:04:05Z"

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from edge.bundle.archive import Bundle, open_bundle
 from edge.bundle.photo import PhotoError
 from edge.calibrate.person import Onlooker
-from edge.calibrate.record import Calibration, ThresholdStep
 from edge.calibrate.thresholds import fit_temperature, fit_thresholds, fitted, measure_thresholds
 from edge.config import Station
+from edge.config.calibration.record import Calibration, ThresholdStep
 from edge.errors import CalibrationError
 
 LABELS = ("paper", "glass", "metal")

@@ -12,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edge.calibrate.apply import (
+from edge.calibrate.jog import Jog
+from edge.clock import VirtualClock
+from edge.config import Station, load_station
+from edge.config.actuators import Servo, Stepper
+from edge.config.base import Settings
+from edge.config.belt import Belt, Encoder
+from edge.config.calibration.files import history, load_calibration, parse_calibration, save_calibration
+from edge.config.calibration.overlay import (
     UnfitCalibrationError,
     apply_calibration,
     check_camera,
@@ -20,9 +27,7 @@ from edge.calibrate.apply import (
     step_digest,
     without_stale,
 )
-from edge.calibrate.files import history, load_calibration, parse_calibration, save_calibration
-from edge.calibrate.jog import Jog
-from edge.calibrate.record import (
+from edge.config.calibration.record import (
     BackgroundStep,
     BeltStep,
     Calibration,
@@ -32,11 +37,6 @@ from edge.calibrate.record import (
     ThresholdStep,
     VerifyStep,
 )
-from edge.clock import VirtualClock
-from edge.config import Station, load_station
-from edge.config.actuators import Servo, Stepper
-from edge.config.base import Settings
-from edge.config.belt import Belt, Encoder
 from edge.config.cameras import Picamera2Camera, V4l2Camera
 from edge.config.inputs import Input
 from edge.config.station import Region

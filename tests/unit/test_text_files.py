@@ -11,8 +11,8 @@ import pytest
 import tomli_w
 
 from converter.inventory import load_inventory
-from edge.calibrate.files import load_calibration
-from edge.calibrate.record import Calibration
+from edge.config.calibration.files import load_calibration
+from edge.config.calibration.record import Calibration
 from edge.errors import SorterError
 from edge.models.quick import store_folder
 from edge.station.safe_outputs import read_safe_outputs

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from edge.calibrate.record import Calibration, CameraStep, DiverterStep, Step
 from edge.config import Station, explain_problems
 from edge.config.actuators import ActuatorSettings, Servo
+from edge.config.calibration.record import Calibration, CameraStep, DiverterStep, Step
 from edge.errors import CalibrationError
 
 # Their pictures have a size of their own.

@@ -8,8 +8,8 @@ from pathlib import Path
 import tomli_w
 from pydantic import ValidationError
 
-from edge.calibrate.record import FORMAT_VERSION, Calibration
 from edge.config import explain_problems
+from edge.config.calibration.record import FORMAT_VERSION, Calibration
 from edge.errors import CalibrationError
 from edge.system.files import UnusableFileError, put_aside, read_regular, write_atomically
 from edge.system.text import NotTextError

@@ -1,7 +1,7 @@
 """What was measured on site: the machine's own file, `calibration.toml` in the state folder.
 
 The human's station file is never touched. Each step stores a digest of the settings that it depends on, so that a
-changed setting makes stale what hangs on it and nothing else (`edge/calibrate/apply.py`).
+changed setting makes stale what hangs on it and nothing else (`edge/config/calibration/overlay.py`).
 """
 
 from __future__ import annotations

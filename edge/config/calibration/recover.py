@@ -6,10 +6,10 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
-from edge.calibrate.apply import apply_calibration, without_stale
-from edge.calibrate.files import FILE_NAME, MOST_BYTES, load_calibration
-from edge.calibrate.record import FORMAT_VERSION, Calibration
 from edge.config import Station
+from edge.config.calibration.files import FILE_NAME, MOST_BYTES, load_calibration
+from edge.config.calibration.overlay import apply_calibration, without_stale
+from edge.config.calibration.record import FORMAT_VERSION, Calibration
 from edge.errors import CalibrationError
 from edge.system.files import put_aside, read_regular
 from edge.system.toml import parse_toml
