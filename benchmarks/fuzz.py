@@ -45,10 +45,10 @@ from edge.errors import JournalError, SorterError
 from edge.inference.classifier import shipped_bundle_path
 from edge.journal import open_journal
 from edge.journal.reading import check_journal
-from edge.simulate.build import Conditions, build_virtual_run
-from edge.simulate.run import VirtualRun
 from edge.station.safe_outputs import NOTE, drive_safe, note_outputs, read_safe_outputs
 from edge.status.live import LiveView
+from edge.tools.simulate.build import Conditions, build_virtual_run
+from edge.tools.simulate.virtual_run import VirtualRun
 from edge.types import Event, Frame
 from edge.web import PageServer, build_app
 

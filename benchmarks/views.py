@@ -29,7 +29,7 @@ Logits = NDArray[np.float64]
 
 def station(options: argparse.Namespace) -> Station:
     """Return the demo's belt, full, at the given scale and with the given photos."""
-    from edge.simulate.variant import Changes, simulated_variant
+    from edge.tools.simulate.simulated_station import Changes, simulated_variant
 
     table: dict[str, Any] = load_station(DEMO_STATION).model_dump()
     table["belt"]["mm_per_pixel"] = options.mm_per_pixel

@@ -24,11 +24,11 @@ from edge.cli.simulate import STATIONS
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station, load_station
 from edge.line import Outcome
-from edge.simulate.build import Conditions, build_virtual_run
-from edge.simulate.score import Record
-from edge.simulate.variant import Changes, simulated_variant
 from edge.simulate.world.bin import BinScene, Visit
 from edge.simulate.world.truth import TrueItem
+from edge.tools.simulate.build import Conditions, build_virtual_run
+from edge.tools.simulate.score import Record
+from edge.tools.simulate.simulated_station import Changes, simulated_variant
 from edge.types import Frame, Image, Reason
 
 EVERY_S, FIRST_S = 8.0, 4.0  # between two visits; who finds the plate taken waits

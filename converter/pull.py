@@ -16,9 +16,9 @@ from converter.inventory import Host
 from converter.ssh import Conversation, Ways, converse
 from edge.errors import SorterError, TransferError
 from edge.journal import schema
-from edge.store.requests import PROTOCOL
-from edge.store.sending import HOME_BOUND, LARGEST_FILE
 from edge.system.files import write_atomically
+from edge.tools.receive.requests import PROTOCOL
+from edge.tools.receive.sending import HOME_BOUND, LARGEST_FILE
 
 
 @dataclass(frozen=True)

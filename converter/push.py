@@ -14,7 +14,7 @@ from converter.answers import Done, Send, Status, understood
 from converter.inventory import Host
 from converter.ssh import Conversation, LostError, Ways, converse
 from edge.errors import SorterError, TransferError
-from edge.store.requests import PROTOCOL
+from edge.tools.receive.requests import PROTOCOL
 
 REMOTE_COMMAND = "sorter receive"
 _CHUNK = 1 << 17

@@ -15,7 +15,7 @@ import asyncssh
 from converter.inventory import Host, parse_host
 from converter.ssh_config import CONNECT_S, Target, quoted, read_target
 from edge.errors import ConfigError, TransferError
-from edge.store.requests import parse_json
+from edge.tools.receive.requests import parse_json
 
 # The other side is there and says no: trying again changes nothing.
 _FINAL = (

@@ -6,8 +6,8 @@ import sys
 def main() -> None:
     """Run the command line; what a forced command or systemd calls starts without the rest of it, in a third of the time."""
     if sys.argv[1:2] == ["safe"]:
-        from edge.actuate.make_safe import main as safe
-        from edge.actuate.make_safe import plain_station
+        from edge.tools.safe.make_safe import main as safe
+        from edge.tools.safe.make_safe import plain_station
 
         station = plain_station(sys.argv[2:])
         if station is not None:
@@ -16,7 +16,7 @@ def main() -> None:
             prepare_streams()
             sys.exit(safe(station))
     if sys.argv[1:2] == ["receive"]:
-        from edge.store.start import STATION, plain_options, receive
+        from edge.tools.receive.start import STATION, plain_options, receive
 
         options = plain_options(sys.argv[2:])
         if options is not None:

@@ -38,8 +38,8 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show what was measured, when, and what is missing or stale."""
-    from edge.calibrate.report import flat, needed_steps, step_state, table_of
     from edge.config.calibration.files import history, load_calibration
+    from edge.tools.calibrate.report import flat, needed_steps, step_state, table_of
 
     settings = load(station, demo, state_folder)
     leave_root(settings.state_folder)
@@ -101,8 +101,8 @@ def diff(
     """Compare the calibration in use with an older one."""
     from rich.table import Table
 
-    from edge.calibrate.report import differences
     from edge.config.calibration.files import load_calibration
+    from edge.tools.calibrate.report import differences
 
     folder = load(station, demo, state_folder).state_folder
     leave_root(folder)
@@ -127,11 +127,11 @@ def restore(
     state_folder: StateOption = None,
 ) -> None:
     """Put an older calibration in the place of the one in use, which is kept as well."""
-    from edge.calibrate.session import stamp_of
     from edge.clock import SystemClock
     from edge.config.calibration.files import save_calibration
     from edge.config.calibration.overlay import stale_steps
     from edge.errors import CalibrationError
+    from edge.tools.calibrate.session import stamp_of
 
     settings = load(station, demo, state_folder)
     leave_root(settings.state_folder)

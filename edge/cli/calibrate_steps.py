@@ -16,9 +16,9 @@ from edge.system.output import say
 from edge.system.terminal import Terminal, styled
 
 if TYPE_CHECKING:
-    from edge.calibrate.session import Session, Wishes
     from edge.config import Station
     from edge.config.calibration.record import Calibration
+    from edge.tools.calibrate.session import Session, Wishes
 
 
 DemoOption = Annotated[bool, typer.Option("--demo", help="Practise on a simulated station.")]
@@ -51,13 +51,13 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
     """Run one step, or those that are due, and keep the result; every way out leaves the hardware safe and given back."""
     import logging
 
-    from edge.calibrate.hold import folder_claimed, service_held
     from edge.config.calibration.recover import load_or_set_aside
     from edge.station.assemble import LIVE_CAMERAS
     from edge.system.commands import SystemRunner
     from edge.system.logs import configure_logs
     from edge.system.privileges import leave_root
     from edge.system.signals import interrupted_by_signals
+    from edge.tools.calibrate.service_pause import folder_claimed, service_held
 
     configure_logs(logging.WARNING)
     # With --json the answer alone goes to stdout.
@@ -77,8 +77,8 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
 
 
 def _run_steps(session: Session, steps: list[str], old: Calibration | None, console: Terminal, visit: Visit) -> None:
-    from edge.calibrate.report import differences, table_of
     from edge.clock import SystemClock
+    from edge.tools.calibrate.report import differences, table_of
 
     clock = SystemClock()
     answer: dict[str, Any] = {"station": session.written.name, "steps": {}}
@@ -123,11 +123,11 @@ def _run_steps(session: Session, steps: list[str], old: Calibration | None, cons
 def _session(
     written: Station, old: Calibration | None, wishes: Wishes, console: Terminal, *, hurry: bool
 ) -> Iterator[Session]:
-    from edge.calibrate.bench import open_bench
-    from edge.calibrate.console import ConsolePerson
-    from edge.calibrate.person import Person, SimulatedPerson
-    from edge.calibrate.session import Session
     from edge.clock import SystemClock, VirtualClock
+    from edge.tools.calibrate.operator.console import ConsolePerson
+    from edge.tools.calibrate.operator.operator import Person, SimulatedPerson
+    from edge.tools.calibrate.rig import open_bench
+    from edge.tools.calibrate.session import Session
 
     simulated = written.camera.type == "simulated"
     with open_bench(written, VirtualClock() if simulated else SystemClock()) as bench:

@@ -12,7 +12,7 @@ from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.system.output import say
 
 if TYPE_CHECKING:
-    from edge.check import Report
+    from edge.tools.check.check import Report
 
 PROBLEMS_FOUND = 2
 COLOURS = {"error": "red", "warning": "yellow"}
@@ -23,8 +23,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Check a station file together with its calibration and model: all problems at once, nothing is moved."""
-    from edge.check import check_station
     from edge.clock import SystemClock
+    from edge.tools.check.check import check_station
 
     report = check_station(station, SystemClock())
     if as_json:

@@ -13,7 +13,7 @@ from edge.errors import ConfigError
 from edge.system.output import complain, say
 
 if TYPE_CHECKING:
-    from edge.sensing.count import Count
+    from edge.tools.count.count import Count
     from edge.types import Box
 
 
@@ -40,8 +40,8 @@ def command(
 ) -> None:
     """Count the items of a recorded clip with the finding and following that a station runs."""
     from edge.config import Station, load_station
-    from edge.sensing.annotate import ClipWriter
-    from edge.sensing.count import count_items, describe_clip
+    from edge.tools.count.annotate import ClipWriter
+    from edge.tools.count.count import count_items, describe_clip
 
     logging.getLogger("edge.devices.camera").setLevel(
         logging.ERROR

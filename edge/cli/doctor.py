@@ -14,7 +14,7 @@ from edge.errors import ConfigError, SetupError
 from edge.system.output import say
 
 if TYPE_CHECKING:
-    from edge.doctor import Finding
+    from edge.tools.check.doctor import Finding
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -31,7 +31,7 @@ def command(
 ) -> None:
     """Look at this machine: what is ready, what is not, and the command that mends it; no pin is moved."""
     from edge.config import load_station
-    from edge.doctor import Doctor
+    from edge.tools.check.doctor import Doctor
 
     if station is None and DEFAULT_STATION.is_file():
         station = DEFAULT_STATION

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge.store.start import STATION as DEFAULT_STATION
+from edge.tools.receive.start import STATION as DEFAULT_STATION
 
 __all__ = ["DEFAULT_STATION", "FaultOption", "StationOption"]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge.store.start import STATION, receive
+from edge.tools.receive.start import STATION, receive
 
 
 def command(

@@ -37,12 +37,12 @@ def command(
     """Sort: take frames, decide, fire, keep the journal and show the page, until Ctrl-C or SIGTERM."""
     import logging
 
-    from edge.check_machine import in_memory
     from edge.config import load_station
     from edge.station.assemble import build_runtime
     from edge.system.logs import configure_logs
     from edge.system.mounts import memory_under
     from edge.system.privileges import leave_root
+    from edge.tools.check.check_machine import in_memory
 
     configure_logs(logging.DEBUG if verbose else logging.INFO)
     # At the demo nothing moves: its page has the buttons.

@@ -16,6 +16,6 @@ def command(
     ] = (DEFAULT_STATION),
 ) -> None:
     """Drive every actuator to its safe position and stop the belt; the controller must not be running."""
-    from edge.actuate.make_safe import make_safe
+    from edge.tools.safe.make_safe import make_safe
 
     make_safe(station)

@@ -11,7 +11,7 @@ import typer
 from edge.system.output import say
 
 if TYPE_CHECKING:
-    from edge.service.tasks import Task
+    from edge.tools.setup.tasks import Task
 
 
 def command(
@@ -31,8 +31,16 @@ def command(
     import os
     import sys
 
-    from edge.service.setup import PLACEHOLDER, Target, check_target, hints, plan_removal, plan_setup, receive_command
     from edge.system.commands import SystemRunner
+    from edge.tools.setup.setup import (
+        PLACEHOLDER,
+        Target,
+        check_target,
+        hints,
+        plan_removal,
+        plan_setup,
+        receive_command,
+    )
 
     os.umask(0o022)  # the service's user must be able to read what is written here, however strict root's own is
     runner = SystemRunner()
@@ -66,7 +74,7 @@ def _show(tasks: Sequence[Task]) -> None:
 def _checked(station: Path | None) -> str | None:
     """Return the station file's text, refused here when it is wrong rather than at every start of the service."""
     from edge.config import load_station
-    from edge.service.setup import check_station
+    from edge.tools.setup.setup import check_station
 
     if station is None:
         return None

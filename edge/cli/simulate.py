@@ -15,8 +15,8 @@ from edge.system.output import say, silence_native_logs
 if TYPE_CHECKING:
     from edge.bundle.archive import Bundle
     from edge.config import Station
-    from edge.simulate.build import Conditions
-    from edge.simulate.score import Score
+    from edge.tools.simulate.build import Conditions
+    from edge.tools.simulate.score import Score
 
 STATIONS = Path(__file__).resolve().parents[1] / "stations"
 DEMO_STATION, FAST_STATION = STATIONS / "demo.toml", STATIONS / "fast.toml"
@@ -83,10 +83,10 @@ def command(
 ) -> None:
     """Run a station in a simulated world of real photos on a virtual clock, and count where every item landed."""
     from edge.config import load_station
-    from edge.simulate.build import Conditions
-    from edge.simulate.variant import Changes, simulated_variant
     from edge.simulate.world.faults import parse_disturbance
     from edge.system.logs import configure_logs
+    from edge.tools.simulate.build import Conditions
+    from edge.tools.simulate.simulated_station import Changes, simulated_variant
 
     silence_native_logs()
     configure_logs()
@@ -129,7 +129,7 @@ def _make_journal_folder(folder: Path) -> None:
 
 def _sweep(station: Station, conditions: Conditions, seconds: float, as_json: bool) -> None:
     from edge.cli.simulate_tables import print_sweep, sweep_figures
-    from edge.simulate.sweep import explain, play, sweep
+    from edge.tools.simulate.sweep import explain, play, sweep
 
     rows = list(sweep(station, play(conditions, seconds)))
     if as_json:
@@ -152,12 +152,12 @@ def _open_bundle(station: Station, path: Path | None) -> Bundle:
 
 
 def _simulate(station: Station, conditions: Conditions, seconds: float, video: Path | None) -> Score:
-    from edge.simulate.build import build_virtual_run, run_and_score
+    from edge.tools.simulate.build import build_virtual_run, run_and_score
 
     run = build_virtual_run(station, conditions)
     if video is None:
         return run_and_score(station, run, seconds)
-    from edge.simulate.video import open_clip
+    from edge.tools.simulate.annotated_clip import open_clip
 
     with open_clip(video, station, run):
         return run_and_score(station, run, seconds)

@@ -11,8 +11,8 @@ from edge.system.terminal import Terminal
 
 if TYPE_CHECKING:
     from edge.config import Station
-    from edge.simulate.score import Score
-    from edge.simulate.sweep import Row
+    from edge.tools.simulate.score import Score
+    from edge.tools.simulate.sweep import Row
 
 SWEEP_COLUMNS = (
     "mm/s", "a min", "items", "missed", "doubled", "astray", "purity", "recovery", "residual", "margin", "lost"

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 from edge.errors import StoreError
-from edge.store.requests import LARGEST
 from edge.system.files import open_regular, read_regular
 from edge.system.text import NotTextError
 from edge.system.toml import load_toml
+from edge.tools.receive.requests import LARGEST
 
 # What must stay free for the journal and the system after a model was stored.
 RESERVE_BYTES = 64 << 20

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.bundle.archive import Bundle
-from edge.calibrate.thresholds import fitted
 from edge.clock import SystemClock, ms
 from edge.config import Station
 from edge.config.calibration.overlay import apply_calibration, check_camera
@@ -52,6 +51,7 @@ from edge.status.live import LiveView
 from edge.system.files import remove_leftovers
 from edge.system.realtime import Priority
 from edge.system.systemd_notify import Notifier
+from edge.tools.calibrate.steps.thresholds import fitted
 from edge.transport import Chute, build_belt, build_transport
 from edge.transport.conveyor import Conveyor
 from edge.web import PageServer, build_app

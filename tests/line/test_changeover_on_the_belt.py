@@ -17,10 +17,10 @@ from edge.models.install import Device, activate, prove
 from edge.models.store import ModelStore
 from edge.models.switcher import Changeover, Serving
 from edge.models.trust import Trust
-from edge.simulate.build import Conditions, build_virtual_run, run_and_score
-from edge.simulate.run import VirtualRun
-from edge.simulate.score import Record
-from edge.simulate.variant import Changes, simulated_variant
+from edge.tools.simulate.build import Conditions, build_virtual_run, run_and_score
+from edge.tools.simulate.score import Record
+from edge.tools.simulate.simulated_station import Changes, simulated_variant
+from edge.tools.simulate.virtual_run import VirtualRun
 from edge.types import Crop, Event, Frame, Prediction, Reason
 
 DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"

@@ -12,11 +12,11 @@ import pytest
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station, load_station
 from edge.health.health import State
-from edge.simulate.build import Conditions, build_virtual_run, run_and_score
-from edge.simulate.run import VirtualRun
-from edge.simulate.variant import Changes, simulated_variant
 from edge.simulate.world.faults import parse_disturbance
 from edge.simulate.world.truth import SPILLED
+from edge.tools.simulate.build import Conditions, build_virtual_run, run_and_score
+from edge.tools.simulate.simulated_station import Changes, simulated_variant
+from edge.tools.simulate.virtual_run import VirtualRun
 from edge.types import Reason, Stroke
 
 DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from edge.calibrate.bench import Bench, open_bench
-from edge.calibrate.diverters import measure_diverters
-from edge.calibrate.jog import DOWN, LEFT, RIGHT, UP, jog_all
-from edge.calibrate.person import Onlooker, SimulatedPerson
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.errors import ActuatorError, CalibrationError
 from edge.simulate.world.faults import Disturbance
 from edge.simulate.world.flap import IN_PATH
 from edge.simulate.world.world import World
+from edge.tools.calibrate.operator.jog import DOWN, LEFT, RIGHT, UP, jog_all
+from edge.tools.calibrate.operator.operator import Onlooker, SimulatedPerson
+from edge.tools.calibrate.rig import Bench, open_bench
+from edge.tools.calibrate.steps.diverters import measure_diverters
 
 STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
 

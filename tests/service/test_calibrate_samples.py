@@ -8,14 +8,14 @@ import cv2
 import pytest
 
 from edge.bundle.archive import Bundle, open_bundle
-from edge.calibrate.bench import Bench, open_bench
-from edge.calibrate.person import Onlooker, SimulatedPerson, Wish
-from edge.calibrate.samples import Wanted, take_samples
-from edge.calibrate.thresholds import wanted_labels
 from edge.clock import VirtualClock
 from edge.config import load_station
 from edge.errors import CalibrationError
 from edge.inference.classifier import shipped_bundle_path
+from edge.tools.calibrate.operator.operator import Onlooker, SimulatedPerson, Wish
+from edge.tools.calibrate.operator.samples import Wanted, take_samples
+from edge.tools.calibrate.rig import Bench, open_bench
+from edge.tools.calibrate.steps.thresholds import wanted_labels
 
 PRACTICE = Path(__file__).resolve().parents[2] / "edge" / "stations" / "practice.toml"
 

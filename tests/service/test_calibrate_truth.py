@@ -10,16 +10,6 @@ from typing import Any
 import cv2
 import pytest
 
-from edge.calibrate.background import measure_background
-from edge.calibrate.belt import measure_belt
-from edge.calibrate.bench import Bench, open_bench
-from edge.calibrate.camera import CameraWishes, measure_camera
-from edge.calibrate.diverters import measure_diverters
-from edge.calibrate.exposure import Chosen, refuse_wandering
-from edge.calibrate.eyes import Source
-from edge.calibrate.person import Onlooker, SimulatedPerson, Wish
-from edge.calibrate.region import find_region
-from edge.calibrate.sensors import live_levels, measure_sensors
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.config.inputs import Input
@@ -31,6 +21,16 @@ from edge.sensing.still_view import unpack_view
 from edge.simulate.backend.camera import SimulatedCamera
 from edge.simulate.world.faults import Disturbance
 from edge.simulate.world.world import World
+from edge.tools.calibrate.measure.exposure import Chosen, refuse_wandering
+from edge.tools.calibrate.measure.followers import Source
+from edge.tools.calibrate.measure.region import find_region
+from edge.tools.calibrate.operator.operator import Onlooker, SimulatedPerson, Wish
+from edge.tools.calibrate.rig import Bench, open_bench
+from edge.tools.calibrate.steps.background import measure_background
+from edge.tools.calibrate.steps.belt import measure_belt
+from edge.tools.calibrate.steps.camera import CameraWishes, measure_camera
+from edge.tools.calibrate.steps.diverters import measure_diverters
+from edge.tools.calibrate.steps.sensors import live_levels, measure_sensors
 
 PRACTICE = Path(__file__).resolve().parents[2] / "edge" / "stations" / "practice.toml"
 SPEED, SCALE, LEADS = 231.7, 0.87, {"arm-1": (73.0, 96.0), "arm-2": (171.0, 118.0)}

@@ -12,10 +12,6 @@ from typing import Any
 import pytest
 
 from edge.bundle.archive import open_bundle
-from edge.calibrate.bench import Bench, open_bench
-from edge.calibrate.person import Onlooker, SimulatedPerson, Wish
-from edge.calibrate.verdict import NOWHERE
-from edge.calibrate.verify import known_labels, verify_real
 from edge.clock import SystemClock
 from edge.config import Station, load_station
 from edge.config.calibration.record import Calibration
@@ -23,6 +19,10 @@ from edge.errors import CalibrationError
 from edge.inference.classifier import shipped_bundle_path
 from edge.simulate.world.faults import Disturbance
 from edge.station.latch import PauseLatch
+from edge.tools.calibrate.operator.operator import Onlooker, SimulatedPerson, Wish
+from edge.tools.calibrate.rig import Bench, open_bench
+from edge.tools.calibrate.steps.verify import known_labels, verify_real
+from edge.tools.calibrate.verdict import NOWHERE
 
 pytestmark = pytest.mark.realtime
 

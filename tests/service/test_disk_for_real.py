@@ -19,7 +19,7 @@ from edge.clock import NS_PER_S
 from edge.config import Station
 from edge.health.faults import FaultKind
 from edge.journal.reading import check_journal
-from edge.simulate.build import Conditions, build_virtual_run
+from edge.tools.simulate.build import Conditions, build_virtual_run
 
 STATION = Station.model_validate(
     {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.service.setup import Target, hints, receive_command
+from edge.tools.setup.setup import Target, hints, receive_command
 
 ROOT = Path(__file__).resolve().parents[2]
 STATION = """

@@ -12,9 +12,9 @@ from edge.clock import NS_PER_S
 from edge.config import Station
 from edge.health.faults import NATURES, FaultKind
 from edge.health.health import ENDED_BY_RESET
-from edge.simulate.build import Conditions, build_virtual_run
-from edge.simulate.run import VirtualRun
 from edge.simulate.world.faults import parse_disturbance
+from edge.tools.simulate.build import Conditions, build_virtual_run
+from edge.tools.simulate.virtual_run import VirtualRun
 
 SMALL: dict[str, Any] = {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10}
 

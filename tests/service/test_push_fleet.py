@@ -26,7 +26,7 @@ from edge.models.install import Device
 from edge.models.store import ModelStore
 from edge.models.trust import Trust
 from edge.models.verify import verify_store
-from edge.store.receive import Place, serve
+from edge.tools.receive.session import Place, serve
 
 pytestmark = pytest.mark.realtime
 

@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 from edge.cli import root as cli
 from edge.config import load_station
 from edge.errors import SetupError
-from edge.service.setup import (
+from edge.system.commands import SystemRunner
+from edge.system.readable import ANYBODY, first_unreadable
+from edge.tools.setup.setup import (
     COMPANIONS,
     ENABLED,
     EXAMPLE,
@@ -25,10 +27,8 @@ from edge.service.setup import (
     plan_removal,
     plan_setup,
 )
-from edge.service.shipped import shipped_folder
-from edge.service.tasks import RemoveFile, Task, WriteFile
-from edge.system.commands import SystemRunner
-from edge.system.readable import ANYBODY, first_unreadable
+from edge.tools.setup.shipped import shipped_folder
+from edge.tools.setup.tasks import RemoveFile, Task, WriteFile
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -240,7 +240,7 @@ def test_the_files_are_found_in_a_checkout() -> None:
 
 
 def test_the_wheel_carries_them_and_sets_up_from_its_venv(edge_python: Path, tmp_path: Path) -> None:
-    code = "import edge, sys; from edge.service.shipped import shipped_folder as f; print(edge.__file__, f())"
+    code = "import edge, sys; from edge.tools.setup.shipped import shipped_folder as f; print(edge.__file__, f())"
     where = subprocess.run([edge_python, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
     module, folder = where.stdout.split()
     home = str(edge_python.parents[1])

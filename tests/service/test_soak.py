@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge.config import Station
-from edge.simulate.build import Conditions, build_virtual_run
+from edge.tools.simulate.build import Conditions, build_virtual_run
 
 pytestmark = pytest.mark.realtime
 

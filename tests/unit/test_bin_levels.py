@@ -12,8 +12,8 @@ from edge.clock import NS_PER_S
 from edge.config import Station
 from edge.health.faults import FaultKind
 from edge.health.monitors.bin_levels import BinLevels, counted_bins
-from edge.simulate.build import Conditions, build_virtual_run
-from edge.simulate.run import VirtualRun
+from edge.tools.simulate.build import Conditions, build_virtual_run
+from edge.tools.simulate.virtual_run import VirtualRun
 from edge.types import Reason
 
 GLASS: dict[str, Any] = {"name": "glass", "labels": ["glass", "metal"], "actuator": "flap", "distance_mm": 300}

@@ -14,7 +14,7 @@ import pytest
 # Says that it is ready for what is typed too early, then warns; `heard` is what the warning took for agreement.
 WARNING = """
 import sys, termios, tty
-from edge.calibrate.console import ConsolePerson
+from edge.tools.calibrate.operator.console import ConsolePerson
 from edge.system.terminal import Terminal
 
 class Listening(Terminal):
@@ -77,7 +77,7 @@ def test_an_answer_that_was_typed_ahead_chooses_nothing(spawned: list[pexpect.sp
 
 GONE = """
 import os, signal
-from edge.calibrate.console import ConsolePerson
+from edge.tools.calibrate.operator.console import ConsolePerson
 from edge.errors import CalibrationError
 from edge.system.terminal import Terminal
 

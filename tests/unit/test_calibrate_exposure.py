@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.calibrate.exposure import choose_controls
 from edge.errors import CameraControlError
 from edge.interfaces import Controls
+from edge.tools.calibrate.measure.exposure import choose_controls
 from edge.types import Box, Frame, Image
 
 VIEW = Box(0, 0, 80, 60)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.calibrate.hold import folder_claimed, service_held
 from edge.errors import CalibrationError, SetupError
+from edge.tools.calibrate.service_pause import folder_claimed, service_held
 
 
 class Systemd:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.calibrate.jog import Jog, find_positions
 from edge.config.actuators import Servo
 from edge.devices.gpio.mock_pins import MockPins
 from edge.devices.gpio.pins import SERVO_HZ
+from edge.tools.calibrate.operator.jog import Jog, find_positions
 
 RIGHT, LEFT, UP = "\x1b[C", "\x1b[D", "\x1b[A"
 SERVO = Servo(type="servo", name="arm", pin=18, safe_us=1100, positions_us={"out": 1800}, min_us=1000, max_us=1900)

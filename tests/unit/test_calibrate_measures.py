@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.calibrate.light import Setting, choose_exposure, measure_light, sharpness
-from edge.calibrate.motion import Sight, measure_motion, split_passes
-from edge.calibrate.scale import combine, find_scale, scale_from_ruler
-from edge.calibrate.stroke import Shot, find_moving, fit_travel, take_shots
 from edge.errors import CalibrationError
 from edge.sensing.marker_sheet import draw_sheet, write_sheet
+from edge.tools.calibrate.measure.light import Setting, choose_exposure, measure_light, sharpness
+from edge.tools.calibrate.measure.motion import Sight, measure_motion, split_passes
+from edge.tools.calibrate.measure.scale import combine, find_scale, scale_from_ruler
+from edge.tools.calibrate.measure.stroke_timing import Shot, find_moving, fit_travel, take_shots
 from edge.types import Box, Image
 
 VIEW = Box(0, 0, 640, 480)

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from edge.calibrate.bench import Bench, open_bench
-from edge.calibrate.outcome import Outcome
-from edge.calibrate.person import Onlooker
-from edge.calibrate.report import step_state
-from edge.calibrate.session import Session, Wishes
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.config.calibration.overlay import step_digest
 from edge.config.calibration.record import BackgroundStep, BeltStep, Calibration, CameraStep
 from edge.errors import CalibrationError
+from edge.tools.calibrate.operator.operator import Onlooker
+from edge.tools.calibrate.report import step_state
+from edge.tools.calibrate.rig import Bench, open_bench
+from edge.tools.calibrate.session import Session, Wishes
+from edge.tools.calibrate.step_result import Outcome
 
 WHEN = "2026-01-02T03:04:05Z"
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from edge.bundle.archive import Bundle, open_bundle
 from edge.bundle.photo import PhotoError
-from edge.calibrate.person import Onlooker
-from edge.calibrate.thresholds import fit_temperature, fit_thresholds, fitted, measure_thresholds
 from edge.config import Station
 from edge.config.calibration.record import Calibration, ThresholdStep
 from edge.errors import CalibrationError
+from edge.tools.calibrate.operator.operator import Onlooker
+from edge.tools.calibrate.steps.thresholds import fit_temperature, fit_thresholds, fitted, measure_thresholds
 
 LABELS = ("paper", "glass", "metal")
 STATION = {

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from edge.calibrate.verdict import MOST_WRONG, Checked, judge, surely_more_than
 from edge.config import load_station
+from edge.tools.calibrate.verdict import MOST_WRONG, Checked, judge, surely_more_than
 
 STATION = load_station(Path(__file__).resolve().parents[2] / "edge" / "stations" / "practice.toml")
 

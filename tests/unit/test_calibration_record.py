@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edge.calibrate.jog import Jog
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.config.actuators import Servo, Stepper
@@ -44,6 +43,7 @@ from edge.devices.actuators.servo import ServoActuator
 from edge.devices.gpio.mock_pins import MockPins
 from edge.errors import CalibrationError
 from edge.sensing.still_view import stored_view
+from edge.tools.calibrate.operator.jog import Jog
 
 DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"
 

@@ -11,13 +11,13 @@ import pytest
 import tomli_w
 from typer.testing import CliRunner
 
-from edge.check import Problem, Report, check_station, pin_problems, stroke_problems, view_problems
 from edge.cli import root
 from edge.clock import SystemClock
 from edge.config import Station, load_station
 from edge.config.calibration.files import save_calibration
 from edge.config.calibration.overlay import step_digest
 from edge.config.calibration.record import Calibration, CameraStep
+from edge.tools.check.check import Problem, Report, check_station, pin_problems, stroke_problems, view_problems
 
 STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
 CONVEYOR = load_station(STATIONS / "conveyor.toml")

@@ -13,11 +13,17 @@ import pytest
 import tomli_w
 from typer.testing import CliRunner
 
-from edge.check_machine import camera_problems, gpio_problems, machine_problems, page_problems, state_problems
 from edge.cli import root
 from edge.config import Station
-from edge.problems import Problem
 from edge.system.mounts import memory_under
+from edge.tools.check.check_machine import (
+    camera_problems,
+    gpio_problems,
+    machine_problems,
+    page_problems,
+    state_problems,
+)
+from edge.tools.check.problems import Problem
 
 
 def station(**changes: Any) -> Station:

@@ -20,15 +20,15 @@ from converter.pull_command import _print_table as print_pulled
 from converter.push import HostResult, State
 from converter.push_command import _Board
 from edge.bundle.archive import Bundle, open_bundle
-from edge.check import Problem, Report
 from edge.cli import doctor, root
 from edge.cli.check import _print as print_check
 from edge.cli.journal import _print_rows as print_rows
 from edge.cli.model import _print_comparison
-from edge.doctor import Finding
 from edge.inference.classifier import shipped_bundle_path
 from edge.journal.reading import EventRecord, ItemRecord
 from edge.models.shadow import Comparison, Look
+from edge.tools.check.check import Problem, Report
+from edge.tools.check.doctor import Finding
 
 BUNDLE: Bundle = open_bundle(shipped_bundle_path())
 

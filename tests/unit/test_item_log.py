@@ -8,7 +8,7 @@ import pytest
 
 from edge.cli.run import DEMO_STATION
 from edge.config import load_station
-from edge.simulate.build import Conditions, build_virtual_run, run_and_score
+from edge.tools.simulate.build import Conditions, build_virtual_run, run_and_score
 
 
 def test_every_item_and_what_became_of_it_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from edge.cli import COMMANDS, ENTRY_POINT_GROUP, root
 from edge.config.document import settings_rows
-from edge.service.setup import WITH_NUMPY_1
+from edge.tools.setup.setup import WITH_NUMPY_1
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BEGIN = "<!-- settings: written by `python tests/unit/test_readme.py` -->"

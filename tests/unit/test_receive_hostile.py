@@ -22,10 +22,10 @@ from edge.bundle.archive import read_bundle
 from edge.clock import NS_PER_S, VirtualClock
 from edge.errors import TransferError
 from edge.models.quick import make_shared_folder
-from edge.store.connection import LEAST_BYTES_PER_S, PATIENCE_S, SILENCE_S, Connection
-from edge.store.incoming import forget_oldest, one_of_few, open_part
-from edge.store.requests import Pull, Push, Status, parse_request
-from edge.store.sending import LARGEST_FILE, list_files, send_files
+from edge.tools.receive.connection import LEAST_BYTES_PER_S, PATIENCE_S, SILENCE_S, Connection
+from edge.tools.receive.incoming import forget_oldest, one_of_few, open_part
+from edge.tools.receive.requests import Pull, Push, Status, parse_request
+from edge.tools.receive.sending import LARGEST_FILE, list_files, send_files
 
 ROOT = Path(__file__).resolve().parents[2]
 STATION = """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.store.start import plain_options
+from edge.tools.receive.start import plain_options
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_nothing_slow_is_imported_for_an_answer(station: Path) -> None:
         run = subprocess.run(command, stdin=asked, capture_output=True, check=False)
     assert json.loads(run.stdout.splitlines()[0]) == {"event": "send", "offset": 0}
     imported = {line.rpartition(b"|")[2].strip().decode() for line in run.stderr.splitlines()}
-    assert {"edge.store.receive", "edge.store.start"} <= imported
+    assert {"edge.tools.receive.session", "edge.tools.receive.start"} <= imported
     assert not imported & {"typer", "pydantic", "numpy", "cv2", "cryptography", "rich"}
     assert run.returncode == 12
 

@@ -177,7 +177,7 @@ def test_pins_are_driven_before_a_word_is_said() -> None:
 DRIVING = """
 import sys
 from pathlib import Path
-import edge.actuate.make_safe as command
+import edge.tools.safe.make_safe as command
 from edge.devices.gpio.mock_pins import MockPins
 
 class Told(MockPins):

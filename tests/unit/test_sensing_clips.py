@@ -26,7 +26,7 @@ from edge.cli import root
 from edge.clock import NS_PER_S, ms
 from edge.interfaces import Sighting
 from edge.sensing import ConveyorTrigger
-from edge.sensing.count import Count, count_items, describe_clip
+from edge.tools.count.count import Count, count_items, describe_clip
 from edge.transport import BeltModel
 from edge.types import Box, Frame, Item
 

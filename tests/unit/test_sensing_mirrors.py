@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.moving_belt import HEIGHT, WIDTH, MovingBelt, Rail, Thing, conveyor
 
 from edge.sensing import ConveyorTrigger
-from edge.sensing.count import count_items
+from edge.tools.count.count import count_items
 from edge.transport import BeltModel
 from edge.types import Item
 

@@ -174,7 +174,7 @@ def test_what_must_be_done_is_done_whatever_comes() -> None:
 BENCH = """
 import sys
 from edge.devices.gpio.mock_pins import RestingPins
-from edge.calibrate.bench import Bench
+from edge.tools.calibrate.rig import Bench
 from edge.clock import SystemClock
 from edge.config import Station
 from edge.system.signals import interrupted_by_signals

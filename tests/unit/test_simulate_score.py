@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from edge.clock import NS_PER_S
 from edge.config import RESIDUAL, Station
-from edge.simulate.score import Record, Score, score
 from edge.simulate.world.truth import SPILLED, TrueItem
+from edge.tools.simulate.score import Record, Score, score
 from edge.types import Reason
 
 STATION = Station.model_validate(

@@ -11,8 +11,8 @@ from edge.cli import root
 from edge.cli.simulate import FAST_STATION
 from edge.config import Station, load_station
 from edge.errors import ConfigError
-from edge.simulate.score import BinScore, Score, Spread
-from edge.simulate.sweep import explain, sweep
+from edge.tools.simulate.score import BinScore, Score, Spread
+from edge.tools.simulate.sweep import explain, sweep
 
 NOTHING = Spread()
 

@@ -13,9 +13,9 @@ from edge.config import Station
 from edge.errors import ConfigError
 from edge.simulate.render.photo_stock import SHIPPED, Stock, find_photos, load_cut_out
 from edge.simulate.render.view import belt_view
-from edge.simulate.variant import Changes, simulated_variant
 from edge.simulate.world.faults import Disturbance, parse_disturbance
 from edge.simulate.world.traffic import Arrival, Load, Traffic
+from edge.tools.simulate.simulated_station import Changes, simulated_variant
 
 
 def station(lanes: int = 1) -> Station:

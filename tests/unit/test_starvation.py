@@ -10,8 +10,8 @@ from edge.health.faults import FaultKind
 from edge.health.health import Health
 from edge.health.heartbeats import Sign
 from edge.health.monitors.belt import IN_VIEW_NS, BeltWatch
-from edge.simulate.build import Conditions, build_virtual_run
 from edge.station.supervisor import Supervisor
+from edge.tools.simulate.build import Conditions, build_virtual_run
 from edge.transport.belt import BeltModel
 
 TURN = ms(100)

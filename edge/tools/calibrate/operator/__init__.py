@@ -1,0 +1,1 @@
+"""The person at the station: what is asked, shown and answered."""

@@ -1,0 +1,47 @@
+"""The region drawn by a person in a browser, served by the terminal's own thread for as long as it takes."""
+
+from __future__ import annotations
+
+from edge.errors import CalibrationError, ConfigError
+from edge.tools.calibrate.operator.operator import NOBODY, Person
+from edge.tools.calibrate.rig import Bench
+from edge.types import Box
+
+
+def draw_region(bench: Bench, person: Person, start: Box, host: str | None = None) -> Box:
+    """Serve a page with the camera's picture until a region was drawn on it; `host` is where it listens.
+
+    Raises:
+        CalibrationError: the page was left without one.
+        SorterError: the camera gives no pictures, or the address can't be used.
+    """
+    from edge.web.region import RegionPage
+    from edge.web.server import PageServer
+
+    if not person.is_there:
+        raise CalibrationError(NOBODY)
+    settings = bench.station.page
+    host = host or settings.host
+    page = RegionPage(
+        bench.station.name, bench.size, start, lambda: bench.frame().pixels, (settings.host, *settings.names)
+    )
+    try:
+        server = PageServer(page.app, host, settings.port)
+    except ConfigError:  # any other port will do
+        server = PageServer(page.app, host, 0)
+    page.done = server.stop
+    address = f"{server.url}{page.path.removeprefix('/')}"
+    person.say(f"Open {address} in a browser and draw the region; Ctrl-C stops.")
+    if host in ("127.0.0.1", "localhost", "::1"):
+        person.say(
+            f"From another machine: `ssh -L {server.port}:localhost:{server.port}` to this one, or "
+            "`sorter calibrate camera --draw --host 0.0.0.0`, opened at this machine's address."
+        )
+    server.serve()
+    if page.failure is not None:
+        raise page.failure
+    if page.drawn is None:
+        raise CalibrationError("the page was left without a region; give it with --region X Y WIDTH HEIGHT")
+    drawn = page.drawn
+    person.say(f"Drawn: {drawn.width} x {drawn.height} at ({drawn.x}, {drawn.y}).")
+    return drawn

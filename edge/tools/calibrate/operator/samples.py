@@ -1,0 +1,86 @@
+"""Photos of items as this station sees them: asked for label by label, cut out as the model gets them, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from edge.bundle.geometry import InputGeometry
+from edge.bundle.preprocess import prepare_crop
+from edge.clock import NS_PER_S
+from edge.errors import CalibrationError
+from edge.interfaces import Trigger
+from edge.sensing import build_trigger
+from edge.system.files import write_atomically
+from edge.tools.calibrate.operator.operator import Person, Wish
+from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.steps.background import start_belt
+from edge.transport import build_belt
+from edge.types import Crop, Image
+
+SAMPLES_FOLDER = "samples"
+PATIENCE_S = 90.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which photos are to be taken: so many of each label, cut as a model wants them, under names with a stamp."""
+
+    labels: Sequence[str]
+    each: int
+    geometry: InputGeometry
+    stamp: str
+
+
+def take_samples(bench: Bench, person: Person, wanted: Wanted, folder: Path) -> Path:
+    """Ask for items label by label; return the folder with a folder of photos for each label.
+
+    What is kept is exactly what the model gets. Photos from before stay and count too.
+
+    Raises:
+        CalibrationError: items did not come, or photos can't be kept.
+    """
+    person.ask(Wish.EMPTY)
+    start_belt(bench, person)
+    try:
+        trigger = build_trigger(bench.station, build_belt(bench.station))
+        bench.frames(5)
+        for label in wanted.labels:
+            person.ask(Wish.ITEMS_OF, f"{label}, {wanted.each} of them")
+            with person.progress(f"Taking photos of {label}") as progress:
+                for n in range(wanted.each):
+                    crop = _next_crop(bench, person, trigger, label)
+                    photo = prepare_crop(crop.pixels, crop.box, wanted.geometry)
+                    _keep(photo, folder / SAMPLES_FOLDER / label / f"{wanted.stamp}-{n + 1:03}.png")
+                    progress((n + 1) / wanted.each)
+    finally:
+        bench.run_belt(on=False)
+    return folder / SAMPLES_FOLDER
+
+
+def _next_crop(bench: Bench, person: Person, trigger: Trigger, label: str) -> Crop:
+    person.ask(Wish.NEXT_ITEM, label)
+    since = bench.clock.now()
+    for frame in bench.frames_for(PATIENCE_S):
+        for item in trigger.observe(frame):
+            if item.crops and item.concern is None:
+                return item.crops[0]
+    waited_s = (bench.clock.now() - since) / NS_PER_S
+    raise CalibrationError(
+        f"no further {label} was seen within {waited_s:.0f} s: put one item after the other through, with a gap between them"
+    )
+
+
+def _keep(photo: Image, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        done, encoded = cv2.imencode(".png", cv2.cvtColor(photo, cv2.COLOR_RGB2BGR))
+        if done:
+            write_atomically(path, encoded.tobytes())
+    except OSError as error:
+        raise CalibrationError(
+            f"{path}: photos can't be kept: {error.strerror}; the old calibration is unchanged"
+        ) from None

@@ -1,0 +1,215 @@
+"""One visit at a station: which steps are due, running them on what is known so far, and keeping the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+from pydantic import ValidationError
+
+from edge.clock import VirtualClock
+from edge.config import Station
+from edge.config.calibration.files import save_calibration
+from edge.config.calibration.overlay import apply_calibration, step_digest, without_stale
+from edge.config.calibration.record import Calibration
+from edge.errors import CalibrationError
+from edge.models.fit import check_fit
+from edge.models.select import open_station_bundle
+from edge.system.files import write_atomically
+from edge.tools.calibrate.measure.followers import Source
+from edge.tools.calibrate.operator.operator import Person
+from edge.tools.calibrate.operator.samples import Wanted, take_samples
+from edge.tools.calibrate.report import needed_steps, step_state
+from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.step_result import Outcome
+from edge.tools.calibrate.steps.background import measure_background
+from edge.tools.calibrate.steps.belt import measure_belt
+from edge.tools.calibrate.steps.camera import CameraWishes, measure_camera, usual_speed
+from edge.tools.calibrate.steps.diverters import measure_diverters
+from edge.tools.calibrate.steps.sensors import measure_sensors
+from edge.tools.calibrate.steps.thresholds import FEWEST, fitted, measure_thresholds, wanted_labels
+from edge.tools.calibrate.steps.verify import known_labels, verify_real, verify_simulated
+from edge.types import Image
+
+# Items to verify with where no number was given.
+SIMULATED_ITEMS, REAL_ITEMS = 40, 12
+PICTURES_FOLDER = "calibration-pictures"
+
+
+def stamp_of(wall_time: float) -> str:
+    """Return an instant as files and folders are named by it."""
+    return datetime.fromtimestamp(wall_time, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person gave by option; see the functions that measure."""
+
+    camera: CameraWishes = field(default_factory=CameraWishes)
+    seconds: float = 20.0
+    passes: int = 5
+    source: Source = "sheet"
+    repeats: int | None = None
+    only: tuple[str, ...] = ()  # actuators or sensors
+    jog: bool = False
+    photos: Path | None = None
+    purity: float = 0.95
+    items: int | None = None
+    labels: tuple[str, ...] = ()  # of the items that are asked for
+
+
+@dataclass
+class Session:
+    """Steps at one station; `calibration` is what is known so far, and nothing is written before `save`."""
+
+    written: Station
+    bench: Bench
+    person: Person
+    calibration: Calibration
+    wishes: Wishes = Wishes()
+    pictures: dict[str, Image] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, written: Station, bench: Bench, person: Person, old: Calibration | None, wishes: Wishes) -> Session:
+        """Take up what still holds of the old calibration."""
+        kept = Calibration(station=written.name) if old is None else without_stale(written, old)
+        if old is not None and old.station != written.name:
+            person.say(f"What was measured here belongs to station {old.station}: everything is measured anew.")
+        if kept.camera is not None and kept.camera.identity != bench.identity:
+            person.say(f"This is another camera ({bench.identity}): what was measured in pictures is measured anew.")
+            kept = kept.with_values(**dict.fromkeys(("camera", "background", "thresholds", "verify")))
+        return cls(written, bench, person, kept, wishes)
+
+    def all_steps(self) -> list[str]:
+        """Return the steps that the station needs."""
+        # Without photos of this station the model's own thresholds are the best there is.
+        left_out = {"thresholds"} if self.wishes.photos is None else set()
+        if self.bench.world is None and not self.person.is_there:
+            left_out.add("verify")  # somebody has to put the items in
+        return [step for step in needed_steps(self.written) if step not in left_out]
+
+    def due(self) -> list[str]:
+        """Return those of them that are missing, incomplete or were stale."""
+        return [step for step in self.all_steps() if step_state(self.written, self.calibration, step) != "done"]
+
+    def run(self, step: str, wall_time: float) -> Outcome:
+        """Measure one step on top of what is known; `wall_time` dates it.
+
+        Raises:
+            CalibrationError: what is wrong at the station, or in which order to go.
+        """
+        base = self.calibration.with_values(camera=None) if step == "camera" else self.calibration
+        if step in ("background", "belt") and base.camera is None:
+            raise CalibrationError(f"the step {step} builds on the camera's: run `sorter calibrate camera` first")
+        self.bench.use(apply_calibration(self.written, base))
+        try:
+            outcome = self._steps(wall_time)[step]()
+        except ValidationError as error:
+            told = "; ".join(f"{'.'.join(map(str, p['loc']))} = {p['input']!r}: {p['msg']}" for p in error.errors())
+            raise CalibrationError(f"{step}: what was measured is out of range ({told}); nothing was kept") from None
+        finally:
+            self.bench.run_belt(on=False)
+        date = datetime.fromtimestamp(wall_time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.accept(step, outcome.changes, date)
+        self.pictures |= outcome.pictures
+        self.files |= outcome.files
+        return outcome
+
+    def accept(self, step: str, changes: Mapping[str, Any], date: str) -> None:
+        """Take over what a step has measured, and drop what that makes worthless."""
+        dated = {key: self._dated(key, value, date) for key, value in changes.items()}
+        self.calibration = self.calibration.with_values(**{**self._outdated_by(step), **dated})
+
+    def _outdated_by(self, step: str) -> dict[str, None]:
+        """Return what a new measurement makes worthless."""
+        outdated = [] if step == "verify" else ["verify"]  # what was verified before was another station
+        if step == "camera":  # it may hang elsewhere now
+            outdated.append("background")
+            belt = self.calibration.belt
+            outdated += ["belt"] if belt is not None and belt.measured_from == "items" else []
+        return dict.fromkeys(outdated)
+
+    def save(self, wall_time: float) -> tuple[Path, Path | None]:
+        """Write the calibration, and the pictures that belong to it; return where they are."""
+        folder = self.written.state_folder
+        stamp = stamp_of(wall_time)
+        album = self._save_album(folder / PICTURES_FOLDER / stamp) if self.pictures or self.files else None
+        return save_calibration(folder, self.calibration, stamp), album
+
+    def _save_album(self, folder: Path) -> Path:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, picture in self.pictures.items():
+                done, encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+                if done:
+                    write_atomically(folder / f"{name}.jpg", encoded.tobytes())
+            for name, text in self.files.items():
+                write_atomically(folder / name, text.encode())
+        except OSError as error:
+            raise CalibrationError(
+                f"{folder}: pictures can't be written: {error.strerror}; the old calibration is unchanged"
+            ) from None
+        return folder
+
+    def _thresholds(self, stamp: str) -> Outcome:
+        station, person, wishes = self.written, self.person, self.wishes
+        bundle = open_station_bundle(station)
+        check_fit(bundle, station, wishes.purity)
+        photos = wishes.photos
+        if photos is None:
+            labels = wanted_labels(station, bundle, wishes.labels)
+            wanted = Wanted(labels, wishes.items or FEWEST, bundle.manifest.geometry, stamp)
+            photos = take_samples(self.bench, person, wanted, station.state_folder)
+        return measure_thresholds(station, person, step_digest(station, "thresholds"), bundle, photos, wishes.purity)
+
+    def _verify(self) -> Outcome:
+        bundle = fitted(open_station_bundle(self.written), self.calibration)
+        check_fit(bundle, self.written)
+        bench, person, digest = self.bench, self.person, step_digest(self.written, "verify")
+        if isinstance(bench.clock, VirtualClock):
+            items = self.wishes.items or SIMULATED_ITEMS
+            return verify_simulated(self.written, bench.station, bundle, person, digest, items)
+        labels = known_labels(bench.station, self.wishes.labels, self.wishes.items or REAL_ITEMS)
+        return verify_real(bench, person, self.calibration, bundle, digest, labels)
+
+    def _steps(self, wall_time: float) -> dict[str, Callable[[], Outcome]]:
+        bench, person, wishes, station = self.bench, self.person, self.wishes, self.written
+        return {
+            "camera": lambda: measure_camera(
+                bench, person, step_digest(station, "camera"), usual_speed(bench.station), wishes.camera
+            ),
+            "background": lambda: measure_background(
+                bench, person, step_digest(station, "background"), wishes.seconds, max(30.0, wishes.seconds)
+            ),
+            "belt": lambda: measure_belt(bench, person, step_digest(station, "belt"), wishes.passes, wishes.source),
+            "diverters": lambda: measure_diverters(
+                bench,
+                person,
+                self._parts("diverters", [actuator.name for actuator in station.actuators]),
+                wishes.repeats,
+                jog=wishes.jog,
+            ),
+            "sensors": lambda: measure_sensors(bench, person, self._parts("sensors", list(station.input_pins()))),
+            "thresholds": lambda: self._thresholds(stamp_of(wall_time)),
+            "verify": self._verify,
+        }
+
+    def _parts(self, step: str, names: list[str]) -> dict[str, str]:
+        """Return the digests of the parts that are to be measured."""
+        if unknown := set(self.wishes.only) - set(names):
+            raise CalibrationError(
+                f"no {step} of that name: {', '.join(sorted(unknown))}; there are: {', '.join(names)}"
+            )
+        return {name: step_digest(self.written, step, name) for name in self.wishes.only or names}
+
+    def _dated(self, key: str, value: Any, date: str) -> Any:
+        """Put the date in; parts that were not measured this time stay."""
+        if isinstance(value, dict):
+            before = getattr(self.calibration, key)
+            return before | {name: part.with_values(measured_at=date) for name, part in value.items()}
+        return value.with_values(measured_at=date)

@@ -1,0 +1,229 @@
+"""The step `diverters`: how long each takes from command to position and back, and where its ends are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.clock import NS_PER_MS, ms
+from edge.config.actuators import ActuatorSettings
+from edge.config.calibration.record import DiverterStep
+from edge.errors import CalibrationError
+from edge.tools.calibrate.measure.end_stops import Limits, find_limits
+from edge.tools.calibrate.measure.exit_timing import exit_of, measure_exits
+from edge.tools.calibrate.measure.stepper_timing import measure_steps
+from edge.tools.calibrate.measure.stroke_timing import (
+    Floats,
+    Shot,
+    after_command_ms,
+    find_moving,
+    fit_travel,
+    part_of,
+    take_shots,
+)
+from edge.tools.calibrate.measure.timing import Measured
+from edge.tools.calibrate.operator.jog import jog_all
+from edge.tools.calibrate.operator.operator import Person, Progress, Wish
+from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.step_result import Outcome
+from edge.types import Box, Frame, Image
+
+# Pictures of all strokes together lie this close to each other.
+SPACING_MS = 1.25
+FEWEST, MOST = 5, 60
+# Long enough for the slowest hobby servo, where max_on_ms allows it.
+HOLD_MS, REST_MS = 700.0, 900.0
+LOOK_FRAMES = 6
+# Strokes that differ by more than this make an item miss its bin now and then.
+SPREAD_LIMIT_MS = 4.0
+
+
+@dataclass(frozen=True)
+class _View:
+    part: Box
+    start: Image
+    end: Image
+
+
+def measure_diverters(
+    bench: Bench, person: Person, digests: Mapping[str, str], repeats: int | None = None, *, jog: bool = False
+) -> Outcome:
+    """Measure the actuators that `digests` names; the belt stands, and nothing may lie in their way.
+
+    A stepper is timed by its steps, what the camera sees by pictures, the rest by the exit sensor of its bin.
+
+    Raises:
+        CalibrationError: one of them did not move, or can't be seen well enough.
+    """
+    person.ask(Wish.EMPTY)
+    if bench.station.belt is not None:
+        if bench.has_relay:
+            bench.run_belt(on=False)
+        else:
+            person.ask(Wish.BELT_OFF)
+    if jog:
+        jog_all(bench, person, digests)
+    steps: dict[str, DiverterStep] = {}
+    lines: list[str] = []
+    warnings: list[str] = []
+    pictures: dict[str, Image] = {}
+    for name, digest in digests.items():
+        person.warn(f"{name} will move. Hands off!")
+        limits, said = _keep_off_stops(bench, person, name)
+        found = _measure(bench, person, name, repeats)
+        settings = bench.station.actuator(name)
+        steps[name] = _step(settings, digest, found, limits)
+        lines += [_line(name, found, steps[name]), *said]
+        warnings += found.warnings
+        if found.spread_ms > SPREAD_LIMIT_MS and found.measured_with == "camera":
+            warnings.append(
+                f"{name}: its strokes differ by {found.spread_ms:.1f} ms: check its supply (voltage drop) and its hinge."
+            )
+        pictures |= found.pictures
+    return Outcome({"diverters": steps}, tuple(lines), tuple(warnings), pictures)
+
+
+def _step(settings: ActuatorSettings, digest: str, found: Measured, limits: Limits | None) -> DiverterStep:
+    servo = settings if settings.type == "servo" else None
+    return DiverterStep(
+        measured_at="", of=digest, measured_with=found.measured_with, repeats=found.repeats,
+        lead_ms=round(found.lead_ms, 2), lead_spread_ms=round(found.spread_ms, 2),
+        # What could not be measured stays as it was written.
+        return_ms=round(settings.return_ms if found.return_ms is None else found.return_ms, 2),
+        positions_us={} if servo is None else servo.positions_us,
+        safe_us=None if servo is None else servo.safe_us,
+        min_us=None if limits is None else limits.min_us,
+        max_us=None if limits is None else limits.max_us,
+        positions_steps=settings.positions_steps if settings.type == "stepper" else {},
+    )  # fmt: skip
+
+
+def _line(name: str, found: Measured, step: DiverterStep) -> str:
+    means = {"camera": "seen by the camera", "exit-sensor": "by the exit sensor", "steps": "by its steps"}
+    back = "not measured (the station file's is kept)" if found.return_ms is None else f"{found.return_ms:.1f} ms back"
+    return (
+        f"{name}: {step.lead_ms:.1f} ms from command to position (spread {found.spread_ms:.1f}, known to "
+        f"{found.known_to_ms:.1f}), {back}; {found.repeats} strokes, {means[found.measured_with]}."
+    )
+
+
+def _keep_off_stops(bench: Bench, person: Person, name: str) -> tuple[Limits | None, list[str]]:
+    """Find a servo's end stops, and take back what was set beyond them; what is said of it."""
+    settings = bench.station.actuator(name)
+    if settings.type != "servo":
+        return None, []
+    with person.progress(f"Looking for the end stops of {name}") as progress:
+        limits = find_limits(bench, settings, progress)
+    if limits is None:
+        return None, []
+    said = [f"{name} moves between {limits.min_us} and {limits.max_us} us{_stops(limits)}."]
+    widths = {"safe": settings.safe_us, **settings.positions_us}
+    kept = {at: min(limits.max_us, max(limits.min_us, width)) for at, width in widths.items()}
+    said += [
+        f"{name}: {at} was set to {width} us, which is beyond its end stop: {kept[at]} us from now on."
+        for at, width in widths.items()
+        if kept[at] != width
+    ]
+    safe_us = kept.pop("safe")
+    _replace(bench, settings.with_values(safe_us=safe_us, positions_us=kept))
+    return limits, said
+
+
+def _stops(limits: Limits) -> str:
+    ends = [end for end, found in zip(("lower", "upper"), limits.found, strict=True) if found]
+    return f"; the {' and the '.join(ends)} end is a stop, kept away from" if ends else ", no stop within its limits"
+
+
+def _replace(bench: Bench, changed: ActuatorSettings) -> None:
+    """Let the station go on with other settings of one actuator."""
+    bench.close_actuators()
+    others = [changed if a.name == changed.name else a for a in bench.station.actuators]
+    bench.station = bench.station.with_values(actuators=tuple(others))
+
+
+def _measure(bench: Bench, person: Person, name: str, repeats: int | None) -> Measured:
+    """Measure with what fits: steps, the camera, the exit sensor."""
+    settings = bench.station.actuator(name)
+    if settings.type == "stepper":
+        with person.progress(f"Moving {name}") as progress:
+            return measure_steps(bench, settings, repeats, progress)
+    hold_ms = min(HOLD_MS, settings.max_on_ms)
+    try:
+        view = _look(bench, name, first_position(settings), hold_ms)
+    except CalibrationError as error:
+        where = exit_of(bench.station, name)
+        if where is None:
+            raise CalibrationError(
+                f"{name} was fired, but {error}; out of view it can be measured with an exit sensor (exit_pin of its bin)"
+            ) from None
+        person.say(f"{name} is not seen to move: it is measured with the exit sensor of {where.name}.")
+        return measure_exits(bench, person, where)
+    with person.progress(f"Firing {name}") as progress:
+        return _measure_seen(bench, settings, view, repeats, progress)
+
+
+def first_position(settings: ActuatorSettings) -> str:
+    """Return the position that is measured: the only one, or a servo's farthest from its safe position."""
+    if settings.type != "servo":
+        return ""
+    return max(settings.positions_us, key=lambda name: abs(settings.positions_us[name] - settings.safe_us))
+
+
+def _measure_seen(
+    bench: Bench, settings: ActuatorSettings, view: _View, repeats: int | None, progress: Progress
+) -> Measured:
+    name, position = settings.name, first_position(settings)
+    hold_ms = min(HOLD_MS, settings.max_on_ms)
+    period_ms = 1000 / bench.settings.frames_per_s
+    count = repeats or min(MOST, max(FEWEST, math.ceil(period_ms / SPACING_MS)))
+    out: list[tuple[int, float, Floats]] = []
+    back: list[tuple[int, float, Floats]] = []
+    for stroke in range(count):
+        progress(stroke / count)
+        wait_ns = round(stroke / count * period_ms * NS_PER_MS)
+        before = bench.frames(2)
+        bench.wait_until(bench.clock.now() + wait_ns)
+        with bench.fired(name, position) as commanded_at:
+            seen = [*before, *_until(bench, commanded_at, hold_ms)]
+            bench.wait_until(bench.clock.now() + wait_ns)
+        released_at = bench.clock.now()
+        gone = [*seen[-2:], *_until(bench, released_at, REST_MS)]
+        out += [(stroke, after_command_ms(f, commanded_at), part_of(f, view.part)) for f in seen]
+        back += [(stroke, after_command_ms(f, released_at), part_of(f, view.part)) for f in gone]
+    progress(1.0)
+    try:
+        there, home = fit_travel(_shots(out)), fit_travel(_shots(back))
+    except CalibrationError as error:
+        raise CalibrationError(f"{name}: {error}") from None
+    pictures = {f"{name}-start": view.start, f"{name}-end": view.end}
+    return Measured(
+        there.reached_ms, there.spread_ms, home.reached_ms, count, "camera", there.within_ms, pictures=pictures
+    )
+
+
+def _until(bench: Bench, since: int, span_ms: float) -> Iterable[Frame]:
+    """Take frames until one was taken that long after an instant; no longer than an actuator may be on."""
+    while bench.clock.now() < since + ms(span_ms):
+        yield bench.frame()
+
+
+def _shots(pictures: list[tuple[int, float, Floats]]) -> list[Shot]:
+    """Compare all pictures with the mean ones of start and end."""
+    start = np.mean([p for _, after, p in pictures if after < 0], axis=0)
+    longest = max(after for _, after, _ in pictures)
+    end = np.mean([p for _, after, p in pictures if after > 0.8 * longest], axis=0)
+    return [shot for stroke, after, p in pictures for shot in take_shots(stroke, [(after, p)], start, end)]
+
+
+def _look(bench: Bench, name: str, position: str, hold_ms: float) -> _View:
+    """Fire it once and see which part of the picture it moves in."""
+    bench.actuator(name)
+    bench.wait(REST_MS / 1000)
+    start = [f.pixels for f in bench.frames(LOOK_FRAMES)]
+    with bench.fired(name, position) as commanded_at:
+        end = [f.pixels for f in _until(bench, commanded_at, hold_ms)][-LOOK_FRAMES:]
+    bench.wait(REST_MS / 1000)
+    return _View(find_moving(start, end[-3:]), start[-1], end[-1])

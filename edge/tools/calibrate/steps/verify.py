@@ -1,0 +1,126 @@
+"""The step `verify`: known items through the whole line, and whether each landed where it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import cv2
+
+from edge.bundle.archive import Bundle
+from edge.clock import NS_PER_MS
+from edge.config import Station
+from edge.config.calibration.record import Calibration
+from edge.devices.gpio.inputs import Edge
+from edge.errors import CalibrationError
+from edge.tools.calibrate.operator.acceptance import QUIT, SKIP, Stage, Trial
+from edge.tools.calibrate.operator.operator import Person
+from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.step_result import Outcome
+from edge.tools.calibrate.verdict import THUMBNAIL, Checked, judge
+from edge.types import REASON_TEXT, Frame, Image
+
+if TYPE_CHECKING:
+    from edge.line import Outcome as Settled
+
+
+def verify_simulated(
+    written: Station, station: Station, bundle: Bundle, person: Person, digest: str, items: int
+) -> Outcome:
+    """Run a simulated station as calibrated in the world as written, on the virtual clock, until that many items have landed.
+
+    Raises:
+        CalibrationError: hardly any item came through.
+    """
+    from edge.tools.simulate.build import Conditions, build_virtual_run, run_and_score
+
+    run = build_virtual_run(station, Conditions(bundle=bundle, truth=written))
+    pictures: dict[int, Image] = {}
+
+    def keep(frame: Frame, outcomes: Sequence[Settled]) -> None:
+        for outcome in outcomes:
+            if outcome.item.crops:
+                pictures[outcome.item.item_id] = _thumbnail(outcome)
+            progress(min(1.0, len(pictures) / items))
+
+    run.on_frame = keep
+    seconds = 60 * items / written.simulation.items_per_min + 3
+    with person.progress(f"Running {items} known items") as progress:
+        score = run_and_score(station, run, seconds)
+        progress(1.0)
+    checked = [
+        Checked(
+            label=item.label,
+            expected=station.route(item.label).name,
+            landed=item.landed_in,
+            reason=REASON_TEXT[record.reason],
+            taken_for=record.label,
+            margin_ms=None if record.fire_at is None else (record.fire_at - record.decided_at) / NS_PER_MS,
+            picture=pictures.get(record.item_id),
+        )
+        for item, record in score.pairs
+    ]
+    return judge(station, checked, score.missed + score.phantom, digest)
+
+
+def verify_real(
+    bench: Bench, person: Person, calibration: Calibration, bundle: Bundle, digest: str, labels: Sequence[str]
+) -> Outcome:
+    """Let the station sort as `sorter run` would with what was measured, and ask for one known item after the other.
+
+    Where an item lands is seen by the exit sensor of its bin, or asked for.
+
+    Raises:
+        CalibrationError: the station does not get ready, or no item came.
+    """
+    from edge.station.assemble import Ground, build_trial
+
+    station = bench.station
+    person.warn("The station will sort as in daily work: the belt runs and the diverters move.")
+    person.say(
+        f"{len(labels)} items, one at a time, each when it is asked for. {SKIP}: it went by unseen; {QUIT}: that is enough."
+    )
+    bench.close()  # camera and actuators are the running station's now
+    with TemporaryDirectory(prefix="sorter-verify-") as folder, person.keys() as poll:
+        ground = Ground(bench.clock, bench.pins, bench.world, calibration)
+        runtime = build_trial(station, ground, bundle, Path(folder))
+        trial = Trial(station, person, labels, runtime.parts.live, poll, runtime.stop)
+        to_line = runtime.panel.on_edge
+
+        def both(edge: Edge) -> None:
+            to_line(edge)
+            trial.edge(edge)
+
+        runtime.panel.on_edge = both
+        runtime.supervisor.watchers.append(trial.watch)
+        runtime.run()
+    if trial.stage is not Stage.DONE:
+        raise KeyboardInterrupt  # Ctrl-C ended the run
+    return judge(station, trial.checked, trial.miscounted, digest)
+
+
+def known_labels(station: Station, chosen: Sequence[str], items: int) -> list[str]:
+    """Return which items are asked for: the chosen labels, else all that a bin names, in turn.
+
+    Raises:
+        CalibrationError: no bin names one of them.
+    """
+    known = [label for where in station.bins for label in where.labels]
+    if unknown := [label for label in chosen if label not in known]:
+        raise CalibrationError(f"no bin takes {', '.join(unknown)}; the bins' labels are {', '.join(known)}")
+    if not known:
+        raise CalibrationError("no bin has labels: give each bin its labels in the station file")
+    return list(islice(cycle(chosen or known), items))
+
+
+def _thumbnail(outcome: Settled) -> Image:
+    crop = outcome.item.crops[0]
+    box = crop.box
+    part = crop.pixels[box.y : box.y + box.height, box.x : box.x + box.width]
+    scale = THUMBNAIL / max(part.shape[:2])
+    size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
+    small: Image = cv2.resize(part, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return small

@@ -1,0 +1,1 @@
+"""`sorter check` and `sorter doctor`: what is wrong before anything runs."""

@@ -1,0 +1,1 @@
+"""`sorter count`: how many items a clip shows."""

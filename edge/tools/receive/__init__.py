@@ -1,0 +1,1 @@
+"""`sorter receive`: the device's end of a push or pull."""

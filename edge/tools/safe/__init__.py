@@ -1,0 +1,1 @@
+"""`sorter safe`: every output to its safe level."""

@@ -1,0 +1,1 @@
+"""`sorter setup`: the service and its files."""

@@ -1,0 +1,1 @@
+"""The harness around a simulated run: built, scored, swept."""
