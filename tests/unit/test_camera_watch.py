@@ -17,7 +17,8 @@ from edge.config.cameras import SimulatedCamera, VideoCamera
 from edge.devices.camera import open_camera
 from edge.errors import CalibrationError
 from edge.health.faults import FaultKind
-from edge.health.monitors.camera import LOST_SHARE, CameraWatch, Pattern, StillView
+from edge.health.monitors.camera import LOST_SHARE, CameraWatch
+from edge.sensing.still_view import Pattern, StillView
 from edge.simulate.world.faults import Disturbance
 from edge.simulate.world.world import World
 from edge.types import Frame, Image

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from edge.clock import NS_PER_S
 from edge.config.calibration.record import BackgroundStep
 from edge.errors import CalibrationError
-from edge.health.monitors.camera import StillView, learn_view, small_grey
 from edge.interfaces import Trigger
 from edge.sensing import build_trigger
-from edge.sensing.still_view import pack_view
+from edge.sensing.still_view import StillView, learn_view, pack_view, small_grey
 from edge.sensing.view import build_view
 from edge.tools.calibrate.operator.operator import Person, Wish
 from edge.tools.calibrate.rig import Bench
