@@ -5,10 +5,50 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from pydantic import BaseModel, ConfigDict
+
 from edge.clock import NS_PER_MS
 from edge.interfaces import Classifier, Clock
-from edge.models.probation import Tally
 from edge.types import Crop, Prediction
+
+
+class Tally(BaseModel):
+    """Counts of a model at work: items decided, those of them that went to residual or failed, inference time."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    items: int = 0
+    residual: int = 0
+    failures: int = 0
+    inferences: int = 0
+    milliseconds: float = 0.0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            items=self.items + other.items,
+            residual=self.residual + other.residual,
+            failures=self.failures + other.failures,
+            inferences=self.inferences + other.inferences,
+            milliseconds=self.milliseconds + other.milliseconds,
+        )
+
+    def halved(self) -> Tally:
+        """Half of it, so that later items weigh more than these."""
+        return Tally(
+            items=self.items // 2,
+            residual=self.residual // 2,
+            failures=self.failures // 2,
+            inferences=self.inferences // 2,
+            milliseconds=self.milliseconds / 2,
+        )
+
+    @property
+    def residual_share(self) -> float:
+        return self.residual / self.items if self.items else 0.0
+
+    @property
+    def mean_ms(self) -> float:
+        return self.milliseconds / self.inferences if self.inferences else 0.0
 
 
 class TimedClassifier:

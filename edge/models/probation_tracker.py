@@ -7,18 +7,9 @@ from dataclasses import dataclass, field
 
 from edge.clock import NS_PER_S
 from edge.config import Station
+from edge.inference.metered import Tally
 from edge.interfaces import Clock
-from edge.models.probation import (
-    Probation,
-    Tally,
-    Verdict,
-    began,
-    counted,
-    ended,
-    judged,
-    keep_probation,
-    load_probation,
-)
+from edge.models.probation import Probation, Verdict, began, counted, ended, judged, keep_probation, load_probation
 from edge.models.records import Generation
 from edge.models.store import ModelStore
 

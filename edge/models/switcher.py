@@ -17,12 +17,12 @@ from edge.config import Station
 from edge.errors import BundleError, ClassifierError, StoreError
 from edge.health.faults import FaultKind
 from edge.inference.classifier import BundleClassifier, open_shipped_bundle
-from edge.inference.metered import TimedClassifier
+from edge.inference.metered import Tally, TimedClassifier
 from edge.interfaces import Clock
 from edge.line import Outcome
 from edge.models.fit import check_fit
 from edge.models.install import wall_instant
-from edge.models.probation import Probation, Tally, Verdict
+from edge.models.probation import Probation, Verdict
 from edge.models.probation_tracker import Watch
 from edge.models.records import Generation
 from edge.models.select import open_store

@@ -9,17 +9,8 @@ from pathlib import Path
 import pytest
 
 from edge.config.probation import ProbationSettings
-from edge.models.probation import (
-    Probation,
-    Tally,
-    Verdict,
-    began,
-    counted,
-    ended,
-    judged,
-    keep_probation,
-    load_probation,
-)
+from edge.inference.metered import Tally
+from edge.models.probation import Probation, Verdict, began, counted, ended, judged, keep_probation, load_probation
 from edge.models.records import Generation
 
 GENERATION = Generation(number=7, current="a" * 64, previous="b" * 64, why="", since="", probation=True)
