@@ -30,6 +30,7 @@ from edge.health.monitors.machine import Machine
 from edge.inference.classifier import BundleClassifier
 from edge.inference.metered import TimedClassifier
 from edge.inference.process import open_apart
+from edge.inference.thresholds import fitted
 from edge.interfaces import Camera, Classifier, Clock
 from edge.journal import Journal, open_journal
 from edge.journal.database import connect_for_writing
@@ -51,7 +52,6 @@ from edge.status.live import LiveView
 from edge.system.files import remove_leftovers
 from edge.system.realtime import Priority
 from edge.system.systemd_notify import Notifier
-from edge.tools.calibrate.steps.thresholds import fitted
 from edge.transport import Chute, build_belt, build_transport
 from edge.transport.conveyor import Conveyor
 from edge.web import PageServer, build_app

@@ -16,8 +16,9 @@ from edge.bundle.photo import PhotoError
 from edge.config import Station
 from edge.config.calibration.record import Calibration, ThresholdStep
 from edge.errors import CalibrationError
+from edge.inference.thresholds import fitted
 from edge.tools.calibrate.operator.operator import Onlooker
-from edge.tools.calibrate.steps.thresholds import fit_temperature, fit_thresholds, fitted, measure_thresholds
+from edge.tools.calibrate.steps.thresholds import fit_temperature, fit_thresholds, measure_thresholds
 
 LABELS = ("paper", "glass", "metal")
 STATION = {

@@ -17,6 +17,7 @@ from edge.config.calibration.files import save_calibration
 from edge.config.calibration.overlay import apply_calibration, step_digest, without_stale
 from edge.config.calibration.record import Calibration
 from edge.errors import CalibrationError
+from edge.inference.thresholds import fitted
 from edge.models.fit import check_fit
 from edge.models.select import open_station_bundle
 from edge.system.files import write_atomically
@@ -31,7 +32,7 @@ from edge.tools.calibrate.steps.belt import measure_belt
 from edge.tools.calibrate.steps.camera import CameraWishes, measure_camera, usual_speed
 from edge.tools.calibrate.steps.diverters import measure_diverters
 from edge.tools.calibrate.steps.sensors import measure_sensors
-from edge.tools.calibrate.steps.thresholds import FEWEST, fitted, measure_thresholds, wanted_labels
+from edge.tools.calibrate.steps.thresholds import FEWEST, measure_thresholds, wanted_labels
 from edge.tools.calibrate.steps.verify import known_labels, verify_real, verify_simulated
 from edge.types import Image
 

@@ -16,12 +16,12 @@ from edge.config.calibration.record import Calibration
 from edge.config.station import Bin
 from edge.errors import BundleError, CalibrationError, ConfigError, SetupError, SorterError, StoreError
 from edge.inference.golden import prove_golden
+from edge.inference.thresholds import fitted
 from edge.interfaces import Clock
 from edge.models.fit import check_fit, homeless_labels
 from edge.models.select import open_station_bundle
 from edge.system.privileges import leave_root
 from edge.system.readable import unreadable_by_service
-from edge.tools.calibrate.steps.thresholds import fitted
 from edge.tools.check.check_machine import machine_problems
 from edge.tools.check.problems import Problem, Severity
 

@@ -6,7 +6,7 @@ import logging
 import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import as_label, check_unreadable, find_photos, label_folders
 from edge.bundle.preprocess import prepare_crop
 from edge.config import RESIDUAL, Station
-from edge.config.calibration.record import Calibration, ThresholdStep
+from edge.config.calibration.record import ThresholdStep
 from edge.errors import CalibrationError
 from edge.inference.classifier import log_probabilities
 from edge.inference.interpreter import open_interpreter
@@ -146,19 +146,6 @@ def _lower_end(hits: int, count: int) -> float:
     share, z2 = hits / count, _Z**2
     spread = _Z * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
     return (share + z2 / (2 * count) - spread) / (1 + z2 / count)
-
-
-def fitted(bundle: Bundle, calibration: Calibration | None) -> Bundle:
-    """Return a bundle with the thresholds that were fitted for it on site; unchanged if there are none for it."""
-    step = None if calibration is None else calibration.thresholds
-    if step is None or step.bundle != bundle.digest:
-        return bundle
-    own = bundle.manifest.thresholds
-    known = {label: step.minimum_score.get(label, score) for label, score in own.minimum_score.items()}
-    update = {"temperature": step.temperature, "minimum_score": known, "purity": step.purity}
-    # Only a copy of what was checked keeps the members' digests; the thresholds are checked like the bundle's own.
-    thresholds = type(own).model_validate(own.model_dump() | update)
-    return replace(bundle, manifest=bundle.manifest.model_copy(update={"thresholds": thresholds}))
 
 
 def wanted_labels(station: Station, bundle: Bundle, chosen: Sequence[str]) -> list[str]:
