@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from edge.errors import TransferError
-from edge.tools.receive.requests import LARGEST
+from edge.models.quick import LARGEST
 
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 Value = Annotated[int, Field(ge=-1 << 63, lt=1 << 63)] | float | str | None

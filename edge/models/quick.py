@@ -15,10 +15,10 @@ from edge.errors import StoreError
 from edge.system.files import open_regular, read_regular
 from edge.system.text import NotTextError
 from edge.system.toml import load_toml
-from edge.tools.receive.requests import LARGEST
 
 # What must stay free for the journal and the system after a model was stored.
 RESERVE_BYTES = 64 << 20
+LARGEST = 64 << 20  # of a bundle
 LARGEST_RECORD = 1 << 16
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.errors import TransferError
+from edge.models.quick import LARGEST
 
 PROTOCOL = 1
-LARGEST = 64 << 20
 _DIGEST = re.compile("[0-9a-f]{64}")
 _FLAGS = {"activate": True, "probation": True, "allow_downgrade": False}
 
