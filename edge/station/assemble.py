@@ -57,6 +57,7 @@ from edge.transport.conveyor import Conveyor
 from edge.web import PageServer, build_app
 
 if TYPE_CHECKING:
+    from edge.config.cameras import CameraSettings
     from edge.simulate.world.faults import Planned
     from edge.simulate.world.world import World
     from edge.station.practice import Practice
@@ -213,7 +214,7 @@ def _open_parts(station: Station, ground: Ground, journal: Journal, serving: Ser
         return PageServer(app, station.page.host, station.page.port)
 
     def open_checked() -> Camera:
-        opened = open_camera(station.camera, clock, ground.world)
+        opened = open_station_camera(station.camera, clock, ground.world)
         check_camera(calibration, opened.identity)
         return opened
 
@@ -279,6 +280,19 @@ def watch_belt(station: Station, line: Line, health: Health, panel: Panel) -> Be
     if has_encoder:
         panel.on_tick = belt.tick
     return BeltWatch(belt, health, station.belt.run_pin is not None, belt.speed if has_encoder else None)
+
+
+def open_station_camera(settings: CameraSettings, clock: Clock, world: World | None) -> Camera:
+    """Open the camera of a station; a simulated one looks at the world.
+
+    Raises:
+        CameraError: it is absent, busy, or gives something other than what was asked for.
+    """
+    if world is None or settings.type != "simulated":
+        return open_camera(settings, clock)
+    from edge.simulate.backend.camera import SimulatedCamera
+
+    return SimulatedCamera(world, clock, settings)
 
 
 def open_world(station: Station, clock: Clock) -> tuple[Pins, World | None]:

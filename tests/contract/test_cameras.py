@@ -23,6 +23,7 @@ from edge.devices.camera.picamera import PiCamera
 from edge.devices.camera.usb import UsbCamera
 from edge.errors import CameraControlError, CameraError, CameraStalledError, SetupError
 from edge.interfaces import Camera, Controls
+from edge.station.assemble import open_station_camera
 from edge.types import Frame, Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -244,7 +245,7 @@ def _simulated(tmp_path: Path, clock: VirtualClock) -> Camera:
     from edge.simulate.world.world import World
 
     station = load_station(ROOT / "edge" / "stations" / "demo.toml")
-    return open_camera(station.camera, clock, World(station, clock))
+    return open_station_camera(station.camera, clock, World(station, clock))
 
 
 CAMERAS: dict[str, Callable[[Path, VirtualClock], Camera]] = {

@@ -21,6 +21,7 @@ from edge.health.monitors.camera import LOST_SHARE, CameraWatch
 from edge.sensing.still_view import Pattern, StillView
 from edge.simulate.world.faults import Disturbance
 from edge.simulate.world.world import World
+from edge.station.assemble import open_station_camera
 from edge.types import Frame, Image
 
 STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
@@ -224,7 +225,7 @@ def test_every_camera_fault_of_the_simulated_bin_is_recognised_and_ends(kind: st
     )
     clock = VirtualClock()
     world = World(station, clock)
-    camera, watch = open_camera(station.camera, clock, world), CameraWatch()
+    camera, watch = open_station_camera(station.camera, clock, world), CameraWatch()
 
     def run(seconds: float) -> frozenset[FaultKind]:
         until, said = clock.now() + round(seconds * NS_PER_S), frozenset[FaultKind]()

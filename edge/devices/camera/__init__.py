@@ -9,11 +9,10 @@ from edge.errors import CameraError
 if TYPE_CHECKING:
     from edge.config.cameras import CameraSettings
     from edge.interfaces import Camera, Clock
-    from edge.simulate.world.world import World
 
 
-def open_camera(settings: CameraSettings, clock: Clock, world: World | None = None) -> Camera:
-    """Open the camera that the settings describe; a simulated one looks at `world`.
+def open_camera(settings: CameraSettings, clock: Clock) -> Camera:
+    """Open the camera that the settings describe; a simulated one is its world's to open.
 
     Raises:
         CameraError: it is absent, busy, or gives something other than what was asked for.
@@ -35,8 +34,4 @@ def open_camera(settings: CameraSettings, clock: Clock, world: World | None = No
         from edge.devices.camera.photos import PhotoCamera
 
         return PhotoCamera(settings, clock)
-    if world is None:
-        raise CameraError("a simulated camera needs a simulated world; a recorded clip is camera type video")
-    from edge.simulate.backend.camera import SimulatedCamera
-
-    return SimulatedCamera(world, clock, settings)
+    raise CameraError("a simulated camera needs a simulated world; a recorded clip is camera type video")

@@ -11,11 +11,11 @@ from edge.clock import NS_PER_S, ms
 from edge.config import Station
 from edge.config.cameras import CameraSettings
 from edge.devices.actuators import open_actuators
-from edge.devices.camera import open_camera
 from edge.devices.gpio.pins import Pin, Pins, open_output, refusing
 from edge.errors import CalibrationError, SorterError
 from edge.interfaces import Actuator, Camera, Clock, Controls, Metered, Paced
 from edge.simulate.world.world import World
+from edge.station.assemble import open_station_camera, open_world
 from edge.types import Box, Frame
 
 
@@ -70,7 +70,7 @@ class Bench:
         known = set(type(self.station.camera).model_fields)
         wanted = {name: value for name, value in controls.items() if name in known}
         self.settings = self.station.camera.with_values(**wanted)
-        self.camera = open_camera(self.settings, self.clock, self.world)
+        self.camera = open_station_camera(self.settings, self.clock, self.world)
         return self.camera
 
     @property
@@ -243,8 +243,6 @@ def open_bench(station: Station, clock: Clock, world: World | None = None) -> Be
     Raises:
         ActuatorError: this is no Pi, or its pins are in use.
     """
-    from edge.station.assemble import open_world
-
     if world is not None:
         from edge.simulate.backend.pins import WorldPins
 
