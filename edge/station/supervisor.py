@@ -1,6 +1,6 @@
 """Looks after a station many times a second: faults, recovery, the safe state, the watchdog. Starts no thread itself.
 
-`edge/station/runtime.py` turns it in real time, `edge/simulate/` on a virtual clock.
+`edge/station/runtime.py` turns it in real time, `edge/tools/simulate/` on a virtual clock.
 """
 
 from __future__ import annotations

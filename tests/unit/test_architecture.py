@@ -23,6 +23,7 @@ ALLOWED = {
         "edge.errors",
         "edge.types",
         "edge.clock",
+        "edge.inference.interpreter",
         "edge.simulate.render.cutout",
         "edge.system.output",
         "edge.system.terminal",
@@ -31,6 +32,25 @@ ALLOWED = {
     ),
     "converter": ("converter", "training", "edge"),
 }
+# The floors of `edge`, from the ground up: an import points to a lower one, or stays in its room.
+FLOORS = (
+    {"errors", "types", "clock"},
+    {"interfaces"},
+    {"system"},
+    {"bundle"},
+    {"config"},
+    {"devices", "inference", "transport", "policy", "tally"},
+    {"line"},
+    {"sensing"},
+    {"health"},
+    {"simulate"},
+    {"journal", "models", "status"},
+    {"web"},
+    {"station"},
+    {"tools"},
+    {"cli"},
+    {"__main__"},
+)
 # What `edge` may import at the top of a module: everything else loads where it is used.
 EDGE_TOP_LEVEL = {
     "tomli_w",
@@ -83,6 +103,50 @@ def test_import_arrows_point_one_way(package: str) -> None:
     assert wrong == []
 
 
+def _room(module: str) -> str:
+    """The folder or file right below `edge` that a module is in, as in "devices"; empty for `edge` itself."""
+    return module.removeprefix("edge").removeprefix(".").split(".")[0]
+
+
+def _arrows() -> dict[str, set[str]]:
+    """Which modules of `edge` each of them imports, wherever in it: also inside functions and for types alone."""
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in _modules("edge")
+    }
+    arrows: dict[str, set[str]] = {}
+    for name, path in names.items():
+        tree = ast.parse(path.read_text())
+        found = {to for to in _imports(tree) if to in names and to not in ("edge", name)}
+        # `from edge.config import base` names the folder as well as the module in it.
+        arrows[name] = {to for to in found if not any(other.startswith(f"{to}.") for other in found)} or found
+    return arrows
+
+
+def test_an_import_points_down_or_stays_in_its_room() -> None:
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    rooms = {_room(name) for name in _arrows()} - {""}
+    assert rooms == set(floor), "a new room needs a floor"
+    upward = [
+        f"{name} imports {to}"
+        for name, imported in _arrows().items()
+        for to in imported
+        if _room(to) != _room(name) and floor[_room(to)] >= floor[_room(name)]
+    ]
+    assert upward == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    arrows = _arrows()
+    assert len(arrows) > 200
+    left = dict(arrows)
+    # Whoever imports nothing that is left is in no circle; what remains at the end goes round.
+    while free := [name for name, imported in left.items() if not imported & left.keys()]:
+        for name in free:
+            del left[name]
+    assert sorted(left) == []
+
+
 def test_edge_imports_only_light_packages_at_the_top() -> None:
     wrong = []
     for path in _modules("edge"):
@@ -112,7 +176,7 @@ def test_every_model_that_ships_is_on_the_list_of_those_that_need_no_signature()
 # Models that the program makes itself, of values that it has counted; what a person or a file gives is checked.
 OWN_RECORDS = {
     "edge/bundle/archive.py",
-    "edge/tools/calibrate/steps/thresholds.py",
+    "edge/inference/thresholds.py",
     "edge/models/probation.py",
     "edge/models/probation_tracker.py",
 }
@@ -132,7 +196,7 @@ def test_make_has_a_recipe_for_every_target_that_it_names() -> None:
 
 def test_nothing_before_the_network_resizes_as_the_processor_likes() -> None:
     """INTER_LINEAR, which is also cv2.resize's default, rounds in another way on some processors and versions."""
-    before = ["bundle/preprocess.py", "sensing/view.py", "sensing/crops.py", "camera/folder.py"]
+    before = ["bundle/preprocess.py", "sensing/view.py", "sensing/crops.py", "devices/camera/photos.py"]
     text = "".join((ROOT / "edge" / name).read_text() for name in before)
     resized = re.findall(r"cv2\.resize\((.*)\)", text)
     assert resized

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -209,7 +210,7 @@ def killed_at(step: int, work: Callable[[], None]) -> bool:
 
     def on_line(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal left
-        if not ("edge/store/" in frame.f_code.co_filename or frame.f_code.co_filename.endswith("edge/system/files.py")):
+        if not re.search(r"edge/(models/|tools/receive/|system/files\.py)", frame.f_code.co_filename):
             return None
         left -= event == "line"
         if left == 0:

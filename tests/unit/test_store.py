@@ -235,7 +235,7 @@ def run_and_kill(work: Callable[[], None], step: int) -> bool:
 
     def on_line(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal left
-        if not frame.f_code.co_filename.endswith(("store/models.py", "edge/system/files.py", "/shutil.py")):
+        if not frame.f_code.co_filename.endswith(("models/store.py", "edge/system/files.py", "/shutil.py")):
             return None
         if event == "line":
             left -= 1

@@ -27,7 +27,7 @@ HIDDEN_FROM_SERVICE = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 BOOKWORM_PYTHON = (3, 11)
 WITH_NUMPY_1 = "'numpy<2' 'opencv-python-headless<4.12'"
 OLDEST_SYSTEMD = 252  # Debian 12
-EXAMPLE = Path(__file__).resolve().parents[1] / "stations" / "new.toml"
+EXAMPLE = Path(__file__).resolve().parents[2] / "stations" / "new.toml"
 
 # name in systemd/ -> place on the machine, what it is for
 COMPANIONS = {

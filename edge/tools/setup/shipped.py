@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge.errors import SetupError
 
-_CHECKOUT = Path(__file__).resolve().parents[2] / "systemd"
+_CHECKOUT = Path(__file__).resolve().parents[3] / "systemd"
 
 
 def shipped_folder() -> Path:
