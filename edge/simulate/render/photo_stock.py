@@ -21,7 +21,7 @@ from edge.types import Box, Image
 
 log = logging.getLogger(__name__)
 
-SHIPPED: Final = Path(__file__).parent / "photos"
+SHIPPED: Final = Path(__file__).resolve().parents[1] / "photos"
 _KEPT: Final = 256
 _ONE_PIECE: Final = 0.9  # share of the whole that the largest piece must have
 _LARGEST: Final = 320
