@@ -15,6 +15,7 @@ from edge.bundle.photo_tree import find_photos
 from edge.clock import NS_PER_MS, SystemClock
 from edge.inference.classifier import BundleClassifier, shipped_bundle_path
 from edge.system.output import say, silence_native_logs
+from edge.system.privileges import leave_root
 from edge.system.terminal import Terminal, styled
 from edge.types import Prediction
 
@@ -29,6 +30,8 @@ def command(
 ) -> None:
     """Classify photos: one item each, the whole photo is looked at."""
     silence_native_logs()
+    if bundle is not None:
+        leave_root(bundle.absolute())
     classifier = BundleClassifier(open_bundle(bundle or shipped_bundle_path()), threads)
     clock = SystemClock()
     rows: list[tuple[Path, Prediction, float]] = []

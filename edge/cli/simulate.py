@@ -121,6 +121,9 @@ def _show(station: Station, score: Score, as_json: bool) -> None:
 
 
 def _make_journal_folder(folder: Path) -> None:
+    from edge.system.privileges import leave_root
+
+    leave_root(folder.absolute())
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -144,8 +147,7 @@ def _open_bundle(station: Station, path: Path | None) -> Bundle:
     from edge.models.select import open_station_bundle
     from edge.system.privileges import leave_root
 
-    if path is None:
-        leave_root(station.state_folder)
+    leave_root(station.state_folder if path is None else path.absolute())
     bundle = open_station_bundle(station) if path is None else open_bundle(path)
     check_fit(bundle, station)
     return bundle

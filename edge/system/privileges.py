@@ -28,7 +28,7 @@ def leave_root(folder: Path) -> None:
     """If this is root, and others may change what a path leads to, become the one whose it is, for good.
 
     Args:
-        folder: absolute, whether it is there or not; with its links, which are whoever's that made them.
+        folder: absolute, or a file, whether it is there or not; with its links, which are whoever's that made them.
 
     Raises:
         SetupError: nobody in particular owns it, or this root may not become somebody else.
@@ -42,7 +42,7 @@ def leave_root(folder: Path) -> None:
     if status.st_uid == 0:
         raise SetupError(
             f"{place}: others than root may write here, so root does not work in {folder}: "
-            f"sudo chmod go-w {shlex.quote(str(place))}, or name another state folder"
+            f"sudo chmod go-w {shlex.quote(str(place))}, or name another place"
         )
     _become(status.st_uid, status.st_gid, place)
 

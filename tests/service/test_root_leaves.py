@@ -53,8 +53,12 @@ class Machine:
         self.state.chmod(0o2770)
 
     def sorter(self, *arguments: str, as_root: bool = True, said: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run a command on the station."""
+        return self.command(*arguments, "--station", str(self.folder / "station.toml"), as_root=as_root, said=said)
+
+    def command(self, *arguments: str, as_root: bool = True, said: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         before = [] if as_root else ["setpriv", "--reuid", str(USER), "--regid", str(USER), "--clear-groups"]
-        command = [*before, PYTHON, "-m", "edge", *arguments, "--station", str(self.folder / "station.toml")]
+        command = [*before, PYTHON, "-m", "edge", *arguments]
         environment = {**os.environ, **ENVIRONMENT, "HOME": "/nonexistent"}
         run = subprocess.run(
             command, input=said, capture_output=True, env=environment, cwd="/", timeout=120, check=False
@@ -165,6 +169,33 @@ def test_a_push_to_roots_own_account_follows_nothing_either(
     before = machine.of_root()
     machine.sorter("receive", said=json.dumps(request).encode() + b"\n" + content)
     assert machine.of_root() == before
+
+
+def test_root_runs_no_model_of_the_accounts_and_writes_no_journal_through_its_links(machine: Machine) -> None:
+    """A model is native code's input: whoever names one of another account's does not run it with root's rights."""
+    shutil.copy(SHIPPED, machine.state / "mine.sorter")
+    os.chown(machine.state / "mine.sorter", USER, USER)
+    machine.plant("os.mkdir(f'{S}/log'); os.symlink(f'{R}/new.db', f'{S}/log/journal.db')")
+    before = machine.of_root()
+    photos = str(ROOT / "edge" / "simulate" / "photos")
+    for arguments in (
+        ["classify", photos, "--bundle", str(machine.state / "mine.sorter")],
+        ["simulate", "--minutes", "0.05", "--bundle", str(machine.state / "mine.sorter")],
+        ["simulate", "--minutes", "0.05", "--perfect-model", "--journal", str(machine.state / "log")],
+    ):
+        run = machine.command(*arguments)
+        assert f"#{USER}".encode() in run.stderr, (arguments, run.stderr.decode())
+    assert machine.of_root() == before
+
+
+def test_a_model_that_is_roots_own_is_run_as_root_wherever_others_put_theirs(machine: Machine) -> None:
+    shared = machine.folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    shutil.copy(SHIPPED, shared / "roots.sorter")
+    run = machine.command("classify", str(ROOT / "edge/simulate/photos"), "--bundle", str(shared / "roots.sorter"))
+    assert run.returncode == 0
+    assert b"not as root" not in run.stderr
 
 
 def test_what_root_installs_is_the_accounts_and_the_account_goes_on_with_it(machine: Machine) -> None:
