@@ -11,6 +11,7 @@ import typer
 
 from edge.bundle.archive import open_bundle, sign_bundle
 from edge.bundle.signature import fingerprint, load_private_key, load_public_keys, write_key_pair
+from edge.config.base import expand_home
 from edge.errors import ConfigError
 from edge.system.files import write_atomically
 from edge.system.output import say
@@ -24,7 +25,7 @@ DEFAULT_KEY = Path("~/.config/edge-sorter/signing-key")
 @app.command()
 def new(path: Annotated[Path, typer.Argument(help="Where to put the key; PATH.pub beside it.")] = DEFAULT_KEY) -> None:
     """Make a signing key: PATH stays with you, PATH.pub goes to the devices."""
-    path = path.expanduser()
+    path = expand_home(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -41,7 +42,7 @@ def sign(
     key: KeyPath = DEFAULT_KEY,
 ) -> None:
     """Sign a bundle, in place of a signature that it may have."""
-    private = load_private_key(key.expanduser())
+    private = load_private_key(expand_home(key))
     opened = open_bundle(bundle)
     try:
         write_atomically(bundle, sign_bundle(opened, private))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from edge.errors import ConfigError
 
 
 class Settings(BaseModel):
@@ -39,3 +42,15 @@ Gain = Annotated[float, Field(ge=0, le=64)]
 ColourGain = Annotated[float, Field(gt=0, le=32)]
 Kelvin = Annotated[int, Field(ge=1000, le=12_000)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+
+
+def expand_home(path: Path) -> Path:
+    """Return a path of the command line with `~` or `~NAME` in front replaced.
+
+    Raises:
+        ConfigError: nobody of that name has a home here.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{path}: there is no home of that name here: give the whole path") from None

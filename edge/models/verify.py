@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from edge.errors import BundleError, StoreError
 from edge.models.records import is_digest, read_evidence
@@ -37,8 +38,16 @@ def verify_store(store: ModelStore) -> list[Finding]:
     for what, digest in (("current", generation.current), ("previous", generation.previous)):
         if digest is None:
             continue
-        if (store.folder / what).resolve() != (store.folder / "models" / digest).resolve():
+        if not _is_same(store.folder / what, store.folder / "models" / digest):
             findings.append(Finding(what, f"the link does not lead to {digest[:12]}: activate a model again"))
         if not store.holds(digest):
             findings.append(Finding(what, f"model {digest[:12]} is not there: push it again"))
     return findings
+
+
+def _is_same(link: Path, folder: Path) -> bool:
+    """Tell whether a link leads to this folder."""
+    try:
+        return link.samefile(folder)
+    except OSError:
+        return False

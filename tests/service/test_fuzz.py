@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,34 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def fuzz(*options: str) -> tuple[subprocess.CompletedProcess[str], dict[str, int]]:
+    """Run it; return also how many cases ended how."""
+    command = [sys.executable, "benchmarks/fuzz.py", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines() if line.startswith(" ")]
+    return done, {end: int(count) for count, end in lines}
+
+
 def test_damaged_and_hostile_input_ends_in_one_sentence() -> None:
-    command = [sys.executable, "benchmarks/fuzz.py", "--cases", "280"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    done, ends = fuzz("--cases", "360")
     assert done.returncode == 0, done.stdout + done.stderr
-    ends = {line.split(maxsplit=1)[1]: int(line.split()[0]) for line in done.stdout.splitlines()[:-1] if line.strip()}
-    assert sum(ends.values()) == 280
-    for target in ("station", "calibration", "bundle"):
-        assert ends[f"{target} refused"] + ends.get(f"{target} taken", 0) == 40
-        assert ends[f"{target} refused"] > 30
-    for target in ("frame", "journal", "request", "pins"):
-        assert ends[f"{target} taken"] + ends.get(f"{target} cut off", 0) == 40
+    assert sum(ends.values()) == 360
+    for target in ("station", "calibration", "bundle", "manifest", "signature"):
+        assert ends[f"{target} refused"] + ends.get(f"{target} taken", 0) == 30
+        assert ends[f"{target} refused"] > 20
+    for target in ("frame", "journal", "place", "pins", "receive", "request"):
+        assert ends[f"{target} taken"] + ends.get(f"{target} cut off", 0) == 30
+    assert ends["keys taken"] > 15
+
+
+def test_a_case_is_repeated_alone_and_ends_as_it_did() -> None:
+    _, ends = fuzz("--cases", "12", "--seed", "5", "--targets", "keys")
+    alone = [fuzz("--seed", "5", "--case", f"keys:{number}")[1] for number in range(12)]
+    assert sum((Counter(end) for end in alone), Counter[str]()) == ends
+    assert len(ends) > 1
+
+
+def test_a_target_that_is_none_is_said() -> None:
+    done, _ = fuzz("--case", "cows:1")
+    assert done.returncode == 2
+    assert "expected TARGET:NUMBER, with one of station, " in " ".join(done.stderr.split())

@@ -211,6 +211,9 @@ def test_a_folder_that_anybody_may_write_is_refused_with_the_cure(machine: Machi
     run = machine.sorter("model", "list")
     assert run.returncode == 13
     assert f"sudo chmod go-w {machine.state}" in run.stderr.decode()
+    pushed = machine.sorter("receive", said=b'{"protocol": 1, "ask": "status"}\n')
+    assert pushed.returncode == 13
+    assert f"sudo chmod go-w {machine.state}" in json.loads(pushed.stdout)["message"]
 
 
 def test_a_folder_that_is_roots_alone_is_worked_in_as_root(machine: Machine) -> None:

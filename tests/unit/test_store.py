@@ -81,6 +81,16 @@ def test_activating_makes_the_current_model_the_previous_one(store: ModelStore, 
     assert verify_store(store) == []
 
 
+def test_a_link_that_leads_to_itself_is_found_like_any_other_that_leads_astray(
+    store: ModelStore, models: Models
+) -> None:
+    folder = store.bundle_path(digest(models, "1.0")).parent
+    shutil.rmtree(folder)
+    folder.symlink_to(folder.name)
+    where = [finding.where for finding in verify_store(store)]
+    assert where == [str(folder), "current", "current"]
+
+
 def test_activating_the_current_model_changes_nothing(store: ModelStore, models: Models) -> None:
     before = store.active()
     assert store.activate(digest(models, "1.0"), "again", NOW) == before

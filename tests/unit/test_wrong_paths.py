@@ -112,3 +112,16 @@ def test_a_wrong_path_is_a_sentence_and_an_exit_code(
     assert ended.value.code != 0 or (words, kind) in ALL_IS_WELL
     assert said.err or said.out
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("words", ["key new", "key sign", "simulate photos"])
+def test_the_home_of_nobody_is_a_wrong_path_like_any_other(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = {**READING, **WRITING}[words].format(bad="~nobody-of-that-name/x")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sorter", *command.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "~nobody-of-that-name" in capsys.readouterr().err

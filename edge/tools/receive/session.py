@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from edge.clock import NS_PER_MS
 from edge.errors import BundleError, SorterError, StoreError, TransferError
 from edge.models.quick import answer_if_current, check_room, make_shared_folder
+from edge.system.privileges import leave_root
 from edge.tools.receive.connection import Connection
 from edge.tools.receive.incoming import forget_oldest, one_of_few, open_part
 from edge.tools.receive.requests import Pull, Push, Status, json_object, parse_json, parse_request, whole_number
@@ -62,9 +63,10 @@ class Place:
 
 
 def serve(reader: FileIO, writer: FileIO, place: Place) -> int:
-    """Answer the one request of a connection and return the exit code; a lost client is no error."""
+    """Answer the one request of a connection, as the store's owner, and return the exit code; a lost client is no error."""
     connection = Connection(reader, writer, place.clock)
     try:
+        leave_root(place.store.parent)
         with one_of_few(place.store):
             _Session(connection, place).answer()
     except SorterError as error:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from edge.clock import SystemClock
 from edge.models.quick import store_folder
-from edge.system.privileges import leave_root
 from edge.tools.receive.session import Place, serve
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ def receive(station: Path, keys: Path | None) -> int:
         return open_device(station, keys)
 
     folder = store_folder(station) or open_all().store.folder
-    leave_root(folder.parent)
     # Unbuffered: what lies in a buffer can't be waited for with a time limit.
     with open(0, "rb", buffering=0, closefd=False) as reader, open(1, "wb", buffering=0, closefd=False) as writer:
         return serve(reader, writer, Place(folder, SystemClock(), open_all))

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from edge.config import Station, explain_problems
+from edge.config.base import expand_home
 from edge.config.cameras import SimulatedCamera
 from edge.errors import ConfigError
 
@@ -45,7 +46,7 @@ def simulated_variant(station: Station, changes: Changes) -> Station:
     ).model_dump()
     given = changes.model_dump(exclude_none=True, exclude={"speed_mm_per_s", "frames_per_s"})
     if "photos" in given:
-        given["photos"] = given["photos"].expanduser().absolute()
+        given["photos"] = expand_home(given["photos"]).absolute()
     table["simulation"] |= given
     longest = station.sensing.largest_item_mm
     if longest is not None and changes.largest_mm is not None:
