@@ -37,6 +37,8 @@ TARGETS: dict[str, Prepare] = {
     "request": pages.request,
     "journal": journals.journal,
 }
+# Whatever they are fed, the station goes on.
+NEVER_REFUSED = ("pins", "place", "receive", "frame", "journal")
 
 
 class Tracebacks(logging.Handler):
@@ -103,20 +105,23 @@ def _work(name: str, seed: int, numbers: Sequence[int], folder: Path, said: Conn
         for number in numbers:
             faulthandler.dump_traceback_later(HANGING_S, exit=True, file=last_words)
             place.mkdir()
-            ended = _attempt(run, Case(random.Random(f"{seed} {name} {number}"), place), tracebacks.found)
+            case = Case(random.Random(f"{seed} {name} {number}"), place)
+            ended = _attempt(run, case, tracebacks.found, must_go_on=name in NEVER_REFUSED)
             shutil.rmtree(place)
             said.send((ended, tracebacks.found))
             tracebacks.found = []
         faulthandler.cancel_dump_traceback_later()
 
 
-def _attempt(run: Callable[[Case], object], case: Case, found: list[str]) -> str:
+def _attempt(run: Callable[[Case], object], case: Case, found: list[str], must_go_on: bool) -> str:
     """Run one case; return how it ended."""
     computed = time.process_time()
     try:
         run(case)
         ended = "taken"
     except SorterError as error:
+        if must_go_on:
+            found.append(traceback.format_exc())
         ended = "refused" if str(error).strip() else "refused without a word"
     except OSError:
         ended = "cut off"
