@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import faulthandler
 import io
 import logging
@@ -35,7 +36,14 @@ codecs.register_error(_ERRORS, _without_the_sign)
 
 
 class _Descriptor(io.FileIO):
-    """Standard output whose trouble is one sentence; a reader that went away (`| head`) stays a BrokenPipeError."""
+    """Standard output whose trouble is one sentence; a reader that went away (`| head`) stays a BrokenPipeError.
+
+    A closed terminal gets in nobody's way: its SIGHUP says how the work ends, or nohup that it goes on.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, "w", closefd=False)
+        self._is_terminal = self.isatty()  # asked now: a terminal that is gone denies that it is one
 
     def write(self, data: Any, /) -> int:
         try:
@@ -43,6 +51,8 @@ class _Descriptor(io.FileIO):
         except BrokenPipeError:
             raise
         except OSError as error:
+            if self._is_terminal and error.errno == errno.EIO:
+                return memoryview(data).nbytes
             raise OutputError(f"the output can't be written: {error.strerror}") from None
 
 
@@ -57,7 +67,7 @@ def prepare_streams() -> None:
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors=_ERRORS)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
-        buffer = io.BufferedWriter(_Descriptor(sys.stdout.fileno(), "w", closefd=False))
+        buffer = io.BufferedWriter(_Descriptor(sys.stdout.fileno()))
         lines = sys.stdout.line_buffering
         sys.stdout = io.TextIOWrapper(buffer, encoding=sys.stdout.encoding, errors=_ERRORS, line_buffering=lines)
 

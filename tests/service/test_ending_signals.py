@@ -45,27 +45,13 @@ main()
 class Terminal:
     """A terminal of its own, with a station that runs on it."""
 
-    def __init__(self, folder: Path) -> None:
-        station = folder / "station.toml"
-        station.write_text(STATION)
+    def __init__(self, folder: Path, *words: str) -> None:
         self.levels = folder / "levels"
         self.levels.touch()
-        state = str(folder / "state")
-        words = [
-            sys.executable,
-            "-c",
-            DRIVING,
-            "run",
-            "--station",
-            str(station),
-            "--port",
-            "0",
-            "--state-folder",
-            state,
-        ]
+        command = [sys.executable, "-c", DRIVING, *words, "--state-folder", str(folder / "state")]
         self.pid, self.screen = pty.fork()
         if self.pid == 0:
-            os.execve(sys.executable, words, os.environ | {"LEVELS": str(self.levels)})
+            os.execve(sys.executable, command, os.environ | {"LEVELS": str(self.levels)})
 
     def read_until(self, wanted: Callable[[bytes], bool]) -> bytes:
         """Read what it says, without which it would stand still in the end."""
@@ -98,11 +84,22 @@ class Terminal:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    opened = Terminal(tmp_path)
-    yield opened
-    if opened.pid:
-        os.kill(opened.pid, signal.SIGKILL)
-        opened.wait()
+    station = tmp_path / "station.toml"
+    station.write_text(STATION)
+    yield from opened(Terminal(tmp_path, "run", "--station", str(station), "--port", "0"))
+
+
+@pytest.fixture
+def calibrating(tmp_path: Path) -> Iterator[Terminal]:
+    yield from opened(Terminal(tmp_path, "calibrate", "--demo", "--yes"))
+
+
+def opened(terminal: Terminal) -> Iterator[Terminal]:
+    """Give it to a test, and leave nothing of it."""
+    yield terminal
+    if terminal.pid:
+        os.kill(terminal.pid, signal.SIGKILL)
+        terminal.wait()
 
 
 def test_a_terminal_that_is_closed_ends_the_station_with_its_belt_off(terminal: Terminal) -> None:
@@ -132,3 +129,10 @@ def test_a_terminal_that_is_held_with_ctrl_s_keeps_nobody_from_ending_the_statio
     os.write(terminal.screen, b"\x11")
     terminal.read_until(lambda _: False)
     assert (terminal.wait(), terminal.relay) == (0, "0")
+
+
+def test_a_terminal_that_is_closed_ends_a_calibration_as_ctrl_c_does(calibrating: Terminal) -> None:
+    said = calibrating.read_until(lambda _: calibrating.relay == "1")
+    assert calibrating.relay == "1", said.decode()
+    os.close(calibrating.screen)
+    assert (calibrating.wait(), calibrating.relay) == (130, "0")
