@@ -13,9 +13,7 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,10 +35,11 @@ from edge.inference.worker import (
     receive,
     send,
 )
+from edge.system.own_process import own_command, own_environment
 from edge.types import Image
 
 # Without `site`: what it would find, the station has found already and names it.
-PROGRAM = (sys.executable, "-P", "-S", "-m", "edge.inference.worker")
+PROGRAM = own_command("edge.inference.worker", "-S")
 _ERRORS: dict[str, type[SorterError]] = {"BundleError": BundleError, "SetupError": SetupError}
 # 64 golden vectors of the slowest network that is of any use, 400 ms on a small Pi, and as much again.
 PROOF_S = 60
@@ -66,7 +65,8 @@ class InterpreterApart:
                 [*program, str(descriptor)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
-                env=_environment(),
+                # Arrays start no threads; each thread's own arena would take 128 MB of the address space.
+                env=own_environment(OPENBLAS_NUM_THREADS="1", MALLOC_ARENA_MAX="2"),
                 pass_fds=[descriptor],
                 process_group=0,  # Ctrl-C is for the station, which ends its model when it is done
             )
@@ -198,12 +198,3 @@ def _checked(bundle: Bundle, interpreter: InterpreterApart) -> InterpreterApart:
         interpreter.close()
         raise
     return interpreter
-
-
-def _environment() -> dict[str, str]:
-    """This process's own: its modules are found where they were found here, and arrays start no threads.
-
-    Each thread's own arena would take 128 MB of the address space.
-    """
-    folders = [str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}

@@ -194,6 +194,13 @@ def test_a_probe_that_dies_or_hangs_is_an_answer_too(monkeypatch: pytest.MonkeyP
         assert said in ask("libraries", limit_s=0.2).error
 
 
+@pytest.mark.parametrize("name", ["json.py", "edge.py", "numpy.py", "usercustomize.py"])
+def test_what_lies_in_the_working_folder_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("raise SystemExit('planted')")
+    monkeypatch.chdir(tmp_path)
+    assert ask("libraries").values["numpy"]
+
+
 def test_the_real_probes_answer_or_say_why() -> None:
     assert ask("libraries").values["numpy"]
     assert "no such file" in ask("camera", "/nonexistent.toml").error

@@ -22,6 +22,7 @@ from edge.clock import NS_PER_S, SystemClock
 from edge.config import Station
 from edge.errors import SorterError
 from edge.system.mounts import memory_under
+from edge.system.own_process import own_command, own_environment
 from edge.system.readable import unreadable_by_service
 from edge.tools.setup.setup import BOOKWORM_PYTHON, WITH_NUMPY_1
 
@@ -57,9 +58,11 @@ class Answer:
 
 def ask(question: str, subject: str = "", limit_s: float = PROBE_S) -> Answer:
     """Put a question to `edge.tools.check.probe` in a child process."""
-    command = [sys.executable, "-m", "edge.tools.check.probe", question, subject]
+    command = [*own_command("edge.tools.check.probe"), question, subject]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=limit_s, check=False, env=own_environment()
+        )
     except subprocess.TimeoutExpired:
         return Answer({}, f"no answer within {limit_s:g} s")
     if done.returncode < 0:
