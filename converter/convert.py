@@ -15,6 +15,7 @@ import numpy as np
 from converter.layers import layer_errors
 from converter.quantize import check_operators, quantize_static
 from converter.representative import choose_representative
+from converter.sources import Fitted, Ground, figures_by_source, fit_by_source, measure_left_out
 from edge.bundle.archive import pack_bundle
 from edge.bundle.manifest import Golden, Manifest, Output, Provenance, Thresholds
 from edge.bundle.photo import load_photo
@@ -24,8 +25,8 @@ from edge.inference.golden import make_golden
 from edge.inference.golden_photos import make_golden_photos
 from edge.inference.interpreter import Inference
 from edge.types import Box, Image
-from training import measures
-from training.compare import Comparison, page
+from training.compare import Comparison
+from training.compare_page import page
 from training.evaluate import FloatNetwork, Int8Network, Network, Scored, answers, figures, prepare, score
 from training.frozen import compile_float
 from training.photos import LabelledPhoto, data_digest
@@ -94,8 +95,14 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
     networks: dict[str, Network] = {"float": FloatNetwork(float_model), "int8": int8_network}
     plain = {name: score(network, checks.plain) for name, network in networks.items()}
     shifted = {name: score(network, checks.shifted) for name, network in networks.items()}
-    thresholds = _fit(plain["int8"], shifted["int8"], checks, recipe, options.purity)
+    on_progress("measuring on sources that are left out")
+    grounds = measure_left_out(recipe, data, networks)
+    fitted = _fit(plain["int8"], shifted["int8"], checks, recipe, options.purity, grounds)
+    thresholds = fitted.thresholds
     report = _report(recipe, written, checks, (plain, shifted), thresholds)
+    for name, table in figures_by_source(grounds, thresholds).items():
+        report[name]["sources"] = table
+    report["purity_not_reached"] = {name: list(labels) for name, labels in fitted.unreached.items() if labels}
     report["operators"] = sorted(set(operators.names))
     report["bytes"] = len(int8_model)
     worst = layer_errors(float_model, int8_model, views[:8])[:10]
@@ -135,7 +142,7 @@ def representative_views(recipe: Recipe, data: Path, run: Run, count: int) -> li
     training = read_sets(recipe.train, data, recipe)
     rng = np.random.default_rng(recipe.seed)
     few = rng.permutation(len(training.photos))[:700]
-    part = type(training)(tuple(training.photos[i] for i in few), training.labels[few], training.repeats[few])
+    part = training.part(few)
     whole = prepare(part.photos[::2], recipe.network.geometry)
     studio = build_studio(training, data, recipe, run.folder / "masks")
     plan = ViewPlan(few[1::2], recipe.seed + 17)
@@ -148,7 +155,7 @@ def _validation(recipe: Recipe, data: Path, run: Run) -> _Checks:
     validation = read_sets(recipe.validation, data, recipe)
     studio: Studio = build_studio(validation, data, recipe, run.folder / "masks", shifted=True)
     # Where no object could be cut out, other light and crops have to do.
-    masked = [i for i, source in enumerate(studio.sources) if source.mask is not None]
+    masked = [i for i, source in enumerate(studio.sources) if source.is_cut]
     cut = np.repeat(masked or range(len(studio.sources)), 2)
     sources = np.concatenate([cut, np.full(round(0.15 * len(cut)), -1)])
     plan = ViewPlan(sources, recipe.seed + 31)
@@ -157,18 +164,14 @@ def _validation(recipe: Recipe, data: Path, run: Run) -> _Checks:
     return _Checks(validation.photos, prepare(validation.photos, recipe.network.geometry), views, labels)
 
 
-def _fit(plain: Scored, shifted: Scored, checks: _Checks, recipe: Recipe, purity: float) -> Thresholds:
-    """Temperature and thresholds from the int8 file's own scores, on white board and on other backgrounds together."""
+def _fit(
+    plain: Scored, shifted: Scored, checks: _Checks, recipe: Recipe, purity: float, grounds: Sequence[Ground]
+) -> Fitted:
+    """Temperature and thresholds from the int8 file's own scores, on white board, other backgrounds, other sources."""
     index = {name: number for number, name in enumerate(recipe.labels)}
     labels = np.concatenate([[index[photo.label] for photo in checks.photos], checks.shifted_labels])
-    scores = np.concatenate([plain.scores, shifted.scores])
-    known = labels >= 0
-    temperature = measures.fit_temperature(scores[known], labels[known])
-    found = measures.fit_thresholds(
-        measures.softmax(scores, temperature), labels, len(recipe.labels), purity, least=LEAST_SCORE
-    )
-    minimum = {name: round(score, 3) for name, score in zip(recipe.labels, found.minimum_score, strict=True)}
-    return Thresholds(temperature=temperature, minimum_score=minimum, purity=purity)
+    own = (np.concatenate([plain.scores, shifted.scores]), labels)
+    return fit_by_source(own, grounds, recipe.labels, purity, LEAST_SCORE)
 
 
 def _report(
@@ -185,7 +188,7 @@ def _report(
     same = scored[0]["float"].scores.argmax(axis=1) == scored[0]["int8"].scores.argmax(axis=1)
     report["agreement"] = float(same.mean())
     report["photos_of"] = "the validation split; the model and its thresholds were chosen on it, so it flatters"
-    report["sweep"] = written["sweep"]
+    report["sweep"], report["trained_on"] = written["sweep"], written["sources"]
     report["thresholds"] = thresholds.model_dump(mode="json")
     return report
 
@@ -237,6 +240,11 @@ def _manifest(
                 "validation_top1_int8": report["int8"]["top1"],
                 "validation_top1_float": report["float"]["top1"],
                 "other_backgrounds_top1_int8": report["other_backgrounds"]["int8"]["top1"],
+                **{
+                    f"{name}_top1_int8": row["top1"]
+                    for name, row in report["int8"].get("sources", {}).items()
+                    if row["photos"]
+                },
             },
         ),
     )

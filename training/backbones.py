@@ -20,8 +20,10 @@ from keras import layers
 from edge.errors import ConfigError, DatasetError
 from training import efficientnet_lite
 from training.recipe import Network
+from training.start import go_on_from
 
-OWN = "efficientnet_lite0"
+LITE0 = "efficientnet_lite0"
+OWN = tuple(efficientnet_lite.BY_NAME)
 FETCH = (
     "python -c \"import keras_hub as k; n = '{name}'; k.models.Backbone.from_preset(n).save_to_preset(n); "
     'k.layers.ImageConverter.from_preset(n).save_to_preset(n)"'
@@ -49,7 +51,7 @@ def build_backbone(settings: Network, classes: int, data: Path) -> Backbone:
         ConfigError: an unknown name, or a preset that can't be fetched.
         DatasetError: weights that are missing or do not fit.
     """
-    if settings.backbone == OWN:
+    if settings.backbone in OWN:
         return _own(settings, classes, data)
     whole, normalize = _application(settings, data) or _preset(settings, data) or _unknown(settings.backbone, data)
     share = settings.frozen_blocks / efficientnet_lite.BLOCKS
@@ -66,7 +68,7 @@ def build_backbone(settings: Network, classes: int, data: Path) -> Backbone:
 
 def begins_from_nothing(settings: Network) -> bool:
     """Whether nothing pre-trained is named: a preset brings its weights, all others need a file or their name."""
-    named = settings.backbone == OWN or isinstance(
+    named = settings.backbone in OWN or isinstance(
         getattr(keras.applications, settings.backbone, None), types.FunctionType
     )
     return named and settings.weights is None
@@ -77,14 +79,19 @@ def _no_head(features: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _own(settings: Network, classes: int, data: Path) -> Backbone:
-    front = efficientnet_lite.build_front(settings.size, settings.frozen_blocks)
+    stages = efficientnet_lite.BY_NAME[settings.backbone]
+    blocks = efficientnet_lite.count_blocks(stages)
+    frozen = round(settings.frozen_blocks * blocks / efficientnet_lite.BLOCKS)
+    front = efficientnet_lite.build_front(settings.size, frozen, stages)
     shape = front.outputs[0].shape[1:]
-    back = efficientnet_lite.build_back(shape, settings.frozen_blocks, classes, settings.dropout)
+    back = efficientnet_lite.build_back(shape, frozen, classes, settings.dropout, stages)
     if settings.weights is None:
         return Backbone(front, back, _no_head(efficientnet_lite.FEATURES))
     file = data / settings.weights
     efficientnet_lite.load_weights(front, file)
     efficientnet_lite.load_weights(back, file)
+    if settings.start is not None:
+        go_on_from(front, back, data / settings.start)
     return Backbone(front, back, efficientnet_lite.imagenet_head(file))
 
 
@@ -149,11 +156,11 @@ def _unknown(name: str, data: Path) -> tuple[keras.Model, Normalize]:
     import keras_hub
 
     classes = [key for key, value in vars(keras.applications).items() if isinstance(value, types.FunctionType)]
-    known = [OWN, *classes, *keras_hub.models.Backbone.presets]
+    known = [*OWN, *classes, *keras_hub.models.Backbone.presets]
     near = difflib.get_close_matches(name, known, 3, 0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"{data / name} is no preset's folder either"
     raise ConfigError(
-        f"network.backbone: expected {OWN}, a KerasHub preset, a preset's folder under --data, or a class of "
+        f"network.backbone: expected {', '.join(OWN)}, a KerasHub preset, a preset's folder under --data, or a class of "
         f"keras.applications, got {name!r}: {hint}"
     )
 

@@ -34,10 +34,11 @@ class PoolBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __init__(self, pool: Pool, targets: np.ndarray, weights: np.ndarray, settings: FitSettings) -> None:
         super().__init__(workers=1)
         self._pool, self._targets, self._weights = pool, targets, weights
+        self._used = np.flatnonzero(weights > 0)  # a view of no weight would only cost time
         self.settings, self.epoch = settings, 0
 
     def __len__(self) -> int:
-        return len(self._pool) // self.settings.batch
+        return len(self._used) // self.settings.batch
 
     def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
         x, y, old, weight = self.flat(self.epoch, index)
@@ -49,8 +50,8 @@ class PoolBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def flat(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """One batch as activations, soft labels, old classes' probabilities, weights: the same in every process."""
         settings = self.settings
-        order = np.random.default_rng((settings.seed, epoch)).permutation(len(self._pool))
-        rows = np.sort(order[index * settings.batch : (index + 1) * settings.batch])
+        order = np.random.default_rng((settings.seed, epoch)).permutation(len(self._used))
+        rows = np.sort(self._used[order][index * settings.batch : (index + 1) * settings.batch])
         x = self._pool.activations[rows].astype(np.float32)
         y, old = self._targets[rows], softened(self._pool.imagenet[rows].astype(np.float32))
         return self._mixed(np.random.default_rng((settings.seed, epoch, index)), x, y, old, self._weights[rows])

@@ -90,6 +90,9 @@ def train(
     new: Annotated[
         Path | None, typer.Option(help="Write a recipe for this folder (or list) of photos, and train nothing yet.")
     ] = None,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(help="A source that is not trained on but measured: what a new place will show.")
+    ] = None,
 ) -> None:
     """Train a network from labelled photos: views on other backgrounds, transfer learning, a run folder."""
     if new is not None:
@@ -97,7 +100,8 @@ def train(
         return
     if recipe is None:
         raise ConfigError("which recipe? A shipped one (waste), a .toml file, or --new PHOTOS, which writes one")
-    loaded = load("training.recipe").load_recipe(recipe)
+    recipes = load("training.recipe")
+    loaded = functools.reduce(recipes.without_source, leave_out or [], recipes.load_recipe(recipe))
     run = run or Path("runs") / loaded.name
     data = data or _folder_of(recipe)
     with progress() as show, disk_full_is_said(run):
@@ -140,37 +144,46 @@ def search(
     loaded = load("training.recipe").load_recipe(recipe)
     with progress() as show, disk_full_is_said(run):
         show(LOADING, 0, 0)
-        train_module, module = load("training.train"), load("training.search")
+        preparing, module = load("training.prepare"), load("training.search")
         folder = load("training.run_folder").Run(run)
         # One process renders, the others wait for it and find the views.
         with folder.locked(wait=True):
-            _, _, pools = train_module.prepare(loaded, data, folder, os.cpu_count() or 1, show)
+            _, _, pools = preparing.prepare(loaded, data, folder, os.cpu_count() or 1, show)
     say(json.dumps(module.search(loaded, data, pools, run / "search", trials), indent=2))
 
 
 def evaluate(  # noqa: PLR0913  (one argument an option)
     model: Annotated[Path, typer.Argument(help="A bundle (.sorter) or a run folder that was converted.")],
-    data: Annotated[Path, typer.Option("--data", help="LABEL/PHOTO tree, or a .txt or .csv list.")],
+    data: Annotated[
+        list[Path], typer.Option("--data", help="LABEL/PHOTO tree, or a .txt or .csv list; once for each source.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write one page that needs nothing else.")] = None,
     merge: Annotated[list[str] | None, typer.Option(help="cardboard=paper counts cardboard as paper.")] = None,
     label_map: Annotated[list[str] | None, typer.Option("--map", help="compost=organic renames a folder.")] = None,
     pictures: Annotated[bool, typer.Option(help="Show the worst mistakes on the page.")] = True,
 ) -> None:
-    """Measure the float network and the int8 bundle side by side on the same photos."""
+    """Measure the float network and the int8 bundle side by side on the same photos, all and source by source."""
     _check_page(html)
-    photos = read_photos(data, _pairs(label_map or []))
+    sources = {source: read_photos(source, _pairs(label_map or [])) for source in data}
+    photos = [photo for found in sources.values() for photo in found]
+    named = {photo.path: _source_name(source) for source, found in sources.items() for photo in found}
     with progress(QUICK_S) as show:
         show(LOADING, 0, 0)
         module = load("training.compare")
-        result = module.compare(model, photos, _pairs(merge or []), functools.partial(show, "photos"))
+        result = module.compare(model, photos, _pairs(merge or []), functools.partial(show, "photos"), named)
     if html is not None:
         with disk_full_is_said(html):
-            html.write_text(module.page(result, pictures), encoding="utf-8")
+            html.write_text(load("training.compare_page").page(result, pictures), encoding="utf-8")
     if as_json:
         say(json.dumps(result.figures, indent=2))
     else:
         say(module.summary(result))
+
+
+def _source_name(source: Path) -> str:
+    """A folder's own name; of a list that of its folder and itself: train and val of one folder are two."""
+    return source.resolve().name if source.is_dir() else f"{source.resolve().parent.name}/{source.name}"
 
 
 @dataset_app.command("inspect")

@@ -16,32 +16,53 @@ from numpy.typing import NDArray
 from edge.simulate.render import cutout
 from training.photos import LabelledPhoto, load_small
 
-Masks = dict[str, NDArray[np.uint8]]
+Masks = dict[Path, bytes]  # packed as PNG: twelve thousand masks as arrays would fill a gigabyte
+_PART = 400
 
 _log = logging.getLogger(__name__)
 
 
-def _cut(path: Path) -> NDArray[np.uint8] | None:
+def _cut(path: Path) -> bytes | None:
     cv2.setNumThreads(1)
-    return cutout.cut_out(load_small(path))
+    mask = cutout.cut_out(load_small(path))
+    return None if mask is None else cv2.imencode(".png", mask)[1].tobytes()
+
+
+def unpack_mask(packed: bytes) -> NDArray[np.uint8]:
+    """The mask (height, width) of a photo from what `cut_all` keeps."""
+    return np.asarray(cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
 
 
 def cut_all(photos: Sequence[LabelledPhoto], kept: Path, processes: int = 2) -> Masks:
-    """Return name -> mask for the photos whose object stands out; `kept` is read where the code and the list agree."""
+    """Return the packed masks of the photos whose object stands out; what `kept` holds is not cut again.
+
+    A file for each hundred photos: an interrupted run goes on where it was.
+    """
     if not photos:
         return {}
-    source = inspect.getsource(cutout) + "\n".join(photo.name for photo in photos)
-    digest = hashlib.sha256(source.encode()).hexdigest()[:16]
-    file = kept / f"cutouts-{digest}.npz"
-    if file.is_file():
-        with np.load(file) as stored:
-            return {name: stored[name] for name in stored.files}
-    _log.info("cutting %d photos", len(photos))
     kept.mkdir(parents=True, exist_ok=True)
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        found = pool.map(_cut, [photo.path for photo in photos], chunksize=16)
-    masks = {photo.name: mask for photo, mask in zip(photos, found, strict=True) if mask is not None}
-    partial = file.with_suffix(".part.npz")
-    np.savez_compressed(partial, **masks)  # type: ignore[arg-type]
-    partial.rename(file)
+    masks: Masks = {}
+    parts = [photos[at : at + _PART] for at in range(0, len(photos), _PART)]
+    missing = [part for part in parts if not _file(kept, part).is_file()]
+    if missing:
+        _log.info("cutting %d photos", sum(map(len, missing)))
+        with multiprocessing.get_context("spawn").Pool(processes) as pool:
+            for part in missing:
+                _keep(_file(kept, part), pool.map(_cut, [photo.path for photo in part], chunksize=8))
+    for part in parts:
+        with np.load(_file(kept, part)) as stored:
+            masks |= {part[int(number)].path: stored[number].tobytes() for number in stored.files}
     return masks
+
+
+def _file(kept: Path, part: Sequence[LabelledPhoto]) -> Path:
+    """Where the masks of these photos are kept: another name for other photos, and for another way of cutting."""
+    source = inspect.getsource(cutout) + "\n".join("/".join(photo.path.parts[-3:]) for photo in part)
+    return kept / f"cutouts-{hashlib.sha256(source.encode()).hexdigest()[:16]}.npz"
+
+
+def _keep(file: Path, found: Sequence[bytes | None]) -> None:
+    partial = file.with_suffix(".part.npz")
+    masks = {str(number): np.frombuffer(mask, np.uint8) for number, mask in enumerate(found) if mask is not None}
+    np.savez(partial, **masks)  # type: ignore[arg-type]
+    partial.rename(file)

@@ -14,7 +14,7 @@ import numpy as np
 from edge.errors import ConfigError, DatasetError
 from training.backbones import build_backbone
 from training.devices import compiles_fronts
-from training.recipe import Recipe
+from training.recipe import Network, Recipe
 from training.run_folder import Run
 from training.runner import Front
 
@@ -47,7 +47,8 @@ def run_in_batches(model: keras.Model) -> Front:
 
     def run(views: np.ndarray) -> list[np.ndarray]:
         pixels = views.astype(np.float32) - 127.0
-        return [np.asarray(part) for part in model.predict(pixels, batch_size=64, verbose=0)]
+        made = model.predict(pixels, batch_size=64, verbose=0)
+        return [np.asarray(part) for part in (made if isinstance(made, list) else [made])]
 
     return run
 
@@ -66,7 +67,20 @@ def frozen_front(recipe: Recipe, data: Path, run: Run) -> bytes | Front:
     old.set_weights(list(backbone.head))
     if recipe.fit.teacher is not None:
         outputs.append(_teacher(recipe, data)(image))
-    frozen = keras.Model(image, outputs)
+    return _kept(keras.Model(image, outputs), file)
+
+
+def frozen_features(network: Network, data: Path, file: Path) -> bytes | Front:
+    """The features that a backbone as it was pre-trained has for any view; `file` keeps the compiled one."""
+    if compiles_fronts() and file.is_file():
+        return file.read_bytes()
+    backbone = build_backbone(network, 2, data)
+    image = keras.Input(backbone.front.inputs[0].shape[1:], name="image")
+    return _kept(keras.Model(image, [backbone.back(backbone.front(image))[1]]), file)
+
+
+def _kept(frozen: keras.Model, file: Path) -> bytes | Front:
+    """The compiled model, written where the next start finds it; where none is compiled, Keras itself."""
     if not compiles_fronts():
         return run_in_batches(frozen)
     content = compile_float(frozen)

@@ -133,13 +133,13 @@ def with_suspects(found: Inspection, backbone: str, folds: int = 5) -> Inspectio
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
     from edge.bundle.preprocess import InputGeometry, prepare_crop
-    from training.backbones import OWN, build_backbone
+    from training.backbones import LITE0, build_backbone
     from training.photos import check_labels
     from training.recipe import Network
 
     labels = check_labels(found.readable, least=folds)
     own = backbone.endswith(".npz")
-    settings = Network(backbone=OWN if own else backbone, weights=backbone if own else None, size=160)
+    settings = Network(backbone=LITE0 if own else backbone, weights=backbone if own else None, size=160)
     built = build_backbone(settings, 2, Path())
     network = keras.Model(built.front.inputs, built.back(built.front.outputs[0])[1])
     geometry = InputGeometry(height=160, width=160, margin=0.0)

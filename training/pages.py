@@ -93,3 +93,8 @@ def chart(points: Sequence[Point], across: str, up: str, diagonal: bool = False,
         f'<polyline points="{curve}" fill="none" stroke="#14805e" stroke-width="2"/><g fill="#14805e">{"".join(dots)}</g>'
         f"{names}</svg>"
     )
+
+
+def percent(share: float | None) -> str:
+    """A share as people write it; nothing to measure is a dash."""
+    return "-" if share is None else f"{100 * share:.1f} %"

@@ -7,7 +7,7 @@ import logging
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,37 @@ import numpy as np
 from edge.bundle.preprocess import InputGeometry
 from edge.types import Image
 from training.backgrounds import Generator
+from training.cutouts import unpack_mask
+from training.photos import load_small
 from training.runner import FloatRunner, Front
-from training.views import Mask, Surroundings, ViewSettings, make_view, nothing_view
+from training.views import Mask, Surroundings, ViewSettings, make_view, nothing_view, whole_mask
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Source:
-    """One photo in memory; `label` is an index, or -1 for a picture that shows none of the labels."""
+    """One photo, in memory or to be read when it is needed; `label` is an index, or -1: it shows none of the labels.
 
-    photo: Image
-    mask: Mask | None
+    The mask is an array, or one packed by `cv2.imencode`; where `filled`, the object fills the whole photo.
+    """
+
+    photo: Image | Path
+    mask: Mask | bytes | None
     label: int
+    filled: bool = False
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the object can be laid on another background."""
+        return self.filled or self.mask is not None
+
+    def load(self) -> tuple[Image, Mask | None]:
+        """The photo's pixels and its object's mask."""
+        photo = load_small(self.photo) if isinstance(self.photo, Path) else self.photo
+        if self.filled:
+            return photo, whole_mask(photo)
+        return photo, unpack_mask(self.mask) if isinstance(self.mask, bytes) else self.mask
 
 
 @dataclass(frozen=True)
@@ -46,7 +64,7 @@ class ViewPlan:
 
 @dataclass(frozen=True)
 class Studio:
-    """All that a view is rendered from; shared with the worker processes once, at their start."""
+    """All that a view is rendered from; handed to the worker processes once, at their start."""
 
     sources: Sequence[Source]
     around: Surroundings
@@ -59,8 +77,8 @@ class Studio:
         source = int(plan.sources[index])
         if source < 0:
             return nothing_view(self.geometry, self.around, rng, self.settings.strength)
-        chosen = self.sources[source]
-        return make_view(chosen.photo, chosen.mask, self.geometry, self.around, rng, self.settings)
+        photo, mask = self.sources[source].load()
+        return make_view(photo, mask, self.geometry, self.around, rng, self.settings)
 
 
 def plan_views(labels: np.ndarray, repeats: Sequence[float], rounds: int, nothing: float, seed: int) -> ViewPlan:
@@ -121,9 +139,22 @@ def render_pool(
     processes: int,
     on_progress: Callable[[int], None],
 ) -> Pool:
-    """Render all views of a plan; spans that an interrupted run finished are not rendered again.
+    """Render all views of a plan through the frozen front, see `render`."""
+    return Pool(*render(studio, plan, front, folder, processes, on_progress))
 
-    A front that is a compiled file runs in the processes beside the rendering; any other here, in batches.
+
+def render(  # noqa: PLR0913
+    studio: Studio,
+    plan: ViewPlan,
+    front: bytes | Front,
+    folder: Path,
+    processes: int,
+    on_progress: Callable[[int], None],
+    names: Sequence[str] = _FILES,
+) -> list[np.ndarray]:
+    """The front's outputs for all views of a plan, as files by these names that stay on the disk.
+
+    Spans that an interrupted run finished are not rendered again. A front that is a compiled file runs in the processes beside the rendering; any other here, in batches.
     """
     folder.mkdir(parents=True, exist_ok=True)
     ledger = folder / "done.json"
@@ -131,14 +162,14 @@ def render_pool(
     missing = [(at, min(at + _SPAN, len(plan))) for at in range(0, len(plan), _SPAN) if at not in done]
     on_progress(len(plan) - sum(end - start for start, end in missing))
     for start, outputs in _made(studio, plan, front, missing, processes):
-        _write(folder, outputs, start, len(plan))
+        _write(folder, dict(zip(names, outputs, strict=False)), start, len(plan))
         done.add(start)
         partial = ledger.with_suffix(".part")
         partial.write_text(json.dumps(sorted(done)))
         partial.rename(ledger)
         on_progress(len(outputs[0]))
-    files = [folder / f"{name}.npy" for name in _FILES]
-    return Pool(*(np.load(file, mmap_mode="r") for file in files if file.is_file()))
+    files = [folder / f"{name}.npy" for name in names]
+    return [np.load(file, mmap_mode="r") for file in files if file.is_file()]
 
 
 def _made(
@@ -166,8 +197,8 @@ def _made(
             waiting.release(len(spans))  # the pool's own thread may stand there, and is joined
 
 
-def _write(folder: Path, outputs: Sequence[np.ndarray], start: int, count: int) -> None:
-    for name, rows in zip(_FILES, outputs, strict=False):
+def _write(folder: Path, outputs: Mapping[str, np.ndarray], start: int, count: int) -> None:
+    for name, rows in outputs.items():
         file = folder / f"{name}.npy"
         if not file.is_file():
             partial = file.with_suffix(".part")

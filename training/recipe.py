@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from edge.bundle.manifest import Label, Name
 from edge.bundle.photo_tree import as_label
@@ -28,13 +28,38 @@ class _Strict(BaseModel):
 
 
 class PhotoSet(_Strict):
-    """One source of photos: a folder tree or a list. `every` thins a source folder, `repeat` is views a round."""
+    """One source of photos (a camera, a place, a style): a folder tree or a list.
+
+    `source` is its name in tables, else the name of its folder. `every` thins a label's folder, `repeat` is views a
+    round, `weight` that of each view. `cut` has objects (of these labels) cut off plain backgrounds, by default in
+    lists. `trusted` labels are taken as they are, see training/label_noise.py. `merge` is for measuring: which label
+    counts as another.
+    """
 
     tree: str | None = None
     list: str | None = None
+    source: str | None = None
+    licence: str = "none stated"
     label_map: Mapping[str, str] | None = None
     every: Mapping[str, int] = {}
     repeat: Mapping[str, float] = {}
+    cut: bool | tuple[str, ...] | None = None
+    weight: float = Field(default=1.0, gt=0.0)
+    trusted: bool = True
+    merge: Mapping[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        """The name of this source in tables and in provenance."""
+        if self.source is not None:
+            return self.source
+        return PurePosixPath(self.list).parent.name if self.list is not None else PurePosixPath(self.tree or "").name
+
+    def cuts(self, label: str) -> bool:
+        """Whether objects of a label are looked for on a plain background and cut off it."""
+        if isinstance(self.cut, tuple):
+            return label in self.cut
+        return self.list is not None if self.cut is None else self.cut
 
 
 class Backgrounds(_Strict):
@@ -48,17 +73,25 @@ class Backgrounds(_Strict):
 class Network(_Strict):
     """The backbone and its input.
 
-    `backbone` is efficientnet_lite0, a KerasHub preset, a preset's folder, or a class of keras.applications;
+    `backbone` is efficientnet_lite0 or efficientnet_lite2, a KerasHub preset, a preset's folder, or a class of keras.applications;
     `weights` is a local file (of keras.applications also "imagenet"; a preset brings its own). `frozen_blocks` of
     EfficientNet-Lite0's 16 stay as they were pre-trained, or as many sixteenths of another backbone's layers.
+    `start` is a bundle of the same backbone whose weights the training goes on from, see training/start.py.
     """
 
     backbone: str = "efficientnet_lite0"
     weights: str | None = None
+    start: str | None = None
     size: int = Field(default=224, ge=64, le=512, multiple_of=32)
     margin: Share = 0.15
     frozen_blocks: int = Field(default=11, ge=0, le=16)
     dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
+
+    @model_validator(mode="after")
+    def _start_has_weights(self) -> Network:
+        if self.start is not None and (self.weights is None or not self.backbone.startswith("efficientnet_lite")):
+            raise ValueError("start: expected an EfficientNet-Lite and, in weights, those that the bundle came from")
+        return self
 
     @property
     def geometry(self) -> InputGeometry:
@@ -97,6 +130,18 @@ class Fit(_Strict):
     alphas: tuple[Share, ...] = (0.3, 0.5, 0.7, 0.85, 1.0)
 
 
+class LabelNoise(_Strict):
+    """How labels of sources that are not trusted are weighed, see training/label_noise.py.
+
+    `network` is the larger one whose frozen features judge (without it: the recipe's own). `soften` is the share of the
+    targets that its answers make up; a photo on whose label it puts less than `least` is left out.
+    """
+
+    network: Network | None = None
+    soften: Share = 0.3
+    least: Share = 0.02
+
+
 class Hints(_Strict):
     """For each label the classes of the backbone's own classifier that are things of it, see training/hints.py."""
 
@@ -105,7 +150,10 @@ class Hints(_Strict):
 
 
 class Recipe(_Strict):
-    """Everything that decides what a run makes, except for the photos themselves."""
+    """Everything that decides what a run makes, except for the photos themselves.
+
+    `left_out` are sources that are never trained on: figures on them say what a new place will be like.
+    """
 
     name: Name
     labels: tuple[Label, ...] = Field(min_length=2, max_length=256)
@@ -116,6 +164,8 @@ class Recipe(_Strict):
     nothing: Share = 0.06
     train: tuple[PhotoSet, ...]
     validation: tuple[PhotoSet, ...]
+    left_out: tuple[PhotoSet, ...] = ()
+    label_noise: LabelNoise | None = None
     backgrounds: Backgrounds = Backgrounds()
     network: Network = Network()
     views: Views = Views()
@@ -136,6 +186,20 @@ class Recipe(_Strict):
         if hints is not None and set(hints.classes) != set(labels):
             raise ValueError(f"expected classes for each of the labels {', '.join(labels)}")
         return hints
+
+
+def without_source(recipe: Recipe, source: str) -> Recipe:
+    """The recipe with one of its training sources left out and measured on instead.
+
+    Raises:
+        ConfigError: there is no such source.
+    """
+    out = tuple(photos for photos in recipe.train if photos.name == source)
+    if not out:
+        known = ", ".join(dict.fromkeys(photos.name for photos in recipe.train))
+        raise ConfigError(f"--leave-out {source}: expected a source of the recipe: {known}")
+    kept = tuple(photos for photos in recipe.train if photos.name != source)
+    return recipe.model_copy(update={"train": kept, "left_out": (*recipe.left_out, *out)})
 
 
 def load_recipe(source: str) -> Recipe:

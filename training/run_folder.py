@@ -89,7 +89,7 @@ class Run:
 
     def load_network(self) -> keras.Model:
         """The finished network: pixels minus 127 -> scores."""
-        if self.recipe().network.backbone != OWN:
+        if self.recipe().network.backbone not in OWN:
             importlib.import_module("keras_hub")  # its layers are known to Keras from then on
         try:
             return keras.saving.load_model(self.network, compile=False)
@@ -117,6 +117,18 @@ def claim(recipe: Recipe, run: Run) -> None:
             (run.folder / "frozen.tflite").unlink(missing_ok=True)
             shutil.rmtree(run.folder / "pools", ignore_errors=True)
     file.write_text(recipe.model_dump_json(indent=2), encoding="utf-8")
+
+
+def sources_of(training: TrainingSet) -> list[dict[str, Any]]:
+    """Each source of the training photos with its licence and the photos of each label."""
+    named = training.sources
+    licences = {photo_set.name: photo_set.licence for photo_set in training.sets}
+    table: list[dict[str, Any]] = []
+    for name, licence in licences.items():
+        labels = [photo.label for photo, source in zip(training.photos, named, strict=True) if source == name]
+        counts = {label: labels.count(label) for label in sorted(set(labels))}
+        table.append({"source": name, "licence": licence, "photos": len(labels), "labels": counts})
+    return table
 
 
 def record(
@@ -148,6 +160,7 @@ def record(
         "data_digest": data_digest(training.photos),
         "photos": len(training.photos),
         "validation_photos": len(validation.photos),
+        "sources": sources_of(training),
         "packages": packages,
         "python": platform.python_version(),
         "processors": os.cpu_count(),

@@ -15,8 +15,9 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from training.prepare import Pools
 from training.recipe import Recipe
-from training.train import Pools, fit
+from training.train import fit
 
 
 def open_study(folder: Path, seed: int) -> optuna.Study:

@@ -10,42 +10,63 @@ import cv2
 import numpy as np
 
 from edge.bundle.photo_tree import is_photo
+from edge.bundle.preprocess import InputGeometry
 from edge.errors import ConfigError, DatasetError
 from edge.types import Image
-from training.cutouts import cut_all
+from training.cutouts import Masks, cut_all
 from training.photos import LabelledPhoto, load_small, read_list, read_tree, readable, without
 from training.pool import Source, Studio
 from training.recipe import NONE, PhotoSet, Recipe
-from training.views import Surroundings, ViewSettings, pick_masks
+from training.views import Surroundings, ViewSettings
 
+PLAIN = ViewSettings(composite_share=0.0, plain_share=1.0)
+MOST_CLUTTER = 300  # photos held in memory to lie in the corner of a view
 HELD_OUT = Path(__file__).parent.parent / "edge" / "simulate" / "photos" / "held_out.txt"
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Photos with their label's index (-1: none of them) and how often each appears in a round."""
+    """Photos with their label's index (-1: none of them), how often each appears in a round, and of which set it is."""
 
     photos: tuple[LabelledPhoto, ...]
     labels: np.ndarray
     repeats: np.ndarray
+    sets: tuple[PhotoSet, ...]  # one a photo
+
+    @property
+    def sources(self) -> np.ndarray:
+        """The name of each photo's source."""
+        return np.array([photo_set.name for photo_set in self.sets])
+
+    def part(self, indices: np.ndarray) -> TrainingSet:
+        """Some of the photos."""
+        chosen = indices.tolist()
+        photos, sets = (tuple(rows[i] for i in chosen) for rows in (self.photos, self.sets))
+        return TrainingSet(photos, self.labels[indices], self.repeats[indices], sets)
 
 
-def read_sets(sets: Sequence[PhotoSet], data: Path, recipe: Recipe) -> TrainingSet:
-    """Read the photo sets of a recipe, without what is held out."""
+def read_sets(sets: Sequence[PhotoSet], data: Path, recipe: Recipe, every_label: bool = True) -> TrainingSet:
+    """Read the photo sets of a recipe, without what is held out.
+
+    Raises:
+        DatasetError: a label has no photos at all and `every_label` is asked for.
+    """
     photos: list[LabelledPhoto] = []
     repeats: list[float] = []
+    of_sets: list[PhotoSet] = []
     for photo_set in sets:
         found = readable(_thinned(_read(photo_set, data, recipe), photo_set))
         photos += found
+        of_sets += [photo_set] * len(found)
         repeats += [photo_set.repeat.get(photo.label, 1.0) for photo in found]
     index = {label: number for number, label in enumerate(recipe.labels)}
     labels = np.array([index.get(photo.label, -1) for photo in photos])
     missing = [label for label, number in index.items() if not np.any(labels == number)]
-    if missing:
+    if missing and every_label:
         raise DatasetError(
             f"{data}: no photos of {', '.join(missing)}: add photos, or take the label out of the recipe"
         )
-    return TrainingSet(tuple(photos), labels, np.array(repeats))
+    return TrainingSet(tuple(photos), labels, np.array(repeats), tuple(of_sets))
 
 
 def _read(photo_set: PhotoSet, data: Path, recipe: Recipe) -> list[LabelledPhoto]:
@@ -71,28 +92,32 @@ def _thinned(photos: list[LabelledPhoto], photo_set: PhotoSet) -> list[LabelledP
     return kept
 
 
+def whole_studio(photos: TrainingSet, geometry: InputGeometry) -> Studio:
+    """Every photo as the device would see it; nothing is cut out."""
+    rows = zip(photos.photos, photos.labels.tolist(), strict=True)
+    return Studio([Source(photo.path, None, label) for photo, label in rows], Surroundings([]), geometry, PLAIN)
+
+
 def build_studio(training: TrainingSet, data: Path, recipe: Recipe, cache: Path, shifted: bool = False) -> Studio:
-    """Load photos, masks and surroundings; `shifted` is for validation: other backgrounds, composites only."""
-    images = [load_small(photo.path) for photo in training.photos]
-    cut_from = [photo for photo in training.photos if _is_cut(photo, recipe)]
-    cut = cut_all(cut_from, cache)
-    labels = [photo.label for photo in training.photos]
-    sheets = set(recipe.sheets) if cut else set()
-    masks = pick_masks(images, labels, [photo.name for photo in training.photos], cut, sheets)
-    masks = [mask if photo in set(cut_from) else None for mask, photo in zip(masks, training.photos, strict=True)]
-    rows = zip(images, masks, training.labels, strict=True)
-    sources = [Source(image, mask, int(label)) for image, mask, label in rows]
-    clutter = [(s.photo, s.mask) for s in sources[::7] if s.mask is not None and s.mask.mean() < 200]
+    """Cut out objects and load surroundings; `shifted` is for validation: other backgrounds, composites only."""
+    rows = list(zip(training.photos, training.sets, training.labels.tolist(), strict=True))
+    cut = cut_all([photo for photo, of_set, _ in rows if of_set.cuts(photo.label)], cache)
+    sources = [
+        Source(photo.path, cut.get(photo.path), label, filled=bool(cut) and _fills(photo, of_set, recipe, cut))
+        for photo, of_set, label in rows
+    ]
+    few = sources[:: max(7, len(sources) // MOST_CLUTTER)]
+    loaded = [(photo, mask) for photo, mask in (source.load() for source in few) if mask is not None]
+    clutter = [(photo, mask) for photo, mask in loaded if mask.mean() < 200]
     around = Surroundings(load_surroundings(data, recipe, offset=7 if shifted else 0), clutter)
     views = recipe.views.model_dump()
     settings = ViewSettings(**{**views, "composite_share": 1.0, "plain_share": 0.0} if shifted else views)
     return Studio(sources, around, recipe.network.geometry, settings)
 
 
-def _is_cut(photo: LabelledPhoto, recipe: Recipe) -> bool:
-    """Only photos of the plain boards can be cut: those that a list names."""
-    lists = {Path(s.list).parent.name for s in (*recipe.train, *recipe.validation) if s.list is not None}
-    return photo.path.parts[-3] in lists
+def _fills(photo: LabelledPhoto, of_set: PhotoSet, recipe: Recipe, cut: Masks) -> bool:
+    """Whether the photo counts as filled by its object: a sheet on the plain board that no outline was found of."""
+    return of_set.list is not None and photo.label in recipe.sheets and photo.path not in cut
 
 
 def load_surroundings(data: Path, recipe: Recipe, offset: int) -> list[Image]:

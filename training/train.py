@@ -5,41 +5,26 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from training.backbones import begins_from_nothing, build_backbone
+from training.backbones import build_backbone
 from training.batches import FitSettings, PoolBatches, soft_targets, taught
 from training.devices import best_precision, open_strategy, worker_number
 from training.finetune import OnBatch, fine_tune, interpolate, with_old_head
-from training.frozen import frozen_front
 from training.hints import check_hints, find_lifts, hinted
-from training.pool import Pool, Studio, ViewPlan, plan_views, render_pool
+from training.label_noise import soften
+from training.prepare import Pools, Progress, prepare
 from training.probe import fit_probe
 from training.recipe import Recipe
-from training.run_folder import Run, claim, record
-from training.runner import Front
+from training.run_folder import Run, record
 from training.seen import Seen
-from training.studio import TrainingSet, build_studio, read_sets
-from training.views import ViewSettings
 
-_PLAIN = ViewSettings(composite_share=0.0, plain_share=1.0)
 _CHECKS = {"plain": "of the validation photos", "shifted": "of their objects on other backgrounds"}
 _log = logging.getLogger(__name__)
-Progress = Callable[[str, int, int], None]  # what, done, of how many
-
-
-@dataclass(frozen=True)
-class Pools:
-    """Training views with their labels, and the validation views under their names."""
-
-    train: Pool
-    labels: np.ndarray
-    checks: dict[str, tuple[Pool, np.ndarray]]  # validation as it is, and on other backgrounds
 
 
 def train(recipe: Recipe, data: Path, run: Run, processes: int, on_progress: Progress) -> dict[str, Any]:
@@ -60,25 +45,6 @@ def train(recipe: Recipe, data: Path, run: Run, processes: int, on_progress: Pro
     return written
 
 
-def prepare(
-    recipe: Recipe, data: Path, run: Run, processes: int, on_progress: Progress
-) -> tuple[TrainingSet, TrainingSet, Pools]:
-    """Read the photos and render all views through the frozen front, or find them in the run's folder."""
-    claim(recipe, run)
-    if begins_from_nothing(recipe.network):
-        _log.warning(
-            "network.weights: none are named: %s begins from random numbers, and learns little from few photos; "
-            "a KerasHub preset (efficientnet_lite0_ra_imagenet) brings its own",
-            recipe.network.backbone,
-        )
-    keras.utils.set_random_seed(recipe.seed)
-    on_progress("reading the lists of photos", 0, 0)
-    training, validation = read_sets(recipe.train, data, recipe), read_sets(recipe.validation, data, recipe)
-    on_progress(f"building {recipe.network.backbone}", 0, 0)
-    front = frozen_front(recipe, data, run)
-    return training, validation, _render_all(recipe, data, run, (training, validation), front, processes, on_progress)
-
-
 def fit(
     recipe: Recipe,
     data: Path,
@@ -93,13 +59,11 @@ def fit(
     if recipe.hints is not None:
         check_hints(recipe.hints, backbone.head[0].shape[1])
     back = backbone.back
-    weights = _balance(pools.labels, classes)
+    weights = weigh(pools, classes)
     on_progress("fitting the last layer alone", 0, 0)
     back.get_layer("scores").set_weights(list(fit_probe(pools.train.features, pools.labels, weights, classes)))
     before = back.get_weights()
-    targets = soft_targets(pools.labels, classes, recipe.fit.label_smoothing)
-    if pools.train.teacher is not None:
-        targets = taught(targets, pools.labels, pools.train.teacher, recipe.fit.distill)
+    targets = _targets(recipe, pools)
     model = with_old_head(back, backbone.head)
     for number, settings in enumerate(_cycles(recipe)):
         batches = PoolBatches(pools.train, targets, weights, settings)
@@ -116,8 +80,18 @@ def fit(
         lifts = find_lifts(pools.train.imagenet, pools.labels, recipe.hints, recipe.labels)
         finished = hinted(back, backbone.head, recipe.hints, recipe.labels, lifts)
     table = _sweep(at, recipe.fit.alphas, pools, on_progress)
-    best = choose(table, len(pools.checks["plain"][1]), tuple(pools.checks))
+    best = choose(table, len(pools.checks["plain"].labels), tuple(pools.checks))
     return _joined(backbone.front, at(best["alpha"]), recipe.name), table, best
+
+
+def _targets(recipe: Recipe, pools: Pools) -> np.ndarray:
+    """What each view should be answered with: its label, and what a teacher and other photos say."""
+    targets = soft_targets(pools.labels, len(recipe.labels), recipe.fit.label_smoothing)
+    if pools.train.teacher is not None:
+        targets = taught(targets, pools.labels, pools.train.teacher, recipe.fit.distill)
+    if recipe.label_noise is not None and pools.judged is not None:
+        targets = soften(targets, pools.photos, pools.training, pools.judged, recipe.label_noise.soften)
+    return targets
 
 
 def _told(on_progress: Progress, what: str, count: int) -> OnBatch:
@@ -165,77 +139,34 @@ def _joined(front: keras.Model, back: keras.Model, name: str) -> keras.Model:
     return keras.Model(image, back(front(image))[0], name=name)
 
 
-def _render_all(  # noqa: PLR0913
-    recipe: Recipe,
-    data: Path,
-    run: Run,
-    sets: tuple[TrainingSet, TrainingSet],
-    front: bytes | Front,
-    processes: int,
-    on_progress: Progress,
-) -> Pools:
-    training, validation = sets
-    cache = run.folder / "masks"
-    on_progress("loading the photos", 0, 0)
-    plan = plan_views(
-        training.labels,
-        training.repeats.tolist(),
-        recipe.rounds,
-        recipe.nothing,
-        recipe.seed,
-    )
-    studio = build_studio(training, data, recipe, cache)
+def weigh(pools: Pools, classes: int) -> np.ndarray:
+    """Weight each view by the square root of its label's rarity and by its source; bare backgrounds count half.
 
-    def render(name: str, studio: Studio, plan: ViewPlan) -> Pool:
-        done = 0
-
-        def count(views: int) -> None:
-            nonlocal done
-            done += views
-            on_progress(f"views: {name}", done, len(plan))
-
-        return render_pool(studio, plan, front, run.folder / "pools" / name, processes, count)
-
-    train_pool = render("train", studio, plan)
-    labels = np.where(plan.sources >= 0, training.labels[plan.sources], -1)
-    del studio
-    other = build_studio(validation, data, recipe, cache, shifted=True)
-    whole = Studio(other.sources, other.around, other.geometry, _PLAIN)
-    cut = np.repeat([i for i, source in enumerate(other.sources) if source.mask is not None], 3)
-    checks = {
-        "plain": (
-            render("plain", whole, ViewPlan(np.arange(len(validation.labels)), 0)),
-            validation.labels,
-        )
-    }
-    if len(cut):
-        checks["shifted"] = (
-            render("shifted", other, ViewPlan(cut, recipe.seed + 94)),
-            validation.labels[cut],
-        )
-    return Pools(train_pool, labels, checks)
-
-
-def _balance(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Weight each view by the square root of its label's rarity; bare backgrounds count half."""
+    Views of photos whose label is probably another one weigh nothing.
+    """
+    labels, photos = pools.labels, np.maximum(pools.photos, 0)
     counts = np.bincount(labels[labels >= 0], minlength=classes)
-    weights = np.sqrt(counts.mean() / np.maximum(counts, 1))
-    return np.where(labels >= 0, weights[np.maximum(labels, 0)], 0.5).astype(np.float32)
+    by_label = np.sqrt(counts.mean() / np.maximum(counts, 1))
+    weights = np.where(labels >= 0, by_label[np.maximum(labels, 0)], 0.5)
+    of_photo = np.array([photo_set.weight for photo_set in pools.training.sets])
+    if pools.judged is not None:
+        of_photo = of_photo * pools.judged.kept
+    return np.where(pools.photos >= 0, weights * of_photo[photos], weights).astype(np.float32)
 
 
 def _sweep(
     at: Callable[[float], keras.Model], alphas: tuple[float, ...], pools: Pools, on_progress: Progress
 ) -> list[dict[str, float]]:
-    """Top-1 on validation for points between the probe and the fine-tuned weights."""
+    """Top-1 on each check for points between the probe and the fine-tuned weights."""
     table = []
     for number, alpha in enumerate((0.0, *alphas)):
         on_progress("measuring on validation photos", number, 1 + len(alphas))
         back, row = at(alpha), {"alpha": alpha}
-        for name, (pool, labels) in pools.checks.items():
-            scores = back.predict(pool.activations.astype(np.float32), batch_size=64, verbose=0)[0]
-            row[name] = float(np.mean(scores.argmax(axis=1) == labels))
+        for name, check in pools.checks.items():
+            scores = back.predict(check.pool.activations.astype(np.float32), batch_size=64, verbose=0)[0]
+            row[name] = check.top1(scores)
         row["mean"] = float(np.mean([row[name] for name in pools.checks]))
-        shares = ", ".join(f"{100 * row[name]:.1f} % {_CHECKS[name]}" for name in pools.checks)
+        shares = ", ".join(f"{100 * row[name]:.1f} % {_CHECKS.get(name, f'of {name}')}" for name in pools.checks)
         _log.info("fine-tuned by %.0f %%: rightly named %s", 100 * alpha, shares)
         table.append(row)
     return table

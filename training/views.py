@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -167,13 +167,3 @@ def _softened(pixels: np.ndarray, rng: Generator) -> np.ndarray:
     side = int(rng.integers(70, 190))
     small = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
-
-
-def pick_masks(
-    photos: Sequence[Image], labels: Sequence[str], names: Sequence[str], cut: Mapping[str, Mask], sheets: set[str]
-) -> list[Mask | None]:
-    """Return each photo's mask; a photo of a sheet label (paper, cardboard) without one counts as filled by it."""
-    return [
-        cut.get(name) if name in cut else (whole_mask(photo) if label in sheets else None)
-        for photo, label, name in zip(photos, labels, names, strict=True)
-    ]

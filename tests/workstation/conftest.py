@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 from support.drawn_photos import draw_photo, write_photo
 from support.drawn_weights import write_drawn_weights
+
+if TYPE_CHECKING:
+    from converter.convert import Converted
 
 RECIPE = """
 name = "tiny"
@@ -17,6 +21,10 @@ rounds = 2
 nothing = 0.1
 [[train]]
 list = "board/train.txt"
+licence = "MIT"
+[[left_out]]
+tree = "yard"
+label_map = { disc = "disc", square = "square", stick = "none" }
 [[validation]]
 list = "board/val.txt"
 [network]
@@ -41,6 +49,9 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 root / "board" / name, draw_photo(name.split("/")[0], int(name[:-4].split("e")[-1].split("c")[-1]))
             )
         (root / "board" / f"{part}.txt").write_text("\n".join(names) + "\n")
+    for label, seeds in (("disc", range(12, 15)), ("square", range(12, 15)), ("stick", range(2))):
+        for seed in seeds:
+            write_photo(root / "yard" / label / f"{seed}.jpg", draw_photo(label, seed) // 2)
     views = [cv2.resize(draw_photo(label, seed), (64, 64)) for label in ("disc", "square") for seed in range(8)]
     write_drawn_weights(root / "weights.npz", np.stack(views))
     (root / "tiny.toml").write_text(RECIPE)
@@ -57,3 +68,14 @@ def tiny_run(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     train(load_recipe(str(tiny_data / "tiny.toml")), tiny_data, Run(folder), 1, lambda *_: None)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_run: Path, tiny_data: Path) -> Converted:
+    """What the run converts to."""
+    from converter.convert import ConvertOptions, convert
+    from training.run_folder import Run
+
+    return convert(
+        Run(tiny_run), tiny_data, ConvertOptions(version="1.0", representative=16, force=True), lambda _: None
+    )

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from converter.convert import Converted, ConvertOptions, convert, with_seen
+from converter.convert import Converted, with_seen
 from edge.bundle.archive import pack_bundle, read_bundle
 from edge.cli import root
 from edge.clock import SystemClock
@@ -25,10 +25,9 @@ from training.recipe import load_recipe
 from training.run_folder import Run, claim
 
 
-@pytest.fixture(scope="module")
-def converted(tiny_run: Path, tiny_data: Path) -> Converted:
-    options = ConvertOptions(version="1.0", representative=16, force=True)
-    return convert(Run(tiny_run), tiny_data, options, lambda _: None)
+@pytest.fixture
+def converted(tiny_bundle: Converted) -> Converted:
+    return tiny_bundle
 
 
 def test_a_run_folder_says_what_made_it(tiny_run: Path) -> None:
@@ -36,6 +35,9 @@ def test_a_run_folder_says_what_made_it(tiny_run: Path) -> None:
     assert written["recipe"]["name"] == "tiny"
     assert written["photos"] == 16
     assert len(written["data_digest"]) == 64
+    assert written["sources"] == [
+        {"source": "board", "licence": "MIT", "photos": 16, "labels": {"disc": 8, "square": 8}}
+    ]
     assert {row["alpha"] for row in written["sweep"]} == {0.0, 1.0}
 
 
@@ -50,6 +52,12 @@ def test_the_bundle_computes_here_what_its_golden_vectors_and_photos_say(convert
     bundle = read_bundle(converted.bundle, "tiny")
     result = check_golden(bundle, open_interpreter(bundle), SystemClock().now)
     assert (result.photos, result.worst_steps) == (3, 0)
+
+
+def test_a_source_that_is_left_out_is_measured_before_and_after_the_conversion(converted: Converted) -> None:
+    for network in ("float", "int8"):
+        assert converted.report[network]["sources"]["yard"]["photos"] == 6
+    assert converted.report["sweep"][0]["yard"] >= 0.0
 
 
 def test_float_and_int8_agree(converted: Converted) -> None:
@@ -69,6 +77,20 @@ def test_evaluate_prints_plain_json(converted: Converted, tiny_data: Path, tmp_p
     assert np.sum(figures["int8"]["confusion"]["counts"]) == 8
     page = html.read_text()
     assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_evaluate_gives_the_figures_of_each_source(converted: Converted, tiny_data: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "tiny-1.0.sorter"
+    bundle.write_bytes(converted.bundle)
+    given = ["evaluate", str(bundle), "--data", str(tiny_data / "board" / "val.txt"), "--data", str(tiny_data / "yard")]
+    figures = json.loads(CliRunner().invoke(root, [*given, "--json"]).stdout)["int8"]
+    assert {name: row["photos"] for name, row in figures["sources"].items()} == {"board/val.txt": 8, "yard": 6}
+    assert figures["sources"]["yard"]["unknown"]["photos"] == 2
+    right = sum(row["photos"] * row["top1"] for row in figures["sources"].values())
+    assert right == pytest.approx(figures["photos"] * figures["top1"])
+    plain = CliRunner().invoke(root, [*given, "--html", str(tmp_path / "page.html")])
+    assert "board/val.txt: top-1" in plain.stdout
+    assert "Source by source" in (tmp_path / "page.html").read_text()
 
 
 @pytest.mark.parametrize("of", ["bundle", "run"])

@@ -11,6 +11,8 @@ import pytest
 from edge.bundle.photo import load_photo
 from edge.bundle.preprocess import InputGeometry, prepare_crop
 from edge.simulate.render.cutout import border_contact, cut_out
+from training.cutouts import cut_all
+from training.photos import LabelledPhoto
 from training.pool import Source, Studio, ViewPlan, plan_views
 from training.views import Surroundings, ViewSettings, make_view
 
@@ -91,6 +93,25 @@ def test_rounds_hold_each_photo_as_often_as_planned() -> None:
     assert counts[3] == 800
     assert 150 < counts[2] < 250
     assert 0.2 < counts[0] / counts[1:].sum() < 0.35
+
+
+def test_a_photo_is_the_same_source_in_memory_and_on_the_disk(tmp_path: Path) -> None:
+    photo = board_with_disc(shadow=False)
+    mask = cut_out(photo)
+    assert mask is not None
+    cv2.imwrite(str(tmp_path / "disc.png"), photo[..., ::-1])
+    packed = cv2.imencode(".png", mask)[1].tobytes()
+    for kept, read in zip(Source(tmp_path / "disc.png", packed, 0).load(), (photo, mask), strict=True):
+        np.testing.assert_array_equal(kept, read)
+
+
+def test_of_photos_that_were_cut_none_is_cut_again(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "disc.png"), board_with_disc(shadow=False)[..., ::-1])
+    photos = [LabelledPhoto(tmp_path / "disc.png", "disc", "disc.png")]
+    made = cut_all(photos, tmp_path / "masks", processes=1)
+    assert list(made) == [tmp_path / "disc.png"]
+    (tmp_path / "disc.png").unlink()
+    assert cut_all(photos, tmp_path / "masks") == made
 
 
 def test_a_view_of_an_object_has_the_networks_shape() -> None:

@@ -1,0 +1,140 @@
+"""What a new place will be like: a network measured on sources that it was never trained on, and thresholds for the worst."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.bundle.manifest import Thresholds
+from training import measures
+from training.evaluate import BY_SOURCE, Answers, Network, Scored, figures, prepare, score
+from training.recipe import Recipe
+from training.studio import read_sets
+
+ENOUGH = 30  # photos that a label is found on, for a source to have a say in its threshold
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The scores that networks, by their name, gave the photos of one source, and the right answers."""
+
+    name: str
+    scored: Mapping[str, Scored]
+    right: Answers
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Thresholds, and for each source the labels whose purity it can't have at any of them."""
+
+    thresholds: Thresholds
+    unreached: Mapping[str, tuple[str, ...]]
+
+
+def measure_left_out(recipe: Recipe, data: Path, networks: Mapping[str, Network]) -> list[Ground]:
+    """Score the photos of every source that the recipe leaves out, whole as `sorter classify` would see them."""
+    grounds = []
+    for photo_set in recipe.left_out:
+        photos = read_sets((photo_set,), data, recipe, every_label=False)
+        views = prepare(photos.photos, recipe.network.geometry)
+        scored = {name: score(network, views) for name, network in networks.items()}
+        merged = {name: other for name, other in photo_set.merge.items() if name in recipe.labels}
+        grounds.append(Ground(photo_set.name, scored, Answers(photos.labels, recipe.labels, merged)))
+    return grounds
+
+
+def fit_by_source(
+    own: tuple[np.ndarray, np.ndarray], grounds: Sequence[Ground], names: Sequence[str], purity: float, least: float
+) -> Fitted:
+    """Temperature over all sources, each weighing the same; for each label a threshold that keeps the purity on all.
+
+    `own` are scores and labels of the validation photos, -1 for bare backgrounds. Of a source that is left out photos
+    of none of the labels do not count: how many of them come is the place's, not the model's. A source has a say in
+    the threshold of a label that it is found on often enough.
+    """
+    rows = [own, *((ground.scored["int8"].scores, ground.right.labels) for ground in grounds)]
+    temperature = measures.fit_temperature(*_alike(rows))
+    places = {"validation": _place(own[0], own[1] == own[0].argmax(axis=1), temperature)}
+    for ground in grounds:
+        known = ground.right.labels >= 0
+        scores, truth = ground.scored["int8"].scores[known], ground.right.counted(ground.right.labels[known])
+        places[ground.name] = _place(scores, ground.right.counted(scores.argmax(axis=1)) == truth, temperature)
+    minimum = np.array([_threshold(places, label, purity, least) for label in range(len(names))])
+    minimum = np.minimum(np.ceil(1000 * minimum) / 1000, 1.0)
+    unreached = {
+        name: tuple(names[n] for n in range(len(names)) if place.has_say(n) and place.purity(n, minimum[n]) < purity)
+        for name, place in places.items()
+    }
+    rounded = {name: float(score) for name, score in zip(names, minimum.tolist(), strict=True)}
+    return Fitted(Thresholds(temperature=temperature, minimum_score=rounded, purity=purity), unreached)
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """What was found on the photos of one source, how surely, and whether rightly."""
+
+    found: np.ndarray
+    sure: np.ndarray
+    right: np.ndarray
+
+    def has_say(self, label: int) -> bool:
+        return int(np.sum(self.found == label)) >= ENOUGH
+
+    def purity(self, label: int, minimum: float) -> float:
+        """The share of right ones among those found as a label and sure enough; nothing found is nothing wrong."""
+        kept = (self.found == label) & (self.sure >= minimum)
+        return float(self.right[kept].mean()) if kept.any() else 1.0
+
+    def nearest(self, label: int, purity: float) -> float:
+        """The lowest score with the purity; where none has it, the one that comes nearest with half of the right kept."""
+        mine = self.found == label
+        as_label = np.where(self.right[mine], 0, -1)
+        probabilities = self.sure[mine][:, None]
+        return measures.fit_thresholds(probabilities, as_label, 1, purity).minimum_score[0]
+
+
+def _place(scores: np.ndarray, right: np.ndarray, temperature: float) -> _Place:
+    probabilities = measures.softmax(scores, temperature)
+    return _Place(probabilities.argmax(axis=1), probabilities.max(axis=1), right)
+
+
+def _threshold(places: Mapping[str, _Place], label: int, purity: float, least: float) -> float:
+    """The lowest score at which all sources that can have the purity have it: more is not always purer."""
+    heard = [place for place in places.values() if place.has_say(label)]
+    if not heard:
+        return max(least, places["validation"].nearest(label, purity))
+    nearest = [place.nearest(label, purity) for place in heard]
+    able = [place for place, score in zip(heard, nearest, strict=True) if place.purity(label, score) >= purity]
+    lowest = max(least, *(score for place, score in zip(heard, nearest, strict=True) if place not in able), 0.0)
+    tried = np.unique(np.concatenate([place.sure[place.found == label] for place in heard]))
+    good = (
+        score
+        for score in (lowest, *(np.ceil(1000 * tried[tried > lowest]) / 1000))
+        if all(place.purity(label, score) >= purity for place in able)
+    )
+    return float(next(good, lowest))
+
+
+def _alike(rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and labels of all sources, those of smaller ones repeated, so that each weighs about the same."""
+    known = [(scores[labels >= 0], labels[labels >= 0]) for scores, labels in rows if np.any(labels >= 0)]
+    largest = max(len(labels) for _, labels in known)
+    times = [max(1, round(largest / len(labels))) for _, labels in known]
+    return (
+        np.concatenate([np.tile(scores, (n, 1)) for (scores, _), n in zip(known, times, strict=True)]),
+        np.concatenate([np.tile(labels, n) for (_, labels), n in zip(known, times, strict=True)]),
+    )
+
+
+def figures_by_source(grounds: Sequence[Ground], thresholds: Thresholds) -> dict[str, dict[str, dict[str, Any]]]:
+    """The figures of each network on each source, at the thresholds."""
+    table: dict[str, dict[str, dict[str, Any]]] = {}
+    for ground in grounds:
+        for network, scored in ground.scored.items():
+            made = figures(scored, ground.right, thresholds)
+            table.setdefault(network, {})[ground.name] = {key: made[key] for key in BY_SOURCE if key in made}
+    return table
