@@ -16,15 +16,15 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from fuzzing.runner import TARGETS, run_target
+from fuzzing.runner import HANGING_S, TARGETS, run_target
 
 
-def fuzz(numbers: dict[str, range], seed: int, jobs: int) -> tuple[Counter[str], list[str]]:
+def fuzz(numbers: dict[str, range], seed: int, jobs: int, limit_s: float) -> tuple[Counter[str], list[str]]:
     """Run the cases, some targets at a time; return how they ended, and the findings."""
     ends: Counter[str] = Counter()
     findings: list[str] = []
     with ThreadPoolExecutor(jobs) as pool:
-        for some_ends, found in pool.map(lambda name: run_target(name, seed, numbers[name]), numbers):
+        for some_ends, found in pool.map(lambda name: run_target(name, seed, numbers[name], limit_s), numbers):
             ends += some_ends
             findings += found
     return ends, findings
@@ -59,10 +59,11 @@ def main() -> None:
     parser.add_argument("--targets", type=targets, default=list(TARGETS))
     parser.add_argument("--case", type=chosen, help="repeat this one, TARGET:NUMBER")
     parser.add_argument("--jobs", type=int, default=2, help="targets at a time")
+    parser.add_argument("--limit", type=float, default=HANGING_S, help="seconds after which a case counts as hanging")
     options = parser.parse_args()
     numbers = options.case or shares(options.cases, options.targets)
     begun = time.monotonic()
-    ends, findings = fuzz(numbers, options.seed, options.jobs)
+    ends, findings = fuzz(numbers, options.seed, options.jobs, options.limit)
     for end, count in sorted(ends.items()):
         print(f"{count:6} {end}")
     print(*findings[:20], sep="\n")

@@ -23,6 +23,7 @@ from fuzzing.case import Case, Prepare
 
 SLOW_S = 10.0  # of computing: a busy machine is no finding
 HANGING_S = 120.0
+Work = tuple[str, int, Sequence[int], Path, float]
 TARGETS: dict[str, Prepare] = {
     "station": stations.station,
     "calibration": calibrations.calibration,
@@ -56,14 +57,16 @@ class Tracebacks(logging.Handler):
             self.found.append(logging.Formatter().format(record))
 
 
-def run_target(name: str, seed: int, numbers: Sequence[int]) -> tuple[Counter[str], list[str]]:
-    """Run these cases of one target; return how they ended, and the findings, each with the command that repeats it."""
+def run_target(
+    name: str, seed: int, numbers: Sequence[int], limit_s: float = HANGING_S
+) -> tuple[Counter[str], list[str]]:
+    """Run these cases of one target, each within the limit; return how they ended, and the findings, each with the command that repeats it."""
     ends: Counter[str] = Counter()
     findings: list[str] = []
     while numbers:
         with tempfile.TemporaryDirectory(prefix="fuzz-", ignore_cleanup_errors=True) as folder:
             done = 0
-            for ended, found in _in_a_process(name, seed, numbers, Path(folder)):
+            for ended, found in _in_a_process((name, seed, numbers, Path(folder), limit_s)):
                 ends[f"{name} {ended}"] += 1
                 findings += [_finding(name, seed, numbers[done], text) for text in found]
                 done += 1
@@ -80,30 +83,31 @@ def _finding(name: str, seed: int, number: int, text: str) -> str:
     return f"{name}: {text.strip()}\nrepeat it with: python benchmarks/fuzz.py --seed {seed} --case {name}:{number}\n"
 
 
-def _in_a_process(name: str, seed: int, numbers: Sequence[int], folder: Path) -> Iterator[tuple[str, list[str]]]:
+def _in_a_process(work: Work) -> Iterator[tuple[str, list[str]]]:
     """Yield how each case ended, and what was found; fewer than there are cases if the process is gone before."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(name, seed, numbers, folder, sender))
+    process = context.Process(target=_work, args=(work, sender))
     process.start()
     sender.close()
     with receiver, suppress(EOFError):
-        for _ in numbers:
+        for _ in work[2]:
             yield receiver.recv()
     process.join()
 
 
-def _work(name: str, seed: int, numbers: Sequence[int], folder: Path, said: Connection) -> None:
+def _work(work: Work, said: Connection) -> None:
+    name, seed, numbers, folder, limit_s = work
     logging.getLogger("edge").setLevel(logging.CRITICAL)
     logging.getLogger().addHandler(tracebacks := Tracebacks())
     place, shared = folder / "case", folder / "shared"
     shared.mkdir()
     with (folder / "last-words").open("w") as last_words:
         faulthandler.enable(last_words)
-        faulthandler.dump_traceback_later(HANGING_S, exit=True, file=last_words)
+        faulthandler.dump_traceback_later(limit_s, exit=True, file=last_words)
         run = TARGETS[name](shared)
         for number in numbers:
-            faulthandler.dump_traceback_later(HANGING_S, exit=True, file=last_words)
+            faulthandler.dump_traceback_later(limit_s, exit=True, file=last_words)
             place.mkdir()
             case = Case(random.Random(f"{seed} {name} {number}"), place)
             ended = _attempt(run, case, tracebacks.found, must_go_on=name in NEVER_REFUSED)

@@ -35,10 +35,19 @@ def test_damaged_and_hostile_input_ends_in_one_sentence() -> None:
 
 
 def test_a_case_is_repeated_alone_and_ends_as_it_did() -> None:
-    _, ends = fuzz("--cases", "12", "--seed", "5", "--targets", "keys")
-    alone = [fuzz("--seed", "5", "--case", f"keys:{number}")[1] for number in range(12)]
+    _, ends = fuzz("--cases", "3", "--seed", "5", "--targets", "keys")
+    alone = [fuzz("--seed", "5", "--case", f"keys:{number}")[1] for number in range(3)]
     assert sum((Counter(end) for end in alone), Counter[str]()) == ends
     assert len(ends) > 1
+
+
+def test_a_case_that_is_not_over_in_time_is_a_finding_and_the_next_one_goes_on() -> None:
+    done, ends = fuzz("--cases", "2", "--targets", "journal", "--limit", "0.001")
+    assert done.returncode == 1
+    assert ends == {"journal FINDING": 2}
+    assert "Timeout (0:00:00.001000)!" in done.stdout
+    for number in range(2):
+        assert f"python benchmarks/fuzz.py --seed 1 --case journal:{number}\n" in done.stdout
 
 
 def test_a_target_that_is_none_is_said() -> None:
