@@ -230,7 +230,8 @@ def _line(request: dict[str, Any], chance: random.Random) -> bytes:
         case 2:
             text = whole.replace(json.dumps(request[key]), chance.choice(("[" * 900 + "]" * 900, "[" * 60_000)), 1)
         case 3:
-            text = json.dumps({**request, key: chance.choice(("\ud800", "\x1b[2J", "\u202e", "x" * 70_000))})
+            key = chance.choice([name for name, value in request.items() if isinstance(value, str)])
+            text = json.dumps({**request, key: chance.choice(("\ud800", "\udfff", "\x1b[2J", "x" * 70_000))})
         case 4:
             text = whole[:-1] + f", {json.dumps(key)}: 7}}"  # twice
         case _:
