@@ -174,7 +174,7 @@ def _talk(chance: random.Random, coming: bytes, installed: str) -> Talk:
             )
             said = json.dumps(push_request(coming)).encode() + b"\n" + content
         case 4:
-            said = _line(pull_request(), chance) + _wanted(chance)
+            said = _line(pull_request(chance.choice((0, 7, 1 << 40))), chance) + _wanted(chance)
         case _:
             said = mutate(json.dumps(_request(chance, coming, installed)).encode() + b"\n" + _wanted(chance), chance)
     return Talk(
@@ -199,9 +199,9 @@ def push_request(content: bytes, **other: object) -> dict[str, Any]:
     }
 
 
-def pull_request() -> dict[str, Any]:
-    """What `sorter pull` asks for the first time."""
-    return {"protocol": 1, "ask": "pull", "items": 0, "events": 0, "run": ""}
+def pull_request(items: int = 0) -> dict[str, Any]:
+    """What `sorter pull` asks for, the first time if it has no items."""
+    return {"protocol": 1, "ask": "pull", "items": items, "events": items, "run": "9f" if items else ""}
 
 
 def _request(chance: random.Random, coming: bytes, installed: str) -> dict[str, Any]:
