@@ -20,6 +20,10 @@ _SYSTEM = {
     errno.EROFS: FaultKind.DISK_READ_ONLY,
     errno.EACCES: FaultKind.DISK_READ_ONLY,
     errno.EPERM: FaultKind.DISK_READ_ONLY,
+    # Something else is in the state folder's place: the card is well.
+    errno.EEXIST: FaultKind.DISK_READ_ONLY,
+    errno.ENOTDIR: FaultKind.DISK_READ_ONLY,
+    errno.ELOOP: FaultKind.DISK_READ_ONLY,
 }
 _MEANING = {
     FaultKind.DISK_FULL: "the disk is full; make room and it goes on by itself",

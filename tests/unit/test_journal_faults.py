@@ -91,6 +91,23 @@ def test_a_disk_that_fails_from_the_start_is_tried_again(memory_folder: Path, tr
     assert [row.item for row in items_in(memory_folder)] == list(range(1, 17))
 
 
+@pytest.mark.parametrize(
+    "plant", [Path.touch, os.mkfifo, *(lambda path, to=to: path.symlink_to(to) for to in ("state", "nowhere"))]
+)
+def test_what_is_no_folder_in_the_folders_place_is_no_dying_card(
+    memory_folder: Path, plant: Callable[[Path], object]
+) -> None:
+    state, clock = memory_folder / "state", VirtualClock()
+    plant(state)
+    journal = build_journal(state, clock)
+    record_many(journal, clock, range(1, 17), journal.store_pending)
+    assert journal.counts.error.fault is FaultKind.DISK_READ_ONLY
+    assert str(state) in journal.counts.last_error
+    state.unlink()
+    journal.close()
+    assert [row.item for row in items_in(state)] == list(range(1, 17))
+
+
 def test_a_disk_that_fails_at_any_single_call_loses_and_doubles_nothing(memory_folder: Path) -> None:
     """Among them: a COMMIT that reports an error after the rows reached the log."""
     failing_call, passed = 0, False
