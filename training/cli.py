@@ -104,6 +104,7 @@ def train(
     loaded = functools.reduce(recipes.without_source, leave_out or [], recipes.load_recipe(recipe))
     run = run or Path("runs") / loaded.name
     data = data or _folder_of(recipe)
+    load("training.studio").check_sets(loaded, data)
     with progress() as show, disk_full_is_said(run):
         show(LOADING, 0, 0)
         folder = load("training.run_folder").Run(run)

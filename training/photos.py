@@ -152,6 +152,14 @@ def other_files(folders: Iterable[Path]) -> dict[str, int]:
     return {kind: kinds.count(kind) for kind in sorted(set(kinds) - {".txt", ".csv"})}
 
 
+def no_photos_at(source: Path) -> DatasetError:
+    """Return the error of a list or folder that is not there."""
+    return DatasetError(
+        f"{source}: no such folder or list; expected a folder with one folder for each label, a .txt with LABEL/NAME "
+        "lines or a .csv with path,label"
+    )
+
+
 def read_list(
     source: Path, label_map: Mapping[str, str] | None = None, others_stay: bool = False
 ) -> list[LabelledPhoto]:
@@ -163,9 +171,7 @@ def read_list(
         DatasetError: the list is missing, names a file that is not there, or a line has no label.
     """
     if not source.is_file():
-        raise DatasetError(
-            f"{source}: no such folder or list; expected a folder with one folder for each label, a .txt with LABEL/NAME lines or a .csv with path,label"
-        )
+        raise no_photos_at(source)
     try:
         text = decode_text(source.read_bytes())
         rows = _csv_rows(source, text) if source.suffix.lower() == ".csv" else _text_rows(source, text)

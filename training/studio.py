@@ -14,7 +14,7 @@ from edge.bundle.preprocess import InputGeometry
 from edge.errors import ConfigError, DatasetError
 from edge.types import Image
 from training.cutouts import Masks, cut_all
-from training.photos import LabelledPhoto, load_small, read_list, read_tree, readable, without
+from training.photos import LabelledPhoto, load_small, no_photos_at, read_list, read_tree, readable, without
 from training.pool import Source, Studio
 from training.recipe import NONE, PhotoSet, Recipe
 from training.views import Surroundings, ViewSettings
@@ -43,6 +43,21 @@ class TrainingSet:
         chosen = indices.tolist()
         photos, sets = (tuple(rows[i] for i in chosen) for rows in (self.photos, self.sets))
         return TrainingSet(photos, self.labels[indices], self.repeats[indices], sets)
+
+
+def check_sets(recipe: Recipe, data: Path) -> None:
+    """Look whether every folder and list of a recipe is there, before Keras takes its time.
+
+    Raises:
+        DatasetError: one is missing.
+        ConfigError: a set names none.
+    """
+    for photo_set in (*recipe.train, *recipe.validation):
+        name = photo_set.list if photo_set.list is not None else photo_set.tree
+        if name is None:
+            raise ConfigError("a photo set of the recipe names neither a tree nor a list")
+        if not (data / name).exists():
+            raise no_photos_at(data / name)
 
 
 def read_sets(sets: Sequence[PhotoSet], data: Path, recipe: Recipe, every_label: bool = True) -> TrainingSet:

@@ -24,6 +24,8 @@ from edge.inference.interpreter import open_interpreter
 from training.recipe import load_recipe
 from training.run_folder import Run, claim
 
+HEAD = 'name = "mine"\nlabels = ["glass", "metal"]\n'
+
 
 @pytest.fixture
 def converted(tiny_bundle: Converted) -> Converted:
@@ -269,15 +271,23 @@ def test_what_is_wrong_in_a_recipe_is_said_in_the_words_of_a_station_file(tmp_pa
     assert "write [fit], and its keys below it" in said[5]
 
 
-def test_a_wrong_recipe_is_refused_before_keras_is_loaded(tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text('labels = ["Plastic Bottles"]\n')
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        ('labels = ["Plastic Bottles"]', "write 'plastic-bottles'"),
+        (f"{HEAD}train = [{{tree = '.'}}]\nvalidation = [{{list = 'gone.csv'}}]", "gone.csv: no such folder or list"),
+        (f"{HEAD}train = [{{}}]\nvalidation = [{{tree = '.'}}]", "names neither a tree nor a list"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_before_keras_is_loaded(tmp_path: Path, recipe: str, expected: str) -> None:
+    (tmp_path / "mine.toml").write_text(recipe)
     given = ["train", str(tmp_path / "mine.toml"), "--data", str(tmp_path), "--run", str(tmp_path / "run")]
     program = (
         "import sys\nfrom typer.testing import CliRunner\nfrom edge.cli import root\n"
         f"print(CliRunner().invoke(root, {given!r}).exception)\nprint('keras' in sys.modules)\n"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert "write 'plastic-bottles'" in said
+    assert expected in said
     assert said.endswith("False\n")
 
 
