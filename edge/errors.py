@@ -106,7 +106,7 @@ class ControlError(SorterError):
 
 
 class OutputError(SorterError):
-    """Standard output can't be written: a full disk, a terminal that is gone."""
+    """Standard output can't be written: a full disk."""
 
     exit_code = 74  # EX_IOERR
 

@@ -43,9 +43,9 @@ def explain_problems(
         location = [part for part in problem["loc"] if not _is_union_tag(part, problem["loc"], table)]
         key = _dotted(location, table) or "station"
         if problem["type"] == "extra_forbidden":
-            lines.append(f"{key}: unknown key{_suggestion(location, model)}")
+            lines.append(f"{key}: unknown key{_suggestion(location, model, table)}")
         elif problem["type"] == "missing":
-            lines.append(f"{key}: missing; expected {_description(location, model) or 'a value'}")
+            lines.append(f"{key}: missing; expected {_description(location, model, table) or 'a value'}")
         elif problem["type"] == "value_error":
             prefix = "" if key == "station" else f"{key}: "
             lines += [f"{prefix}{line}" for line in str(problem["ctx"]["error"]).splitlines()]
@@ -177,27 +177,33 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for argument in get_args(annotation) for model in _models_in(argument)]
 
 
-def _candidates(location: list[int | str], model: type[BaseModel]) -> list[type[BaseModel]]:
+def _candidates(location: list[int | str], model: type[BaseModel], table: dict[str, Any]) -> list[type[BaseModel]]:
     """Return the settings models that the last key of the location may belong to."""
-    models, in_table = [model], False
+    models, in_table, at = [model], False, table
     for part in location[:-1]:
+        at = _at(at, part)
         if in_table:
             in_table = False  # the part is a name that the file's author has given
         elif isinstance(part, str):
             fields = [m.model_fields[part] for m in models if part in m.model_fields]
             models = [found for field in fields for found in _models_in(field.annotation)]
             in_table = any(get_origin(field.annotation) in (dict, Mapping) for field in fields)
-    return models
+    return [m for m in models if isinstance(at, dict) and at.get("type") in _types_of(m)] or models
 
 
-def _suggestion(location: list[int | str], model: type[BaseModel]) -> str:
-    known = sorted({name for m in _candidates(location, model) for name in m.model_fields})
+def _types_of(model: type[BaseModel]) -> tuple[Any, ...]:
+    field = model.model_fields.get("type")
+    return () if field is None else get_args(field.annotation)
+
+
+def _suggestion(location: list[int | str], model: type[BaseModel], table: dict[str, Any]) -> str:
+    known = sorted({name for m in _candidates(location, model, table) for name in m.model_fields})
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known keys: {', '.join(known)}"
 
 
-def _description(location: list[int | str], model: type[BaseModel]) -> str:
-    for candidate in _candidates(location, model):
+def _description(location: list[int | str], model: type[BaseModel], table: dict[str, Any]) -> str:
+    for candidate in _candidates(location, model, table):
         field = candidate.model_fields.get(str(location[-1]))
         if field is not None and field.description:
             return field.description

@@ -154,6 +154,37 @@ def test_a_mistake_is_named_with_its_key_its_value_and_what_is_allowed(
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("mistake", "others"), [(put("actuators", 0, "rest", 3), "step_pin"), (put("camera", "xyz", 3), "white_balance_k")]
+)
+def test_the_keys_that_a_table_may_have_are_those_of_its_type(
+    mistake: Callable[[dict[str, Any]], None], others: str, tmp_path: Path
+) -> None:
+    table = deepcopy(CONVEYOR)
+    mistake(table)
+    with pytest.raises(ConfigError, match=r"unknown key; known keys: .*\btype\b") as caught:
+        load(table, tmp_path)
+    assert others not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        (put("belt", 3), "belt = 3: expected a table: write [belt], and its keys below it"),
+        (put("bins", "plastic"), "bins = 'plastic': expected a list, in brackets: bins = [...]"),
+        (put("bins", []), "bins = []: expected at least 1 entry"),
+    ],
+)
+def test_no_word_of_the_programs_own_types_is_said(
+    mistake: Callable[[dict[str, Any]], None], said: str, tmp_path: Path
+) -> None:
+    table = deepcopy(CONVEYOR)
+    mistake(table)
+    with pytest.raises(ConfigError) as caught:
+        load(table, tmp_path)
+    assert said in str(caught.value)
+
+
 def test_all_mistakes_are_told_at_once_one_a_line(tmp_path: Path) -> None:
     table = deepcopy(CONVEYOR)
     for mistake in (put("belt", "lanes", 99), put("page", {"prot": 1}), put("actuators", 0, "pin", -1)):
