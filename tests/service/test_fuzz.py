@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -18,8 +19,7 @@ def fuzz(*options: str) -> tuple[subprocess.CompletedProcess[str], dict[str, int
     """Run it; return also how many cases ended how."""
     command = [sys.executable, "benchmarks/fuzz.py", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
-    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines() if line.startswith(" ")]
-    return done, {end: int(count) for count, end in lines}
+    return done, {end: int(count) for count, end in re.findall(r"^ +(\d+) (.+)$", done.stdout, re.MULTILINE)}
 
 
 def test_damaged_and_hostile_input_ends_in_one_sentence() -> None:
