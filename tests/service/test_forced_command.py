@@ -86,14 +86,24 @@ def test_setup_prints_the_same_command() -> None:
     assert receive_command(Target()) == documented()
 
 
-@pytest.mark.parametrize("place", ["etc/ssh/sshd_config.d/sorter.conf", "etc/sorter/authorized_keys"])
-def test_setup_names_a_forced_command_that_is_not_isolated(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        "/opt/edge-sorter/bin/sorter receive",
+        "/opt/edge-sorter/bin/python -m edge receive --station /etc/sorter/station.toml",
+        "/opt/edge-sorter/bin/python -P -m edge receive",
+    ],
+)
+@pytest.mark.parametrize(
+    "place", ["etc/ssh/sshd_config", "etc/ssh/sshd_config.d/sorter.conf", "etc/sorter/authorized_keys"]
+)
+def test_setup_names_a_forced_command_that_is_not_isolated(tmp_path: Path, place: str, command: str) -> None:
     target = Target(tmp_path)
     path = tmp_path / place
     path.parent.mkdir(parents=True)
     path.write_text(f"# sorter receive\n  ForceCommand {receive_command(target)}\n")
     assert hints(target, None) == []
-    path.write_text('command="/opt/edge-sorter/bin/sorter receive" ssh-ed25519 AAAA\n')
+    path.write_text(f'command="{command}" ssh-ed25519 AAAA\n')
     (hint,) = hints(target, None)
     assert str(path) in hint
     assert receive_command(target) in hint

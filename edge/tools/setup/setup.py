@@ -204,14 +204,20 @@ def hints(target: Target, station: str | None) -> list[str]:
 
 
 def _open_doors(target: Target) -> list[str]:
-    files = (*sorted(target.path("etc/ssh").glob("sshd_config*/*.conf")), target.path("etc/sorter/authorized_keys"))
-    command = re.compile(r"^[^#\n]*\bsorter receive\b", re.MULTILINE)
+    ssh = target.path("etc/ssh")
+    files = (ssh / "sshd_config", *sorted(ssh.glob("sshd_config*/*.conf")), target.path("etc/sorter/authorized_keys"))
     return [
         f"{file}: `sorter receive` reads Python files from the service's own folder, which a broken-in service may have "
         f"put there: {receive_command(target)}"
         for file in files
-        if file.is_file() and command.search(file.read_text("utf-8", "replace"))
+        if file.is_file() and any(map(_is_open_door, file.read_text("utf-8", "replace").splitlines()))
     ]
+
+
+def _is_open_door(line: str) -> bool:
+    """Tell whether a line starts the device's end of a push by a Python that is not isolated."""
+    command = re.match(r"[^#]*\b(?:sorter|edge) receive\b", line)
+    return command is not None and re.search(r"\s-[A-Za-z]*I[A-Za-z]*\s", command[0]) is None
 
 
 def _station_file(target: Target, station: str | None) -> Task:
