@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from edge.errors import ConfigError
+from edge.system.logs import log_level
 from edge.system.output import complain, say
 
 if TYPE_CHECKING:
@@ -43,20 +44,18 @@ def command(
     from edge.tools.count.annotate import ClipWriter
     from edge.tools.count.count import count_items, describe_clip
 
-    logging.getLogger("edge.devices.camera").setLevel(
-        logging.ERROR
-    )  # a clip is read several times; what is damaged is said once
-
-    if station is None:
-        chosen = describe_clip(clip, kind, direction, _parse_region(region), fps)
-    else:
-        camera = {"type": "folder" if clip.is_dir() else "video", "path": clip, "frames_per_s": fps}
-        chosen = Station.model_validate(load_station(station).model_dump() | {"camera": camera})
-    if video is None:
-        count = count_items(chosen)
-    else:
-        with ClipWriter(video) as writer:
-            count = count_items(chosen, writer.write)
+    # A clip is read several times; what is damaged is said once, at the end.
+    with log_level("edge.devices.camera", logging.ERROR):
+        if station is None:
+            chosen = describe_clip(clip, kind, direction, _parse_region(region), fps)
+        else:
+            camera = {"type": "folder" if clip.is_dir() else "video", "path": clip, "frames_per_s": fps}
+            chosen = Station.model_validate(load_station(station).model_dump() | {"camera": camera})
+        if video is None:
+            count = count_items(chosen)
+        else:
+            with ClipWriter(video) as writer:
+                count = count_items(chosen, writer.write)
     if count.passed_over:
         what = "photos" if clip.is_dir() else "frames"
         complain(

@@ -6,7 +6,8 @@ import logging
 import os
 import select
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TextIO
 
 from edge.system.output import HarmlessFormatter
@@ -76,3 +77,15 @@ def log_handler(stream: TextIO, environment: Mapping[str, str]) -> logging.Handl
 def configure_logs(level: int = logging.INFO) -> None:
     """Send the log to stderr; only a command does this, never an import."""
     logging.basicConfig(level=level, handlers=[log_handler(sys.stderr, os.environ)])
+
+
+@contextmanager
+def log_level(name: str, level: int) -> Iterator[None]:
+    """Have a logger, and those below it, say nothing beneath a level for as long as the context lasts."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

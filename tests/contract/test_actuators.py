@@ -250,7 +250,7 @@ def test_nothing_is_left_to_do_at_rest(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("kind", list(RIGS))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps=st.lists(st.tuples(st.sampled_from(["fire 0", "fire 1", "release", "wait"]), st.integers(0, 900))))
 def test_after_any_history_closing_ends_safe(kind: str, steps: list[tuple[str, int]]) -> None:
     rig = RIGS[kind]()

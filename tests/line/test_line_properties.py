@@ -166,7 +166,7 @@ ITEMS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, phases=PHASES)
+@settings(max_examples=40, phases=PHASES)
 @given(spec=ITEMS, age=st.sampled_from([30, 100, 200]), invoke=st.sampled_from([5, 40]))
 def test_every_item_lands_where_it_was_decided(
     spec: list[tuple[float, float, str, float]], age: int, invoke: int
@@ -180,7 +180,7 @@ def test_every_item_lands_where_it_was_decided(
         assert (outcome.actuation is not None) == (outcome.decision.bin != RESIDUAL)
 
 
-@settings(max_examples=40, deadline=None, phases=PHASES)
+@settings(max_examples=40, phases=PHASES)
 @given(spec=ITEMS, stop_after=st.integers(0, 30))
 def test_wherever_it_stops_the_pins_are_safe_and_every_pulse_is_closed(
     spec: list[tuple[float, float, str, float]], stop_after: int

@@ -81,7 +81,7 @@ def test_every_changed_byte_is_noticed(content: bytes) -> None:
             read_bundle(bytes(damaged), "x")
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.binary(max_size=12)), min_size=1, max_size=4))
 def test_random_damage_is_never_anything_but_a_bundle_error(content: bytes, patches: list[tuple[int, bytes]]) -> None:
     damaged = bytearray(content)

@@ -35,7 +35,7 @@ def photograph(mm_per_pixel: float, tilt_degrees: float, seed: int = 0, noise: f
     return np.repeat(np.clip(lit, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(mm_per_pixel=st.floats(0.35, 1.0), tilt=st.floats(-5, 5), seed=st.integers(0, 99))
 def test_the_scale_is_right_to_one_percent_under_noise_tilt_and_uneven_light(
     mm_per_pixel: float, tilt: float, seed: int
@@ -96,7 +96,6 @@ def test_flickering_drifting_and_covered_are_told_apart() -> None:
     assert (steady.is_covered, covered.is_covered) == (False, True)
 
 
-@settings(deadline=None)
 @given(
     speed=st.floats(10, 2000),
     scale=st.floats(0.1, 2),
@@ -110,7 +109,7 @@ def test_the_exposure_never_blurs_more_than_a_pixel(speed: float, scale: float, 
         assert halves == pytest.approx(round(halves), abs=1e-3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     speed=st.floats(20, 1500),
     angle=st.sampled_from([0.0, 90.0, 180.0, 270.0]),
@@ -171,7 +170,7 @@ def strokes(dead: float, moving: float, repeats: int) -> list[Shot]:
     return shots
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(dead=st.floats(2, 30), moving=st.floats(20, 120))
 @pytest.mark.slow
 def test_a_strokes_time_is_found_to_two_milliseconds_by_a_slow_camera(dead: float, moving: float) -> None:
@@ -205,7 +204,6 @@ def test_a_sharp_sheet_is_sharp_and_a_blurred_one_is_not() -> None:
     assert sharpness(softer, VIEW) < 0.4
 
 
-@settings(deadline=None)
 @given(exposure=st.integers(500, 20_000), factor=st.floats(0.05, 20), mains=st.sampled_from([50.0, 60.0]))
 def test_a_setting_changes_brightness_by_the_factor_as_far_as_it_can(
     exposure: int, factor: float, mains: float

@@ -39,7 +39,7 @@ def answers(count: int, temperature: float, seed: int) -> tuple[np.ndarray, np.n
     return logits * temperature, truth
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(temperature=st.floats(0.5, 4), seed=st.integers(0, 50))
 def test_the_temperature_is_found(temperature: float, seed: int) -> None:
     assert fit_temperature(*answers(3000, temperature, seed)) == pytest.approx(temperature, rel=0.15)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -271,7 +271,6 @@ def test_older_calibrations_are_kept(station: Station, tmp_path: Path) -> None:
     assert parse_calibration(history(tmp_path)[0].read_bytes(), history(tmp_path)[0]) == old
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_file_ends_in_one_kind_of_error(data: st.DataObject) -> None:
     import tomli_w

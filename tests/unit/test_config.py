@@ -378,7 +378,7 @@ def outcome(loading: Callable[[], Station]) -> Station | str:
         return str(error)
 
 
-RELAXED = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RELAXED = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @RELAXED

@@ -87,7 +87,7 @@ def printed(printer: Callable[[str], None], text: str) -> str:
 
 
 @pytest.mark.parametrize("printer", PRINTERS, ids=lambda printer: printer.__name__)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(text=foreign)
 def test_nothing_that_is_printed_acts_on_a_terminal(printer: Callable[[str], None], text: str) -> None:
     assert all(line.isprintable() for line in printed(printer, text).split("\n"))

@@ -127,5 +127,5 @@ class Station(RuleBasedStateMachine):
         assert self.health.watchdog_due(self.at) is lives
 
 
-Station.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Station.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestStation = Station.TestCase

@@ -206,7 +206,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(steps=st.lists(STEPS, max_size=8))
 def test_no_row_that_is_young_enough_is_ever_dropped_and_known_dates_are_right(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -322,7 +322,7 @@ def _read_picture(path: Path) -> Image:
     return np.asarray(picture, dtype=np.uint8)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(refuses=st.lists(st.booleans(), min_size=1, max_size=30))
 def test_a_disk_is_full_until_it_has_taken_everything_for_some_seconds(refuses: list[bool]) -> None:
     clock = VirtualClock()

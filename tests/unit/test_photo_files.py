@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
@@ -62,7 +62,6 @@ def test_every_kind_is_turned_and_mirrored_as_its_exif_entry_says(tmp_path: Path
     assert np.abs(found - upright).max() < 12
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=40), st.integers(0, 200))
 def test_a_damaged_exif_entry_is_no_other_error(junk: bytes, at: int) -> None:
     whole = encoded(corner(), "WEBP", 6)
@@ -189,7 +188,7 @@ def test_a_pipe_is_passed_over_and_a_link_that_leads_nowhere_is_named(littered: 
     os.mkfifo(littered / "can" / "pipe.jpg")
     (littered / "can" / "gone.jpg").symlink_to("nowhere.jpg")
     assert [path.name for path in photos_in(littered / "can")] == ["a.jpg", "gone.jpg"]
-    with pytest.raises(PhotoError, match=r"gone\.jpg: can't read it \(No such file"):
+    with pytest.raises(PhotoError, match=r"gone\.jpg: can't read it \(a link to something that is not there"):
         check_photo(littered / "can" / "gone.jpg")
 
 

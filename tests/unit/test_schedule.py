@@ -228,7 +228,7 @@ PLANS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(plans=PLANS, stop_after=st.integers(0, 30), step=st.integers(1, 40))
 def test_every_pulse_is_bounded_and_closed_wherever_it_is_stopped(
     plans: list[tuple[int, int, str, str]], stop_after: int, step: int

@@ -71,7 +71,7 @@ def test_an_item_far_from_the_rail_has_no_image_and_is_counted() -> None:
 SHAPES = st.tuples(st.integers(24, 60), st.integers(24, 60), st.sampled_from(COLOURS))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(SHAPES, SHAPES, st.floats(0, 0.12))
 def test_no_neighbour_side_by_side_is_taken_for_an_image(
     one: tuple[int, int, tuple[int, int, int]], other: tuple[int, int, tuple[int, int, int]], behind: float

@@ -21,7 +21,7 @@ def driven(steps: list[tuple[int, str | None]]) -> tuple[Flap, int]:
     return flap, at
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(commands)
 def test_it_moves_no_faster_than_its_travel_times(steps: list[tuple[int, str | None]]) -> None:
     flap, end = driven(steps)
@@ -31,7 +31,7 @@ def test_it_moves_no_faster_than_its_travel_times(steps: list[tuple[int, str | N
         assert -1 / 60 - 1e-9 <= after - before <= 1 / 40 + 1e-9
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(commands, st.integers(0, 600), st.integers(0, 200))
 def test_extremes_are_those_of_the_whole_interval(steps: list[tuple[int, str | None]], begin: int, span: int) -> None:
     flap, _ = driven(steps)
@@ -42,7 +42,7 @@ def test_extremes_are_those_of_the_whole_interval(steps: list[tuple[int, str | N
     assert max(sampled) - 1e-9 <= most <= max(sampled) + between
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(commands)
 def test_a_flap_left_alone_arrives(steps: list[tuple[int, str | None]]) -> None:
     flap, end = driven([*steps, (90, "a")])

@@ -22,7 +22,7 @@ def motion_of(steps: list[tuple[int, float]]) -> BeltMotion:
     return motion
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(changes, st.lists(st.integers(0, 30_000), min_size=2, max_size=10))
 def test_the_belt_never_runs_backwards(steps: list[tuple[int, float]], instants: list[int]) -> None:
     motion = motion_of(steps)
@@ -30,7 +30,7 @@ def test_the_belt_never_runs_backwards(steps: list[tuple[int, float]], instants:
     assert positions == sorted(positions)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(changes, st.floats(0, 5000))
 def test_the_instant_of_a_position_is_the_first_at_which_the_belt_is_there(
     steps: list[tuple[int, float]], position: float

@@ -60,7 +60,7 @@ def scene_of(settings: Station) -> tuple[BeltScene, Agenda, BeltMotion]:
 strokes = st.lists(st.tuples(st.sampled_from(["first", "second"]), st.integers(1, 120), st.booleans()), max_size=24)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(strokes, st.lists(st.floats(0, 900), min_size=1, max_size=6))
 def test_an_item_lands_where_the_flaps_really_were_while_it_passed(
     commands: list[tuple[str, int, bool]], fronts: list[float]

@@ -101,7 +101,7 @@ def test_items_that_are_still_under_way_do_not_count() -> None:
     assert result([], []).to_json()["purity"] is None
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(1, 3000), max_size=30, unique=True),
     st.lists(st.integers(1, 3000), max_size=30, unique=True),

@@ -140,7 +140,7 @@ class Witnesses:
         return Counter({(row[0], row[1]): int(row[2]) for row in rows if len(row) == 3 and row[2].isdecimal()})
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(stories=st.lists(STORIES, min_size=1, max_size=12))
 def test_page_status_metrics_stats_and_summary_agree_on_what_was_sorted(stories: list[Story]) -> None:
     with tempfile.TemporaryDirectory() as folder:

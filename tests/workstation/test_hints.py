@@ -24,7 +24,7 @@ def back() -> keras.Model:
     return keras.Model(image, [layers.Dense(len(LABELS), name="scores")(features), features], name="back")
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(
     strength=st.floats(0.01, 3.0),
     classes=st.lists(st.lists(st.integers(0, CLASSES - 1), min_size=1, max_size=4), min_size=2, max_size=2),

@@ -40,7 +40,7 @@ def purity_of(ground: Ground, minimum: float, temperature: float) -> float:
     return float(np.mean(ground.right.labels[sure >= minimum] == 0))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.floats(0.6, 0.95), st.floats(0.6, 0.95), st.integers(0, 1000))
 def test_the_purity_holds_on_the_worst_source_that_reaches_it(one: float, other: float, seed: int) -> None:
     places = [a_place("yard", 400, one, seed), a_place("shop", 400, other, seed + 1)]

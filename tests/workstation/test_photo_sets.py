@@ -148,7 +148,7 @@ def test_the_split_command_keeps_what_it_wrote_before(tree: Path, tmp_path: Path
     assert set(first) <= set((out / "val.csv").read_text().splitlines())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(few=st.integers(1, 30), many=st.integers(1, 60), alike=st.integers(0, 9), seed=st.integers(0, 10**6))
 def test_small_sets_are_split_with_something_of_each_label_where_there_is_enough(
     few: int, many: int, alike: int, seed: int

@@ -258,7 +258,7 @@ def test_malformed_requests_get_an_answer_or_a_hang_up(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(["GET", "HEAD", "get", "POST", ""]),
     path=st.one_of(
