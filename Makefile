@@ -8,7 +8,7 @@ FAST := tests/unit tests/contract tests/line --numprocesses auto \
     -m "not (slow or realtime or needs_tensorflow or needs_browser or needs_sshd or needs_root)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-versions lint bench model digests photo-sets lock tools clean
+.PHONY: help run test test-fast test-versions lint wheel bench model digests photo-sets lock tools clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 15
@@ -26,10 +26,19 @@ test-versions: .venv/.fast ## these with the lowest, then with the newest packag
 	$(call with_versions,lowest-direct)
 	$(call with_versions,highest)
 
-lint: .venv/.test ## ruff and mypy
+lint: .venv/.test ## ruff, mypy, and the schemas of what GitHub reads
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+
+# A folder left by an earlier build would bring files that are gone.
+wheel: .venv/bin/python ## build the wheel in dist
+	rm -rf build dist
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
 bench: .venv/.test ## run the benchmarks
 	$(BIN)/python benchmarks/loop.py
