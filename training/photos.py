@@ -191,7 +191,7 @@ def read_list(
     naming.tell(source)
     if missing:
         shown = ", ".join(missing[:3])
-        raise DatasetError(f"{source}: {len(missing)} photos of the list are not there ({shown}): mend the list")
+        raise DatasetError(f"{source}: {len(missing)} photos of the list are not there ({shown}): correct the list")
     if not photos:
         raise DatasetError(f"{source}: the list names no photos{naming.expected()}")
     return photos

@@ -29,7 +29,7 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Look at this machine: what is ready, what is not, and the command that mends it; no pin is moved."""
+    """Look at this machine: what is ready, what is not, and the command that fixes it; no pin is moved."""
     from edge.config import load_station
     from edge.tools.check.doctor import Doctor
 
