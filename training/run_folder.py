@@ -74,7 +74,7 @@ class Run:
             raise ConfigError(
                 f"{self.folder}: expected a run folder of format {FORMAT}, got {written.get('format')}: train anew"
             )
-        return written
+        return {"sources": [], **written}  # runs from before sources were kept have none
 
     def recipe(self) -> Recipe:
         """The recipe that the finished run was made by.

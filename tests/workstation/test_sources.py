@@ -13,6 +13,7 @@ from training.photos import LabelledPhoto
 from training.pool import Pool
 from training.prepare import Check, Pools
 from training.recipe import SHIPPED, LabelNoise, PhotoSet, load_recipe, without_source
+from training.run_folder import Run
 from training.studio import TrainingSet
 from training.train import weigh
 
@@ -107,6 +108,11 @@ def test_views_weigh_by_their_source_and_those_of_wrong_labels_nothing() -> None
         Judged(np.full((3, 2), 0.5), np.array([True, True, False])),
     )
     np.testing.assert_allclose(weigh(pools, 2), [3.0, 1.0, 1.0, 0.0, 0.5])
+
+
+def test_a_run_from_before_sources_were_kept_can_still_be_converted(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"format": 1, "recipe": {}}')
+    assert Run(tmp_path).read()["sources"] == []
 
 
 def test_labels_that_a_source_does_not_tell_apart_count_as_one() -> None:
