@@ -1,4 +1,4 @@
-"""One training run: views -> frozen front -> probe -> fine-tuning -> the point between both that validation likes."""
+"""One training run: views -> frozen front -> probe -> fine-tuning -> the point between both that its checks like."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def fit(
     strategy: Any | None = None,
     on_progress: Progress = lambda *_: None,
 ) -> tuple[keras.Model, list[dict[str, float]], dict[str, float]]:
-    """Probe, fine-tune, and choose the point between both by validation; return network, all points, the chosen one."""
+    """Probe, fine-tune, choose the point between both by all checks; return network, all points, the chosen one."""
     classes = len(recipe.labels)
     backbone = build_backbone(recipe.network, classes, data)
     if recipe.hints is not None:
@@ -117,7 +117,9 @@ def _cycles(recipe: Recipe) -> list[FitSettings]:
 
 
 def choose(table: list[dict[str, float]], photos: int, checks: tuple[str, ...]) -> dict[str, float]:
-    """The point nearest to the probe that is within one standard error of the best.
+    """The point nearest to the probe that is within one standard error of the best, each check weighing the same.
+
+    Sources that are left out are checks too: what they show of a new place chooses, and so flatters from then on.
 
     Points that validation can't tell apart differ elsewhere: the less of ImageNet's weights is given up, the
     better a network does on other cameras (Wortsman et al., 2022).
