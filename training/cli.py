@@ -6,6 +6,7 @@ import contextlib
 import errno
 import functools
 import importlib
+import importlib.util
 import json
 import os
 import shlex
@@ -38,8 +39,18 @@ def load(module: str, extra: str = "training") -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in ("edge", "training", "converter"):
             raise
-        doing = "training" if extra == "training" else "converting"
-        raise SetupError(f"{doing} needs {error.name}: pip install 'edge-sorter[{extra}]'") from None
+        raise _missing(error.name, extra) from None
+
+
+def need(package: str) -> None:
+    """Say that the training extra is missing before anything else is looked at; nothing is loaded."""
+    if importlib.util.find_spec(package) is None:
+        raise _missing(package, "training")
+
+
+def _missing(package: str | None, extra: str) -> SetupError:
+    doing = "training" if extra == "training" else "converting"
+    return SetupError(f"{doing} needs {package}: pip install 'edge-sorter[{extra}]'")
 
 
 @contextlib.contextmanager
@@ -100,6 +111,7 @@ def train(
         return
     if recipe is None:
         raise ConfigError("which recipe? A shipped one (waste), a .toml file, or --new PHOTOS, which writes one")
+    need("keras")
     recipes = load("training.recipe")
     loaded = functools.reduce(recipes.without_source, leave_out or [], recipes.load_recipe(recipe))
     run = run or Path("runs") / loaded.name
