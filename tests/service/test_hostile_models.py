@@ -58,7 +58,7 @@ def model_processes(maker: int) -> set[int]:
     for task in Path(f"/proc/{maker}/task").iterdir():
         for process in (task / "children").read_text().split():
             with suppress(FileNotFoundError, ProcessLookupError):
-                if b"model_process" in Path(f"/proc/{process}/cmdline").read_bytes():
+                if b"edge.inference.worker" in Path(f"/proc/{process}/cmdline").read_bytes():
                     found.add(int(process))
     return found
 
