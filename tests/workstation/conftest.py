@@ -71,7 +71,7 @@ def tiny_run(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle(tiny_run: Path, tiny_data: Path) -> Converted:
+def converted(tiny_run: Path, tiny_data: Path) -> Converted:
     """What the run converts to."""
     from converter.convert import ConvertOptions, convert
     from training.run_folder import Run

@@ -27,11 +27,6 @@ from training.run_folder import Run, claim
 HEAD = 'name = "mine"\nlabels = ["glass", "metal"]\n'
 
 
-@pytest.fixture
-def converted(tiny_bundle: Converted) -> Converted:
-    return tiny_bundle
-
-
 def test_a_run_folder_says_what_made_it(tiny_run: Path) -> None:
     written = Run(tiny_run).read()
     assert written["recipe"]["name"] == "tiny"

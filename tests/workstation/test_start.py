@@ -32,9 +32,9 @@ def scrambled(weights: Path, out: Path) -> None:
 
 
 def test_a_network_that_goes_on_from_a_bundle_has_its_features(
-    tiny_run: Path, tiny_data: Path, tiny_bundle: Converted, tmp_path: Path
+    tiny_run: Path, tiny_data: Path, converted: Converted, tmp_path: Path
 ) -> None:
-    (tmp_path / "tiny.sorter").write_bytes(tiny_bundle.bundle)
+    (tmp_path / "tiny.sorter").write_bytes(converted.bundle)
     scrambled(tiny_data / "weights.npz", tmp_path / "scrambled.npz")
     front, back = Run(tiny_run).load_network().layers[-2:]
     pixels = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3)).astype(np.float32) - 127
@@ -45,8 +45,8 @@ def test_a_network_that_goes_on_from_a_bundle_has_its_features(
     assert np.abs(after - expected).mean() < 0.2 * np.abs(before - expected).mean()
 
 
-def test_a_bundle_of_another_backbone_is_refused(tiny_bundle: Converted, tmp_path: Path) -> None:
-    (tmp_path / "tiny.sorter").write_bytes(tiny_bundle.bundle)
+def test_a_bundle_of_another_backbone_is_refused(converted: Converted, tmp_path: Path) -> None:
+    (tmp_path / "tiny.sorter").write_bytes(converted.bundle)
     front = build_front(64, 11, STAGES_OF_LITE2)
     back = build_back(front.outputs[0].shape[1:], 11, 2, 0.0, STAGES_OF_LITE2)
     with pytest.raises(ConfigError, match="expected a network of the recipe's own backbone"):
