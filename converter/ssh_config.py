@@ -11,6 +11,7 @@ import os
 import pwd
 import re
 import shlex
+import socket
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ _ALGORITHMS = {
     "hostkeyalgorithms": "server_host_key_algs",
     "pubkeyacceptedalgorithms": "signature_algs",
 }
-_FAMILIES = {"inet": 2, "inet6": 10}
+_FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 Settings = dict[str, list[str]]
 
 
@@ -71,7 +72,8 @@ async def read_target(host: Host, config: Path | None) -> Target:
         settings["userknownhostsfile"] = ["~/.ssh/known_hosts ~/.ssh/known_hosts2"]  # below HOME, as the keys are
     spelled = _Spelling(settings, host)
     files = tuple(Path(path) for name in ("userknownhostsfile", "globalknownhostsfile") for path in spelled.paths(name))
-    if any(str(path) in ("none", os.devnull) for path in files):
+    # The system's own list may well be left out; without the user's, any host would do.
+    if {"none", os.devnull} & set(spelled.paths("userknownhostsfile")):
         raise TransferError(
             f"{host.text}: the ssh configuration switches the check of host keys off (UserKnownHostsFile none): "
             "remove that line; a model is only sent to a device that is known"

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import resource
-import select
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.hostile import GREY, HARMLESS, hostile_bundle
+from support.processes import has_ended
 from support.receiver import push
 
 from edge.bundle.archive import read_bundle
@@ -24,8 +24,6 @@ from edge.errors import BundleError, ClassifierError
 from edge.inference.golden import prove_golden
 from edge.inference.process import InterpreterApart, open_apart
 from edge.inference.worker import Order
-
-pytestmark = pytest.mark.realtime
 
 pytestmark = pytest.mark.realtime
 
@@ -61,18 +59,6 @@ def model_processes(maker: int) -> set[int]:
                 if b"edge.inference.worker" in Path(f"/proc/{process}/cmdline").read_bytes():
                     found.add(int(process))
     return found
-
-
-def ends(process: int) -> bool:
-    """Wait until a process has ended, whoever's child it is."""
-    try:
-        watched = os.pidfd_open(process)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([watched], [], [], AT_MOST_S)[0])
-    finally:
-        os.close(watched)
 
 
 def test_a_model_that_wants_4_gb_is_refused_within_its_memory(tiny_bundle: Callable[..., bytes]) -> None:
@@ -151,7 +137,7 @@ def test_a_client_that_is_gone_ends_the_proof_and_frees_its_place(
     process.stdout.close()
     clock = SystemClock()
     started_at = clock.now()
-    assert ends(model)
+    assert has_ended(model, AT_MOST_S)
     process.wait(AT_MOST_S)
     assert clock.now() - started_at < 8e9, "it was ended, and not only by its own limit of 10 s"
 
@@ -162,4 +148,4 @@ def test_a_receiver_that_is_ended_takes_the_model_with_it(
 ) -> None:
     process, model = proving
     process.send_signal(sent)
-    assert ends(model)
+    assert has_ended(model, AT_MOST_S)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.processes import has_ended
 
 from edge.config import Station
 from edge.errors import BundleError, ClassifierError
@@ -86,18 +86,6 @@ def runtime_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
         monkeypatch.syspath_prepend(str(tmp_path))
 
     return install
-
-
-def has_ended(process: int) -> bool:
-    """Wait until a process has ended, whoever's child it is."""
-    try:
-        watched = os.pidfd_open(process)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([watched], [], [], AT_MOST_S)[0])
-    finally:
-        os.close(watched)
 
 
 def children() -> set[int]:
@@ -198,7 +186,7 @@ def test_it_ends_when_the_station_is_killed(state: str, runtime_that: Callable[[
             while Path(f"/proc/{process}/comm").read_text() != "hangs\n":
                 os.sched_yield()
         station.kill()
-    assert has_ended(process)
+    assert has_ended(process, AT_MOST_S)
 
 
 def test_it_ends_by_itself_when_an_inference_takes_too_long(runtime_that: Callable[[str], None]) -> None:
@@ -253,7 +241,7 @@ def test_nonsense_instead_of_codes_is_an_error(answer: str) -> None:
     with closing(InterpreterApart(b"model", order, (sys.executable, "-S", "-c", program))) as model:
         with pytest.raises(ClassifierError, match="the model's process answered"):
             model.run(PICTURE_OF_NOTHING)
-        assert has_ended(model._process.pid)
+        assert has_ended(model._process.pid, AT_MOST_S)
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:

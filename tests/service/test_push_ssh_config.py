@@ -58,6 +58,7 @@ def entry(server: SshServer, device: Device, *lines: str, key: Path | None = Non
         ("IdentityFile {folder}/%n/login",),
         ("SetEnv LANG=C", "IdentityFile {folder}/empty"),
         ("KexAlgorithms +diffie-hellman-group14-sha1", "Ciphers aes128-ctr,chacha20-poly1305@openssh.com"),
+        ("GlobalKnownHostsFile /dev/null", "AddressFamily inet"),
         ("ProxyCommand bash {folder}/through %h %p",),
     ],
 )
