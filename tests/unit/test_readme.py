@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from pathlib import Path
 
-import pytest
-from typer.testing import CliRunner
-
-from edge.cli import COMMANDS, ENTRY_POINT_GROUP, root
+from edge.cli import COMMANDS, ENTRY_POINT_GROUP
 from edge.config.document import settings_rows
 from edge.tools.setup.setup import WITH_NUMPY_1
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BEGIN = "<!-- settings: written by `python tests/unit/test_readme.py` -->"
 END = "<!-- end of settings -->"
-
-
-def stations() -> list[str]:
-    """The station files that the README shows whole."""
-    blocks = re.findall(r"^```toml\n(.*?)^```", README.read_text(), flags=re.MULTILINE | re.DOTALL)
-    return [block for block in blocks if {"name", "kind"} <= set(tomllib.loads(block))]
 
 
 def settings_table() -> str:
@@ -51,31 +40,11 @@ def test_every_command_is_in_the_readme_and_no_other() -> None:
     assert documented == known
 
 
-def test_every_path_that_the_readme_names_is_there() -> None:
-    text = README.read_text()
-    named = set(re.findall(r"`((?:edge|training|converter|systemd|tests|benchmarks)/[\w./-]+)`", text))
-    named |= set(re.findall(r"\]\((?!http)([^)#]+)\)", text))
-    assert named
-    assert [path for path in sorted(named) if not (README.parent / path).exists()] == []
-
-
-def test_the_readme_shows_a_station_file() -> None:
-    assert stations()
-
-
-@pytest.mark.parametrize("station", stations())
-def test_every_station_file_that_the_readme_shows_passes_the_check(station: str, tmp_path: Path) -> None:
-    (tmp_path / "station.toml").write_text(station)
-    result = CliRunner().invoke(root, ["check", "--station", str(tmp_path / "station.toml"), "--json"])
-    errors = [problem for problem in json.loads(result.stdout)["problems"] if problem["severity"] == "error"]
-    assert (errors, result.exit_code) == ([], 0)
-
-
-if __name__ == "__main__":
-    README.write_text(with_table(README.read_text()))
-
-
 def test_the_readme_installs_in_one_section_with_the_versions_that_doctor_and_setup_name() -> None:
     lines = [line for line in README.read_text("utf-8").splitlines() if "bin/pip install" in line]
     assert len(lines) == 2  # Bookworm, Trixie
     assert lines[0].endswith(f"'edge-sorter[edge]' {WITH_NUMPY_1}")
+
+
+if __name__ == "__main__":
+    README.write_text(with_table(README.read_text()))

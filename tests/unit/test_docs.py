@@ -1,0 +1,176 @@
+"""The README and the pages of docs/ show files that load, commands that exist and links that lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from converter.inventory import Inventory
+from edge.cli import root
+from edge.config.station import Station
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# A file is shown in parts, each of which is tried as a part of this one.
+PLAIN: dict[str, Any] = {
+    "name": "line-1",
+    "kind": "conveyor",
+    "camera": {"type": "picamera2"},
+    "belt": {"speed_mm_per_s": 300, "mm_per_pixel": 0.6},
+    "bins": [{"name": "residual"}],
+}
+
+
+def _name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def _blocks(page: Path, *languages: str) -> Iterator[str]:
+    """The fenced blocks of these languages; those inside of lists and notes without their margin."""
+    for fence in re.finditer(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", page.read_text(), flags=re.MULTILINE | re.DOTALL):
+        margin, language, text = fence.groups()
+        if language in languages:
+            yield re.sub(rf"^{margin}", "", text, flags=re.MULTILINE)
+
+
+def _without_blocks(page: Path) -> str:
+    return re.sub(r"^( *)```.*?^\1```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def _examples() -> list[Any]:
+    return [
+        pytest.param(block, id=f"{_name(page)}-{n}") for page in PAGES for n, block in enumerate(_blocks(page, "toml"))
+    ]
+
+
+@pytest.mark.parametrize("example", _examples())
+def test_every_toml_example_loads(example: str, tmp_path: Path) -> None:
+    table = tomllib.loads(example)
+    if {"name", "kind"} <= set(table):
+        _assert_a_station_passes_the_check(example, tmp_path)
+    elif set(table) == {"groups"}:
+        Inventory.model_validate(table)
+    elif set(table) <= set(Station.model_fields):
+        Station.model_validate(_completed(table))
+    else:
+        recipe = pytest.importorskip("training.recipe")
+        unknown = set(table) - set(recipe.Recipe.model_fields)
+        assert not unknown, f"neither a part of a station file nor of a recipe: {unknown}"
+
+
+def _assert_a_station_passes_the_check(example: str, folder: Path) -> None:
+    (folder / "station.toml").write_text(example)
+    result = CliRunner().invoke(root, ["check", "--station", str(folder / "station.toml"), "--json"])
+    errors = [problem for problem in json.loads(result.stdout)["problems"] if problem["severity"] == "error"]
+    assert (errors, result.exit_code) == ([], 0)
+
+
+def _completed(part: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole station file around a part of one: what the part says goes before what is plain."""
+    table = {**PLAIN, **part}
+    table["belt"] = {**PLAIN["belt"], **part.get("belt", {})}
+    bins = list(table["bins"])
+    if not any(one["name"] == "residual" for one in bins):
+        bins += PLAIN["bins"]
+    known = {actuator["name"] for actuator in table.get("actuators", [])}
+    wanted = {one["actuator"] for one in bins if "actuator" in one} - known
+    spare = [{"name": name, "type": "digital", "pin": 4 + n} for n, name in enumerate(sorted(wanted))]
+    table["bins"], table["actuators"] = bins, [*table.get("actuators", []), *spare]
+    return table
+
+
+def _lines_that_are_typed() -> Iterator[tuple[str, list[str]]]:
+    """Every command line of `sorter` in a page: in blocks of what is typed, and in running text."""
+    for page in PAGES:
+        for block in _blocks(page, "console", "sh", "bash", "shell", ""):
+            for line in block.replace("\\\n", " ").splitlines():
+                yield from _called(page, line)
+        for inline in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", _without_blocks(page)):
+            yield from _called(page, inline)
+
+
+def _called(page: Path, line: str) -> Iterator[tuple[str, list[str]]]:
+    for part in re.split(r"&&|\|\||;|\|", line.split("  #")[0]):
+        typed = re.match(r"^\s*\$?\s*(?:sudo(?: -u sorter)? )?(?:\S*/)?sorter((?: .*)?)$", part)
+        if typed and not re.match(r"^\s*[:,]", typed[1]):
+            yield f"{_name(page)}: {part.strip()}", shlex.split(typed[1])
+
+
+def _problem(words: list[str]) -> str:
+    """What is wrong with a command line: a command or an option that does not exist; empty where all is well."""
+    command: Any = get_command(root)
+    context = command.make_context("sorter", [], resilient_parsing=True)
+    for word in words:
+        if word.startswith("-"):
+            option = word.split("=")[0]
+            known = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+            if option not in known | {"--help", "-h"}:
+                return f"`{command.name}` has no option {option}"
+        elif hasattr(command, "get_command") and re.fullmatch(r"[a-z]+", word):
+            found = command.get_command(context, word)
+            if found is None:
+                return f"there is no command `{word}`"
+            command = found
+    return ""
+
+
+def test_every_command_that_is_shown_exists_with_its_options() -> None:
+    typed = list(_lines_that_are_typed())
+    wrong = {where: problem for where, words in typed if (problem := _problem(words))}
+    assert (wrong, len(typed) > 20) == ({}, True)
+
+
+def test_every_make_target_that_is_shown_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    shown = {(_name(page), target) for page in PAGES for target in re.findall(r"`make ([a-z-]+)", page.read_text())}
+    assert [(page, target) for page, target in sorted(shown) if target not in targets] == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """The headings of a page as links name them; a heading that two renderers name differently has no place here."""
+    names = set()
+    for heading in re.findall(r"^#+ (.+)$", _without_blocks(page), flags=re.MULTILINE):
+        bare = re.sub(r"\[([^\]]*)\]\([^)]*\)|[`*]", r"\1", heading).strip().lower()
+        names.add(re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", bare)))
+    return names
+
+
+def _links(page: Path) -> set[str]:
+    text = _without_blocks(page)
+    return set(re.findall(r"\]\((?!\w+:)([^)\s]+)", text)) | set(re.findall(r'(?:src|href)="(?!\w+:)([^"]+)"', text))
+
+
+def test_every_link_leads_to_a_file_and_a_heading_that_are_there() -> None:
+    broken = []
+    for page in PAGES:
+        for link in sorted(_links(page)):
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            if not target.exists() or (anchor and anchor not in _anchors(target)):
+                broken.append(f"{_name(page)}: {link}")
+    assert broken == []
+
+
+def test_no_page_of_the_site_links_out_of_the_site() -> None:
+    out = [
+        f"{_name(page)}: {link}"
+        for page in PAGES[1:]
+        for link in sorted(_links(page))
+        if not (page.parent / link.partition("#")[0]).resolve().is_relative_to(ROOT / "docs")
+    ]
+    assert out == []
+
+
+def test_every_file_of_the_repository_that_is_named_is_there() -> None:
+    pattern = r"`((?:edge|training|converter|systemd|tests|benchmarks|docs)/[\w./-]+)`"
+    named = {(_name(page), path) for page in PAGES for path in re.findall(pattern, page.read_text())}
+    assert [(page, path) for page, path in sorted(named) if not (ROOT / path).exists()] == []
