@@ -93,6 +93,6 @@ def test_both_input_types_run(python: Path, tiny_bundle: Callable[..., bytes], d
 
 def test_crops_are_the_same_with_its_older_opencv_and_numpy(python: Path) -> None:
     said = run(
-        python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--noconftest", "tests/unit/test_bundle_preprocess.py"
+        python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--noconftest", "tests/unit/bundle/test_preprocess.py"
     )
     assert " passed" in said

@@ -202,3 +202,17 @@ def test_nothing_before_the_network_resizes_as_the_processor_likes() -> None:
     assert resized
     assert [call for call in resized if "interpolation=" not in call] == []
     assert re.findall(r"cv2\.INTER_LINEAR\b", text) == []
+
+
+def _folders(root: Path) -> set[str]:
+    """The folders that hold Python files, as in "devices/gpio"; not the root itself."""
+    return {str(path.parent.relative_to(root)) for path in root.rglob("*.py")} - {"."}
+
+
+@pytest.mark.parametrize(
+    ("tests", "package"),
+    [("unit", "edge"), ("workstation/training", "training"), ("workstation/converter", "converter")],
+)
+def test_what_tests_a_part_lies_in_the_folder_that_the_part_has(tests: str, package: str) -> None:
+    folders = _folders(ROOT / "tests" / tests)
+    assert sorted(folders - _folders(ROOT / package)) == []

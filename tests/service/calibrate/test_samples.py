@@ -1,0 +1,70 @@
+"""Thresholds from items that are put through: photographed label by label, kept, and fitted to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import pytest
+
+from edge.bundle.archive import Bundle, open_bundle
+from edge.clock import VirtualClock
+from edge.config import load_station
+from edge.errors import CalibrationError
+from edge.inference.classifier import shipped_bundle_path
+from edge.tools.calibrate.operator.operator import Onlooker, SimulatedPerson, Wish
+from edge.tools.calibrate.operator.samples import Wanted, take_samples
+from edge.tools.calibrate.rig import Bench, open_bench
+from edge.tools.calibrate.steps.thresholds import wanted_labels
+
+PRACTICE = Path(__file__).resolve().parents[3] / "edge" / "stations" / "practice.toml"
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return open_bundle(shipped_bundle_path())
+
+
+class Noting(SimulatedPerson):
+    """Notes what was put on the belt."""
+
+    def ask(self, wish: Wish, subject: str = "") -> None:
+        super().ask(wish, subject)
+        if wish is Wish.NEXT_ITEM:
+            self.put = [*getattr(self, "put", []), subject]
+
+
+def test_photos_are_what_the_model_gets_and_lie_by_label(tmp_path: Path, bundle: Bundle) -> None:
+    with open_bench(load_station(PRACTICE), VirtualClock()) as bench:
+        assert bench.world is not None
+        person = Noting(bench.world, Onlooker())
+        wanted = Wanted(("plastic", "metal"), 2, bundle.manifest.geometry, "now")
+        folder = take_samples(bench, person, wanted, tmp_path)
+        bench.world.run_due(bench.clock.now())
+        assert bench.world.surface.speed == 0
+    assert person.put == ["plastic", "plastic", "metal", "metal"]
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png")) == [
+        "metal/now-001.png", "metal/now-002.png", "plastic/now-001.png", "plastic/now-002.png",
+    ]  # fmt: skip
+    size = (bundle.manifest.geometry.height, bundle.manifest.geometry.width, 3)
+    assert {cv2.imread(str(path)).shape for path in folder.rglob("*.png")} == {size}
+
+
+def test_items_that_do_not_come_are_named(tmp_path: Path, bundle: Bundle) -> None:
+    def nobody(bench: Bench) -> Onlooker:
+        assert bench.world is not None
+        bench.world.stop_feeding()
+        return Onlooker()
+
+    with open_bench(load_station(PRACTICE), VirtualClock()) as bench:
+        wanted = Wanted(("plastic",), 2, bundle.manifest.geometry, "now")
+        with pytest.raises(CalibrationError, match="no further plastic was seen"):
+            take_samples(bench, nobody(bench), wanted, tmp_path)
+
+
+def test_labels_that_are_sorted_out_are_asked_for_first(bundle: Bundle) -> None:
+    station = load_station(PRACTICE)
+    assert wanted_labels(station, bundle, ())[:2] == ["metal", "plastic"]
+    assert len(wanted_labels(station, bundle, ())) == len(bundle.labels)
+    with pytest.raises(CalibrationError, match="papper: no labels of the model"):
+        wanted_labels(station, bundle, ("papper",))

@@ -1,0 +1,151 @@
+"""A model that means harm while it is proven, or at work: its process is ended, and nobody else's time or memory goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from support.hostile import GREY, HARMLESS, hostile_bundle
+from support.processes import has_ended
+from support.receiver import push
+
+from edge.bundle.archive import read_bundle
+from edge.clock import SystemClock
+from edge.errors import BundleError, ClassifierError
+from edge.inference.golden import prove_golden
+from edge.inference.process import InterpreterApart, open_apart
+from edge.inference.worker import Order
+
+pytestmark = pytest.mark.realtime
+
+ROOT = Path(__file__).resolve().parents[3]
+AT_MOST_S = 60.0
+STATION = """
+name = "line-1"
+kind = "bin"
+state_folder = "state"
+camera = {type = "folder", path = "."}
+actuators = [{name = "flap", type = "digital", pin = 17}]
+bins = [
+  {name = "paper", labels = ["paper"], actuator = "flap"},
+  {name = "residual", labels = ["glass", "metal"]},
+]
+inference = {allow_unsigned = true}
+"""
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Path:
+    path = tmp_path / "station.toml"
+    path.write_text(STATION)
+    return path
+
+
+def model_processes(maker: int) -> set[int]:
+    """The models' processes that one of its threads started."""
+    found = set()
+    for task in Path(f"/proc/{maker}/task").iterdir():
+        for process in (task / "children").read_text().split():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                if b"edge.inference.worker" in Path(f"/proc/{process}/cmdline").read_bytes():
+                    found.add(int(process))
+    return found
+
+
+def test_a_model_that_wants_4_gb_is_refused_within_its_memory(tiny_bundle: Callable[..., bytes]) -> None:
+    bundle = read_bundle(hostile_bundle("greedy", tiny_bundle), "greedy.sorter")
+    with pytest.raises(BundleError, match=r"greedy\.sorter: its golden vectors can't be run"):
+        prove_golden(bundle, 1, "auto", SystemClock().now)
+    largest_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    assert largest_mb < 1000
+
+
+def test_a_model_that_never_ends_an_inference_is_refused_in_its_time(tiny_bundle: Callable[..., bytes]) -> None:
+    bundle = read_bundle(hostile_bundle("hangs", tiny_bundle), "hangs.sorter")
+    clock = SystemClock()
+    started_at = clock.now()
+    with pytest.raises(BundleError, match=r"gave no answer|SIGALRM|SIGXCPU"):
+        prove_golden(bundle, 1, "auto", clock.now)
+    assert clock.now() - started_at < 30e9
+
+
+def test_a_model_that_takes_much_processor_time_in_all_is_ended(tiny_bundle: Callable[..., bytes]) -> None:
+    model = read_bundle(hostile_bundle("hangs", tiny_bundle), "x").model
+    order = Order("x", answer_s=AT_MOST_S, processor_s=2)
+    with closing(InterpreterApart(model, order)) as interpreter, pytest.raises(ClassifierError, match="SIGXCPU"):
+        interpreter.run(GREY)
+
+
+def test_a_model_at_work_is_bounded_in_memory_and_the_first_to_go(tiny_bundle: Callable[..., bytes]) -> None:
+    bundle = read_bundle(hostile_bundle("greedy", tiny_bundle, wakes=False), "greedy.sorter")
+    with closing(open_apart(bundle)) as interpreter:
+        interpreter.run(HARMLESS)
+        process = interpreter._process.pid
+        assert Path(f"/proc/{process}/oom_score_adj").read_text() == "1000\n"
+        limits = Path(f"/proc/{process}/limits").read_text()
+        found = re.search(r"Max address space\s+(\d+)", limits)
+        assert found is not None
+        assert int(found[1]) < 1 << 30
+        with pytest.raises(ClassifierError):
+            interpreter.run(GREY)
+
+
+def test_receive_says_what_a_hostile_model_did_and_takes_the_next_one(
+    station: Path, tiny_bundle: Callable[..., bytes]
+) -> None:
+    events = push(station, hostile_bundle("greedy", tiny_bundle))
+    assert (events[-1]["event"], events[-1]["kind"]) == ("error", "BundleError")
+    assert push(station, tiny_bundle())[-1]["event"] == "done"
+
+
+@pytest.fixture
+def proving(station: Path, tiny_bundle: Callable[..., bytes]) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A receiver that is just proving a model that hangs, and the model's process."""
+    content = hostile_bundle("hangs", tiny_bundle)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edge", "receive", "--station", str(station)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    request = {"protocol": 1, "ask": "push", "digest": read_bundle(content, "x").digest, "size": len(content)}
+    process.stdin.write(json.dumps(request).encode() + b"\n" + content)
+    process.stdin.flush()
+    assert [json.loads(process.stdout.readline())["event"] for _ in range(2)] == ["send", "stored"]
+    with process:
+        while not (models := model_processes(process.pid)):
+            os.sched_yield()
+        yield process, models.pop()
+
+
+def test_a_client_that_is_gone_ends_the_proof_and_frees_its_place(
+    proving: tuple[subprocess.Popen[bytes], int], station: Path
+) -> None:
+    process, model = proving
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()  # alone it says that all was sent, not that nobody waits
+    process.stdout.close()
+    clock = SystemClock()
+    started_at = clock.now()
+    assert has_ended(model, AT_MOST_S)
+    process.wait(AT_MOST_S)
+    assert clock.now() - started_at < 8e9, "it was ended, and not only by its own limit of 10 s"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_receiver_that_is_ended_takes_the_model_with_it(
+    proving: tuple[subprocess.Popen[bytes], int], sent: signal.Signals
+) -> None:
+    process, model = proving
+    process.send_signal(sent)
+    assert has_ended(model, AT_MOST_S)

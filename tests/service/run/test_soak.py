@@ -1,0 +1,70 @@
+"""The short forms of the soak: real time with the page open, and hours of virtual time."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from edge.config import Station
+from edge.tools.simulate.build import Conditions, build_virtual_run
+
+pytestmark = pytest.mark.realtime
+
+ROOT = Path(__file__).resolve().parents[3]
+# A crop of an item is 30 KB: keeping one of each would be 10 MB.
+GROWTH_MB = 6.0
+
+
+def memory_mb() -> float:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_half_a_minute_in_real_time_with_the_page_open() -> None:
+    command = [sys.executable, "benchmarks/soak.py", "--minutes", "0.5"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("nothing grew beyond its bound\n")
+
+
+def test_virtual_hours_take_no_more_than_virtual_minutes(tmp_path: Path) -> None:
+    station = Station.model_validate(
+        {
+            "name": "belt",
+            "kind": "conveyor",
+            "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 8},
+            "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 3.0},
+            "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
+            "bins": [
+                {"name": "glass", "labels": ["glass", "paper"], "actuator": "flap", "distance_mm": 300},
+                {"name": "residual"},
+            ],
+            "simulation": {"items_per_min": 60},
+            "journal": {"max_mb": 1},
+        }
+    )
+    run = build_virtual_run(station, Conditions(journal_folder=tmp_path))
+    seen: list[tuple[float, int, int]] = []
+    every, due = 60.0, [60.0]
+
+    def look(now: int) -> None:
+        if (now - run.rig.world.started_at) / 1e9 >= due[0]:
+            due[0] += every
+            seen.append((memory_mb(), descriptors(), threading.active_count()))
+
+    run.rig.supervisor.watchers.append(look)
+    run.run(5.5 * every)
+    (first_mb, *first), (last_mb, *last) = seen[1], seen[-1]
+    assert len(seen) == 5
+    assert last == first
+    assert last_mb - first_mb < GROWTH_MB

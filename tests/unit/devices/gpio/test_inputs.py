@@ -1,0 +1,169 @@
+"""Contacts that chatter, encoders that run both ways, and the pins behind them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.clock import VirtualClock, ms
+from edge.config import load_station
+from edge.config.inputs import Input
+from edge.devices.gpio.inputs import Debouncer, Edge, EdgeQueue, Inputs, Quadrature
+from edge.devices.gpio.mock_pins import MockPins
+
+STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
+SETTLE = ms(5)
+
+
+def play(debouncer: Debouncer, levels: list[tuple[int, bool]], until: int) -> list[tuple[bool, int]]:
+    """Feed (instant in ms, level) and let time run to `until` ms."""
+    changes = [debouncer.edge(level, ms(at)) for at, level in levels]
+    changes.append(debouncer.settle(ms(until)))
+    return [change for change in changes if change is not None]
+
+
+def test_a_clean_contact_is_one_change_with_its_own_instant() -> None:
+    assert play(Debouncer(False, SETTLE), [(100, True)], 104) == []
+    assert play(Debouncer(False, SETTLE), [(100, True)], 105) == [(True, ms(100))]
+
+
+def test_chatter_is_one_change_at_the_first_contact() -> None:
+    chatter = [(100, True), (101, False), (102, True), (103, False), (104, True)]
+    assert play(Debouncer(False, SETTLE), chatter, 120) == [(True, ms(100))]
+
+
+def test_a_spike_shorter_than_the_settling_time_is_nothing() -> None:
+    assert play(Debouncer(False, SETTLE), [(100, True), (102, False)], 200) == []
+
+
+def test_an_emergency_stop_counts_at_its_first_contact_and_ends_only_at_rest() -> None:
+    stop = Debouncer(False, SETTLE, eager=True)
+    assert stop.edge(True, ms(100)) == (True, ms(100))
+    assert play(stop, [(101, False), (102, True)], 200) == []
+    assert play(stop, [(300, False)], 310) == [(False, ms(300))]
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.booleans()), max_size=60), st.booleans())
+def test_changes_alternate_and_end_with_the_level_that_stayed(steps: list[tuple[int, bool]], eager: bool) -> None:
+    debouncer = Debouncer(False, SETTLE, eager)
+    at, seen, last = 0, [], False
+    for gap, level in steps:
+        at += gap
+        seen.append(debouncer.edge(level, ms(at)))
+        last = level
+    seen.append(debouncer.settle(ms(at + 100)))
+    changes = [change for change in seen if change is not None]
+    assert debouncer.active == last
+    assert debouncer.next_at() is None
+    if not eager:
+        assert [active for active, _ in changes] == [n % 2 == 0 for n in range(len(changes))]
+    assert [instant for _, instant in changes] == sorted(instant for _, instant in changes)
+
+
+@given(st.lists(st.sampled_from([-1, 1]), max_size=200))
+def test_an_encoder_counts_every_step_both_ways(steps: list[int]) -> None:
+    forwards = [(False, False), (True, False), (True, True), (False, True)]
+    encoder, place = Quadrature(False, False), 0
+    for step in steps:
+        place += step
+        assert encoder.update(*forwards[place % 4]) == step
+    assert encoder.lost == 0
+
+
+def test_an_encoder_that_skips_a_state_counts_the_loss() -> None:
+    encoder = Quadrature(False, False)
+    assert encoder.update(True, True) == 0
+    assert encoder.lost == 1
+
+
+class Bench:
+    """The conveyor station's inputs on mock pins."""
+
+    def __init__(self, inputs: dict[str, Input] | None = None) -> None:
+        self.pins, self.clock, self.edges, self.ticks = MockPins(), VirtualClock(), EdgeQueue(), 0
+        station = load_station(STATIONS / "conveyor.toml").model_copy(update={"inputs": inputs or {}})
+        self.inputs = Inputs(station, self.pins, self.clock, self.edges.put, self._count)
+
+    def _count(self, at: int, step: int) -> None:
+        assert at == self.clock.now()
+        self.ticks += step
+
+    def set(self, pin: int, level: bool) -> None:
+        mock: Any = self.pins.pin(pin)
+        if level:
+            mock.drive_high()
+        else:
+            mock.drive_low()
+
+    def run(self, milliseconds: float) -> list[Edge]:
+        self.clock.advance_to(self.clock.now() + ms(milliseconds))
+        self.inputs.run_due(self.clock.now())
+        return self.edges.drain()
+
+
+def test_all_fitted_inputs_have_names() -> None:
+    assert set(Bench().inputs.names) == {"estop", "reset", "jam", "full:metal", "full:paper", "exit:plastic"}
+
+
+def test_an_open_emergency_stop_chain_is_stopped_from_the_start() -> None:
+    assert Bench().inputs.is_active("estop")  # mock pins follow the pull-down: nothing holds the chain high
+
+
+def test_the_emergency_stop_is_told_from_within_the_edge() -> None:
+    bench = Bench()
+    bench.set(16, True)
+    bench.run(100)
+    assert not bench.inputs.is_active("estop")
+    bench.set(16, False)
+    assert bench.edges.drain() == [Edge("estop", True, bench.clock.now())]
+
+
+def test_a_sensor_is_told_once_it_has_settled_with_its_first_instant() -> None:
+    bench = Bench()
+    bench.run(100)
+    contact = bench.clock.now()
+    bench.set(23, False)
+    assert bench.edges.drain() == []
+    assert bench.inputs.next_at() == contact + SETTLE
+    assert bench.run(6) == [Edge("exit:plastic", True, contact)]
+    assert bench.run(100) == []
+    assert bench.inputs.is_active("exit:plastic")
+
+
+def test_what_was_learnt_of_a_sensor_is_used() -> None:
+    bench = Bench({"exit:plastic": Input(active_low=False, debounce_ms=20)})
+    assert bench.inputs.is_active("exit:plastic")  # mock pins follow the pull-up
+    bench.set(23, False)
+    bench.run(100)
+    contact = bench.clock.now()
+    bench.set(23, True)
+    assert bench.run(19) == []
+    assert bench.run(2) == [Edge("exit:plastic", True, contact)]
+
+
+def test_the_encoder_s_edges_are_ticks() -> None:
+    bench = Bench()
+    for a, b in ((False, True), (False, False), (True, False), (True, True)) * 3:
+        bench.set(5, a)
+        bench.set(6, b)
+    assert abs(bench.ticks) == 12
+    assert bench.inputs.lost_ticks == 0
+
+
+def test_closed_inputs_are_silent() -> None:
+    bench = Bench()
+    bench.run(100)
+    bench.inputs.close()
+    bench.inputs.close()
+    bench.set(23, False)
+    bench.set(5, False)
+    assert (bench.edges.drain(), bench.ticks) == ([], 0)
+
+
+def test_an_unknown_input_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(KeyError):
+        Bench().inputs.is_active("nothing")
