@@ -42,7 +42,7 @@ from edge.sensing import build_trigger
 from edge.station.runtime import SWITCH_INTERVAL_S
 from edge.system.realtime import Priority, lock_memory, real_time, settled_memory
 from edge.transport import build_belt, build_transport
-from edge.types import Actuation, Box, Frame, Stroke
+from edge.types import Actuation, Box, Frame, Stroke, StrokeOutcome
 
 PULSE_MS = 6.0
 FRAMES_PER_S = 60
@@ -140,7 +140,7 @@ def measure(bundle: Any, strokes: int, real: bool) -> tuple[list[tuple[int, int]
         vision.join()
     planned = sorted(stroke.actuation.fire_at for stroke in result if stroke.fired_at)
     moved = [movement.at for movement in actuator.movements if movement.position is not None]
-    counts["refused"] = sum(stroke.outcome == "refused" for stroke in result)
+    counts["refused"] = sum(stroke.outcome is StrokeOutcome.REFUSED for stroke in result)
     return list(zip(planned, moved, strict=True)), counts
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from edge.types import Reason
+from edge.types import Reason, StrokeOutcome
 
 # Where an item landed, as the journal keeps it beside the names of bins, none of which has brackets.
 EXPECTED: Final = "(expected)"
@@ -15,22 +15,23 @@ NOT_SEEN: Final = "(not seen)"
 IN_NO_BIN: Final = frozenset({Reason.UNDER_WAY, Reason.NOT_DIVERTED, Reason.NOT_SEEN})
 """Meant for a bin, and not known to lie in it."""
 
+_ON_THE_WAY: Final = (StrokeOutcome.PENDING, StrokeOutcome.MOVED)
 # Strokes may be told just before their items; so many are remembered.
 _MOST_EARLY = 64
 
 
-def what_happened(reason: Reason, stroke: str | None, landed: str | None) -> Reason:
+def what_happened(reason: Reason, stroke: StrokeOutcome | None, landed: str | None) -> Reason:
     """Return why an item is where it is: it counts as sorted once its stroke was fired and, where the bin has an exit
     sensor, that has seen it fall in. An item that the sensor did not see is not counted as sorted: nobody knows where it is.
 
-    `stroke` is the stroke's outcome, "" until it is known, None where none was commanded. `landed` is None where the bin
+    `stroke` is the stroke's outcome, None where none was commanded. `landed` is None where the bin
     has no exit sensor, EXPECTED until it has spoken, then the bin or NOT_SEEN.
     """
     if reason is not Reason.SORTED or stroke is None:
         return reason
-    if stroke in ("", "moved") or (stroke == "fired" and landed == EXPECTED):
+    if stroke in _ON_THE_WAY or (stroke is StrokeOutcome.FIRED and landed == EXPECTED):
         return Reason.UNDER_WAY
-    if stroke != "fired":
+    if stroke is not StrokeOutcome.FIRED:
         return Reason.NOT_DIVERTED
     return Reason.NOT_SEEN if landed == NOT_SEEN else Reason.SORTED
 
@@ -39,7 +40,7 @@ def what_happened(reason: Reason, stroke: str | None, landed: str | None) -> Rea
 class _Item:
     bin: str
     reason: Reason
-    stroke: str | None
+    stroke: StrokeOutcome | None
     landed: str | None
 
     @property
@@ -53,7 +54,7 @@ class Tally:
 
     settled: Counter[tuple[str, Reason]] = field(default_factory=Counter)
     _under_way: dict[int, _Item] = field(default_factory=dict)
-    _early: dict[int, str] = field(default_factory=dict)
+    _early: dict[int, StrokeOutcome] = field(default_factory=dict)
 
     @property
     def under_way(self) -> Counter[str]:
@@ -67,10 +68,10 @@ class Tally:
 
     def decided(self, item_id: int, bin_name: str, reason: Reason, *, has_stroke: bool, is_watched: bool) -> None:
         """Count an item; `is_watched` says that its bin has an exit sensor."""
-        stroke = self._early.pop(item_id, "") if has_stroke else None
+        stroke = self._early.pop(item_id, StrokeOutcome.PENDING) if has_stroke else None
         self._put(item_id, _Item(bin_name, reason, stroke, EXPECTED if is_watched else None))
 
-    def stroke_ended(self, item_id: int, outcome: str) -> None:
+    def stroke_ended(self, item_id: int, outcome: StrokeOutcome) -> None:
         """Take note of what became of an item's stroke."""
         item = self._under_way.get(item_id)
         if item is not None:

@@ -170,14 +170,25 @@ class Actuation:
     position: str = ""  # the bin, for actuators that have several positions (servo, stepper)
 
 
+class StrokeOutcome(StrEnum):
+    """What became of a stroke that was commanded."""
+
+    PENDING = ""  # it has not ended yet; no Stroke says so
+    FIRED = "fired"
+    MOVED = "moved"  # another is planned in its place
+    CANCELLED = "cancelled"
+    REFUSED = "refused"  # too late, or in the way of another
+    FAILED = "failed"  # the pin could not be driven
+
+
 @dataclass(frozen=True, slots=True)
 class Stroke:
-    """What really happened to an Actuation; `fired_at` is 0 where it was not fired."""
+    """What really happened to an Actuation; `fired_at` and `released_at` are None where it was not fired."""
 
     actuation: Actuation
-    fired_at: int
-    released_at: int
-    outcome: str = "fired"  # fired | moved (another is planned in its place) | cancelled | refused | failed
+    fired_at: int | None
+    released_at: int | None
+    outcome: StrokeOutcome = StrokeOutcome.FIRED
 
 
 @dataclass(frozen=True, slots=True)

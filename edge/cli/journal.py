@@ -23,7 +23,7 @@ from edge.system.output import say
 from edge.system.privileges import leave_root
 from edge.system.terminal import Terminal
 from edge.tally import IN_NO_BIN
-from edge.types import Reason
+from edge.types import Reason, StrokeOutcome
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -225,7 +225,7 @@ def _print_rows(rows: Sequence[ItemRecord | EventRecord]) -> None:
         say("nothing matches")
     elif items:
         Terminal().print(_item_table(items))
-        if any(item.outcome == "refused" for item in items):
+        if any(item.outcome == StrokeOutcome.REFUSED for item in items):
             say("refused: the stroke came too late, or in the way of another; its item ran on to residual")
     else:
         table = Table(Column("time", no_wrap=True), "severity", "kind", "what happened")

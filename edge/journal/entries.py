@@ -1,4 +1,8 @@
-"""What is journalled, as rows: small, and without the frames that an Outcome still holds."""
+"""What is journalled, as rows: small, and without the frames that an Outcome still holds.
+
+What did not happen is None here and NULL in the file: a stroke that was not fired, an item that no exit sensor saw.
+Names (reasons, outcomes, kinds of events) are stored as their text.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +21,11 @@ DOUBTFUL = frozenset({Reason.UNSURE, Reason.NOT_CLASSIFIED, Reason.TOUCHING})
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """An exit sensor saw the item fall into the bin; `landed_at` is 0 where it should have and did not."""
+    """An exit sensor saw the item fall into the bin; `landed_at` is None where it should have and did not."""
 
     item_id: int
     bin: str
-    landed_at: int
+    landed_at: int | None
 
 
 Entry = Outcome | Stroke | Landing | Event
@@ -113,8 +117,8 @@ def outcome_row(outcome: Outcome, wall_time: float, bundle: str, exit_bins: Cont
 
 def landing_row(landing: Landing, wall_time: float) -> LandingRow:
     """Return the row of what an exit sensor saw."""
-    seen = landing.landed_at > 0
-    return LandingRow(landing.item_id, wall_time, landing.landed_at or None, landing.bin if seen else NOT_SEEN)
+    where = NOT_SEEN if landing.landed_at is None else landing.bin
+    return LandingRow(landing.item_id, wall_time, landing.landed_at, where)
 
 
 def stroke_rows(stroke: Stroke, wall_time: float) -> list[StrokeRow]:
@@ -128,9 +132,9 @@ def stroke_rows(stroke: Stroke, wall_time: float) -> list[StrokeRow]:
             position=plan.position,
             fire_at=plan.fire_at,
             release_at=plan.release_at,
-            fired_at=stroke.fired_at or None,
-            released_at=stroke.released_at or None,
-            outcome=stroke.outcome,
+            fired_at=stroke.fired_at,
+            released_at=stroke.released_at,
+            outcome=stroke.outcome.value,
         )
         for item_id in plan.item_ids
     ]

@@ -14,7 +14,7 @@ from edge.errors import JournalError
 from edge.journal import schema
 from edge.journal.disk_errors import is_damage
 from edge.tally import what_happened
-from edge.types import Reason
+from edge.types import Reason, StrokeOutcome
 
 ROWS_AT_ONCE = 2_000  # one short transaction each: a reader that takes its time must not keep the log growing
 
@@ -72,6 +72,8 @@ Record = TypeVar("Record", bound=ItemRecord | EventRecord)
 HAPPENED = (
     "happened(CAST(t.reason AS BLOB), CAST(t.actuator AS BLOB), CAST(t.outcome AS BLOB), CAST(t.landed_in AS BLOB))"
 )
+_REASONS = frozenset(Reason)
+_OUTCOMES = {str(outcome): outcome for outcome in StrokeOutcome}  # damaged text: nobody knows that it was fired
 SET_ASIDE = "The sorter sets it aside and begins a new one at its next start"
 _RUN = "LEFT JOIN runs r ON r.run = t.run"
 TABLES: dict[type[Any], str] = {
@@ -152,9 +154,11 @@ def _happened(reason: bytes | None, *row: bytes | None) -> str | None:
     """Return what became of an item, from the columns reason, actuator, outcome and landed_in of its row."""
     actuator, outcome, landed = (None if cell is None else _lenient_text(cell) for cell in row)
     text = None if reason is None else _lenient_text(reason)
-    if text not in set(Reason):
+    if text not in _REASONS:
         return text
-    return what_happened(Reason(text), None if actuator is None else outcome or "", landed).value
+    return what_happened(
+        Reason(text), None if actuator is None else _OUTCOMES.get(outcome or "", StrokeOutcome.FAILED), landed
+    ).value
 
 
 def _check_version(path: Path, connection: sqlite3.Connection) -> None:

@@ -13,7 +13,7 @@ from edge.line import Line
 from edge.sensing import BeamTrigger
 from edge.station.supervisor import Supervisor
 from edge.transport import Arrivals, Chute, Conveyor
-from edge.types import Stroke
+from edge.types import Stroke, StrokeOutcome
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class SensorWatch:
 
     def on_stroke(self, stroke: Stroke) -> None:
         """Take note of a stroke that was not carried out: its items run on; never waits."""
-        if stroke.outcome in ("refused", "failed"):
+        if stroke.outcome in (StrokeOutcome.REFUSED, StrokeOutcome.FAILED):
             self._unfired.append(stroke)
 
     def watch(self, now: int) -> None:
@@ -55,7 +55,7 @@ class SensorWatch:
         while self._unfired:
             stroke = self._unfired.popleft()
             name, items = stroke.actuation.actuator, stroke.actuation.item_ids
-            if stroke.outcome == "refused":
+            if stroke.outcome is StrokeOutcome.REFUSED:
                 numbers = ", ".join(map(str, items))
                 log.warning("%s was not fired for item %s: too late, or in the way of another stroke", name, numbers)
             arrivals.give_up(items)

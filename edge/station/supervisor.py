@@ -31,7 +31,7 @@ from edge.status.item_log import ItemLog
 from edge.status.live import LiveView
 from edge.system.systemd_notify import Notifier
 from edge.transport import Arrival
-from edge.types import Event, Frame, Reason, Stroke
+from edge.types import Event, Frame, Reason, Stroke, StrokeOutcome
 
 log = logging.getLogger(__name__)
 
@@ -242,9 +242,9 @@ class Supervisor:
         """Take note of strokes that ended: one that a pin refused is a fault, one that worked ends it."""
         now = self.clock.now()
         for stroke in strokes:
-            if stroke.outcome == "failed":
+            if stroke.outcome is StrokeOutcome.FAILED:
                 self.health.raise_fault(FaultKind.ACTUATOR_REFUSED, now, stroke.actuation.actuator)
-            elif stroke.outcome == "fired":
+            elif stroke.outcome is StrokeOutcome.FIRED:
                 self.health.clear_fault(FaultKind.ACTUATOR_REFUSED, now, stroke.actuation.actuator)
         self._record_strokes(strokes)
 
@@ -259,7 +259,7 @@ class Supervisor:
         if self.journal is not None:
             self.journal.record(Landing(arrival.item_id, arrival.bin, arrival.at))
         if self.live is not None:
-            self.live.publish_arrival(arrival.item_id, arrival.at > 0)
+            self.live.publish_arrival(arrival.item_id, arrival.at is not None)
 
     def _record_strokes(self, strokes: Sequence[Stroke]) -> None:
         for stroke in strokes:
@@ -274,11 +274,11 @@ class Supervisor:
 
     def _note_levels(self, stroke: Stroke) -> None:
         """Count an item into its bin when its stroke was fired; without a stroke it ran on to residual."""
-        if stroke.outcome == "moved":
+        if stroke.outcome is StrokeOutcome.MOVED:
             return
         for where in [self._sent.pop(item_id, None) for item_id in stroke.actuation.item_ids]:
             if self.panel is not None and where is not None:
-                self.panel.levels.note(where if stroke.outcome == "fired" else RESIDUAL)
+                self.panel.levels.note(where if stroke.outcome is StrokeOutcome.FIRED else RESIDUAL)
 
     def tell(self, now: int) -> None:
         """Tell the log, the journal, the page and systemd what has changed."""

@@ -20,7 +20,7 @@ from edge.health.monitors.machine import MachineState
 from edge.interfaces import Clock, Sighting
 from edge.line import Outcome
 from edge.tally import EXPECTED, NOT_SEEN, Tally, what_happened
-from edge.types import Box, Crop, Decision, Frame, Image, Reason, Stroke
+from edge.types import Box, Crop, Decision, Frame, Image, Reason, Stroke, StrokeOutcome
 
 KEEP_ITEMS = 24
 # Decisions and strokes that wait for a reader: at 8 items a second, 20 minutes without one.
@@ -43,14 +43,14 @@ class RecentItem:
     """One decided item; times in nanoseconds on the station's clock.
 
     `spare_ns` is the time between the decision and its stroke, None where no stroke was needed.
-    `stroke` is what became of it ("" until known), `arrived` what an exit sensor saw of it (None: nothing yet, or there
+    `stroke` is what became of it, `arrived` what an exit sensor saw of it (None: nothing yet, or there
     is no sensor; `is_watched` says which). `revision` grows with every change of any item.
     """
 
     decision: Decision
     crossed_at: int
     spare_ns: int | None
-    stroke: str
+    stroke: StrokeOutcome
     revision: int
     arrived: bool | None = None
     is_watched: bool = False
@@ -99,7 +99,7 @@ class Snapshot:
     counts: Mapping[tuple[str, Reason], int]
     settled: Mapping[tuple[str, Reason], int]
     labels: Mapping[str, int]
-    strokes: Mapping[tuple[str, str], int]
+    strokes: Mapping[tuple[str, StrokeOutcome], int]
     items_per_min: float
     deciding: Latency
     frame_age: Latency
@@ -179,10 +179,10 @@ class LiveView:
         self._reading = threading.Lock()
         self._items: dict[int, RecentItem] = {}
         self._pictures: dict[int, Image] = {}
-        self._early_strokes: dict[int, str] = {}
+        self._early_strokes: dict[int, StrokeOutcome] = {}
         self._tally = Tally()
         self._labels: Counter[str] = Counter()
-        self._strokes: Counter[tuple[str, str]] = Counter()
+        self._strokes: Counter[tuple[str, StrokeOutcome]] = Counter()
         self._decided_at: deque[int] = deque(maxlen=MAX_WAITING)
         self._deciding, self._frame_age, self._spare = _Durations(), _Durations(), _Durations()
         self._revision = 0
@@ -313,7 +313,7 @@ class LiveView:
             decision=decision,
             crossed_at=settled.crossed_at,
             spare_ns=settled.spare_ns,
-            stroke=self._early_strokes.pop(decision.item_id, ""),
+            stroke=self._early_strokes.pop(decision.item_id, StrokeOutcome.PENDING),
             revision=self._revision,
             is_watched=is_watched,
         )

@@ -19,11 +19,11 @@ MOST_WAITING = 256
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What became of one item that an exit sensor should have seen; `at` is 0 if it did not come."""
+    """What became of one item that an exit sensor should have seen; `at` is None if it did not come."""
 
     item_id: int
     bin: str
-    at: int
+    at: int | None
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Arrivals:
         with self._lock:
             fired = [(name, entry) for name, waiting in self._expected.items() for entry in waiting if entry[1] <= now]
             self._expected.clear()
-        return [Arrival(item_id, name, 0) for name, (item_id, _, _) in fired]
+        return [Arrival(item_id, name, None) for name, (item_id, _, _) in fired]
 
     def passed(self, bin_name: str, at: int) -> None:
         """Take notice that something fell into a bin."""
@@ -91,7 +91,7 @@ class Arrivals:
                 while waiting and waiting[0][2] < now:
                     item_id, _, _ = waiting.popleft()
                     self._missing[name] += 1
-                    settled.append(Arrival(item_id, name, 0))
+                    settled.append(Arrival(item_id, name, None))
         return settled
 
     def jammed(self) -> tuple[str, ...]:

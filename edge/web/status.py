@@ -102,7 +102,7 @@ def _stroke_text(item: RecentItem) -> str:
         return ""
     if item.arrived is not None:
         return ARRIVED_TEXT[item.arrived]
-    return STROKE_TEXT.get(item.stroke, item.stroke)
+    return STROKE_TEXT[item.stroke]
 
 
 def describe_belt(picture: BeltPicture, snapshot: Snapshot, station: Station) -> dict[str, Any]:

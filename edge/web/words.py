@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from edge.health.health import State
+from edge.types import StrokeOutcome
 
 
 class StateText(NamedTuple):
@@ -26,12 +27,12 @@ STATE_TEXT: Final[Mapping[State, StateText]] = {
     State.ESTOP: StateText("Emergency stop", "Nothing is moved until a person resets it.", "bad"),
 }
 
-STROKE_TEXT: Final[Mapping[str, str]] = {
-    "": "on its way",
-    "moved": "on its way",
-    "fired": "diverted",
-    "cancelled": "stroke cancelled",
-    "refused": "not diverted: the stroke came too late or in the way of another",
-    "failed": "not diverted: the pin could not be driven",
+STROKE_TEXT: Final[Mapping[StrokeOutcome, str]] = {
+    StrokeOutcome.PENDING: "on its way",
+    StrokeOutcome.MOVED: "on its way",
+    StrokeOutcome.FIRED: "diverted",
+    StrokeOutcome.CANCELLED: "stroke cancelled",
+    StrokeOutcome.REFUSED: "not diverted: the stroke came too late or in the way of another",
+    StrokeOutcome.FAILED: "not diverted: the pin could not be driven",
 }
 ARRIVED_TEXT: Final[Mapping[bool, str]] = {True: "seen to fall into its bin", False: "not seen to fall into its bin"}

@@ -193,7 +193,7 @@ def test_wherever_it_stops_the_pins_are_safe_and_every_pulse_is_closed(
     )
     for stroke in plant.strokes:
         assert all(decided[number] is Reason.SORTED for number in stroke.actuation.item_ids)
-        if stroke.fired_at:
+        if stroke.fired_at is not None:
             assert 0 <= stroke.fired_at - stroke.actuation.fire_at <= TOLERANCE_NS
     for actuator in plant.actuators.values():
         assert actuator.position is None

@@ -25,7 +25,7 @@ from edge.journal import Landing, open_journal
 from edge.line import Outcome
 from edge.status.live import LiveView
 from edge.tally import EXPECTED, IN_NO_BIN, NOT_SEEN, Tally, what_happened
-from edge.types import Actuation, Decision, Item, Reason, Stroke
+from edge.types import Actuation, Decision, Item, Reason, Stroke, StrokeOutcome
 from edge.web import build_app
 
 STATION = Station.model_validate(
@@ -44,6 +44,7 @@ STATION = Station.model_validate(
 )
 ACTUATORS = {"glass": "flap-17", "metal": "flap-27"}
 WATCHED = frozenset({"glass"})
+_, FIRED, MOVED, CANCELLED, REFUSED, FAILED = StrokeOutcome
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Story:
 
     bin: str
     reason: Reason
-    strokes: tuple[str, ...]
+    strokes: tuple[StrokeOutcome, ...]
     seen: bool | None
     seen_first: bool
 
@@ -65,7 +66,7 @@ STORIES = st.one_of(
         st.sampled_from(sorted(ACTUATORS)),
         st.just(Reason.SORTED),
         st.sampled_from(
-            [(), ("fired",), ("refused",), ("cancelled",), ("failed",), ("moved",), ("moved", "fired"), ("moved", "refused")]
+            [(), (FIRED,), (REFUSED,), (CANCELLED,), (FAILED,), (MOVED,), (MOVED, FIRED), (MOVED, REFUSED)]
         ),
         st.sampled_from([None, True, False]),
         st.booleans(),
@@ -96,7 +97,7 @@ class Witnesses:
             self._tell_arrival(number, story)
         for became in story.strokes:
             assert plan is not None
-            stroke = Stroke(plan, plan.fire_at if became == "fired" else 0, 0, became)
+            stroke = Stroke(plan, plan.fire_at if became is FIRED else None, None, became)
             self.live.publish_stroke(stroke)
             self.journal.record(stroke)
         if not story.seen_first:
@@ -105,7 +106,7 @@ class Witnesses:
     def _tell_arrival(self, number: int, story: Story) -> None:
         if story.bin in WATCHED and story.seen is not None:
             self.live.publish_arrival(number, story.seen)
-            self.journal.record(Landing(number, story.bin, self.clock.now() if story.seen else 0))
+            self.journal.record(Landing(number, story.bin, self.clock.now() if story.seen else None))
 
     def on_the_page(self) -> tuple[Counter[str], Counter[str]]:
         """Return what /api/status, and so the page, says: items by bin, and by what kept them from being sorted."""
@@ -160,17 +161,17 @@ def test_page_status_metrics_stats_and_summary_agree_on_what_was_sorted(stories:
         assert (bins, reasons) == (+expected_bins, +expected_reasons)
         sorted_items = sum(count for (_, reason), count in counts.items() if reason is Reason.SORTED)
         assert sorted_items == sum(
-            story.strokes[-1:] == ("fired",) and (story.bin not in WATCHED or story.seen is True) for story in stories
+            story.strokes[-1:] == (FIRED,) and (story.bin not in WATCHED or story.seen is True) for story in stories
         )
         assert sum(counts.values()) == len(stories)
 
 
 def test_only_what_was_fired_and_seen_counts_as_sorted(tmp_path: Path) -> None:
     witnesses = Witnesses(tmp_path)
-    for number, became in enumerate(("fired", "refused", "fired", "cancelled", "failed"), start=1):
+    for number, became in enumerate((FIRED, REFUSED, FIRED, CANCELLED, FAILED), start=1):
         witnesses.tell(number, Story("metal", Reason.SORTED, (became,), None, False))
-    witnesses.tell(6, Story("glass", Reason.SORTED, ("fired",), False, False))
-    witnesses.tell(7, Story("glass", Reason.SORTED, ("fired",), None, False))
+    witnesses.tell(6, Story("glass", Reason.SORTED, (FIRED,), False, False))
+    witnesses.tell(7, Story("glass", Reason.SORTED, (FIRED,), None, False))
     witnesses.tell(8, Story("residual", Reason.UNSURE, (), None, False))
     assert witnesses.in_stats() == {
         ("metal", "sorted"): 2,
@@ -181,8 +182,8 @@ def test_only_what_was_fired_and_seen_counts_as_sorted(tmp_path: Path) -> None:
     }
 
 
-@given(story=STORIES, rest=st.permutations(["fired", "refused", "moved"]))
-def test_what_was_counted_once_never_changes(story: Story, rest: list[str]) -> None:
+@given(story=STORIES, rest=st.permutations([FIRED, REFUSED, MOVED]))
+def test_what_was_counted_once_never_changes(story: Story, rest: list[StrokeOutcome]) -> None:
     tally = Tally()
     tally.decided(1, story.bin, story.reason, has_stroke=bool(story.strokes), is_watched=False)
     for became in (*story.strokes, *rest):
@@ -193,7 +194,7 @@ def test_what_was_counted_once_never_changes(story: Story, rest: list[str]) -> N
 
 
 def test_a_decision_for_residual_stays_what_it_was() -> None:
-    assert what_happened(Reason.UNSURE, "refused", NOT_SEEN) is Reason.UNSURE
+    assert what_happened(Reason.UNSURE, REFUSED, NOT_SEEN) is Reason.UNSURE
 
 
 def test_a_bin_without_an_actuator_needs_no_stroke() -> None:
@@ -201,4 +202,4 @@ def test_a_bin_without_an_actuator_needs_no_stroke() -> None:
 
 
 def test_a_refused_stroke_waits_for_no_sensor() -> None:
-    assert what_happened(Reason.SORTED, "refused", EXPECTED) is Reason.NOT_DIVERTED
+    assert what_happened(Reason.SORTED, REFUSED, EXPECTED) is Reason.NOT_DIVERTED

@@ -17,7 +17,7 @@ from itertools import count
 from edge.clock import ms
 from edge.errors import ActuatorError
 from edge.interfaces import Actuator, Clock, Paced
-from edge.types import Actuation, Stroke
+from edge.types import Actuation, Stroke, StrokeOutcome
 
 # 2.5 mm of a belt at 0.5 m/s: later than this and the stroke would not meet its item.
 TOLERANCE_NS = ms(5)
@@ -78,7 +78,7 @@ class Schedule:
             raise ValueError(f"expected release_at > fire_at. Received: {actuation}")
         with self._lock:
             if self._held:
-                self._ended.append(Stroke(actuation, 0, 0, "refused"))
+                self._ended.append(Stroke(actuation, None, None, StrokeOutcome.REFUSED))
             else:
                 heapq.heappush(self._planned, (actuation.fire_at, next(self._sequence), actuation))
         self._changed.set()
@@ -91,7 +91,8 @@ class Schedule:
                 return False
             heapq.heapify(left)
             self._planned = left
-            self._ended.append(Stroke(before, 0, 0, "cancelled" if after is None else "moved"))
+            outcome = StrokeOutcome.CANCELLED if after is None else StrokeOutcome.MOVED
+            self._ended.append(Stroke(before, None, None, outcome))
             if after is not None:
                 self.plan(after)
         self._changed.set()
@@ -142,7 +143,9 @@ class Schedule:
         """
         with self._lock:
             self._held = True
-            self._ended += [Stroke(actuation, 0, 0, "cancelled") for _, _, actuation in sorted(self._planned)]
+            self._ended += [
+                Stroke(actuation, None, None, StrokeOutcome.CANCELLED) for _, _, actuation in sorted(self._planned)
+            ]
             self._planned.clear()
             with ExitStack() as releases:
                 for name in self._actuators:
@@ -168,7 +171,7 @@ class Schedule:
         limit = (pulse.began_at if pulse else now) + self._max_on_ns[name]
         late = now - actuation.fire_at > self._tolerance_ns
         if late or (pulse is not None and (pulse.position != actuation.position or actuation.release_at > limit)):
-            self._ended.append(Stroke(actuation, 0, 0, "refused"))
+            self._ended.append(Stroke(actuation, None, None, StrokeOutcome.REFUSED))
             return
         if pulse is not None:
             pulse.members.append((actuation, now))
@@ -189,5 +192,5 @@ class Schedule:
             failed = True
         finally:
             if pulse is not None:
-                outcome = "failed" if failed else "fired"
+                outcome = StrokeOutcome.FAILED if failed else StrokeOutcome.FIRED
                 self._ended += [Stroke(actuation, fired_at, now, outcome) for actuation, fired_at in pulse.members]

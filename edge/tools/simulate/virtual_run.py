@@ -22,7 +22,7 @@ from edge.station.supervisor import Supervisor
 from edge.tally import what_happened
 from edge.tools.simulate.fault_spans import FaultSpans
 from edge.tools.simulate.score import Record
-from edge.types import Frame, Stroke
+from edge.types import Frame, Stroke, StrokeOutcome
 
 _NEVER = 1 << 62
 _PAGE = frozenset({FaultKind.PAGE_DOWN})
@@ -64,7 +64,7 @@ class VirtualRun:
 
     def __post_init__(self) -> None:
         self._machine = Machine(self.rig.clock)
-        self._strokes: dict[int, str] = {}
+        self._strokes: dict[int, StrokeOutcome] = {}
         self.rig.supervisor.stroke_watchers.append(self._note_stroke)
         self.faults = FaultSpans(self.rig.world.started_at)
         self.rig.supervisor.event_watchers.append(self.faults.note)
@@ -90,7 +90,7 @@ class VirtualRun:
 
     def _as_it_ended(self, record: Record) -> Record:
         """Return what became of the item in the place of why it was decided so."""
-        stroke = None if record.fire_at is None else self._strokes.get(record.item_id, "")
+        stroke = None if record.fire_at is None else self._strokes.get(record.item_id, StrokeOutcome.PENDING)
         return replace(record, reason=what_happened(record.reason, stroke, None))
 
     def spend(self, duration_ns: int) -> None:

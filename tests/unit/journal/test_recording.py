@@ -28,7 +28,7 @@ from edge.journal.reading import EventRecord, ItemRecord, Query, read_all
 from edge.journal.recording import FULL_CALM_NS
 from edge.simulate.world.faults import Disturbance
 from edge.station.injected_faults import troubled_connect
-from edge.types import Actuation, Event, Image, Reason, Stroke
+from edge.types import Actuation, Event, Image, Reason, Stroke, StrokeOutcome
 
 
 def test_a_row_tells_everything_that_happened_to_the_item(memory_folder: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_stroke_that_comes_first_or_alone_is_kept(memory_folder: Path) -> None
     journal.record(Stroke(shared, shared.fire_at, shared.release_at))
     journal.store_pending()
     journal.record(first)
-    journal.record(Stroke(Actuation("flap-metal", 5, 6, (3,)), 0, 0, "refused"))
+    journal.record(Stroke(Actuation("flap-metal", 5, 6, (3,)), None, None, StrokeOutcome.REFUSED))
     journal.record(second)
     journal.close()
     rows = items_in(memory_folder)

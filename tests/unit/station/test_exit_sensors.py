@@ -20,7 +20,7 @@ from edge.station.supervisor import Supervisor
 from edge.status.live import LiveView
 from edge.transport import Conveyor
 from edge.transport.exit_sensors import FALL_NS, JAM_AFTER
-from edge.types import Actuation, Crop, Decision, Item, Prediction, Reason, Stroke
+from edge.types import Actuation, Crop, Decision, Item, Prediction, Reason, Stroke, StrokeOutcome
 from edge.web.status import describe_items
 
 STATION = Station.model_validate(
@@ -112,15 +112,15 @@ def test_the_page_is_told_what_was_seen_to_fall_and_what_was_not(bench: Bench) -
 
 def test_items_that_were_sent_and_never_come_are_a_jam(bench: Bench) -> None:
     for number in range(JAM_AFTER):
-        bench.supervisor.note_strokes([Stroke(bench.send(number), 1, 2, "fired")])
+        bench.supervisor.note_strokes([Stroke(bench.send(number), 1, 2, StrokeOutcome.FIRED)])
     bench.pass_time(FALL_NS + ms(300))
     assert bench.is_jammed
 
 
-@pytest.mark.parametrize("outcome", ["refused", "failed"])
-def test_items_whose_stroke_was_not_carried_out_are_not_missing(bench: Bench, outcome: str) -> None:
+@pytest.mark.parametrize("outcome", [StrokeOutcome.REFUSED, StrokeOutcome.FAILED])
+def test_items_whose_stroke_was_not_carried_out_are_not_missing(bench: Bench, outcome: StrokeOutcome) -> None:
     for number in range(2 * JAM_AFTER):
-        bench.supervisor.stroke_watchers[0](Stroke(bench.send(number), 0, 0, outcome))
+        bench.supervisor.stroke_watchers[0](Stroke(bench.send(number), None, None, outcome))
     bench.pass_time(FALL_NS + ms(300))
     assert set(bench.arrived().values()) == {None}
     assert not bench.is_jammed

@@ -20,7 +20,7 @@ from edge.health.monitors.bin_levels import BinLevels, counted_bins
 from edge.policy import Policy
 from edge.station.station_io import CLOSED_NS, FULL_NS, JAM_NS, Panel
 from edge.station.supervisor import Supervisor
-from edge.types import Actuation, Reason, Stroke
+from edge.types import Actuation, Reason, Stroke, StrokeOutcome
 
 ESTOP, RESET, JAM, FULL, RESIDUAL, EXIT, BELT, BEACON, FLAP = 5, 6, 13, 16, 19, 20, 21, 26, 17
 
@@ -191,11 +191,11 @@ def test_edges_that_are_no_fault_are_passed_on(bench: Bench) -> None:
 
 def test_a_pin_that_refuses_is_a_fault_until_it_works(bench: Bench) -> None:
     actuation = Actuation("flap", 0, 1, (1,))
-    bench.supervisor.note_strokes([Stroke(actuation, 1, 2, "failed")])
+    bench.supervisor.note_strokes([Stroke(actuation, 1, 2, StrokeOutcome.FAILED)])
     bench.supervisor.turn(bench.clock.now())
     assert [(fault.kind, fault.detail) for fault in bench.health.faults] == [(FaultKind.ACTUATOR_REFUSED, "flap")]
     assert bench.schedule.held
-    bench.supervisor.note_strokes([Stroke(actuation, 1, 2, "fired")])
+    bench.supervisor.note_strokes([Stroke(actuation, 1, 2, StrokeOutcome.FIRED)])
     bench.supervisor.turn(bench.clock.now())
     assert not bench.schedule.held
 

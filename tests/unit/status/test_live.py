@@ -16,7 +16,7 @@ from edge.health.monitors.machine import MachineState
 from edge.interfaces import Sighting
 from edge.line import Outcome
 from edge.status.live import KEEP_ITEMS, MAX_UNCUT, THUMBNAIL_PX, LiveView, cut_thumbnail
-from edge.types import Actuation, Box, Crop, Decision, Frame, Item, Reason, Stroke
+from edge.types import Actuation, Box, Crop, Decision, Frame, Item, Reason, Stroke, StrokeOutcome
 
 GLASS = Actuation("flap", fire_at=0, release_at=0, item_ids=())
 
@@ -58,8 +58,8 @@ def test_counts_by_bin_reason_and_label(live: LiveView, clock: VirtualClock) -> 
     for item_id, reason in enumerate((Reason.SORTED, Reason.SORTED, Reason.LATE), start=1):
         live.publish_outcome(make_outcome(clock, item_id, reason))
     assert live.snapshot().counts == {("glass", Reason.UNDER_WAY): 2, ("residual", Reason.LATE): 1}
-    for item_id, became in enumerate(("fired", "refused"), start=1):
-        live.publish_stroke(Stroke(Actuation("flap", 1, 2, (item_id,)), 0, 0, became))
+    for item_id, became in enumerate((StrokeOutcome.FIRED, StrokeOutcome.REFUSED), start=1):
+        live.publish_stroke(Stroke(Actuation("flap", 1, 2, (item_id,)), None, None, became))
     snapshot = live.snapshot()
     assert snapshot.counts == {
         ("glass", Reason.SORTED): 1,
@@ -98,7 +98,7 @@ def test_stroke_marks_its_item(live: LiveView, clock: VirtualClock) -> None:
     assert outcome.actuation is not None
     live.publish_outcome(outcome)
     before = live.snapshot()
-    live.publish_stroke(Stroke(outcome.actuation, 0, 0, "cancelled"))
+    live.publish_stroke(Stroke(outcome.actuation, None, None, StrokeOutcome.CANCELLED))
     after = live.snapshot()
     assert (before.items[0].stroke, after.items[0].stroke) == ("", "cancelled")
     assert after.items[0].revision > before.items[0].revision

@@ -59,7 +59,7 @@ def test_what_does_not_come_is_missing_and_several_are_a_jam() -> None:
     for number in range(JAM_AFTER):
         assert sensors.jammed() == ()
         send(sensors, number, 100 + number)
-        assert sensors.settle(START + ms(301 + number) + FALL_NS) == [Arrival(number, "watched", 0)]
+        assert sensors.settle(START + ms(301 + number) + FALL_NS) == [Arrival(number, "watched", None)]
     assert sensors.jammed() == ("watched",)
     sensors.cleared("watched")
     assert sensors.jammed() == ()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge.clock import NS_PER_S, SystemClock, VirtualClock, ms
 from edge.devices.actuators.fake import FakeActuator
 from edge.devices.actuators.schedule import TOLERANCE_NS, Schedule
-from edge.types import Actuation, Stroke
+from edge.types import Actuation, Stroke, StrokeOutcome
 
 START = NS_PER_S
 
@@ -52,7 +52,7 @@ def test_stroke_is_fired_and_released_at_its_instants() -> None:
     bench.schedule.plan(planned)
     bench.run_until(100)
     assert bench.pulses() == [(10, 60)]
-    assert bench.strokes == [Stroke(planned, START + ms(10), START + ms(60), "fired")]
+    assert bench.strokes == [Stroke(planned, START + ms(10), START + ms(60), StrokeOutcome.FIRED)]
     assert bench.schedule.next_at() is None
 
 
@@ -70,7 +70,7 @@ def test_late_fire_is_refused() -> None:
     bench.schedule.plan(stroke(10, 60))
     bench.clock.advance_to(START + ms(10) + TOLERANCE_NS + 1)
     (refused,) = bench.schedule.run_due(bench.clock.now())
-    assert (refused.outcome, refused.fired_at) == ("refused", 0)
+    assert (refused.outcome, refused.fired_at) == ("refused", None)
     assert bench.pulses() == []
 
 
@@ -249,6 +249,6 @@ def test_every_pulse_is_bounded_and_closed_wherever_it_is_stopped(
         # Released at the first look after its time.
         assert all(released - fired <= ms(200 + step) for fired, released in actuator.pulses)
     for ended in strokes:
-        if ended.fired_at:
+        if ended.fired_at is not None:
             assert 0 <= ended.fired_at - ended.actuation.fire_at <= TOLERANCE_NS
             assert ended.released_at >= ended.fired_at
