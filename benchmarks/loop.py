@@ -78,7 +78,7 @@ def drawn_frames(things: int, count: int) -> Iterator[Any]:
 
 def simulated_frames(seconds: float) -> list[Any]:
     """Return frames of the demo station's belt with real photos on it."""
-    from edge.cli.simulate import DEMO_STATION
+    from edge.cli.commands.simulate import DEMO_STATION
     from edge.clock import NS_PER_S, VirtualClock
     from edge.config import load_station
     from edge.simulate.backend.camera import SimulatedCamera

@@ -27,8 +27,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from support.sshd import Device, SshServer, running_sshd  # noqa: E402  (only after the path is set)
 
-from converter.inventory import parse_host  # noqa: E402
-from converter.push import HostResult, PushOptions, State, push_to_all, push_to_one  # noqa: E402
+from converter.fleet.inventory import parse_host  # noqa: E402
+from converter.fleet.push import HostResult, PushOptions, State, push_to_all, push_to_one  # noqa: E402
 from edge.bundle.archive import Bundle, open_bundle, pack_bundle  # noqa: E402
 from edge.inference.classifier import open_shipped_bundle  # noqa: E402
 

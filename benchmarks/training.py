@@ -24,11 +24,11 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
-from training.batches import FitSettings, PoolBatches, soft_targets  # noqa: E402
-from training.devices import best_precision, on_processors  # noqa: E402
-from training.efficientnet_lite import FEATURES, build_back  # noqa: E402
-from training.finetune import build_optimizer, copied, old_knowledge_loss, with_old_head  # noqa: E402
-from training.pool import Pool  # noqa: E402
+from training.fitting.batches import FitSettings, PoolBatches, soft_targets  # noqa: E402
+from training.fitting.devices import best_precision, on_processors  # noqa: E402
+from training.fitting.finetune import build_optimizer, copied, old_knowledge_loss, with_old_head  # noqa: E402
+from training.network.efficientnet_lite import FEATURES, build_back  # noqa: E402
+from training.rendering.pool import Pool  # noqa: E402
 
 CLASSES, OLD, SHAPE, BLOCKS = 7, 1000, (14, 14, 112), 11
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.archive import Bundle, open_bundle
-from edge.cli.simulate import DEMO_STATION
+from edge.cli.commands.simulate import DEMO_STATION
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config import Station, load_station
 from edge.inference.classifier import log_probabilities, look, shipped_bundle_path

@@ -20,7 +20,7 @@ from typing import Any
 
 import cv2
 
-from edge.cli.simulate import STATIONS
+from edge.cli.commands.simulate import STATIONS
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station, load_station
 from edge.line import Outcome

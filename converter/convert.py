@@ -25,16 +25,16 @@ from edge.inference.golden import make_golden
 from edge.inference.golden_photos import make_golden_photos
 from edge.inference.interpreter import Inference
 from edge.types import Box, Image
-from training.compare import Comparison
-from training.compare_page import page
-from training.evaluate import FloatNetwork, Int8Network, Network, Scored, answers, figures, prepare, score
-from training.frozen import compile_float
-from training.photos import LabelledPhoto, data_digest
-from training.pool import Studio, ViewPlan
+from training.dataset.photos import LabelledPhoto, data_digest
+from training.dataset.seen import Seen, load_seen
+from training.evaluation.compare import Comparison
+from training.evaluation.compare_page import page
+from training.evaluation.evaluate import FloatNetwork, Int8Network, Network, Scored, answers, figures, prepare, score
+from training.network.frozen import compile_float
 from training.recipe import Recipe
+from training.rendering.pool import Studio, ViewPlan
+from training.rendering.studio import build_studio, read_sets
 from training.run_folder import Run
-from training.seen import Seen, load_seen
-from training.studio import build_studio, read_sets
 
 LARGEST_LOSS = 0.005
 # A label that validation hardly confuses would get a threshold near 0.4, and with it whatever the network never saw.

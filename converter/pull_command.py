@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from converter.inventory import Host, load_inventory, resolve_hosts
-from converter.pull import PullResult, pull_from
-from converter.push import REMOTE_COMMAND
-from converter.ssh import Ways
+from converter.fleet.inventory import Host, load_inventory, resolve_hosts
+from converter.fleet.pull import PullResult, pull_from
+from converter.fleet.push import REMOTE_COMMAND
+from converter.fleet.ssh import Ways
 from edge.errors import ConfigError, TransferError
 from edge.system.output import say
 from edge.system.terminal import Terminal

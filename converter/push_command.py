@@ -14,9 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from converter.inventory import Host, load_inventory, resolve_hosts
-from converter.push import REMOTE_COMMAND, HostResult, PushOptions, State, push_to_all
-from converter.rollout import plan_stages
+from converter.fleet.inventory import Host, load_inventory, resolve_hosts
+from converter.fleet.push import REMOTE_COMMAND, HostResult, PushOptions, State, push_to_all
+from converter.fleet.rollout import plan_stages
 from edge.bundle.archive import Bundle, bundle_bytes, open_bundle
 from edge.errors import ConfigError, TransferError
 from edge.system.output import say

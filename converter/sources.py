@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from edge.bundle.manifest import Thresholds
-from training import measures
-from training.evaluate import BY_SOURCE, Answers, Network, Scored, figures, prepare, score
+from training.evaluation import measures
+from training.evaluation.evaluate import BY_SOURCE, Answers, Network, Scored, figures, prepare, score
 from training.recipe import Recipe
-from training.studio import read_sets
+from training.rendering.studio import read_sets
 
 ENOUGH = 30  # photos that a label is found on, for a source to have a say in its threshold
 

@@ -21,7 +21,7 @@ from edge.system.output import say, silence_native_logs
 from training.progress import progress
 
 if TYPE_CHECKING:
-    from training.photos import LabelledPhoto
+    from training.dataset.photos import LabelledPhoto
 
 dataset_app = typer.Typer(no_args_is_help=True, help="Look at, split and import labelled photos.")
 
@@ -116,11 +116,11 @@ def train(
     loaded = functools.reduce(recipes.without_source, leave_out or [], recipes.load_recipe(recipe))
     run = run or Path("runs") / loaded.name
     data = data or _folder_of(recipe)
-    load("training.studio").check_sets(loaded, data)
+    load("training.rendering.studio").check_sets(loaded, data)
     with progress() as show, disk_full_is_said(run):
         show(LOADING, 0, 0)
         folder = load("training.run_folder").Run(run)
-        written = load("training.train").train(loaded, data, folder, processes, show)
+        written = load("training.fitting.train").train(loaded, data, folder, processes, show)
     chosen = written["chosen"]
     shifted = f", on other backgrounds {100 * chosen['shifted']:.1f} %" if "shifted" in chosen else ""
     say(f"{run}: validation top-1 {100 * chosen['plain']:.1f} %{shifted} (float)")
@@ -135,7 +135,7 @@ def _folder_of(recipe: str) -> Path:
 
 
 def _write_recipe(source: Path, recipe: str | None) -> None:
-    starter = load("training.starter")
+    starter = load("training.dataset.starter")
     file = starter.default_file(source) if recipe is None else Path(recipe)
     with progress(QUICK_S) as show:
         made = starter.write_recipe(read_photos(source, {}), source, file, functools.partial(show, READING))
@@ -157,7 +157,7 @@ def search(
     loaded = load("training.recipe").load_recipe(recipe)
     with progress() as show, disk_full_is_said(run):
         show(LOADING, 0, 0)
-        preparing, module = load("training.prepare"), load("training.search")
+        preparing, module = load("training.fitting.prepare"), load("training.fitting.search")
         folder = load("training.run_folder").Run(run)
         # One process renders, the others wait for it and find the views.
         with folder.locked(wait=True):
@@ -183,11 +183,11 @@ def evaluate(  # noqa: PLR0913  (one argument an option)
     named = {photo.path: _source_name(source) for source, found in sources.items() for photo in found}
     with progress(QUICK_S) as show:
         show(LOADING, 0, 0)
-        module = load("training.compare")
+        module = load("training.evaluation.compare")
         result = module.compare(model, photos, _pairs(merge or []), functools.partial(show, "photos"), named)
     if html is not None:
         with disk_full_is_said(html):
-            html.write_text(load("training.compare_page").page(result, pictures), encoding="utf-8")
+            html.write_text(load("training.evaluation.compare_page").page(result, pictures), encoding="utf-8")
     if as_json:
         say(json.dumps(result.figures, indent=2))
     else:
@@ -212,7 +212,7 @@ def inspect_dataset(
 ) -> None:
     """Count labels; find unreadable files, duplicates and labels that are probably wrong."""
     _check_page(html)
-    hygiene = load("training.hygiene")
+    hygiene = load("training.dataset.hygiene")
     with progress(QUICK_S) as show:
         found = hygiene.inspect(read_photos(data, {}), functools.partial(show, READING))
         if suspicious:
@@ -232,7 +232,7 @@ def split_dataset(
     test: Annotated[float, typer.Option(min=0.0, max=0.5)] = 0.15,
 ) -> None:
     """Split so that near duplicates stay together and photos added later move no old one."""
-    hygiene, splits = load("training.hygiene"), load("training.splits")
+    hygiene, splits = load("training.dataset.hygiene"), load("training.dataset.splits")
     with progress(QUICK_S) as show:
         found = hygiene.inspect(read_photos(data, {}), functools.partial(show, READING))
     before = splits.read_before(out, found.readable)
@@ -253,11 +253,11 @@ def import_dataset(
     only: Annotated[bool, typer.Option(help="Leave out what --map does not name.")] = False,
 ) -> None:
     """Copy photos into LABEL folders under the product's labels: turned upright, 8-bit RGB, never twice."""
-    splits = load("training.splits")
+    splits = load("training.dataset.splits")
     named = _pairs(label_map or [])
     for label in named.values():
         if load("edge.bundle.photo_tree").as_label(label) != label:
-            raise ConfigError(f"--map: {label!r}: {load('training.photos').label_advice(label)}")
+            raise ConfigError(f"--map: {label!r}: {load('training.dataset.photos').label_advice(label)}")
     photos = read_photos(source, named, others_stay=not only)
     make_folder(out)
     with progress(QUICK_S) as show, disk_full_is_said(out):
@@ -273,7 +273,7 @@ def import_dataset(
 
 def read_photos(source: Path, label_map: dict[str, str], others_stay: bool = True) -> list[LabelledPhoto]:
     """Read a tree or a list; labels that the map does not name stay as they are, or are left out."""
-    photos = load("training.photos")
+    photos = load("training.dataset.photos")
     read = photos.read_tree if source.is_dir() else photos.read_list
     found: list[LabelledPhoto] = read(source, label_map, others_stay)
     return found

@@ -15,7 +15,7 @@ from edge.config.problems import explain_problems
 from edge.errors import ConfigError
 from edge.system.text import NotTextError
 from edge.system.toml import load_toml
-from training.photos import label_advice
+from training.dataset.photos import label_advice
 
 SHIPPED = Path(__file__).parent / "recipes"
 NONE = "none"  # the label map's word for photos that show none of the labels
@@ -32,7 +32,7 @@ class PhotoSet(_Strict):
 
     `source` is its name in tables, else the name of its folder. `every` thins a label's folder, `repeat` is views a
     round, `weight` that of each view. `cut` has objects (of these labels) cut off plain backgrounds, by default in
-    lists. `trusted` labels are taken as they are, see training/label_noise.py. `merge` is for measuring: which label
+    lists. `trusted` labels are taken as they are, see training/fitting/label_noise.py. `merge` is for measuring: which label
     counts as another.
     """
 
@@ -76,7 +76,7 @@ class Network(_Strict):
     `backbone` is efficientnet_lite0 or efficientnet_lite2, a KerasHub preset, a preset's folder, or a class of keras.applications;
     `weights` is a local file (of keras.applications also "imagenet"; a preset brings its own). `frozen_blocks` of
     EfficientNet-Lite0's 16 stay as they were pre-trained, or as many sixteenths of another backbone's layers.
-    `start` is a bundle of the same backbone whose weights the training goes on from, see training/start.py.
+    `start` is a bundle of the same backbone whose weights the training goes on from, see training/network/start.py.
     """
 
     backbone: str = "efficientnet_lite0"
@@ -99,7 +99,7 @@ class Network(_Strict):
 
 
 class Views(_Strict):
-    """Shares of the kinds of views, see training/views.py."""
+    """Shares of the kinds of views, see training/rendering/views.py."""
 
     composite_share: Share = 0.55
     plain_share: Share = 0.12
@@ -108,7 +108,7 @@ class Views(_Strict):
 
 
 class Fit(_Strict):
-    """Fine-tuning, see training/finetune.py.
+    """Fine-tuning, see training/fitting/finetune.py.
 
     `cycles` are epochs, the learning rate falling to nothing in each (Loshchilov and Hutter, SGDR, 2017);
     an alpha lies between the probe (0) and the fine-tuned weights (1). `teacher` is the run folder or .keras file of
@@ -131,7 +131,7 @@ class Fit(_Strict):
 
 
 class LabelNoise(_Strict):
-    """How labels of sources that are not trusted are weighed, see training/label_noise.py.
+    """How labels of sources that are not trusted are weighed, see training/fitting/label_noise.py.
 
     `network` is the larger one whose frozen features judge (without it: the recipe's own). `soften` is the share of the
     targets that its answers make up; a photo on whose label it puts less than `least` is left out.
@@ -143,7 +143,7 @@ class LabelNoise(_Strict):
 
 
 class Hints(_Strict):
-    """For each label the classes of the backbone's own classifier that are things of it, see training/hints.py."""
+    """For each label the classes of the backbone's own classifier that are things of it, see training/network/hints.py."""
 
     strength: float = Field(default=0.4, gt=0.0)
     classes: Mapping[str, Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]]

@@ -19,10 +19,10 @@ import keras
 from pydantic import ValidationError
 
 from edge.errors import ConfigError
-from training.backbones import OWN
-from training.photos import data_digest
+from training.dataset.photos import data_digest
+from training.network.backbones import OWN
 from training.recipe import Recipe
-from training.studio import TrainingSet
+from training.rendering.studio import TrainingSet
 
 FORMAT = 1
 MADE_IN_MINUTES = ("pools/*/done.json", "cycle*", "search", "network.keras", "run.json", "worker*")

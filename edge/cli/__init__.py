@@ -1,4 +1,4 @@
-"""The command `sorter`: each subcommand is a module of this folder, imported when it is called."""
+"""The command `sorter`: each subcommand is a module of `commands`, imported when it is called."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ from edge.cli.extras import load_command, missing_extra, short_help
 from edge.errors import ConfigError, OutputError, SorterError
 from edge.system.output import close_output, complain, give_up_output, prepare_streams, say
 
-# In the order in which `sorter --help` shows them. Each module has `command` (a function) or `app` (a Typer group).
-COMMANDS = {
-    "run": "edge.cli.run",
-    "pause": "edge.cli.pause",
-    "resume": "edge.cli.resume",
-    "check": "edge.cli.check",
-    "doctor": "edge.cli.doctor",
-    "calibrate": "edge.cli.calibrate",
-    "setup": "edge.cli.setup",
-    "safe": "edge.cli.safe",
-    "journal": "edge.cli.journal",
-    "classify": "edge.cli.classify",
-    "count": "edge.cli.count",
-    "simulate": "edge.cli.simulate",
-    "model": "edge.cli.model",
-    "key": "edge.cli.key",
-    "receive": "edge.cli.receive",
-}
+# In the order in which `sorter --help` shows them; each is a module of `edge/cli/commands` with `command` (a function) or
+# `app` (a Typer group).
+COMMANDS = (
+    "run",
+    "pause",
+    "resume",
+    "check",
+    "doctor",
+    "calibrate",
+    "setup",
+    "safe",
+    "journal",
+    "classify",
+    "count",
+    "simulate",
+    "model",
+    "key",
+    "receive",
+)
 # training and converter bring their own commands; edge never imports them, the distribution's entry points name them.
 ENTRY_POINT_GROUP = "edge_sorter.commands"
 
@@ -48,7 +49,7 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in COMMANDS:
-            module = importlib.import_module(COMMANDS[cmd_name])
+            module = importlib.import_module(f"edge.cli.commands.{cmd_name}")
             target = getattr(module, "app", None) or module.command
         elif cmd_name in (others := _workstation_commands()):
             target = load_command(others[cmd_name])

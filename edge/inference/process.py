@@ -35,7 +35,7 @@ from edge.inference.worker import (
     receive,
     send,
 )
-from edge.system.own_process import own_command, own_environment
+from edge.system.processes import own_command, own_environment
 from edge.types import Image
 
 # Without `site`: what it would find, the station has found already and names it.

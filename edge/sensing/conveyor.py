@@ -10,13 +10,13 @@ from edge.config import Station
 from edge.errors import ConfigError
 from edge.interfaces import Sighting
 from edge.sensing.background import Background
-from edge.sensing.belt_speed import Flow
 from edge.sensing.blobs import GROWN, Blob, cover, find_blobs
 from edge.sensing.crops import keep_best, take_crop
-from edge.sensing.matching import PART, find_step, inside, match
-from edge.sensing.mirrors import Mirrors
 from edge.sensing.shadows import Look, with_dark_things
-from edge.sensing.tracks import Track
+from edge.sensing.tracking.belt_speed import Flow
+from edge.sensing.tracking.matching import PART, find_step, inside, match
+from edge.sensing.tracking.mirrors import Mirrors
+from edge.sensing.tracking.tracks import Track
 from edge.sensing.view import View, build_view
 from edge.transport.belt import BeltModel
 from edge.types import Frame, Image, Item, Reason

@@ -1,11 +1,13 @@
-"""Root never works in a folder that others may write: what lies there may be a link to anything, or become one.
+"""Who may do what with files, and that root never works where others may write.
 
+What lies in such a folder may be a link to anything, or become one.
 So whoever touches a state folder as root becomes the folder's owner before. What needs root for more says so:
 `sorter setup` (it writes to root's own folders only), and starting the service again after a calibration.
 """
 
 from __future__ import annotations
 
+import grp
 import logging
 import os
 import pwd
@@ -14,12 +16,14 @@ import shlex
 import stat
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import SetupError
 
 log = logging.getLogger(__name__)
 
+SERVICE_USER = "sorter"
 _MOST_LINKS = 40
 _REAL_TIME_PRIORITY = 50
 
@@ -104,3 +108,72 @@ def _become(user: int, group: int, place: Path) -> None:
             )
     os.environ.update(HOME=home, USER=name, LOGNAME=name)
     log.warning("%s is %s's: this goes on as %s, not as root", place, name, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody who reads files."""
+
+    name: str
+    user: int
+    groups: frozenset[int]
+
+    def allows(self, status: os.stat_result, right: int) -> bool:
+        """Say whether the file's bits give this reader the right: 4 to read, 1 to go through a folder."""
+        if self.user == 0:
+            return True
+        shift = 6 if status.st_uid == self.user else 3 if status.st_gid in self.groups else 0
+        return bool(status.st_mode >> shift & right)
+
+
+ANYBODY = Reader("others", -1, frozenset())
+
+
+def named_reader(name: str) -> Reader | None:
+    """Return the user of that name; None where there is none."""
+    try:
+        user = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    groups = {group.gr_gid for group in grp.getgrall() if name in group.gr_mem}
+    return Reader(name, user.pw_uid, frozenset({user.pw_gid, *groups}))
+
+
+def myself() -> Reader:
+    """Return whoever runs this."""
+    return Reader("you", os.geteuid(), frozenset({os.getegid(), *os.getgroups()}))
+
+
+def unreadable_by_service(
+    station_file: Path, bundle: Path | None, reader: Reader | None = None, root: Path = Path("/")
+) -> tuple[Reader, list[Path]]:
+    """Return who starts the station (the service's user; you, where there is none) and what keeps it from its files.
+
+    `station_file` brings the trusted keys beside it with it; folders above `root` are not looked at.
+    """
+    reader = reader or named_reader(SERVICE_USER) or myself()
+    wanted = [station_file, *sorted((Path(os.path.realpath(station_file)).parent / "keys").glob("*.pub"))]
+    wanted += [] if bundle is None else [bundle]
+    return reader, list(
+        dict.fromkeys(at for path in wanted if (at := first_unreadable(path, reader, root)) is not None)
+    )
+
+
+def first_unreadable(path: Path, reader: Reader, root: Path = Path("/")) -> Path | None:
+    """Return the first folder below `root` on the way to the file, or the file, that keeps the reader out.
+
+    What is not there keeps nobody out.
+    """
+    resolved = Path(os.path.realpath(path))  # a loop of links is no error here
+    way = [folder for folder in reversed(resolved.parents) if folder.is_relative_to(root) and folder != root]
+    for at in (*way, resolved):
+        try:
+            status = at.stat()
+        except PermissionError:
+            return at.parent
+        except OSError:
+            return None
+        rights = (1, 4) if at == resolved and stat.S_ISDIR(status.st_mode) else (4,) if at == resolved else (1,)
+        if not all(reader.allows(status, right) for right in rights):
+            return at
+    return None

@@ -238,7 +238,7 @@ BECOMES = """
 import sys
 from pathlib import Path
 from edge.system.privileges import leave_root
-from edge.system.commands import SystemRunner
+from edge.system.processes import SystemRunner
 later = SystemRunner().later(["touch", sys.argv[2]])
 leave_root(Path(sys.argv[1]))
 if sys.argv[3] == "asks":

@@ -18,7 +18,7 @@ def write_drawn_weights(path: Path, views: np.ndarray) -> None:
     """
     import keras
 
-    from training.efficientnet_lite import BLOCKS, FEATURES, build_back, build_front
+    from training.network.efficientnet_lite import BLOCKS, FEATURES, build_back, build_front
 
     keras.utils.set_random_seed(1)
     front = build_front(64, 1)

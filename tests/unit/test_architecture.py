@@ -6,6 +6,7 @@ import ast
 import hashlib
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -216,3 +217,14 @@ def _folders(root: Path) -> set[str]:
 def test_what_tests_a_part_lies_in_the_folder_that_the_part_has(tests: str, package: str) -> None:
     folders = _folders(ROOT / "tests" / tests)
     assert sorted(folders - _folders(ROOT / package)) == []
+
+
+MOST_FILES = 15
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_no_folder_has_more_files_than_a_person_sees_at_once(package: str) -> None:
+    counts = Counter(path.parent for path in _modules(package))
+    full = {str(folder.relative_to(ROOT)): n for folder, n in counts.items() if n > MOST_FILES}
+    assert counts
+    assert full == {}

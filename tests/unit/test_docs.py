@@ -14,7 +14,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from converter.inventory import Inventory
+from converter.fleet.inventory import Inventory
 from edge.cli import root
 from edge.config.station import Station
 

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from edge.cli import root
-from edge.cli.run import print_summary
+from edge.cli.commands.run import print_summary
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config import Station
 from edge.config.station import JournalSettings

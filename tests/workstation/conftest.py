@@ -61,9 +61,9 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run over the tiny data."""
+    from training.fitting.train import train
     from training.recipe import load_recipe
     from training.run_folder import Run
-    from training.train import train
 
     folder = tmp_path_factory.mktemp("run")
     train(load_recipe(str(tiny_data / "tiny.toml")), tiny_data, Run(folder), 1, lambda *_: None)

@@ -20,8 +20,7 @@ from edge.inference.thresholds import fitted
 from edge.interfaces import Clock
 from edge.models.fit import check_fit, homeless_labels
 from edge.models.select import open_station_bundle
-from edge.system.privileges import leave_root
-from edge.system.readable import unreadable_by_service
+from edge.system.privileges import leave_root, unreadable_by_service
 from edge.tools.check.check_machine import machine_problems
 from edge.tools.check.problems import Problem, Severity
 

@@ -22,8 +22,8 @@ from edge.clock import NS_PER_S, SystemClock
 from edge.config import Station
 from edge.errors import SorterError
 from edge.system.mounts import memory_under
-from edge.system.own_process import own_command, own_environment
-from edge.system.readable import unreadable_by_service
+from edge.system.privileges import unreadable_by_service
+from edge.system.processes import own_command, own_environment
 from edge.tools.setup.setup import BOOKWORM_PYTHON, WITH_NUMPY_1
 
 if TYPE_CHECKING:

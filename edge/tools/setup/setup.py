@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge.config import Station
 from edge.errors import SetupError
-from edge.system.readable import ANYBODY, first_unreadable
+from edge.system.privileges import ANYBODY, first_unreadable
 from edge.tools.setup.shipped import shipped_folder
 from edge.tools.setup.tasks import Command, LetRead, Link, RemoveFile, Task, WriteFile
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edge.system.commands import Runner
 from edge.system.files import make_folder, remove_leftovers, sync_folder, write_atomically
+from edge.system.processes import Runner
 
 READ_BITS = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 FOR_ALL_TO_READ = READ_BITS | stat.S_IWUSR

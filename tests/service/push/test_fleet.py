@@ -16,8 +16,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.sshd import STATION
 
-from converter.inventory import parse_host
-from converter.push import HostResult, PushOptions, State, push_to_all
+from converter.fleet.inventory import parse_host
+from converter.fleet.push import HostResult, PushOptions, State, push_to_all
 from edge.bundle.archive import read_bundle
 from edge.bundle.signature import write_key_pair
 from edge.clock import SystemClock

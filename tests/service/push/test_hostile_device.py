@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from support.sshd import SshServer
 
-from converter.inventory import parse_host
-from converter.pull import PullResult, _is_home_bound, pull_from
-from converter.push import HostResult, PushOptions, State, push_to_one
-from converter.ssh import Ways
+from converter.fleet.inventory import parse_host
+from converter.fleet.pull import PullResult, _is_home_bound, pull_from
+from converter.fleet.push import HostResult, PushOptions, State, push_to_one
+from converter.fleet.ssh import Ways
 
 NUMBERS = count(1)
 RUNS = {"event": "rows", "table": "runs"}

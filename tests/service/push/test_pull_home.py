@@ -14,10 +14,10 @@ import typer
 from support.sshd import Device, SshServer
 from typer.testing import CliRunner
 
-from converter.inventory import parse_host
-from converter.pull import PullResult, _is_home_bound, pull_from
+from converter.fleet.inventory import parse_host
+from converter.fleet.pull import PullResult, _is_home_bound, pull_from
+from converter.fleet.ssh import Ways
 from converter.pull_command import command
-from converter.ssh import Ways
 from edge.clock import VirtualClock
 from edge.config.station import JournalSettings
 from edge.journal import open_journal

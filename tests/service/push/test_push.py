@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.sshd import Device, SshServer
 from typer.testing import CliRunner
 
-from converter.inventory import parse_host
-from converter.push import HostResult, PushOptions, State, push_to_all, push_to_one
+from converter.fleet.inventory import parse_host
+from converter.fleet.push import HostResult, PushOptions, State, push_to_all, push_to_one
+from converter.fleet.ssh import Ways, converse
 from converter.push_command import command
-from converter.ssh import Ways, converse
 from edge.bundle.archive import open_bundle
 from edge.bundle.signature import write_key_pair
 from edge.models.verify import verify_store

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from support.sshd import Device, SshServer, running_sshd
 
-from converter.inventory import parse_host
-from converter.push import HostResult, PushOptions, State, push_to_all, push_to_one
-from converter.ssh import DeviceError, Ways, converse
+from converter.fleet.inventory import parse_host
+from converter.fleet.push import HostResult, PushOptions, State, push_to_all, push_to_one
+from converter.fleet.ssh import DeviceError, Ways, converse
 from edge.bundle.archive import open_bundle
 from edge.bundle.signature import write_key_pair
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from edge.cli import root as cli
 from edge.config import load_station
 from edge.errors import SetupError
-from edge.system.commands import SystemRunner
-from edge.system.readable import ANYBODY, first_unreadable
+from edge.system.privileges import ANYBODY, first_unreadable
+from edge.system.processes import SystemRunner
 from edge.tools.setup.setup import (
     COMPANIONS,
     ENABLED,

@@ -14,16 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from converter.inventory import Host
-from converter.pull import PullResult
+from converter.fleet.inventory import Host
+from converter.fleet.pull import PullResult
+from converter.fleet.push import HostResult, State
 from converter.pull_command import _print_table as print_pulled
-from converter.push import HostResult, State
 from converter.push_command import _Board
 from edge.bundle.archive import Bundle, open_bundle
-from edge.cli import doctor, root
-from edge.cli.check import _print as print_check
-from edge.cli.journal import _print_rows as print_rows
-from edge.cli.model import _print_comparison
+from edge.cli import root
+from edge.cli.commands import doctor
+from edge.cli.commands.check import _print as print_check
+from edge.cli.commands.journal import _print_rows as print_rows
+from edge.cli.commands.model import _print_comparison
 from edge.inference.classifier import shipped_bundle_path
 from edge.journal.reading import EventRecord, ItemRecord
 from edge.models.shadow import Comparison, Look

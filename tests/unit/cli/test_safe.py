@@ -23,7 +23,7 @@ STATIONS = Path(__file__).resolve().parents[3] / "edge" / "stations"
 
 def test_it_reads_a_station_without_numpy_opencv_pydantic_or_gpiozero() -> None:
     program = (
-        "import sys, pathlib, edge.cli.safe, edge.station.safe_outputs as safe\n"
+        "import sys, pathlib, edge.cli.commands.safe, edge.station.safe_outputs as safe\n"
         f"assert safe.read_safe_outputs(pathlib.Path({str(STATIONS / 'conveyor.toml')!r})).outputs\n"
         "print(*[m for m in ('numpy', 'cv2', 'pydantic', 'gpiozero', 'rich') if m in sys.modules])"
     )

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edge.cli import root
-from edge.cli.simulate import FAST_STATION
+from edge.cli.commands.simulate import FAST_STATION
 from edge.errors import ConfigError
 
 RUN = ["simulate", "--minutes", "0.1", "--perfect-model", "--rate", "120", "--fps", "20"]

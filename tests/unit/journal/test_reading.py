@@ -15,7 +15,7 @@ import pytest
 from support.journal import build_journal, outcome, record_many, stroke
 from typer.testing import CliRunner
 
-from edge.cli.journal import app, parse_instant
+from edge.cli.commands.journal import app, parse_instant
 from edge.clock import NS_PER_S, VirtualClock
 from edge.errors import ConfigError, JournalError, SetupError
 from edge.journal import Landing

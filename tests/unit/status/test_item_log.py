@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from edge.cli.run import DEMO_STATION
+from edge.cli.commands.run import DEMO_STATION
 from edge.config import load_station
 from edge.tools.simulate.build import Conditions, build_virtual_run, run_and_score
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from converter.inventory import load_inventory
+from converter.fleet.inventory import load_inventory
 from edge.config.calibration.files import load_calibration
 from edge.config.calibration.record import Calibration
 from edge.errors import SorterError

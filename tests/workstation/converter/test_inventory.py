@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converter.inventory import Host, load_inventory, parse_host, resolve_hosts
-from converter.rollout import plan_stages
+from converter.fleet.inventory import Host, load_inventory, parse_host, resolve_hosts
+from converter.fleet.rollout import plan_stages
 from edge.errors import ConfigError
 
 INVENTORY = """

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 
 from converter.quantize import check_operators, quantize_static
-from training.backbones import build_backbone
-from training.evaluate import FloatNetwork, Int8Network
-from training.frozen import compile_float
+from training.evaluation.evaluate import FloatNetwork, Int8Network
+from training.network.backbones import build_backbone
+from training.network.frozen import compile_float
 from training.recipe import Network
 
 VIEWS = np.random.default_rng(0).integers(0, 256, (24, 4, 4, 3)).astype(np.uint8).repeat(16, 1).repeat(16, 2)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converter.sources import ENOUGH, Ground, figures_by_source, fit_by_source
-from training.evaluate import Answers, Scored
+from training.evaluation.evaluate import Answers, Scored
 
 NAMES = ("can", "jar")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge.errors import ConfigError, DatasetError
-from training.backbones import Backbone, begins_from_nothing, build_backbone
+from training.network.backbones import Backbone, begins_from_nothing, build_backbone
 from training.recipe import Network
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.batches import FitSettings, PoolBatches, soft_targets, taught
-from training.pool import Pool
+from training.fitting.batches import FitSettings, PoolBatches, soft_targets, taught
+from training.rendering.pool import Pool
 
 
 def batches(**settings: float) -> PoolBatches:

@@ -13,10 +13,10 @@ import numpy as np
 def weights_after(strategy: Any, folder: Path) -> list[np.ndarray]:
     import keras
 
-    from training.batches import FitSettings, PoolBatches, soft_targets
-    from training.efficientnet_lite import BLOCKS, build_back
-    from training.finetune import fine_tune, with_old_head
-    from training.pool import Pool
+    from training.fitting.batches import FitSettings, PoolBatches, soft_targets
+    from training.fitting.finetune import fine_tune, with_old_head
+    from training.network.efficientnet_lite import BLOCKS, build_back
+    from training.rendering.pool import Pool
 
     keras.utils.set_random_seed(3)
     drawn = np.random.default_rng(0).normal(0, 1, (32, 2, 2, 320)).astype(np.float16)

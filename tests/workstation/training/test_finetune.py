@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from edge.bundle.preprocess import InputGeometry
-from training.pool import Pool, Source, Studio, ViewPlan, render_pool
-from training.views import Surroundings, ViewSettings
+from training.rendering.pool import Pool, Source, Studio, ViewPlan, render_pool
+from training.rendering.views import Surroundings, ViewSettings
 
 SHAPE, CLASSES = (2, 2, 320), 2
 
@@ -42,9 +42,9 @@ class Deadly(np.ndarray):
 def train_on(pool: Pool, folder: Path) -> list[np.ndarray]:
     import keras
 
-    from training.batches import FitSettings, PoolBatches, soft_targets
-    from training.efficientnet_lite import BLOCKS, build_back
-    from training.finetune import fine_tune, with_old_head
+    from training.fitting.batches import FitSettings, PoolBatches, soft_targets
+    from training.fitting.finetune import fine_tune, with_old_head
+    from training.network.efficientnet_lite import BLOCKS, build_back
 
     keras.utils.set_random_seed(3)
     back = build_back(SHAPE, BLOCKS, CLASSES, dropout=0.0)

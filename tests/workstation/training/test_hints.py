@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from keras import layers
 
 from edge.errors import ConfigError
-from training.finetune import copied
-from training.hints import check_hints, find_lifts, hinted
+from training.fitting.finetune import copied
+from training.network.hints import check_hints, find_lifts, hinted
 from training.recipe import Hints, Recipe
 
 LABELS = ("glass", "metal")

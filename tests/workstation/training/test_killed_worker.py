@@ -21,11 +21,11 @@ def work(folder: Path, last_batch: int) -> None:
     """Be one of the workers of TF_CONFIG, or a training of its own; die at once after a number of batches."""
     import keras
 
-    from training.batches import FitSettings, PoolBatches, soft_targets
-    from training.devices import open_strategy
-    from training.efficientnet_lite import BLOCKS, build_back
-    from training.finetune import fine_tune, with_old_head
-    from training.pool import Pool
+    from training.fitting.batches import FitSettings, PoolBatches, soft_targets
+    from training.fitting.devices import open_strategy
+    from training.fitting.finetune import fine_tune, with_old_head
+    from training.network.efficientnet_lite import BLOCKS, build_back
+    from training.rendering.pool import Pool
 
     strategy = open_strategy()
     keras.utils.set_random_seed(3)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from training import measures
+from training.evaluation import measures
 
 
 def test_the_wilson_interval_of_eight_in_ten() -> None:

@@ -21,10 +21,10 @@ from typer.testing import CliRunner
 
 from edge.cli import root
 from edge.errors import ConfigError, DatasetError
-from training import hygiene, splits
-from training.photos import LabelledPhoto, check_labels, read_list, read_tree, readable
+from training.dataset import hygiene, splits
+from training.dataset.photos import LabelledPhoto, check_labels, read_list, read_tree, readable
 from training.recipe import PhotoSet, load_recipe
-from training.studio import read_sets
+from training.rendering.studio import read_sets
 
 
 def scene(seed: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from training.probe import fit_probe
+from training.fitting.probe import fit_probe
 
 PROGRAM = """
 import logging, os
@@ -20,7 +20,7 @@ with progress() as show:
     os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\n")
     for done in range(0, 401, 7):
         show("views", done, 400)
-    logging.getLogger("training.train").info("half of it is done, and a line of a log is not broken where a terminal of eighty columns would end")
+    logging.getLogger("training.fitting.train").info("half of it is done, and a line of a log is not broken where a terminal of eighty columns would end")
 """
 
 

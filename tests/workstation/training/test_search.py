@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from training.fitting.search import open_study, search
+from training.fitting.train import prepare
 from training.recipe import load_recipe
 from training.run_folder import Run
-from training.search import open_study, search
-from training.train import prepare
 
 
 def test_a_search_started_again_adds_only_what_is_missing(tiny_data: Path, tiny_run: Path, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from edge.errors import ConfigError
 from edge.inference.classifier import open_shipped_bundle
 from edge.simulate.render.photo_stock import SHIPPED
-from training.photos import LabelledPhoto
-from training.seen import DIGEST_BYTES, Counts, Seen, load_seen, read_seen
+from training.dataset.photos import LabelledPhoto
+from training.dataset.seen import DIGEST_BYTES, Counts, Seen, load_seen, read_seen
 
 DIGESTS = st.frozensets(st.binary(min_size=DIGEST_BYTES, max_size=DIGEST_BYTES), max_size=20)
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from edge.errors import ConfigError
-from training.label_noise import Judged, judge, out_of_fold, soften
-from training.photos import LabelledPhoto
-from training.pool import Pool
-from training.prepare import Check, Pools
+from training.dataset.photos import LabelledPhoto
+from training.fitting.label_noise import Judged, judge, out_of_fold, soften
+from training.fitting.prepare import Check, Pools
+from training.fitting.train import weigh
 from training.recipe import SHIPPED, LabelNoise, PhotoSet, load_recipe, without_source
+from training.rendering.pool import Pool
+from training.rendering.studio import TrainingSet
 from training.run_folder import Run
-from training.studio import TrainingSet
-from training.train import weigh
 
 TRUSTED, DOUBTED = PhotoSet(tree="board"), PhotoSet(tree="web", trusted=False)
 

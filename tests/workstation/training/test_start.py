@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from converter.convert import Converted
 from edge.errors import ConfigError
-from training.backbones import build_backbone
-from training.efficientnet_lite import STAGES_OF_LITE2, build_back, build_front
+from training.network.backbones import build_backbone
+from training.network.efficientnet_lite import STAGES_OF_LITE2, build_back, build_front
+from training.network.start import go_on_from
 from training.recipe import Network
 from training.run_folder import Run
-from training.start import go_on_from
 
 
 def features(network: Network, data: Path, pixels: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from edge.cli import root
 from edge.errors import ConfigError, DatasetError
-from training.photos import read_list
+from training.dataset.photos import read_list
 from training.recipe import load_recipe
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from edge.errors import ConfigError
-from training.devices import worker_number
+from training.fitting.devices import worker_number
 from training.run_folder import Run
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.train import choose
+from training.fitting.train import choose
 
 
 def test_of_points_that_validation_cannot_tell_apart_the_one_nearest_to_the_probe_is_kept() -> None:

@@ -11,10 +11,10 @@ import pytest
 from edge.bundle.photo import load_photo
 from edge.bundle.preprocess import InputGeometry, prepare_crop
 from edge.simulate.render.cutout import border_contact, cut_out
-from training.cutouts import cut_all
-from training.photos import LabelledPhoto
-from training.pool import Source, Studio, ViewPlan, plan_views
-from training.views import Surroundings, ViewSettings, make_view
+from training.dataset.photos import LabelledPhoto
+from training.rendering.cutouts import cut_all
+from training.rendering.pool import Source, Studio, ViewPlan, plan_views
+from training.rendering.views import Surroundings, ViewSettings, make_view
 
 GEOMETRY = InputGeometry(height=64, width=64, margin=0.1)
 SHIPPED = Path(__file__).parents[3] / "edge" / "simulate" / "photos"

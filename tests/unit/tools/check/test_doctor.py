@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from edge.cli import root
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config import load_station
-from edge.system.readable import Reader, first_unreadable, unreadable_by_service
+from edge.system.privileges import Reader, first_unreadable, unreadable_by_service
 from edge.tools.check.doctor import Answer, Doctor, Finding, ask
 
 STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"

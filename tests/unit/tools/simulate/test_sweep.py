@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edge.cli import root
-from edge.cli.simulate import FAST_STATION
+from edge.cli.commands.simulate import FAST_STATION
 from edge.config import Station, load_station
 from edge.errors import ConfigError
 from edge.tools.simulate.score import BinScore, Score, Spread

@@ -1,0 +1,1 @@
+"""Bundles to devices over SSH, and their journals back."""

@@ -1,0 +1,140 @@
+"""How `sorter calibrate` runs its steps: the station opened, the service held, the result kept or nothing at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge.errors import SorterError
+from edge.system.output import say
+from edge.system.terminal import Terminal, styled
+
+if TYPE_CHECKING:
+    from edge.config import Station
+    from edge.config.calibration.record import Calibration
+    from edge.tools.calibrate.session import Session, Wishes
+
+
+DemoOption = Annotated[bool, typer.Option("--demo", help="Practise on a simulated station.")]
+StateOption = Annotated[Path | None, typer.Option(help="Another folder for the calibration.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object; asks nothing.")]
+
+PRACTICE_STATION = Path(__file__).resolve().parents[3] / "stations" / "practice.toml"
+
+
+def load(station: Path, demo: bool, state_folder: Path | None) -> Station:
+    """Read the station whose calibration is wanted."""
+    from edge.config import load_station
+
+    settings = load_station(PRACTICE_STATION if demo else station)
+    return settings if state_folder is None else settings.with_values(state_folder=state_folder.absolute())
+
+
+@dataclass(frozen=True)
+class Visit:
+    """At which station, and how much is asked."""
+
+    station: Path
+    demo: bool
+    state_folder: Path | None
+    yes: bool
+    as_json: bool
+
+
+def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool = False) -> None:
+    """Run one step, or those that are due, and keep the result; every way out leaves the hardware safe and given back."""
+    import logging
+
+    from edge.config.calibration.recover import load_or_set_aside
+    from edge.station.assemble import LIVE_CAMERAS
+    from edge.system.logs import configure_logs
+    from edge.system.privileges import leave_root
+    from edge.system.processes import SystemRunner
+    from edge.system.signals import interrupted_by_signals
+    from edge.tools.calibrate.service_pause import folder_claimed, service_held
+
+    configure_logs(logging.WARNING)
+    # With --json the answer alone goes to stdout.
+    console = Terminal(stderr=visit.as_json, quiet=visit.as_json, highlight=False)
+    written = load(visit.station, visit.demo, visit.state_folder)
+    live = written.camera.type in LIVE_CAMERAS
+    with ExitStack() as stack:
+        stack.enter_context(interrupted_by_signals())
+        if live:
+            stack.enter_context(service_held(SystemRunner(), lambda text: console.print(text)))
+        leave_root(written.state_folder)
+        stack.enter_context(folder_claimed(written.state_folder))
+        old, _ = load_or_set_aside(written)
+        session = stack.enter_context(_session(written, old, wishes, console, hurry=visit.yes or visit.as_json))
+        steps = session.due() if step is None and not everything else session.all_steps() if step is None else [step]
+        _run_steps(session, steps, old, console, visit)
+
+
+def _run_steps(session: Session, steps: list[str], old: Calibration | None, console: Terminal, visit: Visit) -> None:
+    from edge.clock import SystemClock
+    from edge.tools.calibrate.report import differences, table_of
+
+    clock = SystemClock()
+    answer: dict[str, Any] = {"station": session.written.name, "steps": {}}
+    if not steps:
+        console.print(
+            styled(
+                "Everything is measured and still holds.",
+                "green",
+                " `sorter calibrate show` shows it; --all measures again.",
+            )
+        )
+    for number, name in enumerate(steps, start=1):
+        console.print(styled(f"\n{name}", "bold cyan", f" ({number} of {len(steps)})"))
+        try:
+            outcome = session.run(name, clock.wall_time())
+        except (SorterError, KeyboardInterrupt) as error:
+            console.print(
+                styled(f"{name}: stopped.", "red", " Nothing was kept; the calibration from before is unchanged.")
+            )
+            if visit.as_json and isinstance(error, SorterError):
+                answer |= {"ok": False, "failed": name, "problem": str(error)}
+                say(json.dumps(answer, indent=2))
+            raise
+        for line in outcome.lines:
+            console.print(styled("  measured", "green", f" {line}"), soft_wrap=True)
+        for line in outcome.warnings:
+            console.print(styled("  warning", "yellow", f"  {line}"), soft_wrap=True)
+        answer["steps"][name] = {"measured": list(outcome.lines), "warnings": list(outcome.warnings)}
+    if steps:
+        path, album = session.save(clock.wall_time())
+        changed = differences(old, session.calibration)
+        console.print(f"\n{len(changed)} values are new in {path}", soft_wrap=True)
+        if album is not None:
+            console.print(f"pictures: {album}", soft_wrap=True)
+        answer |= {"file": str(path), "pictures": None if album is None else str(album)}
+    if visit.as_json:
+        calibration = table_of(session.calibration)
+        say(json.dumps({**answer, "ok": True, "calibration": calibration}, indent=2))
+
+
+@contextmanager
+def _session(
+    written: Station, old: Calibration | None, wishes: Wishes, console: Terminal, *, hurry: bool
+) -> Iterator[Session]:
+    from edge.clock import SystemClock, VirtualClock
+    from edge.tools.calibrate.operator.console import ConsolePerson
+    from edge.tools.calibrate.operator.operator import Person, SimulatedPerson
+    from edge.tools.calibrate.rig import open_bench
+    from edge.tools.calibrate.session import Session
+
+    simulated = written.camera.type == "simulated"
+    with open_bench(written, VirtualClock() if simulated else SystemClock()) as bench:
+        person: Person = ConsolePerson(console, hurry=hurry)
+        if bench.world is not None:
+            console.print(
+                styled("A simulated station: what is asked for is done by itself, once you press Enter.", "dim")
+            )
+            person = SimulatedPerson(bench.world, person)
+        yield Session.begin(written, bench, person, old, wishes)

@@ -1,0 +1,1 @@
+"""Following items on the belt from frame to frame."""

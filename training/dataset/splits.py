@@ -1,0 +1,182 @@
+"""Splits that stay where they are, and the import of foreign photos."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import itertools
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+
+from edge.bundle.photo import PhotoError, load_photo
+from edge.bundle.photo_tree import as_label, label_folders, photos_in
+from edge.errors import DatasetError
+from edge.types import Image
+from training.dataset.photos import LabelledPhoto
+
+FEW = 20  # photos of a label on which a share is known to about 10 points either way, at best
+
+
+def split(
+    photos: Sequence[LabelledPhoto],
+    groups: Mapping[str, int],
+    validation: float,
+    test: float,
+    before: Mapping[str, str] | None = None,
+) -> dict[str, list[LabelledPhoto]]:
+    """Put each photo, or group of near duplicates, where a hash of its name says.
+
+    `before` maps photos to the parts they were in: they stay, and what is nearly like one of them joins it. A
+    new photo's part depends on its own name only, so what else was added makes no difference; but where a part
+    would get no photo of a label, one that is new is brought there from the part that has most.
+
+    Raises:
+        DatasetError: a label has no photo to train on, all being in other parts before.
+    """
+    before = before or {}
+    homes: dict[int, str] = {}
+    for photo in sorted(photos, key=lambda photo: (photo.name not in before, photo.name)):
+        if photo.name in groups:
+            home = before.get(photo.name) or _part(photo.name, validation, test)
+            homes.setdefault(groups[photo.name], home)
+    home_of: dict[str, str] = {}
+    for photo in photos:
+        own = homes[groups[photo.name]] if photo.name in groups else _part(photo.name, validation, test)
+        home_of[photo.name] = before.get(photo.name, own)
+    labels = sorted({photo.label for photo in photos})
+    wanted = ["train", *(["val"] if validation > 0 else []), *(["test"] if test > 0 else [])]
+    for label, part in itertools.product(labels, wanted):
+        _bring(label, part, photos, groups, home_of, before)
+    parts = {name: [photo for photo in photos if home_of[photo.name] == name] for name in ("train", "val", "test")}
+    missing = sorted(set(labels) - {photo.label for photo in parts["train"]})
+    if missing:
+        raise DatasetError(f"the part train got no photo of {', '.join(missing)}: add photos of it")
+    return parts
+
+
+def _bring(
+    label: str,
+    part: str,
+    photos: Sequence[LabelledPhoto],
+    groups: Mapping[str, int],
+    home_of: dict[str, str],
+    before: Mapping[str, str],
+) -> None:
+    """Move one photo of a label, with all that are nearly like it, into a part that has none."""
+    own = [photo.name for photo in photos if photo.label == label]
+    held = Counter(home_of[name] for name in own)
+    if held[part]:
+        return
+    units: dict[int | str, list[str]] = {}
+    for photo in photos:
+        units.setdefault(groups.get(photo.name, photo.name), []).append(photo.name)
+    for donor, count in held.most_common():
+        free = [
+            unit for unit in units.values() if {home_of[name] for name in unit} == {donor} and set(unit) <= set(own)
+        ]
+        # All that there is goes to training.
+        free = [unit for unit in free if (len(unit) < count or part == "train") and not set(unit) & set(before)]
+        if free:
+            chosen = min((len(unit), _place(unit[0]), unit) for unit in free)[2]
+            home_of.update(dict.fromkeys(chosen, part))
+            return
+
+
+def warnings(parts: Mapping[str, Sequence[LabelledPhoto]]) -> list[str]:
+    """What small parts are worth: which labels have too few photos to measure on, and what one photo then weighs."""
+    labels = sorted({photo.label for photos in parts.values() for photo in photos})
+    said = []
+    for name in (name for name in ("val", "test") if parts[name]):
+        counts = Counter(photo.label for photo in parts[name])
+        few = [f"{counts[label]} of {label}" for label in labels if counts[label] < FEW]
+        if few:
+            weight = 100 / max(1, min(counts[label] for label in labels))
+            said.append(
+                f"{name} has {', '.join(few)}: figures of these labels will say little (one photo is up to {weight:.0f} "
+                f"points); {FEW} or more would say something"
+            )
+    return said
+
+
+def _place(name: str) -> float:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+
+
+def _part(name: str, validation: float, test: float) -> str:
+    place = _place(name)
+    return "test" if place < test else "val" if place < test + validation else "train"
+
+
+def read_before(out: Path, photos: Sequence[LabelledPhoto]) -> dict[str, str]:
+    """Return photo name -> part from the lists that an earlier split wrote."""
+    names = {photo.path.resolve(): photo.name for photo in photos}
+    before = {}
+    for part in ("train", "val", "test"):
+        file = out / f"{part}.csv"
+        if file.is_file():
+            with file.open(newline="", encoding="utf-8-sig") as lines:
+                for row in csv.DictReader(lines):
+                    name = names.get((out / row["path"]).resolve())
+                    if name is not None:
+                        before[name] = part
+    return before
+
+
+def write(parts: Mapping[str, Sequence[LabelledPhoto]], out: Path) -> None:
+    """Write NAME.csv for each part (path, label), with paths relative to `out`."""
+    for name, photos in parts.items():
+        with (out / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("path", "label"))
+            writer.writerows((Path(os.path.relpath(photo.path, out)).as_posix(), photo.label) for photo in photos)
+
+
+@dataclass
+class Imported:
+    """How many photos are new, which were refused and why, and which are there under another label too."""
+
+    copied: int = 0
+    refused: list[str] = field(default_factory=list)
+    contradicted: list[str] = field(default_factory=list)
+
+
+def import_photos(
+    photos: Sequence[LabelledPhoto], out: Path, on_progress: Callable[[int, int], None] = lambda *_: None
+) -> Imported:
+    """Copy photos as upright 8-bit RGB files, each once a label."""
+    done = Imported()
+    there = {path.stem: as_label(path.parent.name) for folder in _folders(out) for path in photos_in(folder)}
+    for number, photo in enumerate(photos):
+        on_progress(number, len(photos))
+        try:
+            pixels = load_photo(photo.path)
+        except PhotoError as error:
+            done.refused.append(str(error))
+            continue
+        digest = hashlib.sha256(pixels.tobytes()).hexdigest()[:16]
+        first = there.setdefault(digest, photo.label)
+        target = out / photo.label / f"{digest}{'.png' if photo.path.suffix.lower() == '.png' else '.jpg'}"
+        if first != photo.label:
+            done.contradicted.append(f"{photo.name}: the same photo is there as {first}")
+        if not target.is_file():
+            _write(pixels, target)
+            done.copied += 1
+    return done
+
+
+def _folders(out: Path) -> list[Path]:
+    return label_folders(out) if out.is_dir() else []
+
+
+def _write(pixels: Image, target: Path) -> None:
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(target.suffix, bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".part")  # a photo that a full disk cuts off is not taken for copied later
+    partial.write_bytes(encoded.tobytes())
+    partial.rename(target)

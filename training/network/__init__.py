@@ -1,0 +1,1 @@
+"""The network: a frozen front and a back that learns."""

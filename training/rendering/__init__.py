@@ -1,0 +1,1 @@
+"""Training views: photographed objects over other surfaces, in another light."""
