@@ -191,15 +191,40 @@ class Stroke:
     outcome: StrokeOutcome = StrokeOutcome.FIRED
 
 
+class Severity(StrEnum):
+    """How grave it is, for a fault as for an event."""
+
+    NOTE = "note"
+    WARNING = "warning"  # sorting goes on
+    FAULT = "fault"  # nothing is fired
+
+
+class EventKind(StrEnum):
+    """What an event tells of."""
+
+    STATE = "state"  # the station's state changed; the code is the new one
+    FAULT = "fault"  # a fault came up; the code is its kind
+    CLEARED = "cleared"  # a fault is over; the code is its kind
+    RECOVERY = "recovery"  # something is tried against a fault; the code is its kind
+    ESTOP = "estop"
+    RESET = "reset"
+    PAUSE = "pause"
+    RESUME = "resume"
+    MODEL = "model"  # another model went to work, was refused or rolled back
+    MODEL_DAMAGED = "model-damaged"
+    JOURNAL_DAMAGED = "journal-damaged"
+    JOURNAL_LOSS = "journal-loss"
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the journal about the station itself: a state change, a fault, a model swap.
+    """One line of the journal about the station itself; `text` is a sentence for people.
 
-    `kind` is a short word (fault, cleared, state, ...) and `code` the kind of fault in `edge/health/faults.py`; `text` is a sentence for people.
+    `code` says which fault (`edge/health/faults.py`) or which state it is about, or else repeats the kind.
     """
 
-    kind: str
+    kind: EventKind
     at: int
     text: str
-    severity: str = "note"  # note | warning | fault
+    severity: Severity = Severity.NOTE
     code: str = ""

@@ -11,7 +11,7 @@ from edge.config.station import JournalSettings
 from edge.errors import JournalError
 from edge.journal import open_journal
 from edge.journal.reading import check_journal
-from edge.types import Event
+from edge.types import Event, EventKind
 from fuzzing.case import Case, mutate
 
 
@@ -35,7 +35,7 @@ def record(folder: Path) -> None:
     clock = VirtualClock()
     journal = open_journal(folder, JournalSettings(), clock)
     for n in range(50):
-        journal.record(Event("note", clock.now(), f"event {n}"))
+        journal.record(Event(EventKind.STATE, clock.now(), f"event {n}"))
     journal.close()
     journal.close()
     if journal.counts.pending or journal.counts.lost:

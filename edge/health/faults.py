@@ -7,12 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-
-class Severity(StrEnum):
-    """FAULT holds every stroke and stops the belt; with DEGRADED sorting goes on."""
-
-    DEGRADED = "degraded"
-    FAULT = "fault"
+from edge.types import Severity
 
 
 class Step(StrEnum):
@@ -66,7 +61,7 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Nature:
-    """What a fault means for the operator.
+    """What a fault means for the operator: FAULT holds every stroke and stops the belt, with WARNING sorting goes on.
 
     `remedy` is tried `tries` times with growing waits; then the whole service is restarted if
     `restarts` is true, and otherwise the remedy is tried on at the longest wait.
@@ -98,7 +93,7 @@ def _hold(sentence: str, advice: str) -> Nature:
 
 
 def _note(sentence: str, advice: str, remedy: Step | None = None) -> Nature:
-    return Nature(Severity.DEGRADED, sentence, advice, remedy)
+    return Nature(Severity.WARNING, sentence, advice, remedy)
 
 
 _THEN_RESET = "; without a sensor that sees it empty, press reset then"

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from edge.health.faults import NATURES, FaultKind, Nature, Severity, Step
+from edge.health.faults import NATURES, FaultKind, Nature, Step
 from edge.health.heartbeats import Limits, Sign, Signs
 from edge.health.retry import Backoff, Record
-from edge.types import Event
+from edge.types import Event, EventKind, Severity
 
 
 class State(StrEnum):
@@ -32,7 +32,7 @@ class State(StrEnum):
 
 
 HELD_STATES = frozenset({State.ESTOP, State.STOPPED, State.FAULT, State.STARTING})
-
+_SEVERITY = {State.FAULT: Severity.FAULT, State.ESTOP: Severity.FAULT, State.DEGRADED: Severity.WARNING}
 
 ENDED_BY_RESET = frozenset(
     {
@@ -102,7 +102,7 @@ class Health:
             self._raise(FaultKind.EMERGENCY_STOP, self.started_at, "before the restart")
         if self.paused_by:
             text = f"Stopped by {self.paused_by}; `sorter resume` lets it go on."
-            self._note("pause", self.started_at, text, "warning", "pause")
+            self._note(EventKind.PAUSE, self.started_at, text, Severity.WARNING, EventKind.PAUSE)
             self._report_state(self.started_at)
 
     # --- what is told -------------------------------------------------------------------------------------------
@@ -162,16 +162,20 @@ class Health:
         with self._lock:
             if self._chain_open:
                 self._chain_open = False
-                self._note("estop", at, "The emergency stop button was released; waiting for reset.", "warning")
+                self._note(
+                    EventKind.ESTOP, at, "The emergency stop button was released; waiting for reset.", Severity.WARNING
+                )
 
     def reset(self, at: int) -> bool:
         """Take a person's deliberate reset; False, and nothing changes, while the chain is still open."""
         with self._lock:
             if self._chain_open:
-                self._note("reset", at, "Reset refused: the emergency stop button is still pressed.", "warning")
+                self._note(
+                    EventKind.RESET, at, "Reset refused: the emergency stop button is still pressed.", Severity.WARNING
+                )
                 return False
             for key in [key for key in self._faults if key[0] in ENDED_BY_RESET]:
-                self._note("reset", at, f"A person's reset ends: {key[0]}.", "warning")
+                self._note(EventKind.RESET, at, f"A person's reset ends: {key[0]}.", Severity.WARNING)
                 self._remove(key, at)
             return True
 
@@ -186,7 +190,7 @@ class Health:
         with self._lock:
             if not self.paused_by:
                 self.paused_by = by
-                self._note("pause", at, f"Stopped by {by}.", "warning", "pause")
+                self._note(EventKind.PAUSE, at, f"Stopped by {by}.", Severity.WARNING, EventKind.PAUSE)
             self._report_state(at)
 
     def resume(self, at: int, by: str) -> None:
@@ -194,7 +198,7 @@ class Health:
         with self._lock:
             if self.paused_by:
                 self.paused_by = ""
-                self._note("resume", at, f"Resumed by {by}.", "warning", "resume")
+                self._note(EventKind.RESUME, at, f"Resumed by {by}.", Severity.WARNING, EventKind.RESUME)
             self._report_state(at)
 
     # --- what is asked ------------------------------------------------------------------------------------------
@@ -209,7 +213,7 @@ class Health:
                 State.STOPPED: self._stopped or bool(self.paused_by),
                 State.FAULT: Severity.FAULT in severities,
                 State.STARTING: not self._signs.begun,
-                State.DEGRADED: Severity.DEGRADED in severities,
+                State.DEGRADED: Severity.WARNING in severities,
                 State.STARVED: self._at - self._item_at >= self.limits.starved,
             }
             return next((state for state, true in applies.items() if true), State.RUNNING)
@@ -276,7 +280,7 @@ class Health:
                     due.append((fault.kind, step))
                     self._steps[step] += 1
                     text = f"Trying {step} against {fault.kind} (try {self._records[key].tries})."
-                    self._note("recovery", at, text, "warning", fault.kind)
+                    self._note(EventKind.RECOVERY, at, text, Severity.WARNING, fault.kind)
         return due
 
     def _look(self, at: int) -> None:
@@ -301,8 +305,7 @@ class Health:
         self._records.setdefault(key, Record(self.backoff)).note_raised(at)
         if key not in self._faults:
             self._faults[key] = fault = Fault(kind, at, detail)
-            severity = "fault" if fault.nature.holds else "warning"
-            self._note("fault", at, f"{fault.text} {fault.nature.advice}", severity, kind)
+            self._note(EventKind.FAULT, at, f"{fault.text} {fault.nature.advice}", fault.nature.severity, kind)
         self._report_state(at)
 
     def _clear(self, kind: FaultKind, at: int, detail: str | None) -> None:
@@ -317,16 +320,15 @@ class Health:
         self._leaving.pop(key, None)
         fault = self._faults.pop(key)
         self._records[key].cleared_at = at
-        self._note("cleared", at, f"No longer: {fault.text}", "note", fault.kind)
+        self._note(EventKind.CLEARED, at, f"No longer: {fault.text}", Severity.NOTE, fault.kind)
         self._report_state(at)
 
     def _report_state(self, at: int) -> None:
         self._at = max(at, self._at)
         state = self.state
         if state is not self._reported:
-            severity = {State.FAULT: "fault", State.ESTOP: "fault", State.DEGRADED: "warning"}.get(state, "note")
-            self._note("state", at, f"{self._reported} -> {state}", severity, state)
+            self._note(EventKind.STATE, at, f"{self._reported} -> {state}", _SEVERITY.get(state, Severity.NOTE), state)
             self._reported = state
 
-    def _note(self, kind: str, at: int, text: str, severity: str, code: str = "") -> None:
+    def _note(self, kind: EventKind, at: int, text: str, severity: Severity, code: str = "") -> None:
         self._events.append(Event(kind, at, text, severity, str(code)))

@@ -142,7 +142,7 @@ def stroke_rows(stroke: Stroke, wall_time: float) -> list[StrokeRow]:
 
 def event_row(event: Event, number: int, wall_time: float) -> EventRow:
     """Return the row of an event."""
-    return EventRow(number, wall_time, event.at, event.kind, event.severity, event.code, event.text)
+    return EventRow(number, wall_time, event.at, str(event.kind), str(event.severity), str(event.code), event.text)
 
 
 def wanted_picture(outcome: Outcome, settings: JournalSettings) -> Image | None:

@@ -18,7 +18,7 @@ from edge.journal.disk_errors import NO_ERROR, REFUSALS, DiskError, explain
 from edge.journal.entries import Entry, Landing, event_row, landing_row, outcome_row, stroke_rows, wanted_picture
 from edge.journal.storing import Storage
 from edge.line import Outcome
-from edge.types import Event, Stroke
+from edge.types import Event, EventKind, Severity, Stroke
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Journal:
         self._clock = clock
         self._claim = claim  # a descriptor that holds the folder's lock while it is open
         self._storage = storage
-        self._storage.on_set_aside = lambda text: self._tell(FaultKind.JOURNAL_DAMAGED, text)
+        self._storage.on_set_aside = lambda text: self._tell(EventKind.JOURNAL_DAMAGED, text)
         self._storing = threading.Lock()  # held while the disk works
         self._event_numbers = count(1)
         self._error = NO_ERROR
@@ -143,17 +143,17 @@ class Journal:
         if lost > self._lost_told:
             text = f"{lost - self._lost_told} rows were lost: nothing could be stored and the queue was full."
             self._lost_told = lost
-            self._tell("journal-loss", text)
+            self._tell(EventKind.JOURNAL_LOSS, text)
         return len(batch)
 
     def _is_full_still(self) -> bool:
         """Say whether a disk that was full is so still: now and then a small batch finds a last page on it."""
         return self._clock.now() - self._refused_at < FULL_CALM_NS or self._storage.is_crowded()
 
-    def _tell(self, kind: str, text: str) -> None:
+    def _tell(self, kind: EventKind, text: str) -> None:
         """Record an event about the journal itself."""
         log.warning("%s", text)
-        event = Event(kind=str(kind), at=self._clock.now(), text=text, severity="warning", code=str(kind))
+        event = Event(kind, self._clock.now(), text, Severity.WARNING, kind)
         self.record(event)
         self.on_event(event)
 

@@ -15,7 +15,6 @@ from edge.bundle.archive import Bundle
 from edge.clock import NS_PER_S
 from edge.config import Station
 from edge.errors import BundleError, ClassifierError, StoreError
-from edge.health.faults import FaultKind
 from edge.inference.classifier import BundleClassifier, open_shipped_bundle
 from edge.inference.metered import Tally, TimedClassifier
 from edge.interfaces import Clock
@@ -28,7 +27,7 @@ from edge.models.records import Generation
 from edge.models.select import open_store
 from edge.models.shadow import Shadow, shadow_folder
 from edge.models.store import ModelStore
-from edge.types import Event, Reason
+from edge.types import Event, EventKind, Reason, Severity
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +85,7 @@ class Changeover:
         try:
             generation = self.store.active()
         except StoreError as error:
-            self._say(FaultKind.MODEL_DAMAGED, f"{error}; the shipped model is in use", "warning")
+            self._say(EventKind.MODEL_DAMAGED, f"{error}; the shipped model is in use", Severity.WARNING)
             generation = None
         probation = None if generation is None else self._watch.resume(generation)
         if generation is not None and probation is not None and probation.verdict is Verdict.ROLL_BACK:
@@ -127,7 +126,7 @@ class Changeover:
                 self._shadow.look(left / NS_PER_S, self._serving.bundle.manifest.thresholds)
             except (OSError, ClassifierError) as error:
                 why = f"the disk refuses: {error.strerror}" if isinstance(error, OSError) else str(error)
-                self._say("model", f"the model that looks on stops, {why}", "warning")
+                self._say(EventKind.MODEL, f"the model that looks on stops, {why}", Severity.WARNING)
                 self.dismiss_shadow()
 
     def dismiss_shadow(self) -> None:
@@ -178,13 +177,13 @@ class Changeover:
             try:
                 return self._load(generation)
             except BundleError as error:
-                self._say(FaultKind.MODEL_DAMAGED, f"the active model can't be used: {error}", "warning")
+                self._say(EventKind.MODEL_DAMAGED, f"the active model can't be used: {error}", Severity.WARNING)
                 before = self._come_back(generation, f"it can't be used: {error}")
             if before is not None:
                 try:
                     return self._load(before)
                 except BundleError as error:
-                    self._say("model", f"the previous model can't be used either: {error}", "warning")
+                    self._say(EventKind.MODEL, f"the previous model can't be used either: {error}", Severity.WARNING)
         shipped = self.fit(open_shipped_bundle())
         return Serving(shipped, self._classifier(shipped), None)
 
@@ -195,17 +194,17 @@ class Changeover:
         self._shadow_digest = digest
         self.dismiss_shadow()
         if digest is None:
-            self._say("model", "no model looks on any more")
+            self._say(EventKind.MODEL, "no model looks on any more")
             return
         try:
             bundle = self.store.open(digest)
             check_fit(bundle, self.station)
             candidate = self.open_classifier(bundle)
         except BundleError as error:
-            self._say("model", f"the model that shall look on can't be used: {error}", "warning")
+            self._say(EventKind.MODEL, f"the model that shall look on can't be used: {error}", Severity.WARNING)
             return
         self._shadow = Shadow(digest, candidate, shadow_folder(self.station.state_folder, digest), self.clock)
-        self._say("model", f"{bundle.manifest.title} ({digest[:12]}) looks on")
+        self._say(EventKind.MODEL, f"{bundle.manifest.title} ({digest[:12]}) looks on")
 
     def _load(self, generation: Generation) -> Serving:
         bundle = self.fit(self.store.open(generation.current))
@@ -226,7 +225,9 @@ class Changeover:
         except BundleError as error:
             self._refused = generation.number
             if self._come_back(generation, f"it can't be used: {error}") is None:
-                self._say("model", f"the active model can't be used, the old one goes on: {error}", "warning")
+                self._say(
+                    EventKind.MODEL, f"the active model can't be used, the old one goes on: {error}", Severity.WARNING
+                )
             return
         if self._serving is not None:
             self._watch.count(self._serving.classifier.drain())
@@ -247,7 +248,7 @@ class Changeover:
         if serving is None or serving.generation is None:
             return
         if probation.verdict is Verdict.KEEP:
-            self._say("model", f"{serving.bundle.manifest.title} passed its probation: {probation.why}")
+            self._say(EventKind.MODEL, f"{serving.bundle.manifest.title} passed its probation: {probation.why}")
             return
         before = self._come_back(serving.generation, probation.why)
         if before is not None:
@@ -258,18 +259,24 @@ class Changeover:
         try:
             before = self.store.roll_back(why, wall_instant(self.clock), expected=generation.number)
         except (StoreError, BundleError) as error:
-            self._say("model", f"the model should go ({why}), but there is no way back: {error}", "warning")
+            self._say(
+                EventKind.MODEL, f"the model should go ({why}), but there is no way back: {error}", Severity.WARNING
+            )
             return None
-        self._say("model", f"rolled back from {generation.current[:12]} to {before.current[:12]}: {why}", "warning")
+        self._say(
+            EventKind.MODEL,
+            f"rolled back from {generation.current[:12]} to {before.current[:12]}: {why}",
+            Severity.WARNING,
+        )
         return before
 
     def _say_at_work(self, serving: Serving) -> None:
         why = "" if serving.generation is None else serving.generation.why
-        self._say("model", f"{serving.bundle.manifest.title} ({serving.bundle.digest[:12]}) at work: {why}")
+        self._say(EventKind.MODEL, f"{serving.bundle.manifest.title} ({serving.bundle.digest[:12]}) at work: {why}")
 
-    def _say(self, kind: str, text: str, severity: str = "note") -> None:
+    def _say(self, kind: EventKind, text: str, severity: Severity = Severity.NOTE) -> None:
         event = Event(kind, self.clock.now(), text, severity, kind)
-        log.log(logging.WARNING if severity == "warning" else logging.INFO, "%s", text)
+        log.log(logging.WARNING if severity is Severity.WARNING else logging.INFO, "%s", text)
         if self.tell is None:
             self._waiting.append(event)
         else:

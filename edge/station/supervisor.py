@@ -31,7 +31,7 @@ from edge.status.item_log import ItemLog
 from edge.status.live import LiveView
 from edge.system.systemd_notify import Notifier
 from edge.transport import Arrival
-from edge.types import Event, Frame, Reason, Stroke, StrokeOutcome
+from edge.types import Event, Frame, Reason, Severity, Stroke, StrokeOutcome
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ CAMERA_FAULTS = {CameraStalledError: FaultKind.CAMERA_STALLED, CameraClockError:
 LATE_TURN_NS = ms(300)
 # So many pictures missing in a row: things on a belt are no longer followed, but found anew.
 MISSING_FRAMES = 6
-LEVELS = {"note": logging.INFO, "warning": logging.WARNING, "fault": logging.ERROR}
+LEVELS = {Severity.NOTE: logging.INFO, Severity.WARNING: logging.WARNING, Severity.FAULT: logging.ERROR}
 
 
 @dataclass
@@ -207,7 +207,7 @@ class Supervisor:
 
     def note_event(self, event: Event) -> None:
         """Take note of what another part has journalled about itself: what has a fault's name is one."""
-        if event.code in set(FaultKind) and event.severity != "note":
+        if event.code in set(FaultKind) and event.severity is not Severity.NOTE:
             self.health.raise_fault(FaultKind(event.code), event.at)
 
     def camera_works(self) -> None:

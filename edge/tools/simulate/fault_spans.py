@@ -7,7 +7,7 @@ from typing import Any
 
 from edge.clock import NS_PER_S
 from edge.health.faults import NATURES, FaultKind
-from edge.types import Event
+from edge.types import Event, EventKind
 
 CLEARED = "No longer: "
 
@@ -41,11 +41,14 @@ class FaultSpans:
     def note(self, event: Event) -> None:
         """Take an event in."""
         seconds = round((event.at - self.started_at) / NS_PER_S, 3)
-        if event.kind == "fault":
+        if event.kind is EventKind.FAULT:
             kind = FaultKind(event.code)
             text = event.text.removesuffix(f" {NATURES[kind].advice}")
             self._open[text] = FaultSpan(kind, text, seconds)
-        elif event.kind == "cleared" and (span := self._open.pop(event.text.removeprefix(CLEARED), None)) is not None:
+        elif (
+            event.kind is EventKind.CLEARED
+            and (span := self._open.pop(event.text.removeprefix(CLEARED), None)) is not None
+        ):
             self._ended.append(FaultSpan(span.kind, span.text, span.raised_s, seconds))
 
     @property

@@ -20,7 +20,7 @@ from edge.clock import SystemClock, ms
 from edge.config.station import JournalSettings
 from edge.journal.reading import check_journal
 from edge.system.files import remove_leftovers, write_atomically
-from edge.types import Event
+from edge.types import Event, EventKind
 
 pytestmark = pytest.mark.realtime
 
@@ -82,7 +82,7 @@ def test_no_confirmed_item_is_lost_however_often_the_program_is_killed(tmp_path:
         confirmed = kill_at(tmp_path, first, run_id, rng.randrange(ms(25)))
         journal = build_journal(tmp_path, SystemClock(), SETTINGS, run_id=f"check-{cut:04d}")
         journal.on_event = told.append
-        journal.record(Event(kind="start", at=1, text="after the cut"))
+        journal.record(Event(kind=EventKind.STATE, at=1, text="after the cut"))
         assert journal.store_pending() == 1
         journal.close()
         rows = [row for row in items_in(tmp_path) if row.run_id == run_id]

@@ -23,7 +23,7 @@ from edge.config.station import JournalSettings
 from edge.journal import open_journal
 from edge.journal.reading import ItemRecord, Query, read_all
 from edge.line import Outcome
-from edge.types import Decision, Event, Item, Reason
+from edge.types import Decision, Event, EventKind, Item, Reason
 
 NUMBERS = count(1)
 
@@ -42,7 +42,7 @@ def sort_some(device: Device, items: int, first: int = 1, run: str = "run-1") ->
         decision = Decision(number, "paper", Reason.SORTED, decided_at=number, label="paper", score=0.9, margin=0.8)
         journal.record(Outcome(Item(number, number, ()), None, decision, None, 0))
     for text in ("started", "stopped"):
-        journal.record(Event("state", 1, text))
+        journal.record(Event(EventKind.STATE, 1, text))
     journal.store_pending()
     journal.close()
 

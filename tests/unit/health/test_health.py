@@ -7,9 +7,10 @@ from itertools import pairwise
 import pytest
 
 from edge.clock import NS_PER_S
-from edge.health.faults import NATURES, FaultKind, Severity, Step
+from edge.health.faults import NATURES, FaultKind, Step
 from edge.health.health import Health, State
 from edge.health.heartbeats import Sign
+from edge.types import Severity
 
 T0 = 10 * NS_PER_S
 S = NS_PER_S

@@ -24,7 +24,7 @@ from edge.journal.database import PAGE_BYTES, Connection, Run, connect_for_writi
 from edge.journal.disk_errors import is_damage
 from edge.journal.reading import EventRecord, Query, check_journal, read_all
 from edge.journal.recording import FULL_CALM_NS
-from edge.types import Event
+from edge.types import Event, EventKind
 
 HOUR = 3600 * NS_PER_S
 YEAR_S = 365 * 86_400.0
@@ -306,7 +306,7 @@ def test_many_events_do_not_push_the_items_out(memory_folder: Path) -> None:
     journal = build_journal(memory_folder, clock, JournalSettings(max_mb=1, keep_crops="none"))
     for _ in range(40):
         for _ in range(400):
-            journal.record(Event("camera-lost", clock.now(), "the camera is gone " * 4))
+            journal.record(Event(EventKind.FAULT, clock.now(), "the camera is gone " * 4))
         clock.advance_to(clock.now() + NS_PER_S)
         journal.store_pending()
     journal.record(outcome(1, clock.now()))

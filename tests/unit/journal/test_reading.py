@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 from edge.cli.commands.journal import app, parse_instant
 from edge.clock import NS_PER_S, VirtualClock
 from edge.errors import ConfigError, JournalError, SetupError
+from edge.health.faults import FaultKind
 from edge.journal import Landing
 from edge.journal.database import PAGE_BYTES
 from edge.journal.exporting import export_rows
 from edge.journal.reading import ItemRecord, Query, read_all
-from edge.types import Event, Reason
+from edge.types import Event, EventKind, Reason, Severity
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def folder(memory_folder: Path) -> Path:
     """A state folder: 40 items in 5 s from 2026-01-01T00:00:00Z on, every tenth unsure, and two events."""
     clock = VirtualClock()
     journal = build_journal(memory_folder, clock)
-    journal.record(Event("started", clock.now(), "The station was started."))
+    journal.record(Event(EventKind.STATE, clock.now(), "The station was started."))
     for item_id in range(1, 41):
         clock.advance_to(clock.now() + NS_PER_S // 8)
         entry = outcome(item_id, clock.now(), Reason.UNSURE if item_id % 10 == 0 else Reason.SORTED)
@@ -38,7 +39,7 @@ def folder(memory_folder: Path) -> Path:
         if entry.actuation is not None:
             journal.record(stroke(entry))
     journal.record(Landing(1, "metal", clock.now()))
-    journal.record(Event("camera-lost", clock.now(), "No frame came.", "fault", "camera-lost"))
+    journal.record(Event(EventKind.FAULT, clock.now(), "No frame came.", Severity.FAULT, FaultKind.CAMERA_LOST))
     journal.close()
     return memory_folder
 
@@ -95,7 +96,7 @@ def test_a_commanded_stroke_without_an_end_is_shown_as_such(tmp_path: Path) -> N
 
 
 def test_events_are_listed(folder: Path) -> None:
-    assert [row["kind"] for row in listed(folder, "--events")] == ["started", "camera-lost"]
+    assert [row["kind"] for row in listed(folder, "--events")] == ["state", "fault"]
     assert "No frame came." in run("list", "--events", "--state-folder", folder)
     assert "events have none" in run("list", "--events", "--bin", "paper", "--state-folder", folder, error=ConfigError)
 

@@ -28,7 +28,7 @@ from edge.journal.reading import EventRecord, ItemRecord, Query, read_all
 from edge.journal.recording import FULL_CALM_NS
 from edge.simulate.world.faults import Disturbance
 from edge.station.injected_faults import troubled_connect
-from edge.types import Actuation, Event, Image, Reason, Stroke, StrokeOutcome
+from edge.types import Actuation, Event, EventKind, Image, Reason, Stroke, StrokeOutcome
 
 
 def test_a_row_tells_everything_that_happened_to_the_item(memory_folder: Path) -> None:
@@ -101,7 +101,7 @@ def test_runs_follow_each_other_in_one_file(memory_folder: Path) -> None:
         journal = build_journal(memory_folder, run_id=run_id)
         journal.record(outcome(1, NS_PER_S))
         journal.record(outcome(2, NS_PER_S))
-        journal.record(Event("start", 1, f"start of {run_id}"))
+        journal.record(Event(EventKind.STATE, 1, f"start of {run_id}"))
         journal.close()
     assert [(r.row, r.run_id, r.item) for r in items_in(memory_folder)] == [
         (1, "run-a", 1),
@@ -111,8 +111,8 @@ def test_runs_follow_each_other_in_one_file(memory_folder: Path) -> None:
     ]
     events = list(read_all(memory_folder / "journal.db", EventRecord, Query()))
     assert [(e.row, e.run_id, e.kind, e.text) for e in events] == [
-        (1, "run-a", "start", "start of run-a"),
-        (2, "run-b", "start", "start of run-b"),
+        (1, "run-a", "state", "start of run-a"),
+        (2, "run-b", "state", "start of run-b"),
     ]
 
 

@@ -16,7 +16,7 @@ from edge.clock import NS_PER_S, VirtualClock
 from edge.config.station import JournalSettings
 from edge.journal import open_journal, redating
 from edge.journal.reading import EventRecord, Query, read_all
-from edge.types import Event
+from edge.types import Event, EventKind
 
 NOW = 1_780_000_000.0
 DAY_S = 86_400.0
@@ -68,7 +68,7 @@ class Pi:
             self.clock.advance_to(self.clock.now() + 3600 * NS_PER_S // rows_an_hour)
             text = f"{self.clock.true_time:.3f}"
             self.recorded[text] = self.boots
-            self.journal.record(Event("state", self.clock.now(), text))
+            self.journal.record(Event(EventKind.STATE, self.clock.now(), text))
             self.journal.store_pending()
 
     def rows(self) -> list[EventRecord]:
@@ -140,7 +140,7 @@ def test_rows_that_wait_for_the_disk_while_the_date_is_set_get_the_right_one(tmp
     pi = Pi(tmp_path)
     pi.set_date(-120 * DAY_S, known=False)
     pi.work(1)
-    pi.journal.record(Event("state", pi.clock.now(), text := f"{pi.clock.true_time:.3f}"))
+    pi.journal.record(Event(EventKind.STATE, pi.clock.now(), text := f"{pi.clock.true_time:.3f}"))
     pi.recorded[text] = 1
     pi.set_date(0, known=True)
     pi.work(1)
