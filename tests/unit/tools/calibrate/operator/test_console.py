@@ -76,15 +76,18 @@ def test_an_answer_that_was_typed_ahead_chooses_nothing(spawned: list[pexpect.sp
 
 
 GONE = """
-import os, signal
+import os, select, signal
 from edge.tools.calibrate.operator.console import ConsolePerson
 from edge.errors import CalibrationError
 from edge.system.terminal import Terminal
 
 signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
 person = ConsolePerson(Terminal(), hurry=False)
-print("ready", flush=True)
-told = os.open(os.environ["TOLD"], os.O_WRONLY)  # opened by the other side once the terminal is gone
+os.write(1, b"ready")  # at once: the terminal is gone as soon as this is read
+gone = select.poll()
+gone.register(0, 0)
+gone.poll()
+told = os.open(os.environ["TOLD"], os.O_WRONLY | os.O_CREAT)
 for way in (person.key, lambda: person.warn("x"), lambda: person.choose("Which?", ["a"])):
     try:
         way()
@@ -95,7 +98,6 @@ os._exit(0)
 
 
 def test_a_terminal_that_is_gone_is_nobody_and_is_not_asked_for_ever(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "told")
     pid, screen = pty.fork()
     if pid == 0:
         os.execve(sys.executable, [sys.executable, "-c", GONE], os.environ | {"TOLD": str(tmp_path / "told")})
@@ -103,7 +105,7 @@ def test_a_terminal_that_is_gone_is_nobody_and_is_not_asked_for_ever(tmp_path: P
     while b"ready" not in said:
         said += os.read(screen, 1024)
     os.close(screen)
-    told = (tmp_path / "told").read_text().split()
     os.waitpid(pid, 0)
+    told = (tmp_path / "told").read_text().split()
     assert len(told) == 3
     assert set(told) <= {"CalibrationError", "OutputError", "OSError"}
