@@ -12,7 +12,7 @@ from edge.config.actuators import ActuatorSettings
 from edge.config.base import Ms, Name, Pin, Pixel, Pixels, Settings
 from edge.config.belt import Belt
 from edge.config.cameras import CameraSettings
-from edge.config.inputs import ESTOP, Input
+from edge.config.inputs import ESTOP, Input, InputName, InputRole
 from edge.config.probation import ProbationSettings
 from edge.config.simulation import Simulation
 
@@ -246,32 +246,36 @@ class Station(Settings):
         return problems
 
     def _check_inputs(self) -> list[str]:
-        fitted = self.input_pins()
+        fitted = self.pins_by_text()
         known = ", ".join(fitted) or "none"
         problems = [
             f"inputs.{name}: no such input is fitted (there are: {known})" for name in self.inputs if name not in fitted
         ]
-        if ESTOP in self.inputs and not self.inputs[ESTOP].active_low:
+        if not self.input(ESTOP).active_low:
             problems.append(
                 f"inputs.{ESTOP}.active_low: a cut wire must mean stopped, so it is always low while pressed"
             )
         return problems
 
-    def input_pins(self) -> dict[str, int]:
-        """Return the pin of every input, encoder apart, under the name that the station calls it by."""
+    def input_pins(self) -> dict[InputName, int]:
+        """Return the pin of every input, encoder apart."""
         wanted = {
             ESTOP: self.safety.estop_pin,
-            "reset": self.safety.reset_pin,
-            "jam": self.safety.jam_pin,
-            "beam": self.sensing.beam_pin,
-            **{f"full:{where.name}": where.full_pin for where in self.bins},
-            **{f"exit:{where.name}": where.exit_pin for where in self.bins},
+            InputName(InputRole.RESET): self.safety.reset_pin,
+            InputName(InputRole.JAM): self.safety.jam_pin,
+            InputName(InputRole.BEAM): self.sensing.beam_pin,
+            **{InputName(InputRole.FULL, where.name): where.full_pin for where in self.bins},
+            **{InputName(InputRole.EXIT, where.name): where.exit_pin for where in self.bins},
         }
         return {name: number for name, number in wanted.items() if number is not None}
 
-    def input(self, name: str) -> Input:
+    def pins_by_text(self) -> dict[str, int]:
+        """Return the pin of every input under the name that people and files call it by."""
+        return {str(name): number for name, number in self.input_pins().items()}
+
+    def input(self, name: InputName) -> Input:
         """Return how an input behaves."""
-        return self.inputs.get(name, Input())
+        return self.inputs.get(str(name), Input())
 
     def pin_users(self) -> dict[int, list[str]]:
         """Return every GPIO number in use with the keys that use it."""

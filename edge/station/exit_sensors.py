@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from edge.clock import ms
+from edge.config.inputs import InputRole
 from edge.devices.gpio.inputs import Edge
 from edge.health.faults import FaultKind
 from edge.line import Line
@@ -33,10 +34,10 @@ class SensorWatch:
     def on_edge(self, edge: Edge) -> None:
         """Take an edge in; called from the pins' own thread."""
         trigger, arrivals = self.line.trigger, self._arrivals
-        if edge.name == "beam" and isinstance(trigger, BeamTrigger):
+        if edge.name.role is InputRole.BEAM and isinstance(trigger, BeamTrigger):
             trigger.edge(edge.at, edge.active)
-        elif edge.name.startswith("exit:") and edge.active and arrivals is not None:
-            arrivals.passed(edge.name.removeprefix("exit:"), edge.at)
+        elif edge.name.role is InputRole.EXIT and edge.active and arrivals is not None:
+            arrivals.passed(edge.name.bin, edge.at)
 
     def on_stroke(self, stroke: Stroke) -> None:
         """Take note of a stroke that was not carried out: its items run on; never waits."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from edge.clock import ms
 from edge.config import RESIDUAL, Station
-from edge.config.inputs import ESTOP
+from edge.config.inputs import ESTOP, InputName, InputRole
 from edge.devices.gpio.inputs import Edge, Inputs
 from edge.devices.gpio.pins import Pin, Pins, open_output
 from edge.health.faults import FaultKind
@@ -26,7 +26,7 @@ CLOSED_NS = ms(200)
 class _Lasting:
     """An input that means a fault once it has been active without a break for some time."""
 
-    name: str
+    name: InputName
     span: int
     since: int | None = None
 
@@ -78,11 +78,10 @@ class Panel:
             self._beacon = open_output(self.pins, safety.beacon_pin, False, "safety.beacon_pin")
         self.inputs = Inputs(station, self.pins, self.clock, self._on_change, self.on_tick)
         for name in self.inputs.names:
-            if name == "jam":
+            if name.role is InputRole.JAM:
                 self._lasting[FaultKind.JAM, ""] = _Lasting(name, JAM_NS)
-            elif name.startswith("full:"):
-                where = name.removeprefix("full:")
-                self._lasting[_full_kind(where), where] = _Lasting(name, FULL_NS)
+            elif name.role is InputRole.FULL:
+                self._lasting[_full_kind(name.bin), name.bin] = _Lasting(name, FULL_NS)
         if self._chain_is_open(self.inputs):
             self.on_stop()
 
@@ -150,9 +149,9 @@ class Panel:
             self._closed_since = None
             if edge.active:
                 self.on_stop()
-        elif edge.name == "reset":
+        elif edge.name.role is InputRole.RESET:
             self._reset_pressed = self._reset_pressed or edge.active
-        elif edge.name != "jam" and not edge.name.startswith("full:"):
+        elif edge.name.role not in (InputRole.JAM, InputRole.FULL):
             self.on_edge(edge)
 
 

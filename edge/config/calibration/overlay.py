@@ -45,7 +45,7 @@ def step_digest(station: Station, step: str, part: str = "") -> str:
     elif step == "diverters":
         settings = station.actuator(part).model_dump(mode="json")
     elif step == "sensors":
-        settings = station.input_pins().get(part)
+        settings = station.pins_by_text().get(part)
     elif step == "thresholds":
         settings = frame | {"labels": sorted(label for where in station.bins for label in where.labels)}
     else:  # verify looks at all of it
@@ -187,7 +187,7 @@ def _overlaid(station: Station, calibration: Calibration) -> dict[str, Any]:
     table["inputs"] |= {
         name: {"active_low": step.active_low, "debounce_ms": step.debounce_ms}
         for name, step in calibration.sensors.items()
-        if name in station.input_pins()
+        if name in station.pins_by_text()
     }
     return table
 

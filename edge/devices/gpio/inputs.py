@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
-from edge.config.inputs import ESTOP, Input
+from edge.config.inputs import ESTOP, Input, InputName
 from edge.devices.gpio.pins import Pin, Pins, refusing
 from edge.interfaces import Clock
 
@@ -28,7 +28,7 @@ MOST_WAITING = 4096
 class Edge:
     """An input that became active or inactive for good; `at` is the instant of its first contact."""
 
-    name: str
+    name: InputName
     active: bool
     at: int
 
@@ -115,7 +115,7 @@ class Inputs:
         """
         self._clock, self._on_change, self._on_tick = clock, on_change, on_tick
         self._lock = threading.RLock()
-        self._debouncers: dict[str, Debouncer] = {}
+        self._debouncers: dict[InputName, Debouncer] = {}
         self._pins: list[Pin] = []
         self._callbacks: list[Callable[[float, bool], None]] = []  # gpiozero holds them weakly
         for name, number in station.input_pins().items():
@@ -125,8 +125,8 @@ class Inputs:
             self._watch_encoder(station.belt.encoder.pin_a, station.belt.encoder.pin_b, pins)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """estop, reset, jam, beam, full:BIN and exit:BIN, as far as they are fitted."""
+    def names(self) -> tuple[InputName, ...]:
+        """The inputs that are fitted."""
         return tuple(self._debouncers)
 
     @property
@@ -134,7 +134,7 @@ class Inputs:
         """Edges of the encoder that came too fast to be told apart."""
         return 0 if self._quadrature is None else self._quadrature.lost
 
-    def is_active(self, name: str) -> bool:
+    def is_active(self, name: InputName) -> bool:
         """Return the debounced state; KeyError if there is no such input."""
         return self._debouncers[name].active
 
@@ -158,9 +158,9 @@ class Inputs:
         self._pins.clear()
         self._callbacks.clear()
 
-    def _watch(self, name: str, number: int, settings: Input, pins: Pins) -> None:
+    def _watch(self, name: InputName, number: int, settings: Input, pins: Pins) -> None:
         stop = name == ESTOP
-        pin = self._open(name, number, pins, "down" if stop else "up")
+        pin = self._open(str(name), number, pins, "down" if stop else "up")
         high_at_rest = settings.active_low
         self._debouncers[name] = Debouncer(bool(pin.state) != high_at_rest, ms(settings.debounce_ms), eager=stop)
 

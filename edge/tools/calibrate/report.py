@@ -32,7 +32,7 @@ def step_state(station: Station, calibration: Calibration | None, step: str) -> 
     if step == "diverters":
         return _state_of_parts({actuator.name for actuator in station.actuators}, calibration.diverters)
     if step == "sensors":
-        return _state_of_parts(set(station.input_pins()), calibration.sensors)
+        return _state_of_parts(set(station.pins_by_text()), calibration.sensors)
     return "done"
 
 

@@ -195,7 +195,7 @@ class Session:
                 wishes.repeats,
                 jog=wishes.jog,
             ),
-            "sensors": lambda: measure_sensors(bench, person, self._parts("sensors", list(station.input_pins()))),
+            "sensors": lambda: measure_sensors(bench, person, self._parts("sensors", list(station.pins_by_text()))),
             "thresholds": lambda: self._thresholds(stamp_of(wall_time)),
             "verify": self._verify,
         }

@@ -8,6 +8,7 @@ import pytest
 
 from edge.clock import VirtualClock, ms
 from edge.config import Station
+from edge.config.inputs import InputName, InputRole
 from edge.devices.actuators.schedule import Schedule
 from edge.devices.gpio.inputs import Edge
 from edge.health.faults import FaultKind
@@ -101,7 +102,7 @@ def test_the_page_is_told_what_was_seen_to_fall_and_what_was_not(bench: Bench) -
     bench.send(1)
     bench.pass_time(ms(300))
     assert bench.arrived() == {1: None}
-    bench.sensors.on_edge(Edge("exit:glass", True, bench.clock.now()))
+    bench.sensors.on_edge(Edge(InputName(InputRole.EXIT, "glass"), True, bench.clock.now()))
     bench.send(2)
     bench.pass_time(FALL_NS + ms(300))
     assert bench.arrived() == {1: True, 2: False}

@@ -186,7 +186,7 @@ def test_a_full_bin_sends_its_items_to_residual_and_a_full_residual_stops(bench:
 def test_edges_that_are_no_fault_are_passed_on(bench: Bench) -> None:
     bench.drive(EXIT, False)
     bench.pass_time()
-    assert [(edge.name, edge.active) for edge in bench.edges] == [("exit:residual", True)]
+    assert [(str(edge.name), edge.active) for edge in bench.edges] == [("exit:residual", True)]
 
 
 def test_a_pin_that_refuses_is_a_fault_until_it_works(bench: Bench) -> None:

@@ -14,6 +14,7 @@ from statistics import median, pstdev
 
 from edge.clock import NS_PER_MS, NS_PER_S, ms
 from edge.config import Station
+from edge.config.inputs import InputName, InputRole
 from edge.config.station import Bin
 from edge.errors import CalibrationError
 from edge.interfaces import Trigger
@@ -78,8 +79,8 @@ class _Shots:
         half = item.length_mm / 2
         front_at = item.crossed_at + self._way_ns(-half)
         rear_at = item.crossed_at + self._way_ns(half)
-        name = f"exit:{where.name}"
-        with bench.listening({name: where.exit_pin or 0}) as edges:
+        name = InputName(InputRole.EXIT, where.name)
+        with bench.listening({str(name): where.exit_pin or 0}) as edges:
             bench.wait_until(front_at - ms(early_ms))
             with bench.fired(where.actuator or "", where.position):
                 bench.wait_until(rear_at + ms(where.dwell_ms / 2))
@@ -117,7 +118,7 @@ def _search(bench: Bench, person: Person, where: Bin, progress: Progress) -> Mea
     total = 2 + math.ceil(math.log2(max(2.0, enough / RESOLUTION_MS)))
     if enough < RESOLUTION_MS or not shots.catches(enough):
         raise CalibrationError(
-            f"nothing came past exit:{where.name} although {where.actuator} was fired {enough:.0f} ms before the item "
+            f"nothing came past {InputName(InputRole.EXIT, where.name)} although {where.actuator} was fired {enough:.0f} ms before the item "
             "reached it: check its plug and supply, the sensor, distance_mm of the bin, and the belt's speed"
         )
     while enough - late > RESOLUTION_MS:
@@ -148,13 +149,13 @@ def _confirm(catches: Callable[[float], bool], early_ms: float) -> tuple[float, 
 
 
 def _time_drops(bench: Bench, person: Person, where: Bin) -> Measured:
-    name = f"exit:{where.name}"
+    name = InputName(InputRole.EXIT, where.name)
     label = where.labels[0] if where.labels else "any"
     times: list[float] = []
     for n in range(DROPS):
         person.ask(Wish.ITEM_LIES, f"{label}, {n + 1} of {DROPS}")
         hold_ns = ms(bench.station.actuator(where.actuator or "").max_on_ms)
-        with bench.listening({name: where.exit_pin or 0}) as edges:
+        with bench.listening({str(name): where.exit_pin or 0}) as edges:
             with bench.fired(where.actuator or "", where.position) as commanded_at:
                 bench.wait_until(commanded_at + hold_ns)
             bench.wait(FALL_S)

@@ -10,6 +10,7 @@ from typing import Final
 
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config import RESIDUAL, Station
+from edge.config.inputs import InputRole
 from edge.devices.gpio.inputs import Edge
 from edge.errors import CalibrationError
 from edge.health.health import HELD_STATES, State
@@ -18,7 +19,6 @@ from edge.tools.calibrate.operator.operator import Person, Wish
 from edge.tools.calibrate.verdict import NOWHERE, Checked
 from edge.types import REASON_TEXT
 
-EXIT: Final = "exit:"
 # An item that is not seen for so long is asked for again, and in the end given up.
 REMIND_NS, GIVE_UP_NS = 30 * NS_PER_S, 180 * NS_PER_S
 # From the end of its way to the exit sensor, and for a bin station all of its way.
@@ -67,8 +67,8 @@ class Trial:
 
     def edge(self, edge: Edge) -> None:
         """Take an edge of a sensor in; from any thread."""
-        if edge.active and edge.name.startswith(EXIT):
-            self._landed.append(edge.name.removeprefix(EXIT))
+        if edge.active and edge.name.role is InputRole.EXIT:
+            self._landed.append(edge.name.bin)
 
     def watch(self, now: int) -> None:
         """Go on if something has happened.

@@ -189,7 +189,7 @@ class SimulatedPerson:
         elif wish in (Wish.BELT_ON, Wish.BELT_OFF):
             world.disturb(Disturbance.BELT_STOPPED, active=wish is Wish.BELT_OFF)
         elif wish in (Wish.ACTIVATE, Wish.CLEAR):
-            world.touch(world.station.input_pins()[subject], active=wish is Wish.ACTIVATE)
+            world.touch(world.station.pins_by_text()[subject], active=wish is Wish.ACTIVATE)
 
     def warn(self, text: str) -> None:
         self._shown.warn(text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config.calibration.record import SensorStep
-from edge.config.inputs import ESTOP
+from edge.config.inputs import ESTOP, InputName, InputRole
 from edge.errors import CalibrationError
 from edge.tools.calibrate.operator.operator import Person, Wish
 from edge.tools.calibrate.rig import Bench
@@ -44,10 +44,11 @@ def measure_sensors(bench: Bench, person: Person, digests: Mapping[str, str]) ->
     bench.heeds_estop = False  # it is pressed on purpose
     try:
         with person.watching("Sensors") as show:
-            for name, digest in digests.items():
+            for text, digest in digests.items():
+                name = InputName.parse(text)
                 found = _one_action(bench, person, name, show)
                 debounce_ms = round(max(LEAST_MS, RESERVE * found.chatter_ms), 1)
-                steps[name] = SensorStep(
+                steps[text] = SensorStep(
                     measured_at="", of=digest, active_low=found.active_low, debounce_ms=min(1000.0, debounce_ms)
                 )
                 level = "low" if found.active_low else "high"
@@ -62,10 +63,10 @@ def measure_sensors(bench: Bench, person: Person, digests: Mapping[str, str]) ->
 
 def live_levels(bench: Bench) -> dict[str, bool]:
     """Return the level of every input now, by its name: True is high."""
-    return {name: bench.level(pin) for name, pin in bench.station.input_pins().items()}
+    return {name: bench.level(pin) for name, pin in bench.station.pins_by_text().items()}
 
 
-def _one_action(bench: Bench, person: Person, name: str, show: Show) -> _Action:
+def _one_action(bench: Bench, person: Person, name: InputName, show: Show) -> _Action:
     pin = bench.station.input_pins()[name]
     who = f"{name} (GPIO {pin})"
     at_rest = bench.level(pin)
@@ -74,15 +75,15 @@ def _one_action(bench: Bench, person: Person, name: str, show: Show) -> _Action:
             f"{who} reads as pressed although it should be released: release it. If it is released, its contact works the "
             "wrong way round (expected: closed, high, while released): a cut wire must mean stopped"
         )
-    with bench.listening({name: pin}) as edges:
-        person.ask(Wish.ACTIVATE, name)
+    with bench.listening({str(name): pin}) as edges:
+        person.ask(Wish.ACTIVATE, str(name))
         pressed = _await(bench, edges, 0, who, show)
         if bench.level(pin) == at_rest:
             raise CalibrationError(
                 f"{who} is at rest again: keep it active until you are asked to let go, then try again"
             )
         before = len(edges)
-        person.ask(Wish.CLEAR, name)
+        person.ask(Wish.CLEAR, str(name))
         released = _await(bench, edges, before, who, show)
         if bench.level(pin) != at_rest:
             raise CalibrationError(f"{who} is still active: let go of it when you are asked to, then try again")
@@ -107,9 +108,9 @@ def _await(bench: Bench, edges: Edges, before: int, who: str, show: Show) -> flo
     return (edges[-1][1] - edges[before][1]) / NS_PER_MS
 
 
-def _warnings(name: str, found: _Action) -> list[str]:
+def _warnings(name: InputName, found: _Action) -> list[str]:
     warnings = []
-    if name.startswith(("exit:", "beam")) and found.chatter_ms > LONGEST_MS:
+    if name.role in (InputRole.EXIT, InputRole.BEAM) and found.chatter_ms > LONGEST_MS:
         warnings.append(
             f"{name} bounces for {found.chatter_ms:.0f} ms; an item is past it in less: check its plug, replace the switch, "
             "or fit a capacitor of 100 nF."

@@ -37,7 +37,7 @@ from edge.config.calibration.record import (
     VerifyStep,
 )
 from edge.config.cameras import Picamera2Camera, V4l2Camera
-from edge.config.inputs import Input
+from edge.config.inputs import Input, InputName
 from edge.config.station import Region
 from edge.devices.actuators.servo import ServoActuator
 from edge.devices.gpio.mock_pins import MockPins
@@ -103,7 +103,9 @@ def test_what_sensors_were_learnt_to_do_is_used_and_hangs_on_their_pins() -> Non
         debounce_ms=12.5,
     )  # fmt: skip
     calibration = Calibration(station=station.name, sensors={"full:metal": learnt})
-    assert apply_calibration(station, calibration).input("full:metal") == Input(active_low=False, debounce_ms=12.5)
+    assert apply_calibration(station, calibration).input(InputName.parse("full:metal")) == Input(
+        active_low=False, debounce_ms=12.5
+    )
     bins = [b.model_copy(update={"full_pin": 25}) if b.name == "metal" else b for b in station.bins]
     assert stale_steps(station.model_copy(update={"bins": tuple(bins)}), calibration) == ["sensors"]
 

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from edge.clock import VirtualClock, ms
 from edge.config import load_station
-from edge.config.inputs import Input
+from edge.config.inputs import ESTOP, Input, InputName, InputRole
 from edge.devices.gpio.inputs import Debouncer, Edge, EdgeQueue, Inputs, Quadrature
 from edge.devices.gpio.mock_pins import MockPins
 
 STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
 SETTLE = ms(5)
+EXIT = InputName(InputRole.EXIT, "plastic")
 
 
 def play(debouncer: Debouncer, levels: list[tuple[int, bool]], until: int) -> list[tuple[bool, int]]:
@@ -106,20 +107,31 @@ class Bench:
 
 
 def test_all_fitted_inputs_have_names() -> None:
-    assert set(Bench().inputs.names) == {"estop", "reset", "jam", "full:metal", "full:paper", "exit:plastic"}
+    assert set(map(str, Bench().inputs.names)) == {"estop", "reset", "jam", "full:metal", "full:paper", "exit:plastic"}
+
+
+def test_an_input_is_called_the_same_in_a_file_and_in_the_program() -> None:
+    for text in map(str, Bench().inputs.names):
+        assert str(InputName.parse(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "exit", "exit:", "jam:", "jam:metal", "nothing", "Exit:metal", "bin:exit:metal"])
+def test_what_no_input_is_called_is_refused_with_what_was_expected(text: str) -> None:
+    with pytest.raises(ValueError, match="expected estop, reset, jam, beam, full:BIN or exit:BIN"):
+        InputName.parse(text)
 
 
 def test_an_open_emergency_stop_chain_is_stopped_from_the_start() -> None:
-    assert Bench().inputs.is_active("estop")  # mock pins follow the pull-down: nothing holds the chain high
+    assert Bench().inputs.is_active(ESTOP)  # mock pins follow the pull-down: nothing holds the chain high
 
 
 def test_the_emergency_stop_is_told_from_within_the_edge() -> None:
     bench = Bench()
     bench.set(16, True)
     bench.run(100)
-    assert not bench.inputs.is_active("estop")
+    assert not bench.inputs.is_active(ESTOP)
     bench.set(16, False)
-    assert bench.edges.drain() == [Edge("estop", True, bench.clock.now())]
+    assert bench.edges.drain() == [Edge(ESTOP, True, bench.clock.now())]
 
 
 def test_a_sensor_is_told_once_it_has_settled_with_its_first_instant() -> None:
@@ -129,20 +141,20 @@ def test_a_sensor_is_told_once_it_has_settled_with_its_first_instant() -> None:
     bench.set(23, False)
     assert bench.edges.drain() == []
     assert bench.inputs.next_at() == contact + SETTLE
-    assert bench.run(6) == [Edge("exit:plastic", True, contact)]
+    assert bench.run(6) == [Edge(EXIT, True, contact)]
     assert bench.run(100) == []
-    assert bench.inputs.is_active("exit:plastic")
+    assert bench.inputs.is_active(EXIT)
 
 
 def test_what_was_learnt_of_a_sensor_is_used() -> None:
     bench = Bench({"exit:plastic": Input(active_low=False, debounce_ms=20)})
-    assert bench.inputs.is_active("exit:plastic")  # mock pins follow the pull-up
+    assert bench.inputs.is_active(EXIT)  # mock pins follow the pull-up
     bench.set(23, False)
     bench.run(100)
     contact = bench.clock.now()
     bench.set(23, True)
     assert bench.run(19) == []
-    assert bench.run(2) == [Edge("exit:plastic", True, contact)]
+    assert bench.run(2) == [Edge(EXIT, True, contact)]
 
 
 def test_the_encoder_s_edges_are_ticks() -> None:
@@ -166,4 +178,4 @@ def test_closed_inputs_are_silent() -> None:
 
 def test_an_unknown_input_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(KeyError):
-        Bench().inputs.is_active("nothing")
+        Bench().inputs.is_active(InputName(InputRole.EXIT, "nowhere"))
