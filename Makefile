@@ -8,7 +8,7 @@ FAST := tests/unit tests/contract tests/line --numprocesses auto \
     -m "not (slow or realtime or needs_tensorflow or needs_browser or needs_sshd or needs_root)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-versions lint wheel bench model digests photo-sets lock tools clean
+.PHONY: help run test test-fast test-versions lint wheel docs bench model digests photo-sets lock tools clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 15
@@ -39,6 +39,10 @@ lint: .venv/.test ## ruff, mypy, and the schemas of what GitHub reads
 wheel: .venv/bin/python ## build the wheel in dist
 	rm -rf build dist
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+# The variable spares a banner about the successors of MkDocs.
+docs: .venv/.docs ## build the documentation in build/site; warnings, broken links among them, are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 bench: .venv/.test ## run the benchmarks
 	$(BIN)/python benchmarks/loop.py
@@ -85,9 +89,13 @@ clean: ## remove the virtual environments
 	$(BIN)/pip install --quiet --editable '.[edge,test]'
 	touch $@ .venv/.run
 
+.venv/.docs: .venv/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[edge,docs]'
+	touch $@ .venv/.run
+
 .venv/.test: .venv/bin/python pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[edge,training,converter,dev]'
-	touch $@ .venv/.run .venv/.fast
+	touch $@ .venv/.run .venv/.fast .venv/.docs
 
 # $(1): how uv chooses among the versions that pyproject.toml allows.
 define with_versions

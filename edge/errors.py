@@ -1,6 +1,16 @@
-"""Every error that is the user's to mend, each with the exit code of the command that meets it."""
+"""Every error that is the user's to fix, each with the exit code of the command that meets it."""
 
 from __future__ import annotations
+
+from typing import Final
+
+OTHER_EXIT_CODES: Final = {
+    0: "All is well.",
+    1: "The program met an error that it did not expect; please report it.",
+    130: "A person pressed Ctrl-C.",
+    141: "The reader of the output (head, less) went away.",
+}
+"""What else a command may end with, besides the codes of the errors below."""
 
 
 class SorterError(Exception):

@@ -23,7 +23,7 @@ from training.progress import progress
 if TYPE_CHECKING:
     from training.dataset.photos import LabelledPhoto
 
-dataset_app = typer.Typer(no_args_is_help=True, help="Look at, split and import labelled photos.")
+dataset_app = typer.Typer(no_args_is_help=True, add_completion=False, help="Look at, split and import labelled photos.")
 
 QUICK_S = 20.0
 READING = "reading the photos"

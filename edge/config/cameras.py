@@ -21,15 +21,21 @@ class CameraBase(Settings):
 class ExposedCamera(CameraBase):
     """Controls that real sensors share; calibration measures the values and locks them."""
 
-    exposure_us: ExposureUs | None = Field(default=None, description="exposure time, microseconds; unset: automatic")
-    gain: Gain | None = Field(default=None, description="analogue gain; unset: automatic")
+    exposure_us: ExposureUs | None = Field(
+        default=None, description="exposure time, microseconds; unset: automatic", examples=[2000]
+    )
+    gain: Gain | None = Field(default=None, description="analogue gain; unset: automatic", examples=[4.0])
 
 
 class ColourCamera(ExposedCamera):
     """Colour gains, as sensors without a processor of their own have them."""
 
-    red_gain: ColourGain | None = Field(default=None, description="colour gain; unset: automatic white balance")
-    blue_gain: ColourGain | None = Field(default=None, description="colour gain; unset: automatic white balance")
+    red_gain: ColourGain | None = Field(
+        default=None, description="colour gain; unset: automatic white balance", examples=[1.9]
+    )
+    blue_gain: ColourGain | None = Field(
+        default=None, description="colour gain; unset: automatic white balance", examples=[1.6]
+    )
 
     @model_validator(mode="after")
     def _both_gains(self) -> Self:
@@ -58,14 +64,16 @@ class V4l2Camera(DeviceCamera):
 
     type: Literal["v4l2"] = Field(description="which kind of camera")
     device: str = Field(default="/dev/video0", description="device file; a /dev/v4l/by-id/ path survives re-plugging")
-    white_balance_k: Kelvin | None = Field(default=None, description="colour temperature, kelvin; unset: automatic")
+    white_balance_k: Kelvin | None = Field(
+        default=None, description="colour temperature, kelvin; unset: automatic", examples=[5000]
+    )
 
 
 class VideoCamera(CameraBase):
     """A recorded clip, for replay; its own size and frame rate are used."""
 
     type: Literal["video"] = Field(description="which kind of camera")
-    path: Path = Field(description="video file, relative to the station file")
+    path: Path = Field(description="video file, relative to the station file", examples=["belt.mp4"])
     loop: bool = Field(default=False, description="start again at the end")
 
 
@@ -73,7 +81,7 @@ class FolderCamera(CameraBase):
     """Photos from a folder in the order of their names, for replay."""
 
     type: Literal["folder"] = Field(description="which kind of camera")
-    path: Path = Field(description="folder of photos, relative to the station file")
+    path: Path = Field(description="folder of photos, relative to the station file", examples=["photos"])
     loop: bool = Field(default=False, description="start again at the end")
 
 

@@ -14,7 +14,9 @@ class Simulation(Settings):
 
     seed: int = Field(default=1, ge=0, description="same seed, same run")
     photos: Path | None = Field(
-        default=None, description="folder with one folder of photos per label; unset: the shipped ones"
+        default=None,
+        description="folder with one folder of photos per label; unset: the shipped ones",
+        examples=["photos"],
     )
     items_per_min: float = Field(default=60.0, gt=0, le=6000, description="mean rate, items per minute")
     min_gap_mm: float = Field(default=40.0, ge=0, le=1000, description="least gap between items, mm")

@@ -42,13 +42,16 @@ class Bin(Settings):
         default=120.0, le=10_000, description="how long the actuator stays, on top of the item's own length, ms"
     )
     capacity: int | None = Field(
-        default=None, ge=1, description="items until it counts as full, where no full_pin says so; unset: never"
+        default=None,
+        ge=1,
+        description="items until it counts as full, where no full_pin says so; unset: never",
+        examples=[400],
     )
     full_pin: Pin | None = Field(default=None, description="input that is low when the bin is full")
     exit_pin: Pin | None = Field(default=None, description="input that is low while an item falls into the bin")
     enabled: bool = Field(default=True, description="false: its items go to residual")
     min_purity: float | None = Field(
-        default=None, gt=0, lt=1, description="purity asked for, if other than the model's own"
+        default=None, gt=0, lt=1, description="purity asked for, if other than the model's own", examples=[0.98]
     )
 
 
@@ -63,7 +66,9 @@ class Sensing(Settings):
     )
     sensitivity: float = Field(default=1.0, ge=0.2, le=5, description="above 1 sees fainter items and more dirt")
     settle_ms: Ms = Field(default=300.0, le=10_000, description="bin station: how long an item must lie still, ms")
-    beam_pin: Pin | None = Field(default=None, description="beam-break or proximity sensor, low while an item is there")
+    beam_pin: Pin | None = Field(
+        default=None, description="beam-break or proximity sensor, low while an item is there", examples=[25]
+    )
     beam_to_line_mm: float = Field(default=0.0, ge=-5000, le=5000, description="sensor to decision line, mm")
 
 
@@ -71,12 +76,16 @@ class Inference(Settings):
     """The model and how it is run."""
 
     bundle: Path | None = Field(
-        default=None, description="a bundle file; unset: the store's current one, else the shipped one"
+        default=None,
+        description="a bundle file; unset: the store's current one, else the shipped one",
+        examples=["waste-1.2.sorter"],
     )
     runtime: Literal["auto", "litert", "tflite-runtime"] = Field(default="auto", description="interpreter")
     threads: int = Field(default=1, ge=1, le=8, description="inference threads")
     max_crops: int = Field(default=3, ge=1, le=10, description="pictures of one item that are looked at, at most")
-    max_invoke_ms: float | None = Field(default=None, gt=0, description="a model slower than this is not activated, ms")
+    max_invoke_ms: float | None = Field(
+        default=None, gt=0, description="a model slower than this is not activated, ms", examples=[80.0]
+    )
     allow_unsigned: bool = Field(default=False, description="use bundles without a signature by a trusted key")
     keys: Path = Field(default=Path("keys"), description="folder of trusted keys, *.pub; relative to the station file")
 
@@ -92,7 +101,7 @@ class Deciding(Settings):
     """When an item is sure enough for its bin."""
 
     min_score: float | None = Field(
-        default=None, ge=0, le=1, description="one threshold for all labels; unset: the model's own"
+        default=None, ge=0, le=1, description="one threshold for all labels; unset: the model's own", examples=[0.8]
     )
     min_margin: float = Field(default=0.0, ge=0, le=1, description="least distance to the second best score")
     close_items: Literal["residual", "purer"] = Field(
@@ -105,9 +114,12 @@ class Deciding(Settings):
         ge=0,
         le=1000,
         description="cost of an item run to residual; set: the bin with the least expected cost is taken, not thresholds",
+        examples=[0.3],
     )
     costs: dict[Name, dict[Name, Annotated[float, Field(ge=0, le=1000)]]] = Field(
-        default={}, description="cost of each label in each bin, costs.BIN.LABEL; unset: 0 in its own bin, 1 in another"
+        default={},
+        description="cost of each label in each bin, costs.BIN.LABEL; unset: 0 in its own bin, 1 in another",
+        examples=[{"paper": {"glass": 5.0}}],
     )
 
 
@@ -131,7 +143,9 @@ class Page(Settings):
     port: int = Field(default=8080, ge=0, le=65535, description="port; 0 takes a free one")
     controls: bool = Field(default=False, description="whoever reaches the page may stop the station and let it go on")
     names: tuple[str, ...] = Field(
-        default=(), description="further names under which browsers may open the page, as in sorter.example.org"
+        default=(),
+        description="further names under which browsers may open the page, as in sorter.example.org",
+        examples=[["sorter.example.org"]],
     )
 
 

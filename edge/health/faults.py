@@ -20,6 +20,18 @@ class Step(StrEnum):
     RESTART_SERVICE = "restart-service"
 
 
+STEP_TEXT: Mapping[Step, str] = MappingProxyType(
+    {
+        Step.REOPEN_CAMERA: "The camera is opened again",
+        Step.RESTART_CLASSIFIER: "The model is loaded again",
+        Step.RETRY_ACTUATORS: "The actuators are tried again",
+        Step.RESTART_PAGE: "The page is started again",
+        Step.RESTART_SERVICE: "The service is restarted",
+    }
+)
+"""For people: what a step does."""
+
+
 class FaultKind(StrEnum):
     """Every fault that has a name."""
 

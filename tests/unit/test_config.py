@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edge.config import Station, load_station
-from edge.config.document import settings_rows
 from edge.errors import ConfigError
 from edge.system.text import NotTextError
 from edge.system.toml import parse_toml
+from generate.settings import settings_rows
 
 STATIONS = sorted((Path(__file__).resolve().parents[2] / "edge" / "stations").glob("*.toml"))
 TABLES = [tomllib.loads(path.read_text("utf-8")) for path in STATIONS]
@@ -413,7 +413,7 @@ def test_damaged_bytes_are_a_station_or_a_config_error(data: st.DataObject, tmp_
 
 def test_every_setting_has_a_description_a_type_and_a_default() -> None:
     rows = settings_rows()
-    assert [row.key for row in rows if not (row.description and row.type and row.default)] == []
+    assert [row.key for row in rows if not (row.value.description and row.value.type and row.value.default)] == []
     assert len({row.key for row in rows}) == len(rows) > 100
 
 
@@ -430,4 +430,4 @@ def test_every_setting_has_a_description_a_type_and_a_default() -> None:
 )
 def test_rows_say_what_may_be_written(key: str, kind: str, default: str) -> None:
     row = next(row for row in settings_rows() if row.key == key)
-    assert (row.type, row.default) == (kind, default)
+    assert (row.value.type, row.value.default) == (kind, default)

@@ -13,12 +13,12 @@ from packaging.version import Version
 
 from edge import __version__
 from edge.cli import COMMANDS
-from edge.config.document import settings_rows
+from generate.settings import settings_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP = {
-    "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "pyproject.toml",
-    "benchmarks", "converter", "docs", "edge", "systemd", "tests", "training",
+    "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "mkdocs.yml",
+    "pyproject.toml", "benchmarks", "converter", "docs", "edge", "systemd", "tests", "training",
 }  # fmt: skip
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 FORMS = sorted(path for path in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml") if path.name != "config.yml")
@@ -57,7 +57,7 @@ def test_every_make_target_that_is_called_exists(path: Path) -> None:
 
 def test_the_workflow_calls_what_ci_run_calls_and_so_do_the_hooks() -> None:
     steps = called(ROOT / ".ci/run")
-    assert {"lint", "test-versions", "test"} <= steps <= called(ROOT / ".github/workflows/ci.yml")
+    assert {"lint", "docs", "test-versions", "test"} <= steps <= called(ROOT / ".github/workflows/ci.yml")
     assert called(ROOT / ".pre-commit-config.yaml") <= called(ROOT / ".github/workflows/ci.yml")
 
 

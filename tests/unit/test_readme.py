@@ -1,4 +1,4 @@
-"""The README says what the code says. Run as a program, this file writes the table of settings into it."""
+"""The README says what the code says. `PYTHONPATH=docs python tests/unit/test_readme.py` writes the table of settings."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from edge.cli import COMMANDS, ENTRY_POINT_GROUP
-from edge.config.document import settings_rows
 from edge.tools.setup.setup import WITH_NUMPY_1
+from generate.settings import settings_rows
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BEGIN = "<!-- settings: written by `python tests/unit/test_readme.py` -->"
@@ -17,7 +17,8 @@ END = "<!-- end of settings -->"
 def settings_table() -> str:
     lines = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
     lines += [
-        f"| `{r.key}` | {r.type} | {r.default.replace('|', chr(92) + '|')} | {r.description} |" for r in settings_rows()
+        f"| `{r.key}` | {r.value.type} | {r.value.default.replace('|', chr(92) + '|')} | {r.value.description} |"
+        for r in settings_rows()
     ]
     return "\n".join(lines)
 
@@ -29,7 +30,7 @@ def with_table(text: str) -> str:
 
 def test_every_setting_is_in_the_readme_as_the_code_has_it() -> None:
     text = README.read_text()
-    assert text == with_table(text), "run: python tests/unit/test_readme.py"
+    assert text == with_table(text), "run: PYTHONPATH=docs python tests/unit/test_readme.py"
 
 
 def test_every_command_is_in_the_readme_and_no_other() -> None:

@@ -16,7 +16,9 @@ from edge.errors import ConfigError
 from edge.system.files import write_atomically
 from edge.system.output import say
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Keys that sign model bundles.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Keys that sign model bundles."
+)
 
 KeyPath = Annotated[Path, typer.Option(help="The signing key's file.")]
 DEFAULT_KEY = Path("~/.config/edge-sorter/signing-key")

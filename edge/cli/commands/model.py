@@ -22,7 +22,7 @@ from edge.models.verify import verify_store
 from edge.system.output import say
 from edge.system.terminal import Terminal, styled
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Models on this device.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Models on this device.")
 
 KeysPath = Annotated[
     Path | None, typer.Option("--keys", help="Folder of trusted keys; without it `keys` beside the station file.")

@@ -1,0 +1,50 @@
+"""Every fault: what the page says of it, how bad it is, what the station does by itself, and what a person does."""
+
+from __future__ import annotations
+
+from edge.clock import NS_PER_S
+from edge.health.faults import NATURES, STEP_TEXT, FaultKind, Nature, Step
+from edge.health.health import ENDED_BY_RESET
+from edge.health.retry import Backoff
+from generate.markdown import code, document, table
+
+HOLDS_TEXT = "Nothing is fired, every actuator is in its safe position, the belt stands, the beacon is on."
+GOES_ON_TEXT = "Sorting goes on."
+
+
+def page() -> str:
+    """Return the page's text."""
+    rows = [[f"[{code(kind)}](#{kind})", NATURES[kind].severity, NATURES[kind].sentence] for kind in FaultKind]
+    parts = [f"### {code(kind)} {{ #{kind} }}\n\n{_about(kind)}" for kind in FaultKind]
+    return document("## All", table(("fault", "severity", "what the page says"), rows), "## One by one", *parts)
+
+
+def _about(kind: FaultKind) -> str:
+    nature = NATURES[kind]
+    lines = [
+        f"- **Severity:** {nature.severity}. {HOLDS_TEXT if nature.holds else GOES_ON_TEXT}",
+        f"- **The station:** {_remedy(nature)} {_end(kind, nature)}".rstrip(),
+        f"- **You:** {nature.advice}",
+    ]
+    return f"{nature.sentence}\n\n" + "\n".join(lines)
+
+
+def _remedy(nature: Nature) -> str:
+    if nature.remedy is None:
+        return "Tries nothing by itself."
+    text = STEP_TEXT[nature.remedy]
+    if nature.remedy is Step.RESTART_SERVICE:
+        return f"{text}."
+    backoff = Backoff()
+    waits = ", ".join(f"{backoff.wait(n) // NS_PER_S}" for n in range(3))
+    longest = backoff.longest // NS_PER_S
+    tried = f"{text} after {waits} ... s, at most {longest} s"
+    return (
+        f"{tried}; after {nature.tries} tries the service is restarted." if nature.restarts else f"{tried}, for ever."
+    )
+
+
+def _end(kind: FaultKind, nature: Nature) -> str:
+    if kind in ENDED_BY_RESET:
+        return "The fault ends with a reset."
+    return "" if nature.remedy is Step.RESTART_SERVICE else "The fault ends when its cause is gone."

@@ -1,0 +1,14 @@
+"""The pages of docs/reference that are written from the code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from generate import commands, faults, settings
+
+GENERATED: Mapping[str, Callable[[], str]] = {
+    "settings": settings.page,
+    "commands": commands.page,
+    "faults": faults.page,
+}
+"""What fills a page, by the page's name."""
