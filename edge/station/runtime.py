@@ -1,13 +1,5 @@
 """Runs a station for real: threads, signals, the watchdog and the way into the safe state.
 
-Threads, none of which waits for another:
-  vision     camera -> Line.step -> schedule; the only one that touches frames
-  actuation  fires and releases what is planned, at real-time priority
-  journal    stores what the others recorded; the only one that waits for the disk
-  chores     the machine's temperature, the latches of stops: slow things that nobody waits for
-  control    lets a person stop the station and resume, from another process
-  page       serves the browser
-  world      lets a simulated station's belt, flaps and sensors go on
 Processes: the model at work has one of its own, and so has one that looks on (started in edge/inference/process.py). The
 vision thread sends it pictures; loading it, its hanging and its crash keep nothing here from running.
 The main thread supervises: health, recovery, watchdog, signals. This is the only module that starts a thread
@@ -22,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from enum import StrEnum
 from functools import partial
 from queue import Empty, SimpleQueue
 
@@ -49,9 +42,30 @@ JOIN_S = 3.0
 # 0.5 ms, 0.6 ms with this.
 SWITCH_INTERVAL_S = 0.0001
 CHORES_MS = 1000.0
-PRIORITIES = {"actuation": Priority.ACTUATION, "vision": Priority.VISION, "page": Priority.PAGE}
 MODELS_MS = 1000.0
 LOOK_EVERY = 10  # chores
+
+
+class ThreadName(StrEnum):
+    """The threads beside the main one, none of which waits for another."""
+
+    VISION = "vision"  # camera -> Line.step -> schedule; the only one that touches frames
+    ACTUATION = "actuation"  # fires and releases what is planned, at real-time priority
+    JOURNAL = "journal"  # stores what the others recorded; the only one that waits for the disk
+    CHORES = "chores"  # the machine's temperature, the latches of stops: slow things that nobody waits for
+    MODELS = "models"  # looks after the model: reads disks, loads another one
+    CONTROL = "control"  # lets a person stop the station and resume, from another process
+    PAGE = "page"  # serves the browser
+    WORLD = "world"  # lets a simulated station's belt, flaps and sensors go on
+    CLASSIFIER = "classifier"  # opens the model anew after it failed
+    REPLACED = "replaced"  # closes the model that another took the place of
+
+
+PRIORITIES = {
+    ThreadName.ACTUATION: Priority.ACTUATION,
+    ThreadName.VISION: Priority.VISION,
+    ThreadName.PAGE: Priority.PAGE,
+}
 
 
 class Runtime:
@@ -81,9 +95,9 @@ class Runtime:
             actuators=parts.actuators,
             actions={
                 Step.REOPEN_CAMERA: lambda _: self._reopen.set(),
-                Step.RESTART_CLASSIFIER: lambda _: self._start_once("classifier", self._restart_classifier),
+                Step.RESTART_CLASSIFIER: lambda _: self._start_once(ThreadName.CLASSIFIER, self._restart_classifier),
                 Step.RETRY_ACTUATORS: lambda _: self.supervisor.retry_actuators(),
-                Step.RESTART_PAGE: lambda _: self._start_once("page", self._restart_page),
+                Step.RESTART_PAGE: lambda _: self._start_once(ThreadName.PAGE, self._restart_page),
                 Step.RESTART_SERVICE: self._restart_service,
             },
             watchers=parts.watchers,
@@ -127,17 +141,21 @@ class Runtime:
                     self.panel.open()
                 if not granted:
                     log.warning("no real-time priority: strokes may be some ms late; see `sorter doctor`")
-                self._start("journal", lambda: run_writer(parts.journal, parts.clock, writer_stop))
-                for name, work in (("actuation", self._actuate), ("vision", self._see), ("chores", self._do_chores)):
+                self._start(ThreadName.JOURNAL, lambda: run_writer(parts.journal, parts.clock, writer_stop))
+                for name, work in (
+                    (ThreadName.ACTUATION, self._actuate),
+                    (ThreadName.VISION, self._see),
+                    (ThreadName.CHORES, self._do_chores),
+                ):
                     self._start(name, work)
                 if parts.models is not None:
-                    self._start("models", self._follow_models)
+                    self._start(ThreadName.MODELS, self._follow_models)
                 if parts.follow_world is not None:
-                    self._start("world", partial(parts.follow_world, self._stop))
+                    self._start(ThreadName.WORLD, partial(parts.follow_world, self._stop))
                 if parts.serve_control is not None:
-                    self._start("control", partial(parts.serve_control, self._stop))
+                    self._start(ThreadName.CONTROL, partial(parts.serve_control, self._stop))
                 if parts.page is not None:
-                    self._start("page", parts.page.run)
+                    self._start(ThreadName.PAGE, parts.page.run)
                 self._supervise(None if seconds is None else parts.clock.now() + ms(1000 * seconds))
             finally:
                 self._stop.set()
@@ -151,18 +169,18 @@ class Runtime:
 
     # -- threads -----------------------------------------------------------------------------------------------
 
-    def _start(self, name: str, work: Callable[[], None]) -> threading.Thread:
+    def _start(self, name: ThreadName, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=self._guard, args=(name, work), name=name, daemon=True)
         self._background = [other for other in self._background if other.is_alive()] + [thread]
         thread.start()
         return thread
 
-    def _start_once(self, name: str, work: Callable[[], None]) -> None:
+    def _start_once(self, name: ThreadName, work: Callable[[], None]) -> None:
         """Start a thread unless the last one of its name is still at it."""
         if not any(thread.name == name and thread.is_alive() for thread in self._background):
             self._start(name, work)
 
-    def _guard(self, name: str, work: Callable[[], None]) -> None:
+    def _guard(self, name: ThreadName, work: Callable[[], None]) -> None:
         """Run a thread's work; a bug in one that sorting needs makes the pins safe at once and ends the run."""
         now = self.parts.clock.now
         try:
@@ -170,7 +188,7 @@ class Runtime:
                 work()
         except BaseException as error:
             log.exception("the %s thread failed", name)
-            if name == "page":
+            if name is ThreadName.PAGE:
                 self.parts.health.raise_fault(FaultKind.PAGE_DOWN, now())
                 return
             self._failure = self._failure or error
@@ -178,12 +196,12 @@ class Runtime:
             self.stop()
             self.supervisor.make_safe()
         finally:
-            if name in ("vision", "actuation"):
+            if name in (ThreadName.VISION, ThreadName.ACTUATION):
                 self.stop()
 
-    def _priority_of(self, name: str) -> AbstractContextManager[bool]:
+    def _priority_of(self, name: ThreadName) -> AbstractContextManager[bool]:
         """Give the actuation thread its priority; the others get theirs only where real things move."""
-        if name == "actuation" or self.parts.is_live:
+        if name is ThreadName.ACTUATION or self.parts.is_live:
             return real_time(PRIORITIES.get(name, Priority.RECORDS))
         return nullcontext(False)
 
@@ -280,7 +298,7 @@ class Runtime:
                 return
             self.supervisor.turn(now)
             while self._replaced:
-                self._start("replaced", self._replaced.popleft().close)
+                self._start(ThreadName.REPLACED, self._replaced.popleft().close)
             with suppress(Empty):
                 self._asked.get(timeout=SUPERVISE_MS / 1000)()
 
@@ -289,7 +307,7 @@ class Runtime:
         parts.notifier.stopping()
         if parts.page is not None:
             parts.page.stop()
-        for thread in [thread for thread in self._background if thread.name != "journal"]:
+        for thread in [thread for thread in self._background if thread.name != ThreadName.JOURNAL]:
             thread.join(JOIN_S)
             if thread.is_alive():
                 log.error("the %s thread did not end within %.0f s", thread.name, JOIN_S)
@@ -304,7 +322,7 @@ class Runtime:
             parts.health.stop(parts.clock.now())
         self._guarded(lambda: self.supervisor.tell(parts.clock.now()))
         writer_stop.set()
-        for thread in [thread for thread in self._background if thread.name == "journal"]:
+        for thread in [thread for thread in self._background if thread.name == ThreadName.JOURNAL]:
             thread.join(JOIN_S)
         self._guarded(parts.journal.close)
 
