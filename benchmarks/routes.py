@@ -28,7 +28,7 @@ from converter.quantize import quantize_dynamic, quantize_static, read_operators
 from edge.errors import SorterError  # noqa: E402
 from training.evaluation.evaluate import answers, prepare  # noqa: E402
 from training.network.frozen import compile_float  # noqa: E402
-from training.rendering.studio import read_sets  # noqa: E402
+from training.rendering.renderer import read_sets  # noqa: E402
 from training.run_folder import Run  # noqa: E402
 
 

@@ -32,8 +32,8 @@ from training.evaluation.compare_page import page
 from training.evaluation.evaluate import FloatNetwork, Int8Network, Network, Scored, answers, figures, prepare, score
 from training.network.frozen import compile_float
 from training.recipe import Recipe
-from training.rendering.pool import Studio, ViewPlan
-from training.rendering.studio import build_studio, read_sets
+from training.rendering.pool import ViewPlan, ViewRenderer
+from training.rendering.renderer import build_renderer, read_sets
 from training.run_folder import Run
 
 LARGEST_LOSS = 0.005
@@ -144,22 +144,22 @@ def representative_views(recipe: Recipe, data: Path, run: Run, count: int) -> li
     few = rng.permutation(len(training.photos))[:700]
     part = training.part(few)
     whole = prepare(part.photos[::2], recipe.network.geometry)
-    studio = build_studio(training, data, recipe, run.folder / "masks")
+    renderer = build_renderer(training, data, recipe, run.folder / "masks")
     plan = ViewPlan(few[1::2], recipe.seed + 17)
-    views = whole + [studio.view(plan, index) for index in range(len(plan))]
+    views = whole + [renderer.view(plan, index) for index in range(len(plan))]
     names = [str(label) for label in (*part.labels[::2], *training.labels[few[1::2]])]
     return [views[index] for index in choose_representative(views, names, count)]
 
 
 def _validation(recipe: Recipe, data: Path, run: Run) -> _Checks:
     validation = read_sets(recipe.validation, data, recipe)
-    studio: Studio = build_studio(validation, data, recipe, run.folder / "masks", shifted=True)
+    renderer: ViewRenderer = build_renderer(validation, data, recipe, run.folder / "masks", shifted=True)
     # Where no object could be cut out, other light and crops have to do.
-    masked = [i for i, source in enumerate(studio.sources) if source.is_cut]
-    cut = np.repeat(masked or range(len(studio.sources)), 2)
+    masked = [i for i, source in enumerate(renderer.sources) if source.is_cut]
+    cut = np.repeat(masked or range(len(renderer.sources)), 2)
     sources = np.concatenate([cut, np.full(round(0.15 * len(cut)), -1)])
     plan = ViewPlan(sources, recipe.seed + 31)
-    views = [studio.view(plan, index) for index in range(len(plan))]
+    views = [renderer.view(plan, index) for index in range(len(plan))]
     labels = np.where(sources >= 0, validation.labels[sources], -1)
     return _Checks(validation.photos, prepare(validation.photos, recipe.network.geometry), views, labels)
 

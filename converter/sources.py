@@ -13,7 +13,7 @@ from edge.bundle.manifest import Thresholds
 from training.evaluation import measures
 from training.evaluation.evaluate import BY_SOURCE, Answers, Network, Scored, figures, prepare, score
 from training.recipe import Recipe
-from training.rendering.studio import read_sets
+from training.rendering.renderer import read_sets
 
 ENOUGH = 30  # photos that a label is found on, for a source to have a say in its threshold
 

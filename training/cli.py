@@ -116,7 +116,7 @@ def train(
     loaded = functools.reduce(recipes.without_source, leave_out or [], recipes.load_recipe(recipe))
     run = run or Path("runs") / loaded.name
     data = data or _folder_of(recipe)
-    load("training.rendering.studio").check_sets(loaded, data)
+    load("training.rendering.renderer").check_sets(loaded, data)
     with progress() as show, disk_full_is_said(run):
         show(LOADING, 0, 0)
         folder = load("training.run_folder").Run(run)
@@ -212,16 +212,16 @@ def inspect_dataset(
 ) -> None:
     """Count labels; find unreadable files, duplicates and labels that are probably wrong."""
     _check_page(html)
-    hygiene = load("training.dataset.hygiene")
+    data_quality = load("training.dataset.data_quality")
     with progress(QUICK_S) as show:
-        found = hygiene.inspect(read_photos(data, {}), functools.partial(show, READING))
+        found = data_quality.inspect(read_photos(data, {}), functools.partial(show, READING))
         if suspicious:
             show("looking for wrong labels", 0, 0)
-            found = hygiene.with_suspects(found, weights)
+            found = data_quality.with_suspects(found, weights)
     if html is not None:
         with disk_full_is_said(html):
-            html.write_text(hygiene.page(found), encoding="utf-8")
-    say(json.dumps(hygiene.as_tree(found), indent=2) if as_json else hygiene.summary(found))
+            html.write_text(data_quality.page(found), encoding="utf-8")
+    say(json.dumps(data_quality.as_tree(found), indent=2) if as_json else data_quality.summary(found))
 
 
 @dataset_app.command("split")
@@ -232,9 +232,9 @@ def split_dataset(
     test: Annotated[float, typer.Option(min=0.0, max=0.5)] = 0.15,
 ) -> None:
     """Split so that near duplicates stay together and photos added later move no old one."""
-    hygiene, splits = load("training.dataset.hygiene"), load("training.dataset.splits")
+    data_quality, splits = load("training.dataset.data_quality"), load("training.dataset.splits")
     with progress(QUICK_S) as show:
-        found = hygiene.inspect(read_photos(data, {}), functools.partial(show, READING))
+        found = data_quality.inspect(read_photos(data, {}), functools.partial(show, READING))
     before = splits.read_before(out, found.readable)
     parts = splits.split(found.readable, found.groups, validation, test, before)
     make_folder(out)

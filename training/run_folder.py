@@ -22,7 +22,7 @@ from edge.errors import ConfigError
 from training.dataset.photos import data_digest
 from training.network.backbones import OWN
 from training.recipe import Recipe
-from training.rendering.studio import TrainingSet
+from training.rendering.renderer import TrainingSet
 
 FORMAT = 1
 MADE_IN_MINUTES = ("pools/*/done.json", "cycle*", "search", "network.keras", "run.json", "worker*")

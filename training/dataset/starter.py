@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge.bundle.photo_tree import as_label
 from edge.errors import ConfigError, DatasetError
-from training.dataset import hygiene, splits
+from training.dataset import data_quality, splits
 from training.dataset.photos import LabelledPhoto, check_labels
 from training.recipe import load_recipe
 
@@ -85,7 +85,7 @@ def write_recipe(
         raise ConfigError(
             f"{file}: is there and stays as it is: name another file (sorter train NEW.toml --new {source})"
         )
-    found = hygiene.inspect(photos, on_progress)
+    found = data_quality.inspect(photos, on_progress)
     labels = check_labels(found.readable)
     lists = file.with_name(f"{file.stem}-lists")
     before = splits.read_before(lists, found.readable)

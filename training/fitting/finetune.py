@@ -140,9 +140,9 @@ def fine_tune(
         raise TrainingError(f"expected at least fit.batch ({settings.batch}) views, got fewer: lower fit.batch")
     keras.utils.set_random_seed(settings.seed)
     if strategy is not None:
-        from training.fitting.together import fit_together
+        from training.fitting.distributed import fit_distributed
 
-        fit_together(model, batches, folder, strategy, on_batch)
+        fit_distributed(model, batches, folder, strategy, on_batch)
     else:
         learner = copied(model, settings.policy, multiply=on_processors())
         _fit(learner, batches, folder, on_batch)

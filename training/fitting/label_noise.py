@@ -16,7 +16,7 @@ import numpy as np
 
 from training.evaluation.measures import softmax
 from training.recipe import LabelNoise
-from training.rendering.studio import TrainingSet
+from training.rendering.renderer import TrainingSet
 
 FOLDS = 5
 PENALTY = 0.05  # on squared weights, against the mean loss: found best on sources left out

@@ -15,8 +15,8 @@ from training.network.backbones import begins_from_nothing
 from training.network.frozen import frozen_features, frozen_front
 from training.network.runner import Front
 from training.recipe import Recipe
-from training.rendering.pool import Pool, Studio, ViewPlan, plan_views, render, render_pool
-from training.rendering.studio import PLAIN, TrainingSet, build_studio, read_sets, whole_studio
+from training.rendering.pool import Pool, ViewPlan, ViewRenderer, plan_views, render, render_pool
+from training.rendering.renderer import PLAIN, TrainingSet, build_renderer, build_whole_renderer, read_sets
 from training.run_folder import Run, claim
 
 _log = logging.getLogger(__name__)
@@ -102,21 +102,21 @@ class _Renderer:
 
         return tell
 
-    def _pool(self, name: str, studio: Studio, plan: ViewPlan, front: bytes | Front) -> Pool:
+    def _pool(self, name: str, renderer: ViewRenderer, plan: ViewPlan, front: bytes | Front) -> Pool:
         folder = self.run.folder / "pools" / name
-        return render_pool(studio, plan, front, folder, self.processes, self._told(name, len(plan)))
+        return render_pool(renderer, plan, front, folder, self.processes, self._told(name, len(plan)))
 
-    def _studio(self, photos: TrainingSet, shifted: bool = False) -> Studio:
-        return build_studio(photos, self.data, self.recipe, self.run.folder / "masks", shifted)
+    def _renderer(self, photos: TrainingSet, shifted: bool = False) -> ViewRenderer:
+        return build_renderer(photos, self.data, self.recipe, self.run.folder / "masks", shifted)
 
     def train(self, training: TrainingSet, front: bytes | Front) -> tuple[Pool, ViewPlan]:
         recipe = self.recipe
         plan = plan_views(training.labels, training.repeats.tolist(), recipe.rounds, recipe.nothing, recipe.seed)
-        return self._pool("train", self._studio(training), plan, front), plan
+        return self._pool("train", self._renderer(training), plan, front), plan
 
     def validation(self, validation: TrainingSet, front: bytes | Front) -> dict[str, Check]:
-        other = self._studio(validation, shifted=True)
-        whole = Studio(other.sources, other.around, other.geometry, PLAIN)
+        other = self._renderer(validation, shifted=True)
+        whole = ViewRenderer(other.sources, other.around, other.geometry, PLAIN)
         plain = self._pool("plain", whole, ViewPlan(np.arange(len(validation.labels)), 0), front)
         checks = {"plain": Check(plain, validation.labels)}
         cut = np.repeat([i for i, source in enumerate(other.sources) if source.is_cut], 3)
@@ -130,9 +130,9 @@ class _Renderer:
         checks = {}
         for photo_set in self.recipe.left_out:
             photos = read_sets((photo_set,), self.data, self.recipe, every_label=False)
-            studio = whole_studio(photos, self.recipe.network.geometry)
+            renderer = build_whole_renderer(photos, self.recipe.network.geometry)
             plan, names = ViewPlan(np.arange(len(photos.labels)), 0), self.recipe.labels
-            pool = self._pool(f"left-out-{photo_set.name}", studio, plan, front)
+            pool = self._pool(f"left-out-{photo_set.name}", renderer, plan, front)
             counts_as = np.array([names.index(photo_set.merge.get(name, name)) for name in names])
             checks[photo_set.name] = Check(pool, photos.labels, counts_as)
         return checks
@@ -143,11 +143,11 @@ class _Renderer:
         if noise is None or noise.network is None:
             return _mean_features(pool.features, plan.sources, len(training.labels))
         front = frozen_features(noise.network, self.data, self.run.folder / "judge.tflite")
-        studio = whole_studio(training, noise.network.geometry)
+        renderer = build_whole_renderer(training, noise.network.geometry)
         everything = ViewPlan(np.arange(len(training.labels)), 0)
         told = self._told("judged", len(everything))
         folder = self.run.folder / "pools" / "judged"
-        return render(studio, everything, front, folder, self.processes, told, ("features",))[0]
+        return render(renderer, everything, front, folder, self.processes, told, ("features",))[0]
 
 
 def _mean_features(features: np.ndarray, photos: np.ndarray, count: int) -> np.ndarray:

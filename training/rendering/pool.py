@@ -63,7 +63,7 @@ class ViewPlan:
 
 
 @dataclass(frozen=True)
-class Studio:
+class ViewRenderer:
     """All that a view is rendered from; handed to the worker processes once, at their start."""
 
     sources: Sequence[Source]
@@ -115,15 +115,15 @@ _SPAN = 128
 _worker: dict[str, Any] = {}
 
 
-def _start_worker(studio: Studio, plan: ViewPlan, compiled: bytes | None) -> None:
+def _start_worker(renderer: ViewRenderer, plan: ViewPlan, compiled: bytes | None) -> None:
     cv2.setNumThreads(1)
-    _worker.update(studio=studio, plan=plan, runner=FloatRunner(compiled) if compiled is not None else None)
+    _worker.update(renderer=renderer, plan=plan, runner=FloatRunner(compiled) if compiled is not None else None)
 
 
 def _render(span: tuple[int, int]) -> tuple[int, list[np.ndarray]]:
     """The views of a span, or what the compiled front makes of them."""
-    studio: Studio = _worker["studio"]
-    views = (studio.view(_worker["plan"], index) for index in range(*span))
+    renderer: ViewRenderer = _worker["renderer"]
+    views = (renderer.view(_worker["plan"], index) for index in range(*span))
     runner: FloatRunner | None = _worker["runner"]
     if runner is None:
         return span[0], [np.stack(list(views))]
@@ -132,7 +132,7 @@ def _render(span: tuple[int, int]) -> tuple[int, list[np.ndarray]]:
 
 
 def render_pool(
-    studio: Studio,
+    renderer: ViewRenderer,
     plan: ViewPlan,
     front: bytes | Front,
     folder: Path,
@@ -140,11 +140,11 @@ def render_pool(
     on_progress: Callable[[int], None],
 ) -> Pool:
     """Render all views of a plan through the frozen front, see `render`."""
-    return Pool(*render(studio, plan, front, folder, processes, on_progress))
+    return Pool(*render(renderer, plan, front, folder, processes, on_progress))
 
 
 def render(  # noqa: PLR0913
-    studio: Studio,
+    renderer: ViewRenderer,
     plan: ViewPlan,
     front: bytes | Front,
     folder: Path,
@@ -161,7 +161,7 @@ def render(  # noqa: PLR0913
     done: set[int] = set(json.loads(ledger.read_text())) if ledger.is_file() else set()
     missing = [(at, min(at + _SPAN, len(plan))) for at in range(0, len(plan), _SPAN) if at not in done]
     on_progress(len(plan) - sum(end - start for start, end in missing))
-    for start, outputs in _made(studio, plan, front, missing, processes):
+    for start, outputs in _made(renderer, plan, front, missing, processes):
         _write(folder, dict(zip(names, outputs, strict=False)), start, len(plan))
         done.add(start)
         partial = ledger.with_suffix(".part")
@@ -173,7 +173,7 @@ def render(  # noqa: PLR0913
 
 
 def _made(
-    studio: Studio, plan: ViewPlan, front: bytes | Front, spans: Sequence[tuple[int, int]], processes: int
+    renderer: ViewRenderer, plan: ViewPlan, front: bytes | Front, spans: Sequence[tuple[int, int]], processes: int
 ) -> Iterator[tuple[int, Sequence[np.ndarray]]]:
     """The start and the front's outputs of each span, in the order in which they are ready."""
     if not spans:
@@ -188,7 +188,7 @@ def _made(
 
     # A forked interpreter hangs: XNNPACK's threads do not come along.
     context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, _start_worker, (studio, plan, compiled)) as pool:
+    with context.Pool(processes, _start_worker, (renderer, plan, compiled)) as pool:
         try:
             for start, made in pool.imap_unordered(_render, handed_out()):
                 waiting.release()

@@ -19,7 +19,7 @@ from edge.station.assemble import open_station_camera, open_world
 from edge.types import Box, Frame
 
 
-class Bench:
+class MeasurementRig:
     """Camera, pins and actuators of a station; `world` is the simulated one behind them, None on a real station.
 
     The belt's relay stays off until `run_belt`. Used as a context manager: it ends with everything released.
@@ -237,7 +237,7 @@ class Bench:
             return pin
 
 
-def open_bench(station: Station, clock: Clock, world: World | None = None) -> Bench:
+def open_rig(station: Station, clock: Clock, world: World | None = None) -> MeasurementRig:
     """Open a station's pins; a `world` may differ from what the station file says, as a real one does.
 
     Raises:
@@ -246,6 +246,6 @@ def open_bench(station: Station, clock: Clock, world: World | None = None) -> Be
     if world is not None:
         from edge.simulate.backend.pins import WorldPins
 
-        return Bench(station, WorldPins(world, clock), clock, world)
+        return MeasurementRig(station, WorldPins(world, clock), clock, world)
     pins, world = open_world(station, clock)
-    return Bench(station, pins, clock, world)
+    return MeasurementRig(station, pins, clock, world)

@@ -1,4 +1,4 @@
-"""One visit at a station: which steps are due, running them on what is known so far, and keeping the result."""
+"""Calibrating a station: which steps are due, running them on what is known so far, and keeping the result."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from edge.models.fit import check_fit
 from edge.models.select import open_station_bundle
 from edge.system.files import write_atomically
 from edge.tools.calibrate.measure.followers import Source
-from edge.tools.calibrate.operator.operator import Person
+from edge.tools.calibrate.operator.operator import Operator
 from edge.tools.calibrate.operator.samples import Wanted, take_samples
 from edge.tools.calibrate.report import needed_steps, step_state
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.step_result import Outcome
 from edge.tools.calibrate.steps.background import measure_background
 from edge.tools.calibrate.steps.belt import measure_belt
-from edge.tools.calibrate.steps.camera import CameraWishes, measure_camera, usual_speed
+from edge.tools.calibrate.steps.camera import CameraOptions, measure_camera, usual_speed
 from edge.tools.calibrate.steps.diverters import measure_diverters
 from edge.tools.calibrate.steps.sensors import measure_sensors
 from edge.tools.calibrate.steps.thresholds import FEWEST, measure_thresholds, wanted_labels
@@ -47,10 +47,10 @@ def stamp_of(wall_time: float) -> str:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Options:
     """What a person gave by option; see the functions that measure."""
 
-    camera: CameraWishes = field(default_factory=CameraWishes)
+    camera: CameraOptions = field(default_factory=CameraOptions)
     seconds: float = 20.0
     passes: int = 5
     source: Source = "sheet"
@@ -64,33 +64,35 @@ class Wishes:
 
 
 @dataclass
-class Session:
+class CalibrationSession:
     """Steps at one station; `calibration` is what is known so far, and nothing is written before `save`."""
 
     written: Station
-    bench: Bench
-    person: Person
+    rig: MeasurementRig
+    operator: Operator
     calibration: Calibration
-    wishes: Wishes = Wishes()
+    options: Options = Options()
     pictures: dict[str, Image] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, written: Station, bench: Bench, person: Person, old: Calibration | None, wishes: Wishes) -> Session:
+    def begin(
+        cls, written: Station, rig: MeasurementRig, operator: Operator, old: Calibration | None, options: Options
+    ) -> CalibrationSession:
         """Take up what still holds of the old calibration."""
         kept = Calibration(station=written.name) if old is None else without_stale(written, old)
         if old is not None and old.station != written.name:
-            person.say(f"What was measured here belongs to station {old.station}: everything is measured anew.")
-        if kept.camera is not None and kept.camera.identity != bench.identity:
-            person.say(f"This is another camera ({bench.identity}): what was measured in pictures is measured anew.")
+            operator.say(f"What was measured here belongs to station {old.station}: everything is measured anew.")
+        if kept.camera is not None and kept.camera.identity != rig.identity:
+            operator.say(f"This is another camera ({rig.identity}): what was measured in pictures is measured anew.")
             kept = kept.with_values(**dict.fromkeys(("camera", "background", "thresholds", "verify")))
-        return cls(written, bench, person, kept, wishes)
+        return cls(written, rig, operator, kept, options)
 
     def all_steps(self) -> list[str]:
         """Return the steps that the station needs."""
         # Without photos of this station the model's own thresholds are the best there is.
-        left_out = {"thresholds"} if self.wishes.photos is None else set()
-        if self.bench.world is None and not self.person.is_there:
+        left_out = {"thresholds"} if self.options.photos is None else set()
+        if self.rig.world is None and not self.operator.is_there:
             left_out.add("verify")  # somebody has to put the items in
         return [step for step in needed_steps(self.written) if step not in left_out]
 
@@ -107,14 +109,14 @@ class Session:
         base = self.calibration.with_values(camera=None) if step == "camera" else self.calibration
         if step in ("background", "belt") and base.camera is None:
             raise CalibrationError(f"the step {step} builds on the camera's: run `sorter calibrate camera` first")
-        self.bench.use(apply_calibration(self.written, base))
+        self.rig.use(apply_calibration(self.written, base))
         try:
             outcome = self._steps(wall_time)[step]()
         except ValidationError as error:
             told = "; ".join(f"{'.'.join(map(str, p['loc']))} = {p['input']!r}: {p['msg']}" for p in error.errors())
             raise CalibrationError(f"{step}: what was measured is out of range ({told}); nothing was kept") from None
         finally:
-            self.bench.run_belt(on=False)
+            self.rig.run_belt(on=False)
         date = datetime.fromtimestamp(wall_time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.accept(step, outcome.changes, date)
         self.pictures |= outcome.pictures
@@ -158,55 +160,55 @@ class Session:
         return folder
 
     def _thresholds(self, stamp: str) -> Outcome:
-        station, person, wishes = self.written, self.person, self.wishes
+        station, operator, options = self.written, self.operator, self.options
         bundle = open_station_bundle(station)
-        check_fit(bundle, station, wishes.purity)
-        photos = wishes.photos
+        check_fit(bundle, station, options.purity)
+        photos = options.photos
         if photos is None:
-            labels = wanted_labels(station, bundle, wishes.labels)
-            wanted = Wanted(labels, wishes.items or FEWEST, bundle.manifest.geometry, stamp)
-            photos = take_samples(self.bench, person, wanted, station.state_folder)
-        return measure_thresholds(station, person, step_digest(station, "thresholds"), bundle, photos, wishes.purity)
+            labels = wanted_labels(station, bundle, options.labels)
+            wanted = Wanted(labels, options.items or FEWEST, bundle.manifest.geometry, stamp)
+            photos = take_samples(self.rig, operator, wanted, station.state_folder)
+        return measure_thresholds(station, operator, step_digest(station, "thresholds"), bundle, photos, options.purity)
 
     def _verify(self) -> Outcome:
         bundle = fitted(open_station_bundle(self.written), self.calibration)
         check_fit(bundle, self.written)
-        bench, person, digest = self.bench, self.person, step_digest(self.written, "verify")
-        if isinstance(bench.clock, VirtualClock):
-            items = self.wishes.items or SIMULATED_ITEMS
-            return verify_simulated(self.written, bench.station, bundle, person, digest, items)
-        labels = known_labels(bench.station, self.wishes.labels, self.wishes.items or REAL_ITEMS)
-        return verify_real(bench, person, self.calibration, bundle, digest, labels)
+        rig, operator, digest = self.rig, self.operator, step_digest(self.written, "verify")
+        if isinstance(rig.clock, VirtualClock):
+            items = self.options.items or SIMULATED_ITEMS
+            return verify_simulated(self.written, rig.station, bundle, operator, digest, items)
+        labels = known_labels(rig.station, self.options.labels, self.options.items or REAL_ITEMS)
+        return verify_real(rig, operator, self.calibration, bundle, digest, labels)
 
     def _steps(self, wall_time: float) -> dict[str, Callable[[], Outcome]]:
-        bench, person, wishes, station = self.bench, self.person, self.wishes, self.written
+        rig, operator, options, station = self.rig, self.operator, self.options, self.written
         return {
             "camera": lambda: measure_camera(
-                bench, person, step_digest(station, "camera"), usual_speed(bench.station), wishes.camera
+                rig, operator, step_digest(station, "camera"), usual_speed(rig.station), options.camera
             ),
             "background": lambda: measure_background(
-                bench, person, step_digest(station, "background"), wishes.seconds, max(30.0, wishes.seconds)
+                rig, operator, step_digest(station, "background"), options.seconds, max(30.0, options.seconds)
             ),
-            "belt": lambda: measure_belt(bench, person, step_digest(station, "belt"), wishes.passes, wishes.source),
+            "belt": lambda: measure_belt(rig, operator, step_digest(station, "belt"), options.passes, options.source),
             "diverters": lambda: measure_diverters(
-                bench,
-                person,
+                rig,
+                operator,
                 self._parts("diverters", [actuator.name for actuator in station.actuators]),
-                wishes.repeats,
-                jog=wishes.jog,
+                options.repeats,
+                jog=options.jog,
             ),
-            "sensors": lambda: measure_sensors(bench, person, self._parts("sensors", list(station.pins_by_text()))),
+            "sensors": lambda: measure_sensors(rig, operator, self._parts("sensors", list(station.pins_by_text()))),
             "thresholds": lambda: self._thresholds(stamp_of(wall_time)),
             "verify": self._verify,
         }
 
     def _parts(self, step: str, names: list[str]) -> dict[str, str]:
         """Return the digests of the parts that are to be measured."""
-        if unknown := set(self.wishes.only) - set(names):
+        if unknown := set(self.options.only) - set(names):
             raise CalibrationError(
                 f"no {step} of that name: {', '.join(sorted(unknown))}; there are: {', '.join(names)}"
             )
-        return {name: step_digest(self.written, step, name) for name in self.wishes.only or names}
+        return {name: step_digest(self.written, step, name) for name in self.options.only or names}
 
     def _dated(self, key: str, value: Any, date: str) -> Any:
         """Put the date in; parts that were not measured this time stay."""

@@ -12,9 +12,9 @@ from edge.clock import VirtualClock
 from edge.config import load_station
 from edge.errors import CalibrationError
 from edge.inference.classifier import shipped_bundle_path
-from edge.tools.calibrate.operator.operator import Onlooker, SimulatedPerson, Wish
+from edge.tools.calibrate.operator.operator import Onlooker, Prompt, SimulatedOperator
 from edge.tools.calibrate.operator.samples import Wanted, take_samples
-from edge.tools.calibrate.rig import Bench, open_bench
+from edge.tools.calibrate.rig import MeasurementRig, open_rig
 from edge.tools.calibrate.steps.thresholds import wanted_labels
 
 PRACTICE = Path(__file__).resolve().parents[3] / "edge" / "stations" / "practice.toml"
@@ -25,24 +25,24 @@ def bundle() -> Bundle:
     return open_bundle(shipped_bundle_path())
 
 
-class Noting(SimulatedPerson):
+class Noting(SimulatedOperator):
     """Notes what was put on the belt."""
 
-    def ask(self, wish: Wish, subject: str = "") -> None:
-        super().ask(wish, subject)
-        if wish is Wish.NEXT_ITEM:
+    def ask(self, prompt: Prompt, subject: str = "") -> None:
+        super().ask(prompt, subject)
+        if prompt is Prompt.NEXT_ITEM:
             self.put = [*getattr(self, "put", []), subject]
 
 
 def test_photos_are_what_the_model_gets_and_lie_by_label(tmp_path: Path, bundle: Bundle) -> None:
-    with open_bench(load_station(PRACTICE), VirtualClock()) as bench:
-        assert bench.world is not None
-        person = Noting(bench.world, Onlooker())
+    with open_rig(load_station(PRACTICE), VirtualClock()) as rig:
+        assert rig.world is not None
+        operator = Noting(rig.world, Onlooker())
         wanted = Wanted(("plastic", "metal"), 2, bundle.manifest.geometry, "now")
-        folder = take_samples(bench, person, wanted, tmp_path)
-        bench.world.run_due(bench.clock.now())
-        assert bench.world.surface.speed == 0
-    assert person.put == ["plastic", "plastic", "metal", "metal"]
+        folder = take_samples(rig, operator, wanted, tmp_path)
+        rig.world.run_due(rig.clock.now())
+        assert rig.world.surface.speed == 0
+    assert operator.put == ["plastic", "plastic", "metal", "metal"]
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png")) == [
         "metal/now-001.png", "metal/now-002.png", "plastic/now-001.png", "plastic/now-002.png",
     ]  # fmt: skip
@@ -51,15 +51,15 @@ def test_photos_are_what_the_model_gets_and_lie_by_label(tmp_path: Path, bundle:
 
 
 def test_items_that_do_not_come_are_named(tmp_path: Path, bundle: Bundle) -> None:
-    def nobody(bench: Bench) -> Onlooker:
-        assert bench.world is not None
-        bench.world.stop_feeding()
+    def nobody(rig: MeasurementRig) -> Onlooker:
+        assert rig.world is not None
+        rig.world.stop_feeding()
         return Onlooker()
 
-    with open_bench(load_station(PRACTICE), VirtualClock()) as bench:
+    with open_rig(load_station(PRACTICE), VirtualClock()) as rig:
         wanted = Wanted(("plastic",), 2, bundle.manifest.geometry, "now")
         with pytest.raises(CalibrationError, match="no further plastic was seen"):
-            take_samples(bench, nobody(bench), wanted, tmp_path)
+            take_samples(rig, nobody(rig), wanted, tmp_path)
 
 
 def test_labels_that_are_sorted_out_are_asked_for_first(bundle: Bundle) -> None:

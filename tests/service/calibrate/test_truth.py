@@ -24,11 +24,11 @@ from edge.simulate.world.world import World
 from edge.tools.calibrate.measure.exposure import Chosen, refuse_wandering
 from edge.tools.calibrate.measure.followers import Source
 from edge.tools.calibrate.measure.region import find_region
-from edge.tools.calibrate.operator.operator import Onlooker, SimulatedPerson, Wish
-from edge.tools.calibrate.rig import Bench, open_bench
+from edge.tools.calibrate.operator.operator import Onlooker, Prompt, SimulatedOperator
+from edge.tools.calibrate.rig import MeasurementRig, open_rig
 from edge.tools.calibrate.steps.background import measure_background
 from edge.tools.calibrate.steps.belt import measure_belt
-from edge.tools.calibrate.steps.camera import CameraWishes, measure_camera
+from edge.tools.calibrate.steps.camera import CameraOptions, measure_camera
 from edge.tools.calibrate.steps.diverters import measure_diverters
 from edge.tools.calibrate.steps.sensors import live_levels, measure_sensors
 
@@ -54,30 +54,32 @@ def true(written: Station) -> Station:
 
 
 @pytest.fixture
-def bench(written: Station, true: Station):  # type: ignore[no-untyped-def]
+def rig(written: Station, true: Station):  # type: ignore[no-untyped-def]
     clock = VirtualClock()
-    with open_bench(written, clock, World(true, clock)) as bench:
-        yield bench
+    with open_rig(written, clock, World(true, clock)) as rig:
+        yield rig
 
 
-def technician(bench: Bench) -> SimulatedPerson:
-    assert bench.world is not None
-    return SimulatedPerson(bench.world, Onlooker())
+def technician(rig: MeasurementRig) -> SimulatedOperator:
+    assert rig.world is not None
+    return SimulatedOperator(rig.world, Onlooker())
 
 
-def surround(bench: Bench, **values: object) -> None:
-    assert bench.world is not None
+def surround(rig: MeasurementRig, **values: object) -> None:
+    assert rig.world is not None
     for name, value in values.items():
-        setattr(bench.world.surroundings, name, value)
+        setattr(rig.world.surroundings, name, value)
 
 
 CROOKED: dict[str, object] = {"roll_degrees": 4.0, "pitch_degrees": 5.0, "uneven": 0.4}
 
 
 @pytest.mark.parametrize("around", [{}, CROOKED], ids=["straight", "crooked-and-uneven"])
-def test_the_scale_is_right_to_one_percent_and_the_exposure_is_locked(bench: Bench, around: dict[str, object]) -> None:
-    surround(bench, **around)
-    step = measure_camera(bench, technician(bench), "x", SPEED, CameraWishes()).changes["camera"]
+def test_the_scale_is_right_to_one_percent_and_the_exposure_is_locked(
+    rig: MeasurementRig, around: dict[str, object]
+) -> None:
+    surround(rig, **around)
+    step = measure_camera(rig, technician(rig), "x", SPEED, CameraOptions()).changes["camera"]
     assert step.mm_per_pixel == pytest.approx(SCALE, rel=0.01)
     assert step.exposure_us is not None
     assert step.exposure_us * 1e-6 * SPEED / SCALE <= 1.01  # pixels of blur
@@ -85,9 +87,9 @@ def test_the_scale_is_right_to_one_percent_and_the_exposure_is_locked(bench: Ben
     assert (step.x, step.y, step.width, step.height) == (0, 0, 420, 480)
 
 
-def test_white_paper_is_white_whatever_the_lamps(bench: Bench) -> None:
-    surround(bench, tint=(1.31, 0.64))
-    step = measure_camera(bench, technician(bench), "x", SPEED, CameraWishes(frames=20)).changes["camera"]
+def test_white_paper_is_white_whatever_the_lamps(rig: MeasurementRig) -> None:
+    surround(rig, tint=(1.31, 0.64))
+    step = measure_camera(rig, technician(rig), "x", SPEED, CameraOptions(frames=20)).changes["camera"]
     assert step.red_gain == pytest.approx(1 / 1.31, rel=0.02)
     assert step.blue_gain == pytest.approx(1 / 0.64, rel=0.02)
     assert step.tint < 0.02
@@ -102,9 +104,9 @@ class Wandering(SimulatedCamera):
         return replace(super().controls, digital_gain=1 + self.steps / 100)
 
 
-def test_a_camera_that_does_not_stay_as_it_was_set_is_named(bench: Bench) -> None:
-    assert bench.world is not None
-    camera = Wandering(bench.world, bench.clock)
+def test_a_camera_that_does_not_stay_as_it_was_set_is_named(rig: MeasurementRig) -> None:
+    assert rig.world is not None
+    camera = Wandering(rig.world, rig.clock)
     seen = [camera.controls for _ in range(5)]
     with pytest.raises(CalibrationError, match="changes its digital gain by itself"):
         refuse_wandering(seen, Chosen())
@@ -112,108 +114,108 @@ def test_a_camera_that_does_not_stay_as_it_was_set_is_named(bench: Bench) -> Non
         refuse_wandering([Controls(exposure_us=8000)], Chosen(exposure_us=2000))
 
 
-def test_the_belts_edges_are_found(bench: Bench) -> None:
-    surround(bench, rails_px=44, uneven=0.3)
-    bench.open_camera(exposure_us=1500, gain=1.0)
-    bench.run_belt(on=True)
-    assert bench.world is not None
-    bench.world.stop_feeding()
-    found = find_region([f.pixels for f in bench.frames(30)], bench.region, sideways=True)
+def test_the_belts_edges_are_found(rig: MeasurementRig) -> None:
+    surround(rig, rails_px=44, uneven=0.3)
+    rig.open_camera(exposure_us=1500, gain=1.0)
+    rig.run_belt(on=True)
+    assert rig.world is not None
+    rig.world.stop_feeding()
+    found = find_region([f.pixels for f in rig.frames(30)], rig.region, sideways=True)
     assert (found.x, found.width) == (0, 420)
     assert found.y == pytest.approx(44, abs=8)
     assert found.y + found.height == pytest.approx(480 - 44, abs=8)
 
 
-def test_no_edges_are_found_where_nothing_moves(bench: Bench) -> None:
-    bench.open_camera(exposure_us=1500, gain=1.0)
-    pictures = [cv2.blur(f.pixels, (15, 15)) for f in bench.frames(10)]
+def test_no_edges_are_found_where_nothing_moves(rig: MeasurementRig) -> None:
+    rig.open_camera(exposure_us=1500, gain=1.0)
+    pictures = [cv2.blur(f.pixels, (15, 15)) for f in rig.frames(10)]
     with pytest.raises(CalibrationError, match="is the belt running"):
-        find_region(pictures, bench.region, sideways=True)
+        find_region(pictures, rig.region, sideways=True)
 
 
-def test_a_dim_workshop_is_warned_of(bench: Bench) -> None:
-    surround(bench, lamp=0.019)
-    outcome = measure_camera(bench, technician(bench), "x", SPEED, CameraWishes())
+def test_a_dim_workshop_is_warned_of(rig: MeasurementRig) -> None:
+    surround(rig, lamp=0.019)
+    outcome = measure_camera(rig, technician(rig), "x", SPEED, CameraOptions())
     assert any("too weak for a belt at 232 mm/s" in warning for warning in outcome.warnings)
 
 
 @pytest.mark.parametrize("around", [{}, CROOKED], ids=["straight", "crooked-and-uneven"])
 def test_the_belts_speed_is_right_to_half_a_percent_and_the_encoder_too(
-    bench: Bench, around: dict[str, object]
+    rig: MeasurementRig, around: dict[str, object]
 ) -> None:
-    surround(bench, **around)
-    bench.open_camera(exposure_us=1500, gain=1.0)
-    step = measure_belt(bench, technician(bench), "x", repeats=2).changes["belt"]
+    surround(rig, **around)
+    rig.open_camera(exposure_us=1500, gain=1.0)
+    step = measure_belt(rig, technician(rig), "x", repeats=2).changes["belt"]
     assert step.speed_mm_per_s == pytest.approx(SPEED, rel=0.005)
     assert step.ticks_per_mm == pytest.approx(1.87, rel=0.005)
     assert step.direction == "right"
     assert step.stop_distance_mm == pytest.approx(0, abs=2)
 
 
-def test_without_a_sheet_items_give_the_belts_speed(bench: Bench) -> None:
-    table: dict[str, Any] = bench.station.model_dump()
+def test_without_a_sheet_items_give_the_belts_speed(rig: MeasurementRig) -> None:
+    table: dict[str, Any] = rig.station.model_dump()
     table["belt"]["mm_per_pixel"] = SCALE  # as the camera step leaves it
-    bench.station = Station.model_validate(table)
-    bench.open_camera(exposure_us=1500, gain=1.0)
-    step = measure_belt(bench, technician(bench), "x", repeats=3, source="items").changes["belt"]
+    rig.station = Station.model_validate(table)
+    rig.open_camera(exposure_us=1500, gain=1.0)
+    step = measure_belt(rig, technician(rig), "x", repeats=3, source="items").changes["belt"]
     assert step.speed_mm_per_s == pytest.approx(SPEED, rel=0.005)
     assert step.ticks_per_mm == pytest.approx(1.87, rel=0.005)
     assert (step.direction, step.measured_from) == ("right", "items")
 
 
 @pytest.mark.parametrize("source", ["sheet", "items"])
-def test_how_far_the_belt_runs_on_is_measured(bench: Bench, source: Source) -> None:
-    surround(bench, coasting_s=0.25)
-    bench.open_camera(exposure_us=1500, gain=1.0)
-    step = measure_belt(bench, technician(bench), "x", repeats=2, source=source).changes["belt"]
+def test_how_far_the_belt_runs_on_is_measured(rig: MeasurementRig, source: Source) -> None:
+    surround(rig, coasting_s=0.25)
+    rig.open_camera(exposure_us=1500, gain=1.0)
+    step = measure_belt(rig, technician(rig), "x", repeats=2, source=source).changes["belt"]
     scale = 1.0 if source == "sheet" else 0.8 / SCALE  # items have the station file's scale here
     assert step.stop_distance_mm == pytest.approx(0.25 * SPEED * scale, abs=3)
 
 
-def test_the_time_of_every_diverter_is_right_to_two_milliseconds(bench: Bench) -> None:
-    bench.open_camera(exposure_us=1500, gain=1.0)
-    steps = measure_diverters(bench, technician(bench), dict.fromkeys(LEADS, "x")).changes["diverters"]
+def test_the_time_of_every_diverter_is_right_to_two_milliseconds(rig: MeasurementRig) -> None:
+    rig.open_camera(exposure_us=1500, gain=1.0)
+    steps = measure_diverters(rig, technician(rig), dict.fromkeys(LEADS, "x")).changes["diverters"]
     for name, (lead_ms, return_ms) in LEADS.items():
         assert steps[name].lead_ms == pytest.approx(lead_ms, abs=2), name
         assert steps[name].return_ms == pytest.approx(return_ms, abs=2), name
         assert steps[name].lead_spread_ms < 2, name
 
 
-def test_the_empty_belt_is_empty_and_items_stand_out(bench: Bench) -> None:
-    bench.open_camera(exposure_us=1500, gain=1.0)
-    step = measure_background(bench, technician(bench), "x", seconds=4).changes["background"]
+def test_the_empty_belt_is_empty_and_items_stand_out(rig: MeasurementRig) -> None:
+    rig.open_camera(exposure_us=1500, gain=1.0)
+    step = measure_background(rig, technician(rig), "x", seconds=4).changes["background"]
     assert step.false_items == 0
     assert step.separability > 5
 
 
-def test_a_camera_that_is_moved_after_calibrating_is_noticed(bench: Bench) -> None:
-    bench.open_camera(exposure_us=1500, gain=1.0)
-    step = measure_background(bench, technician(bench), "x", seconds=4).changes["background"]
+def test_a_camera_that_is_moved_after_calibrating_is_noticed(rig: MeasurementRig) -> None:
+    rig.open_camera(exposure_us=1500, gain=1.0)
+    step = measure_background(rig, technician(rig), "x", seconds=4).changes["background"]
     watch = CameraWatch(unpack_view(step.view))
     assert watch.can_see_movement
-    person = technician(bench)
-    bench.run_belt(on=True)
-    person.ask(Wish.EMPTY)
-    found = [watch.observe(frame) for frame in bench.frames_for(12)]
+    operator = technician(rig)
+    rig.run_belt(on=True)
+    operator.ask(Prompt.EMPTY)
+    found = [watch.observe(frame) for frame in rig.frames_for(12)]
     assert set().union(*found) == set()
-    surround(bench, roll_degrees=8.0)
-    found = [watch.observe(frame) for frame in bench.frames_for(30)]
+    surround(rig, roll_degrees=8.0)
+    found = [watch.observe(frame) for frame in rig.frames_for(30)]
     assert FaultKind.CAMERA_MOVED in set().union(*found)
 
 
-def test_sensors_are_learnt_by_one_action_each(bench: Bench) -> None:
+def test_sensors_are_learnt_by_one_action_each(rig: MeasurementRig) -> None:
     names = ("estop", "full:metal", "exit:plastic")
-    steps = measure_sensors(bench, technician(bench), dict.fromkeys(names, "x")).changes["sensors"]
+    steps = measure_sensors(rig, technician(rig), dict.fromkeys(names, "x")).changes["sensors"]
     assert set(steps) == set(names)
     assert all(step.active_low and 3 < step.debounce_ms < 10 for step in steps.values())
-    assert all(live_levels(bench).values())  # let go of again
+    assert all(live_levels(rig).values())  # let go of again
 
 
 def test_a_sensor_that_is_high_while_active_is_learnt_as_that(written: Station, true: Station) -> None:
     reversed_one = true.model_copy(update={"inputs": {"full:metal": Input(active_low=False)}})
     clock = VirtualClock()
-    with open_bench(written, clock, World(reversed_one, clock)) as bench:
-        steps = measure_sensors(bench, technician(bench), {"full:metal": "x", "exit:plastic": "x"}).changes["sensors"]
+    with open_rig(written, clock, World(reversed_one, clock)) as rig:
+        steps = measure_sensors(rig, technician(rig), {"full:metal": "x", "exit:plastic": "x"}).changes["sensors"]
     assert {name: step.active_low for name, step in steps.items()} == {"full:metal": False, "exit:plastic": True}
 
 
@@ -221,65 +223,67 @@ class Absent(Onlooker):
     """Somebody who does not do what is asked for."""
 
 
-WRONG: list[tuple[str, Callable[[Bench], object], str]] = [
+WRONG: list[tuple[str, Callable[[MeasurementRig], object], str]] = [
     ("lens-covered", lambda b: b.world.disturb(Disturbance.CAMERA_BLACK), "take the cap off the lens"),  # type: ignore[union-attr]
     ("lamps-flicker", lambda b: surround(b, flicker=0.3), "the lamps flicker"),
 ]
 
 
 @pytest.mark.parametrize(("spoil", "named"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
-def test_a_wrong_picture_is_recognised_and_named(bench: Bench, spoil: Callable[[Bench], object], named: str) -> None:
-    spoil(bench)
+def test_a_wrong_picture_is_recognised_and_named(
+    rig: MeasurementRig, spoil: Callable[[MeasurementRig], object], named: str
+) -> None:
+    spoil(rig)
     with pytest.raises(CalibrationError, match=named):
-        measure_camera(bench, technician(bench), "x", SPEED, CameraWishes())
+        measure_camera(rig, technician(rig), "x", SPEED, CameraOptions())
 
 
-def test_a_missing_sheet_is_recognised_and_named(bench: Bench) -> None:
+def test_a_missing_sheet_is_recognised_and_named(rig: MeasurementRig) -> None:
     with pytest.raises(CalibrationError, match="the printed sheet is not in the picture"):
-        measure_camera(bench, Absent(), "x", SPEED, CameraWishes())
+        measure_camera(rig, Absent(), "x", SPEED, CameraOptions())
 
 
-def test_a_belt_that_stands_is_recognised_and_named(bench: Bench) -> None:
-    assert bench.world is not None
-    bench.world.disturb(Disturbance.BELT_STOPPED)
+def test_a_belt_that_stands_is_recognised_and_named(rig: MeasurementRig) -> None:
+    assert rig.world is not None
+    rig.world.disturb(Disturbance.BELT_STOPPED)
     with pytest.raises(CalibrationError, match="the belt does not move"):
-        measure_belt(bench, technician(bench), "x", repeats=2)
+        measure_belt(rig, technician(rig), "x", repeats=2)
 
 
-def test_a_diverter_without_its_plug_is_recognised_and_named(bench: Bench) -> None:
-    assert bench.world is not None
-    bench.world.disturb(Disturbance.DIVERTER_UNPLUGGED, "arm-2")
+def test_a_diverter_without_its_plug_is_recognised_and_named(rig: MeasurementRig) -> None:
+    assert rig.world is not None
+    rig.world.disturb(Disturbance.DIVERTER_UNPLUGGED, "arm-2")
     with pytest.raises(CalibrationError, match="arm-2 was fired, but nothing moved"):
-        measure_diverters(bench, technician(bench), {"arm-2": "x"})
+        measure_diverters(rig, technician(rig), {"arm-2": "x"})
 
 
-def test_a_sensor_that_says_nothing_is_recognised_and_named(bench: Bench) -> None:
+def test_a_sensor_that_says_nothing_is_recognised_and_named(rig: MeasurementRig) -> None:
     with pytest.raises(CalibrationError, match=r"nothing came from full:metal \(GPIO 24\)"):
-        measure_sensors(bench, Absent(), {"full:metal": "x"})
+        measure_sensors(rig, Absent(), {"full:metal": "x"})
 
 
-def test_the_emergency_stop_ends_it(bench: Bench) -> None:
-    assert bench.world is not None
-    bench.world.disturb(Disturbance.EMERGENCY_STOP)
+def test_the_emergency_stop_ends_it(rig: MeasurementRig) -> None:
+    assert rig.world is not None
+    rig.world.disturb(Disturbance.EMERGENCY_STOP)
     with pytest.raises(CalibrationError, match="emergency stop is pressed"):
-        measure_diverters(bench, technician(bench), {"arm-1": "x"})
+        measure_diverters(rig, technician(rig), {"arm-1": "x"})
 
 
-def test_everything_is_released_on_the_way_out(bench: Bench) -> None:
-    assert bench.world is not None
-    arm = bench.world.flaps["arm-1"]
+def test_everything_is_released_on_the_way_out(rig: MeasurementRig) -> None:
+    assert rig.world is not None
+    arm = rig.world.flaps["arm-1"]
 
     def interrupted() -> None:
-        with bench.fired("arm-1", ""):
-            bench.run_belt(on=True)
-            bench.wait(0.3)
-            assert arm.extension("", bench.clock.now()) == 1.0
+        with rig.fired("arm-1", ""):
+            rig.run_belt(on=True)
+            rig.wait(0.3)
+            assert arm.extension("", rig.clock.now()) == 1.0
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    bench.close()
-    now = bench.clock.now()
-    bench.world.run_due(now)
+    rig.close()
+    now = rig.clock.now()
+    rig.world.run_due(now)
     assert arm.extension("", now + 200_000_000) == 0.0
-    assert bench.world.surface.speed == 0.0
+    assert rig.world.surface.speed == 0.0

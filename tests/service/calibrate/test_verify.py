@@ -19,8 +19,8 @@ from edge.errors import CalibrationError
 from edge.inference.classifier import shipped_bundle_path
 from edge.simulate.world.faults import Disturbance
 from edge.station.latch import PauseLatch
-from edge.tools.calibrate.operator.operator import Onlooker, SimulatedPerson, Wish
-from edge.tools.calibrate.rig import Bench, open_bench
+from edge.tools.calibrate.operator.operator import Onlooker, Prompt, SimulatedOperator
+from edge.tools.calibrate.rig import MeasurementRig, open_rig
 from edge.tools.calibrate.steps.verify import known_labels, verify_real
 from edge.tools.calibrate.verdict import NOWHERE
 
@@ -40,18 +40,18 @@ def station(tmp_path: Path) -> Station:
 
 
 @pytest.fixture
-def bench(station: Station) -> Iterator[Bench]:
-    with open_bench(station, SystemClock()) as bench:
-        assert bench.world is not None
-        bench.world.stop_feeding()
-        yield bench
+def rig(station: Station) -> Iterator[MeasurementRig]:
+    with open_rig(station, SystemClock()) as rig:
+        assert rig.world is not None
+        rig.world.stop_feeding()
+        yield rig
 
 
 @dataclass
 class Technician(Onlooker):
     """Answers where an item landed by looking at the simulated world."""
 
-    bench: Bench
+    rig: MeasurementRig
     said: list[str] = field(default_factory=list)
     asked: bool = False
     press: str = ""
@@ -69,7 +69,7 @@ class Technician(Onlooker):
         yield self._key
 
     def _key(self) -> str:
-        world = self.bench.world
+        world = self.rig.world
         assert world is not None
         if not self.asked or not world.items[-1].landed_at:
             return self.press
@@ -78,55 +78,55 @@ class Technician(Onlooker):
         return answers.get(world.items[-1].landed_in, answers[NOWHERE])
 
 
-def verify(bench: Bench, technician: Technician, labels: list[str]) -> Any:
-    assert bench.world is not None
-    person = SimulatedPerson(bench.world, technician)
+def verify(rig: MeasurementRig, technician: Technician, labels: list[str]) -> Any:
+    assert rig.world is not None
+    operator = SimulatedOperator(rig.world, technician)
     bundle = open_bundle(shipped_bundle_path())
-    return verify_real(bench, person, Calibration(station="practice"), bundle, "x", labels)
+    return verify_real(rig, operator, Calibration(station="practice"), bundle, "x", labels)
 
 
-def test_known_items_are_followed_to_where_they_land(bench: Bench) -> None:
-    technician = Technician(bench)
-    outcome = verify(bench, technician, LABELS)
-    assert bench.world is not None
+def test_known_items_are_followed_to_where_they_land(rig: MeasurementRig) -> None:
+    technician = Technician(rig)
+    outcome = verify(rig, technician, LABELS)
+    assert rig.world is not None
     step = outcome.changes["verify"]
     assert step.items == 3
-    bins = {where.name for where in bench.station.bins}
+    bins = {where.name for where in rig.station.bins}
     # On a busy machine a stroke comes late and the item falls beside the bin: that is noted too.
-    truth = [(i.label, i.landed_in if i.landed_in in bins else NOWHERE) for i in bench.world.items]
+    truth = [(i.label, i.landed_in if i.landed_in in bins else NOWHERE) for i in rig.world.items]
     assert [label for label, _ in truth] == LABELS
     page = outcome.files["verify.html"]
     rows = re.findall(r"<tr><td>\d+</td>.*?</tr>", page)
     noted = [re.findall(r'<td>(\w+)</td><td>\w*</td><td>\w+</td><td class="\w+">([\w ]+)', row)[0] for row in rows]
     assert noted == truth
     assert page.count("data:image/jpeg") == 3
-    assert step.right == sum(bench.station.route(label).name == landed for label, landed in truth)
+    assert step.right == sum(rig.station.route(label).name == landed for label, landed in truth)
     assert step.least_margin_ms > 0
     sensed = [text for text in technician.said if "(exit sensor)" in text]
     assert len(sensed) == sum(landed == "plastic" for _, landed in truth), technician.said
 
 
-def test_an_item_that_went_by_unseen_counts_against_it(bench: Bench) -> None:
-    assert bench.world is not None
-    technician = Technician(bench)
+def test_an_item_that_went_by_unseen_counts_against_it(rig: MeasurementRig) -> None:
+    assert rig.world is not None
+    technician = Technician(rig)
     technician.press = "s"
     with pytest.raises(CalibrationError, match="no item came through"):
-        verify(bench, technician, ["plastic"])
+        verify(rig, technician, ["plastic"])
     assert any("noted as missed" in text for text in technician.said)
 
 
-def test_a_station_that_does_not_get_ready_is_named(bench: Bench) -> None:
-    assert bench.world is not None
-    bench.world.disturb(Disturbance.EMERGENCY_STOP)
+def test_a_station_that_does_not_get_ready_is_named(rig: MeasurementRig) -> None:
+    assert rig.world is not None
+    rig.world.disturb(Disturbance.EMERGENCY_STOP)
     with pytest.raises(CalibrationError, match=r"does not get ready to sort: .*emergency stop"):
-        verify(bench, Technician(bench), ["plastic"])
-    assert bench.world.surface.speed == 0.0
+        verify(rig, Technician(rig), ["plastic"])
+    assert rig.world.surface.speed == 0.0
 
 
-def test_a_station_that_a_person_stopped_is_told_how_to_go_on(bench: Bench) -> None:
-    PauseLatch(bench.station.state_folder).keep(stopped=True)
+def test_a_station_that_a_person_stopped_is_told_how_to_go_on(rig: MeasurementRig) -> None:
+    PauseLatch(rig.station.state_folder).keep(stopped=True)
     with pytest.raises(CalibrationError, match=r"was stopped by a person before the restart: .*`sorter resume`"):
-        verify(bench, Technician(bench), ["plastic"])
+        verify(rig, Technician(rig), ["plastic"])
 
 
 def test_labels_are_asked_for_in_turn(station: Station) -> None:
@@ -136,14 +136,14 @@ def test_labels_are_asked_for_in_turn(station: Station) -> None:
         known_labels(station, ["papper"], 3)
 
 
-def test_every_way_out_of_it_leaves_the_station_safe(bench: Bench) -> None:
+def test_every_way_out_of_it_leaves_the_station_safe(rig: MeasurementRig) -> None:
     class Interrupting(Technician):
-        def ask(self, wish: Wish, subject: str = "") -> None:
-            if wish is Wish.KNOWN_ITEM:
+        def ask(self, prompt: Prompt, subject: str = "") -> None:
+            if prompt is Prompt.KNOWN_ITEM:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        verify(bench, Interrupting(bench), ["plastic"])
-    assert bench.world is not None
-    bench.world.run_due(bench.clock.now())
-    assert bench.world.surface.speed == 0.0
+        verify(rig, Interrupting(rig), ["plastic"])
+    assert rig.world is not None
+    rig.world.run_due(rig.clock.now())
+    assert rig.world.surface.speed == 0.0

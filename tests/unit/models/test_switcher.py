@@ -38,7 +38,7 @@ probation = {items = 100, least_items = 20}
 
 
 @dataclass
-class Bench:
+class Rig:
     """A station's changeover as the runtime would use it, and what came of it."""
 
     folder: Path
@@ -100,176 +100,176 @@ def outcome(number: int, prediction: Prediction, reason: Reason) -> Outcome:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> Bench:
-    bench = Bench(tmp_path, {version: tiny_bundle(version=version) for version in ("1.0", "1.1", "1.2")})
-    bench.install("1.0", probation=False)
-    return bench
+def rig(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> Rig:
+    rig = Rig(tmp_path, {version: tiny_bundle(version=version) for version in ("1.0", "1.1", "1.2")})
+    rig.install("1.0", probation=False)
+    return rig
 
 
 def test_without_a_store_the_shipped_model_works(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, {})
-    bench.start().turn()
-    assert bench.serving is not None
-    assert bench.serving.generation is None
-    assert bench.events == []
+    rig = Rig(tmp_path, {})
+    rig.start().turn()
+    assert rig.serving is not None
+    assert rig.serving.generation is None
+    assert rig.events == []
 
 
-def test_a_model_activated_meanwhile_is_put_to_work_and_passes_its_probation(bench: Bench) -> None:
-    changeover = bench.start()
-    bench.sort(changeover, 50)
-    bench.install("1.1")
-    assert bench.at_work() == "1.0"
+def test_a_model_activated_meanwhile_is_put_to_work_and_passes_its_probation(rig: Rig) -> None:
+    changeover = rig.start()
+    rig.sort(changeover, 50)
+    rig.install("1.1")
+    assert rig.at_work() == "1.0"
     changeover.turn()
-    assert bench.at_work() == "1.1"
-    bench.sort(changeover, 100)
-    assert [event.text.split(":")[0] for event in bench.events] == [
-        f"tiny-1.1 ({bench.serving.bundle.digest[:12]}) at work",  # type: ignore[union-attr]
+    assert rig.at_work() == "1.1"
+    rig.sort(changeover, 100)
+    assert [event.text.split(":")[0] for event in rig.events] == [
+        f"tiny-1.1 ({rig.serving.bundle.digest[:12]}) at work",  # type: ignore[union-attr]
         "tiny-1.1 passed its probation",
     ]
-    bench.sort(changeover, 50, Reason.UNSURE)
-    assert bench.current() == "1.1"
+    rig.sort(changeover, 50, Reason.UNSURE)
+    assert rig.current() == "1.1"
 
 
-def test_a_model_that_sends_too_much_to_residual_goes_by_itself(bench: Bench) -> None:
-    changeover = bench.start()
-    bench.sort(changeover, 50)
-    bench.install("1.1")
+def test_a_model_that_sends_too_much_to_residual_goes_by_itself(rig: Rig) -> None:
+    changeover = rig.start()
+    rig.sort(changeover, 50)
+    rig.install("1.1")
     changeover.turn()
-    bench.sort(changeover, 30, Reason.UNSURE)
-    assert (bench.at_work(), bench.current()) == ("1.0", "1.0")
-    assert any("rolled back" in event.text and "went to residual" in event.text for event in bench.events)
-    assert [event.severity for event in bench.events if "rolled back" in event.text] == ["warning"]
-    bench.sort(changeover, 30)
-    assert bench.at_work() == "1.0"
+    rig.sort(changeover, 30, Reason.UNSURE)
+    assert (rig.at_work(), rig.current()) == ("1.0", "1.0")
+    assert any("rolled back" in event.text and "went to residual" in event.text for event in rig.events)
+    assert [event.severity for event in rig.events if "rolled back" in event.text] == ["warning"]
+    rig.sort(changeover, 30)
+    assert rig.at_work() == "1.0"
 
 
-def test_a_model_activated_while_nothing_ran_is_held_against_the_probation_of_the_one_before(bench: Bench) -> None:
-    bench.install("1.1")
-    first = bench.start()
-    bench.sort(first, 50)
+def test_a_model_activated_while_nothing_ran_is_held_against_the_probation_of_the_one_before(rig: Rig) -> None:
+    rig.install("1.1")
+    first = rig.start()
+    rig.sort(first, 50)
     first.end()
-    bench.install("1.2")
-    bench.sort(bench.start(), 40, Reason.UNSURE)
-    assert bench.current() == "1.1"
-    texts = [event.text for event in bench.events]
+    rig.install("1.2")
+    rig.sort(rig.start(), 40, Reason.UNSURE)
+    assert rig.current() == "1.1"
+    texts = [event.text for event in rig.events]
     assert [text.split(" ")[0] for text in texts if "at work: test" in text] == ["tiny-1.1", "tiny-1.2"]
 
 
-def test_the_limits_are_the_stations_own(bench: Bench) -> None:
-    patient = bench.station.probation.model_copy(update={"max_residual_rise": 1.0, "items": 60})
-    bench.station = bench.station.model_copy(update={"probation": patient})
-    changeover = bench.start()
-    bench.sort(changeover, 50)
-    bench.install("1.1")
+def test_the_limits_are_the_stations_own(rig: Rig) -> None:
+    patient = rig.station.probation.model_copy(update={"max_residual_rise": 1.0, "items": 60})
+    rig.station = rig.station.model_copy(update={"probation": patient})
+    changeover = rig.start()
+    rig.sort(changeover, 50)
+    rig.install("1.1")
     changeover.turn()
-    bench.sort(changeover, 70, Reason.UNSURE)
-    assert bench.current() == "1.1"
-    assert bench.events[-1].text.startswith("tiny-1.1 passed its probation: 60 items")
+    rig.sort(changeover, 70, Reason.UNSURE)
+    assert rig.current() == "1.1"
+    assert rig.events[-1].text.startswith("tiny-1.1 passed its probation: 60 items")
 
 
-def test_reasons_that_are_not_the_models_do_not_count(bench: Bench) -> None:
-    changeover = bench.start()
-    bench.sort(changeover, 50)
-    bench.install("1.1")
+def test_reasons_that_are_not_the_models_do_not_count(rig: Rig) -> None:
+    changeover = rig.start()
+    rig.sort(changeover, 50)
+    rig.install("1.1")
     changeover.turn()
-    bench.sort(changeover, 60, Reason.BIN_FULL)
-    assert bench.at_work() == "1.1"
+    rig.sort(changeover, 60, Reason.BIN_FULL)
+    assert rig.at_work() == "1.1"
 
 
-def test_a_crash_on_probation_comes_back_at_the_next_start(bench: Bench) -> None:
-    bench.start()
-    bench.install("1.1")
-    bench.start().turn()
-    assert bench.at_work() == "1.1"
-    later = bench.start()  # the process before this one never said that it ends
-    assert (bench.at_work(), bench.current()) == ("1.0", "1.0")
+def test_a_crash_on_probation_comes_back_at_the_next_start(rig: Rig) -> None:
+    rig.start()
+    rig.install("1.1")
+    rig.start().turn()
+    assert rig.at_work() == "1.1"
+    later = rig.start()  # the process before this one never said that it ends
+    assert (rig.at_work(), rig.current()) == ("1.0", "1.0")
     later.turn()
-    assert "without being asked to" in bench.events[-1].text
+    assert "without being asked to" in rig.events[-1].text
 
 
-def test_a_crash_while_the_model_is_loaded_for_the_first_time_comes_back_too(bench: Bench) -> None:
-    bench.install("1.1")
-    bench.start("boot-1")
-    bench.start("boot-1")
-    assert bench.at_work() == "1.0"
+def test_a_crash_while_the_model_is_loaded_for_the_first_time_comes_back_too(rig: Rig) -> None:
+    rig.install("1.1")
+    rig.start("boot-1")
+    rig.start("boot-1")
+    assert rig.at_work() == "1.0"
 
 
-def test_one_power_cut_is_forgiven_the_second_comes_back(bench: Bench) -> None:
-    bench.install("1.1")
-    bench.start("boot-1")
-    bench.start("boot-2")
-    assert bench.at_work() == "1.1"
-    bench.start("boot-3")
-    assert bench.at_work() == "1.0"
+def test_one_power_cut_is_forgiven_the_second_comes_back(rig: Rig) -> None:
+    rig.install("1.1")
+    rig.start("boot-1")
+    rig.start("boot-2")
+    assert rig.at_work() == "1.1"
+    rig.start("boot-3")
+    assert rig.at_work() == "1.0"
 
 
-def test_a_clean_restart_goes_on_with_the_probation(bench: Bench) -> None:
-    bench.install("1.1")
+def test_a_clean_restart_goes_on_with_the_probation(rig: Rig) -> None:
+    rig.install("1.1")
     for _ in range(4):
-        changeover = bench.start()
-        bench.sort(changeover, 20)
+        changeover = rig.start()
+        rig.sort(changeover, 20)
         changeover.end()
-    assert bench.current() == "1.1"
-    changeover = bench.start()
-    bench.sort(changeover, 20)
-    assert "passed its probation: 100 items" in bench.events[-1].text
+    assert rig.current() == "1.1"
+    changeover = rig.start()
+    rig.sort(changeover, 20)
+    assert "passed its probation: 100 items" in rig.events[-1].text
 
 
-def test_a_damaged_active_model_is_replaced_by_its_predecessor(bench: Bench) -> None:
-    path = bench.store.bundle_path(bench.install("1.1"))
+def test_a_damaged_active_model_is_replaced_by_its_predecessor(rig: Rig) -> None:
+    path = rig.store.bundle_path(rig.install("1.1"))
     path.chmod(0o644)
     path.write_bytes(b"rot")
-    changeover = bench.start()
-    assert (bench.at_work(), bench.current()) == ("1.0", "1.0")
+    changeover = rig.start()
+    assert (rig.at_work(), rig.current()) == ("1.0", "1.0")
     changeover.turn()
-    assert "can't be used" in bench.events[0].text
+    assert "can't be used" in rig.events[0].text
 
 
-def test_when_nothing_in_the_store_can_be_read_the_shipped_model_works(bench: Bench) -> None:
+def test_when_nothing_in_the_store_can_be_read_the_shipped_model_works(rig: Rig) -> None:
     for version in ("1.0", "1.1"):
-        path = bench.store.bundle_path(bench.install(version))
+        path = rig.store.bundle_path(rig.install(version))
         path.chmod(0o644)
         path.write_bytes(b"rot")
-    bench.start()
-    assert bench.serving is not None
-    assert bench.serving.generation is None
+    rig.start()
+    assert rig.serving is not None
+    assert rig.serving.generation is None
 
 
-def test_a_model_that_can_not_be_loaded_leaves_the_old_one_at_work(bench: Bench) -> None:
-    changeover = bench.start()
-    bundle = read_bundle(bench.models["1.1"], "x")
+def test_a_model_that_can_not_be_loaded_leaves_the_old_one_at_work(rig: Rig) -> None:
+    changeover = rig.start()
+    bundle = read_bundle(rig.models["1.1"], "x")
     members = {"golden.bin": bundle.members["golden.bin"], "model.tflite": bytes(100)}
     broken = pack_bundle(bundle.manifest, members)
-    evidence = prove(bundle, bench.device).model_copy(update={"digest": read_bundle(broken, "x").digest})
-    bench.store.add(broken, evidence)
-    bench.store.activate(evidence.digest, "by force", "")
+    evidence = prove(bundle, rig.device).model_copy(update={"digest": read_bundle(broken, "x").digest})
+    rig.store.add(broken, evidence)
+    rig.store.activate(evidence.digest, "by force", "")
     changeover.turn()
-    assert (bench.at_work(), bench.current()) == ("1.0", "1.0")
-    assert "can't load" in bench.events[0].text
+    assert (rig.at_work(), rig.current()) == ("1.0", "1.0")
+    assert "can't load" in rig.events[0].text
     changeover.turn()
-    assert len(bench.events) == 1
+    assert len(rig.events) == 1
 
 
-def test_rolling_back_by_hand_reaches_the_running_station(bench: Bench) -> None:
-    bench.install("1.1")
-    changeover = bench.start()
-    bench.store.roll_back("by hand", "")
+def test_rolling_back_by_hand_reaches_the_running_station(rig: Rig) -> None:
+    rig.install("1.1")
+    changeover = rig.start()
+    rig.store.roll_back("by hand", "")
     changeover.turn()
-    assert bench.at_work() == "1.0"
+    assert rig.at_work() == "1.0"
 
 
-def test_a_slower_model_goes(bench: Bench) -> None:
-    changeover = bench.start()
+def test_a_slower_model_goes(rig: Rig) -> None:
+    changeover = rig.start()
     for version, slow_ms in (("1.0", 0.0), ("1.1", 9.0)):
         if version == "1.1":
-            bench.install(version)
+            rig.install(version)
             changeover.turn()
-        assert bench.serving is not None
-        inner = bench.serving.classifier._inner
-        bench.serving.classifier._inner = _Slow(inner, bench.clock, 4.0 + slow_ms)
-        bench.sort(changeover, 30)
-    assert bench.current() == "1.0"
-    assert any("13.0 ms an inference, 4.0 ms" in event.text for event in bench.events)
+        assert rig.serving is not None
+        inner = rig.serving.classifier._inner
+        rig.serving.classifier._inner = _Slow(inner, rig.clock, 4.0 + slow_ms)
+        rig.sort(changeover, 30)
+    assert rig.current() == "1.0"
+    assert any("13.0 ms an inference, 4.0 ms" in event.text for event in rig.events)
 
 
 class _Slow:
@@ -286,13 +286,13 @@ class _Broken:
         raise RuntimeError("no answer")
 
 
-def test_failures_count_although_the_model_is_opened_anew_after_each(bench: Bench) -> None:
-    changeover = bench.start()
-    bench.sort(changeover, 50)
-    bench.install("1.1")
+def test_failures_count_although_the_model_is_opened_anew_after_each(rig: Rig) -> None:
+    changeover = rig.start()
+    rig.sort(changeover, 50)
+    rig.install("1.1")
     changeover.turn()
-    assert bench.serving is not None
-    classifier = bench.serving.classifier
+    assert rig.serving is not None
+    classifier = rig.serving.classifier
     for _ in range(5):
         classifier._inner = _Broken()
         with pytest.raises(RuntimeError):
@@ -300,8 +300,8 @@ def test_failures_count_although_the_model_is_opened_anew_after_each(bench: Benc
         classifier = changeover.reopen()
         changeover.note(outcome(1, Prediction("paper", 0, 0, ("paper",), (0.0,), 1), Reason.NOT_CLASSIFIED))
     changeover.turn()
-    assert bench.current() == "1.0"
-    assert any("it failed on 5 of 5 items" in event.text for event in bench.events)
+    assert rig.current() == "1.0"
+    assert any("it failed on 5 of 5 items" in event.text for event in rig.events)
 
 
 class Ticking(VirtualClock):
@@ -312,41 +312,41 @@ class Ticking(VirtualClock):
         return super().now()
 
 
-def test_a_candidate_looks_on_without_acting_and_is_dismissed(bench: Bench) -> None:
-    bench.clock = Ticking()
-    bench.station = bench.station.model_copy(update={"state_folder": bench.folder})
-    candidate = read_bundle(bench.models["1.1"], "1.1")
-    bench.store.add(bench.models["1.1"], prove(candidate, bench.device))
-    bench.store.set_shadow(candidate.digest)
-    changeover = bench.start()
+def test_a_candidate_looks_on_without_acting_and_is_dismissed(rig: Rig) -> None:
+    rig.clock = Ticking()
+    rig.station = rig.station.model_copy(update={"state_folder": rig.folder})
+    candidate = read_bundle(rig.models["1.1"], "1.1")
+    rig.store.add(rig.models["1.1"], prove(candidate, rig.device))
+    rig.store.set_shadow(candidate.digest)
+    changeover = rig.start()
     changeover.turn()
-    assert (changeover.idle, bench.at_work()) == (False, "1.0")
+    assert (changeover.idle, rig.at_work()) == (False, "1.0")
 
     labels = ("paper", "glass", "metal")
     for number, label in enumerate(("paper", "glass")):  # the candidate sees a red crop, which is paper to it
         prediction = Prediction(label, 0.9, 0.8, labels, (0.9, 0.05, 0.05), 1)
         changeover.note(outcome(number, prediction, Reason.SORTED))
-    changeover.rest(bench.clock.now() + ms(100))
-    comparison = compare(shadow_folder(bench.folder, candidate.digest))
+    changeover.rest(rig.clock.now() + ms(100))
+    comparison = compare(shadow_folder(rig.folder, candidate.digest))
     assert (comparison.items, comparison.same, comparison.pairs) == (2, 1, {("glass", "paper"): 1})
     (different,) = comparison.different
-    assert (shadow_folder(bench.folder, candidate.digest) / different.picture).stat().st_size > 0
+    assert (shadow_folder(rig.folder, candidate.digest) / different.picture).stat().st_size > 0
 
-    bench.store.set_shadow(None)
+    rig.store.set_shadow(None)
     changeover.turn()
     assert changeover.idle
-    assert [event.text for event in bench.events] == [
+    assert [event.text for event in rig.events] == [
         f"tiny-1.1 ({candidate.digest[:12]}) looks on", "no model looks on any more"
     ]  # fmt: skip
 
 
-def test_a_candidate_whose_process_is_lost_stops_looking_on(bench: Bench) -> None:
-    bench.clock = Ticking()
-    bench.station = bench.station.model_copy(update={"state_folder": bench.folder})
-    candidate = read_bundle(bench.models["1.1"], "1.1")
-    bench.store.add(bench.models["1.1"], prove(candidate, bench.device))
-    bench.store.set_shadow(candidate.digest)
-    changeover = bench.start()
+def test_a_candidate_whose_process_is_lost_stops_looking_on(rig: Rig) -> None:
+    rig.clock = Ticking()
+    rig.station = rig.station.model_copy(update={"state_folder": rig.folder})
+    candidate = read_bundle(rig.models["1.1"], "1.1")
+    rig.store.add(rig.models["1.1"], prove(candidate, rig.device))
+    rig.store.set_shadow(candidate.digest)
+    changeover = rig.start()
     lost = open_apart(candidate)
     changeover.open_classifier = partial(BundleClassifier, open_model=lambda *_: lost)
     changeover.turn()
@@ -354,6 +354,6 @@ def test_a_candidate_whose_process_is_lost_stops_looking_on(bench: Bench) -> Non
     changeover.note(
         outcome(1, Prediction("paper", 0.9, 0.8, ("paper", "glass", "metal"), (0.9, 0.1, 0.0), 1), Reason.SORTED)
     )
-    changeover.rest(bench.clock.now() + ms(100))
+    changeover.rest(rig.clock.now() + ms(100))
     assert changeover.idle
-    assert bench.events[-1].text == "the model that looks on stops, the model's process was ended"
+    assert rig.events[-1].text == "the model that looks on stops, the model's process was ended"

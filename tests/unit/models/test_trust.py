@@ -41,7 +41,7 @@ SHIPPED = '["cardboard", "glass", "metal", "organic", "plastic", "trash"]'
 ANNA, BEN = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 
 
-class Bench:
+class Rig:
     """A device that trusts two makers, anna and ben."""
 
     def __init__(self, folder: Path, tiny_bundle: Callable[..., bytes], others: str = TINY) -> None:
@@ -93,77 +93,77 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> Bench:
-    return Bench(tmp_path, tiny_bundle)
+def rig(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> Rig:
+    return Rig(tmp_path, tiny_bundle)
 
 
-def test_a_model_whose_signer_is_revoked_does_not_start_and_its_predecessor_does(bench: Bench) -> None:
-    first, second = bench.install(bench.make("1.0", ANNA)), bench.install(bench.make("2.0", BEN))
-    assert bench.start()[1] == second
-    bench.revoke("ben")
-    _, digest, told = bench.start()
+def test_a_model_whose_signer_is_revoked_does_not_start_and_its_predecessor_does(rig: Rig) -> None:
+    first, second = rig.install(rig.make("1.0", ANNA)), rig.install(rig.make("2.0", BEN))
+    assert rig.start()[1] == second
+    rig.revoke("ben")
+    _, digest, told = rig.start()
     assert digest == first
     assert any("expected a signature by a trusted key" in event.text for event in told)
 
 
-def test_with_no_trusted_model_left_the_shipped_one_works(bench: Bench) -> None:
-    bench.install(bench.make("1.0", ANNA))
-    bench.install(bench.make("2.0", BEN))
-    bench.revoke("anna")
-    bench.revoke("ben")
-    assert bench.start()[1] == open_shipped_bundle().digest
+def test_with_no_trusted_model_left_the_shipped_one_works(rig: Rig) -> None:
+    rig.install(rig.make("1.0", ANNA))
+    rig.install(rig.make("2.0", BEN))
+    rig.revoke("anna")
+    rig.revoke("ben")
+    assert rig.start()[1] == open_shipped_bundle().digest
 
 
 @pytest.mark.parametrize("command", [["rollback"], ["activate", "1.0"], ["shadow", "1.0"]])
-def test_a_revoked_signers_model_comes_back_by_no_command(bench: Bench, command: list[str]) -> None:
-    bench.install(bench.make("1.0", ANNA))
-    second = bench.install(bench.make("2.0", BEN))
-    bench.revoke("anna")
-    result = bench.run("model", *command)
+def test_a_revoked_signers_model_comes_back_by_no_command(rig: Rig, command: list[str]) -> None:
+    rig.install(rig.make("1.0", ANNA))
+    second = rig.install(rig.make("2.0", BEN))
+    rig.revoke("anna")
+    result = rig.run("model", *command)
     assert isinstance(result.exception, BundleError)
     assert "expected a signature by a trusted key" in str(result.exception)
-    store = ModelStore(bench.folder / "state" / "models")
+    store = ModelStore(rig.folder / "state" / "models")
     assert store.active().current == second  # type: ignore[union-attr]
     assert store.shadow() is None
 
 
-def test_verify_and_check_name_it_and_show_still_shows_it(bench: Bench) -> None:
-    bench.install(bench.make("1.0", ANNA))
-    bench.install(bench.make("2.0", BEN))
-    assert bench.run("model", "verify").exit_code == 0
-    bench.revoke("ben")
-    found = bench.run("model", "verify", "--json")
+def test_verify_and_check_name_it_and_show_still_shows_it(rig: Rig) -> None:
+    rig.install(rig.make("1.0", ANNA))
+    rig.install(rig.make("2.0", BEN))
+    assert rig.run("model", "verify").exit_code == 0
+    rig.revoke("ben")
+    found = rig.run("model", "verify", "--json")
     assert found.exit_code == StoreError.exit_code
     (finding,) = json.loads(found.stdout)
     assert "expected a signature by a trusted key" in finding["problem"]
-    assert "expected a signature by a trusted key" in bench.run("check").stdout
-    assert bench.run("model", "show", "2.0").exit_code == 0
+    assert "expected a signature by a trusted key" in rig.run("check").stdout
+    assert rig.run("model", "show", "2.0").exit_code == 0
 
 
-def test_an_unsigned_model_that_was_put_into_the_store_by_hand_is_not_used(bench: Bench) -> None:
-    first = bench.install(bench.make("1.0", ANNA))
-    planted = bench.plant(bench.make("9.9", None))
+def test_an_unsigned_model_that_was_put_into_the_store_by_hand_is_not_used(rig: Rig) -> None:
+    first = rig.install(rig.make("1.0", ANNA))
+    planted = rig.plant(rig.make("9.9", None))
     with pytest.raises(BundleError, match="expected a signed bundle"):
-        open_station_bundle(load_station(bench.station_file))
-    assert bench.run("model", "verify").exit_code == StoreError.exit_code
-    _, digest, told = bench.start()
+        open_station_bundle(load_station(rig.station_file))
+    assert rig.run("model", "verify").exit_code == StoreError.exit_code
+    _, digest, told = rig.start()
     assert digest == first != planted
     assert any("expected a signed bundle" in event.text for event in told)
 
 
-def test_a_running_station_does_not_change_over_to_it(bench: Bench) -> None:
-    first = bench.install(bench.make("1.0", ANNA))
-    changeover, _, told = bench.start()
-    bench.plant(bench.make("9.9", None))
+def test_a_running_station_does_not_change_over_to_it(rig: Rig) -> None:
+    first = rig.install(rig.make("1.0", ANNA))
+    changeover, _, told = rig.start()
+    rig.plant(rig.make("9.9", None))
     changeover.turn()
     assert any("rolled back" in event.text for event in told)
-    assert ModelStore(bench.folder / "state" / "models").active().current == first  # type: ignore[union-attr]
+    assert ModelStore(rig.folder / "state" / "models").active().current == first  # type: ignore[union-attr]
 
 
-def test_keys_that_anybody_may_write_are_trusted_in_nothing_and_the_station_still_starts(bench: Bench) -> None:
-    bench.install(bench.make("1.0", ANNA))
-    (bench.folder / "keys").chmod(0o777)
-    _, digest, told = bench.start()
+def test_keys_that_anybody_may_write_are_trusted_in_nothing_and_the_station_still_starts(rig: Rig) -> None:
+    rig.install(rig.make("1.0", ANNA))
+    (rig.folder / "keys").chmod(0o777)
+    _, digest, told = rig.start()
     assert digest == open_shipped_bundle().digest
     assert any("chmod go-w" in event.text for event in told)
 
@@ -171,20 +171,20 @@ def test_keys_that_anybody_may_write_are_trusted_in_nothing_and_the_station_stil
 def test_the_shipped_model_needs_no_signature_in_the_store_either(
     tmp_path: Path, tiny_bundle: Callable[..., bytes]
 ) -> None:
-    bench, shipped = Bench(tmp_path, tiny_bundle, SHIPPED), open_shipped_bundle()
+    rig, shipped = Rig(tmp_path, tiny_bundle, SHIPPED), open_shipped_bundle()
     members = {name: content for name, content in shipped.members.items() if name not in ("manifest.json", "signature")}
     newer = shipped.manifest.model_copy(update={"version": "99.0"})
-    bench.install(pack_bundle(newer, members, ANNA))
-    assert bench.run("model", "verify").exit_code == 0
-    bench.revoke("anna")
-    assert bench.run("model", "rollback").exit_code == 0
-    assert bench.start()[1] == shipped.digest
-    store = ModelStore(bench.folder / "state" / "models")
+    rig.install(pack_bundle(newer, members, ANNA))
+    assert rig.run("model", "verify").exit_code == 0
+    rig.revoke("anna")
+    assert rig.run("model", "rollback").exit_code == 0
+    assert rig.start()[1] == shipped.digest
+    store = ModelStore(rig.folder / "state" / "models")
     assert store.active().current == shipped.digest  # type: ignore[union-attr]
 
 
-def test_the_station_file_names_the_folder_of_keys(bench: Bench) -> None:
-    shutil.move(bench.folder / "keys", bench.folder / "trusted")
-    bench.station_file.write_text(bench.station_file.read_text() + 'inference = {keys = "trusted"}\n')
-    digest = bench.install(bench.make("1.0", ANNA))
-    assert bench.start()[1] == digest
+def test_the_station_file_names_the_folder_of_keys(rig: Rig) -> None:
+    shutil.move(rig.folder / "keys", rig.folder / "trusted")
+    rig.station_file.write_text(rig.station_file.read_text() + 'inference = {keys = "trusted"}\n')
+    digest = rig.install(rig.make("1.0", ANNA))
+    assert rig.start()[1] == digest

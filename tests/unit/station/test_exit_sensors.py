@@ -49,7 +49,7 @@ class Nobody:
         pass
 
 
-class Bench:
+class Rig:
     """A running station whose strokes and exit sensor the test is."""
 
     def __init__(self) -> None:
@@ -94,44 +94,44 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench()
+def rig() -> Rig:
+    return Rig()
 
 
-def test_the_page_is_told_what_was_seen_to_fall_and_what_was_not(bench: Bench) -> None:
-    bench.send(1)
-    bench.pass_time(ms(300))
-    assert bench.arrived() == {1: None}
-    bench.sensors.on_edge(Edge(InputName(InputRole.EXIT, "glass"), True, bench.clock.now()))
-    bench.send(2)
-    bench.pass_time(FALL_NS + ms(300))
-    assert bench.arrived() == {1: True, 2: False}
-    told = [item["stroke_text"] for item in describe_items(bench.live.snapshot())]
+def test_the_page_is_told_what_was_seen_to_fall_and_what_was_not(rig: Rig) -> None:
+    rig.send(1)
+    rig.pass_time(ms(300))
+    assert rig.arrived() == {1: None}
+    rig.sensors.on_edge(Edge(InputName(InputRole.EXIT, "glass"), True, rig.clock.now()))
+    rig.send(2)
+    rig.pass_time(FALL_NS + ms(300))
+    assert rig.arrived() == {1: True, 2: False}
+    told = [item["stroke_text"] for item in describe_items(rig.live.snapshot())]
     assert told == ["not seen to fall into its bin", "seen to fall into its bin"]
-    assert not bench.is_jammed
+    assert not rig.is_jammed
 
 
-def test_items_that_were_sent_and_never_come_are_a_jam(bench: Bench) -> None:
+def test_items_that_were_sent_and_never_come_are_a_jam(rig: Rig) -> None:
     for number in range(JAM_AFTER):
-        bench.supervisor.note_strokes([Stroke(bench.send(number), 1, 2, StrokeOutcome.FIRED)])
-    bench.pass_time(FALL_NS + ms(300))
-    assert bench.is_jammed
+        rig.supervisor.note_strokes([Stroke(rig.send(number), 1, 2, StrokeOutcome.FIRED)])
+    rig.pass_time(FALL_NS + ms(300))
+    assert rig.is_jammed
 
 
 @pytest.mark.parametrize("outcome", [StrokeOutcome.REFUSED, StrokeOutcome.FAILED])
-def test_items_whose_stroke_was_not_carried_out_are_not_missing(bench: Bench, outcome: StrokeOutcome) -> None:
+def test_items_whose_stroke_was_not_carried_out_are_not_missing(rig: Rig, outcome: StrokeOutcome) -> None:
     for number in range(2 * JAM_AFTER):
-        bench.supervisor.stroke_watchers[0](Stroke(bench.send(number), None, None, outcome))
-    bench.pass_time(FALL_NS + ms(300))
-    assert set(bench.arrived().values()) == {None}
-    assert not bench.is_jammed
+        rig.supervisor.stroke_watchers[0](Stroke(rig.send(number), None, None, outcome))
+    rig.pass_time(FALL_NS + ms(300))
+    assert set(rig.arrived().values()) == {None}
+    assert not rig.is_jammed
 
 
-def test_a_machine_that_stood_still_gives_every_item_that_time_back(bench: Bench) -> None:
+def test_a_machine_that_stood_still_gives_every_item_that_time_back(rig: Rig) -> None:
     for number in range(JAM_AFTER):
-        bench.send(number)
+        rig.send(number)
     stood = FALL_NS + LATE_LOOK_NS + ms(100)
-    bench.pass_time(stood, step=stood)
-    assert bench.arrived() == dict.fromkeys(range(JAM_AFTER))
-    bench.pass_time(FALL_NS)
-    assert bench.is_jammed
+    rig.pass_time(stood, step=stood)
+    assert rig.arrived() == dict.fromkeys(range(JAM_AFTER))
+    rig.pass_time(FALL_NS)
+    assert rig.is_jammed

@@ -40,7 +40,7 @@ STATION = Station.model_validate(
 )
 
 
-class Bench:
+class Rig:
     """A running station on mock pins; whoever tests it is the world."""
 
     def __init__(self, chain_closed: bool = True) -> None:
@@ -94,117 +94,117 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Bench:
-    station = Bench()
+def rig() -> Rig:
+    station = Rig()
     station.pass_time()
     return station
 
 
 def test_the_belt_runs_only_when_sorting_does() -> None:
-    bench = Bench()
-    assert not bench.level(BELT)
-    bench.pass_time()
-    assert bench.level(BELT)
-    assert not bench.level(BEACON)
+    rig = Rig()
+    assert not rig.level(BELT)
+    rig.pass_time()
+    assert rig.level(BELT)
+    assert not rig.level(BEACON)
 
 
-def test_the_emergency_stop_makes_the_pins_safe_within_the_edge_itself(bench: Bench) -> None:
-    bench.fire()
-    assert bench.level(FLAP)
-    bench.drive(ESTOP, False)
-    assert not bench.level(FLAP)
-    assert not bench.level(BELT)
-    assert bench.health.state is State.ESTOP
-    bench.pass_time()
-    assert bench.level(BEACON)
+def test_the_emergency_stop_makes_the_pins_safe_within_the_edge_itself(rig: Rig) -> None:
+    rig.fire()
+    assert rig.level(FLAP)
+    rig.drive(ESTOP, False)
+    assert not rig.level(FLAP)
+    assert not rig.level(BELT)
+    assert rig.health.state is State.ESTOP
+    rig.pass_time()
+    assert rig.level(BEACON)
 
 
-def test_nothing_moves_again_before_the_reset(bench: Bench) -> None:
-    bench.drive(ESTOP, False)
-    bench.pass_time()
-    bench.drive(ESTOP, True)
-    bench.pass_time(NS_PER_S)
-    assert bench.health.state is State.ESTOP
-    bench.fire()
-    assert not bench.level(FLAP)
-    bench.drive(RESET, False)
-    bench.pass_time()
-    assert bench.health.state is State.RUNNING
-    assert bench.level(BELT)
-    bench.fire()
-    assert bench.level(FLAP)
+def test_nothing_moves_again_before_the_reset(rig: Rig) -> None:
+    rig.drive(ESTOP, False)
+    rig.pass_time()
+    rig.drive(ESTOP, True)
+    rig.pass_time(NS_PER_S)
+    assert rig.health.state is State.ESTOP
+    rig.fire()
+    assert not rig.level(FLAP)
+    rig.drive(RESET, False)
+    rig.pass_time()
+    assert rig.health.state is State.RUNNING
+    assert rig.level(BELT)
+    rig.fire()
+    assert rig.level(FLAP)
 
 
-def test_a_reset_button_that_is_held_or_pressed_too_early_does_nothing(bench: Bench) -> None:
-    bench.drive(RESET, False)
-    bench.drive(ESTOP, False)
-    bench.pass_time()
-    bench.drive(ESTOP, True)
-    bench.pass_time(CLOSED_NS + ms(200))
-    assert bench.health.state is State.ESTOP
-    bench.drive(RESET, True)
-    bench.pass_time()
-    assert bench.health.state is State.ESTOP
+def test_a_reset_button_that_is_held_or_pressed_too_early_does_nothing(rig: Rig) -> None:
+    rig.drive(RESET, False)
+    rig.drive(ESTOP, False)
+    rig.pass_time()
+    rig.drive(ESTOP, True)
+    rig.pass_time(CLOSED_NS + ms(200))
+    assert rig.health.state is State.ESTOP
+    rig.drive(RESET, True)
+    rig.pass_time()
+    assert rig.health.state is State.ESTOP
 
 
 def test_a_chain_that_is_open_at_the_start_is_an_emergency_stop() -> None:
-    bench = Bench(chain_closed=False)
-    bench.pass_time()
-    assert bench.health.state is State.ESTOP
-    assert not bench.level(BELT)
+    rig = Rig(chain_closed=False)
+    rig.pass_time()
+    assert rig.health.state is State.ESTOP
+    assert not rig.level(BELT)
 
 
-def test_a_jam_has_to_last_and_stops_the_belt(bench: Bench) -> None:
-    bench.drive(JAM, False)
-    bench.pass_time(JAM_NS - ms(200))
-    bench.drive(JAM, True)
-    bench.pass_time(NS_PER_S)
-    assert bench.health.counts[FaultKind.JAM] == 0
-    bench.drive(JAM, False)
-    bench.pass_time(JAM_NS + ms(200))
-    assert bench.health.state is State.FAULT
-    assert not bench.level(BELT)
-    bench.drive(JAM, True)
-    bench.pass_time()
-    assert bench.level(BELT)
+def test_a_jam_has_to_last_and_stops_the_belt(rig: Rig) -> None:
+    rig.drive(JAM, False)
+    rig.pass_time(JAM_NS - ms(200))
+    rig.drive(JAM, True)
+    rig.pass_time(NS_PER_S)
+    assert rig.health.counts[FaultKind.JAM] == 0
+    rig.drive(JAM, False)
+    rig.pass_time(JAM_NS + ms(200))
+    assert rig.health.state is State.FAULT
+    assert not rig.level(BELT)
+    rig.drive(JAM, True)
+    rig.pass_time()
+    assert rig.level(BELT)
 
 
-def test_a_full_bin_sends_its_items_to_residual_and_a_full_residual_stops(bench: Bench) -> None:
-    bench.drive(FULL, False)
-    bench.pass_time(FULL_NS + ms(200))
-    assert bench.health.state is State.DEGRADED
-    assert bench.policy.unavailable == {"glass": Reason.BIN_FULL}
-    bench.drive(FULL, True)
-    bench.pass_time()
-    assert bench.policy.unavailable == {}
-    bench.drive(RESIDUAL, False)
-    bench.pass_time(FULL_NS + ms(200))
-    assert [fault.kind for fault in bench.health.faults] == [FaultKind.RESIDUAL_FULL]
-    assert bench.policy.held
+def test_a_full_bin_sends_its_items_to_residual_and_a_full_residual_stops(rig: Rig) -> None:
+    rig.drive(FULL, False)
+    rig.pass_time(FULL_NS + ms(200))
+    assert rig.health.state is State.DEGRADED
+    assert rig.policy.unavailable == {"glass": Reason.BIN_FULL}
+    rig.drive(FULL, True)
+    rig.pass_time()
+    assert rig.policy.unavailable == {}
+    rig.drive(RESIDUAL, False)
+    rig.pass_time(FULL_NS + ms(200))
+    assert [fault.kind for fault in rig.health.faults] == [FaultKind.RESIDUAL_FULL]
+    assert rig.policy.held
 
 
-def test_edges_that_are_no_fault_are_passed_on(bench: Bench) -> None:
-    bench.drive(EXIT, False)
-    bench.pass_time()
-    assert [(str(edge.name), edge.active) for edge in bench.edges] == [("exit:residual", True)]
+def test_edges_that_are_no_fault_are_passed_on(rig: Rig) -> None:
+    rig.drive(EXIT, False)
+    rig.pass_time()
+    assert [(str(edge.name), edge.active) for edge in rig.edges] == [("exit:residual", True)]
 
 
-def test_a_pin_that_refuses_is_a_fault_until_it_works(bench: Bench) -> None:
+def test_a_pin_that_refuses_is_a_fault_until_it_works(rig: Rig) -> None:
     actuation = Actuation("flap", 0, 1, (1,))
-    bench.supervisor.note_strokes([Stroke(actuation, 1, 2, StrokeOutcome.FAILED)])
-    bench.supervisor.turn(bench.clock.now())
-    assert [(fault.kind, fault.detail) for fault in bench.health.faults] == [(FaultKind.ACTUATOR_REFUSED, "flap")]
-    assert bench.schedule.held
-    bench.supervisor.note_strokes([Stroke(actuation, 1, 2, StrokeOutcome.FIRED)])
-    bench.supervisor.turn(bench.clock.now())
-    assert not bench.schedule.held
+    rig.supervisor.note_strokes([Stroke(actuation, 1, 2, StrokeOutcome.FAILED)])
+    rig.supervisor.turn(rig.clock.now())
+    assert [(fault.kind, fault.detail) for fault in rig.health.faults] == [(FaultKind.ACTUATOR_REFUSED, "flap")]
+    assert rig.schedule.held
+    rig.supervisor.note_strokes([Stroke(actuation, 1, 2, StrokeOutcome.FIRED)])
+    rig.supervisor.turn(rig.clock.now())
+    assert not rig.schedule.held
 
 
-def test_closing_leaves_everything_off(bench: Bench) -> None:
-    bench.panel.close()
-    bench.panel.close()
-    assert not bench.level(BELT)
-    assert not bench.level(BEACON)
+def test_closing_leaves_everything_off(rig: Rig) -> None:
+    rig.panel.close()
+    rig.panel.close()
+    assert not rig.level(BELT)
+    assert not rig.level(BEACON)
 
 
 @pytest.mark.parametrize(("part", "callback"), [(Panel, "on_stop"), (Inputs, "on_change")])

@@ -174,7 +174,7 @@ def test_what_must_be_done_is_done_whatever_comes() -> None:
 BENCH = """
 import sys
 from edge.devices.gpio.mock_pins import RestingPins
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.rig import MeasurementRig
 from edge.clock import SystemClock
 from edge.config import Station
 from edge.system.signals import interrupted_by_signals
@@ -194,7 +194,7 @@ station = Station.model_validate({
 })
 pins = RestingPins()
 try:
-    with interrupted_by_signals(), Bench(station, pins, SystemClock()) as bench:
+    with interrupted_by_signals(), MeasurementRig(station, pins, SystemClock()) as bench:
         bench.run_belt(on=True)
         with bench.fired("valve", ""), bench.fired("arm", "out"):
             print("moving", flush=True)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edge.bundle.preprocess import InputGeometry
-from training.rendering.pool import Pool, Source, Studio, ViewPlan, render_pool
+from training.rendering.pool import Pool, Source, ViewPlan, ViewRenderer, render_pool
 from training.rendering.views import Surroundings, ViewSettings
 
 SHAPE, CLASSES = (2, 2, 320), 2
@@ -65,8 +65,8 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-class Refusing(Studio):
-    """A studio that may not be asked for what is already rendered."""
+class Refusing(ViewRenderer):
+    """A renderer that may not be asked for what is already rendered."""
 
     def view(self, plan: ViewPlan, index: int) -> np.ndarray:
         raise AssertionError(f"view {index} was rendered before")
@@ -77,7 +77,7 @@ def test_views_that_are_rendered_are_not_rendered_again(tmp_path: Path, tiny_run
     geometry = InputGeometry(height=64, width=64, margin=0.0)
     photo = np.full((64, 64, 3), 90, np.uint8)
     plan = ViewPlan(np.zeros(4, int), 1)
-    made = Studio([Source(photo, None, 0)], Surroundings([]), geometry, ViewSettings())
+    made = ViewRenderer([Source(photo, None, 0)], Surroundings([]), geometry, ViewSettings())
     first = render_pool(made, plan, model, tmp_path / "pool", 1, lambda _: None)
     assert json.loads((tmp_path / "pool" / "done.json").read_text()) == [0]
     again = Refusing(made.sources, made.around, geometry, made.settings)

@@ -21,10 +21,10 @@ from typer.testing import CliRunner
 
 from edge.cli import root
 from edge.errors import ConfigError, DatasetError
-from training.dataset import hygiene, splits
+from training.dataset import data_quality, splits
 from training.dataset.photos import LabelledPhoto, check_labels, read_list, read_tree, readable
 from training.recipe import PhotoSet, load_recipe
-from training.rendering.studio import read_sets
+from training.rendering.renderer import read_sets
 
 
 def scene(seed: int) -> np.ndarray:
@@ -97,13 +97,13 @@ def test_the_shipped_recipe_never_learns_from_the_simulators_photos(photo_dir: P
 def test_near_duplicates_are_one_group_and_strangers_are_none(tree: Path) -> None:
     brighter = np.clip(scene(3).astype(int) + 12, 0, 255).astype(np.uint8)
     save(tree / "glass" / "copy.jpg", brighter)
-    groups = hygiene.inspect(read_tree(tree)).groups
+    groups = data_quality.inspect(read_tree(tree)).groups
     assert groups == {"glass/03.png": 0, "glass/copy.jpg": 0}
 
 
 def test_one_scene_under_two_labels_is_reported(tree: Path) -> None:
     shutil.copy(tree / "glass" / "05.png", tree / "metal" / "wrong.png")
-    found = hygiene.inspect(read_tree(tree))
+    found = data_quality.inspect(read_tree(tree))
     assert found.exact == (("glass/05.png", "metal/wrong.png"),)
     assert [[photo.name for photo in group] for group in found.straddling] == [["glass/05.png", "metal/wrong.png"]]
 
@@ -112,18 +112,18 @@ def test_unreadable_files_are_listed_not_fatal(tree: Path) -> None:
     (tree / "glass" / "text.jpg").write_text("no picture")
     whole = cv2.imencode(".jpg", scene(1))[1].tobytes()
     (tree / "glass" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    found = hygiene.inspect(read_tree(tree))
+    found = data_quality.inspect(read_tree(tree))
     assert sorted(photo.path.name for photo, _ in found.unreadable) == ["cut.jpg", "text.jpg"]
     assert len(found.readable) == 60
 
 
 def test_added_photos_move_no_old_one(tree: Path) -> None:
-    old = hygiene.inspect(read_tree(tree))
+    old = data_quality.inspect(read_tree(tree))
     before = place(splits.split(old.readable, old.groups, 0.2, 0.2))
     for seed in range(200, 220):
         save(tree / "glass" / f"new{seed}.png", scene(seed))
     save(tree / "glass" / "000-first-in-order.png", scene(7))  # a near duplicate of an old photo
-    new = hygiene.inspect(read_tree(tree))
+    new = data_quality.inspect(read_tree(tree))
     after = place(splits.split(new.readable, new.groups, 0.2, 0.2, before))
     assert {name: after[name] for name in before} == before
     assert after["glass/000-first-in-order.png"] == before["glass/07.png"]
@@ -132,7 +132,7 @@ def test_added_photos_move_no_old_one(tree: Path) -> None:
 def test_no_group_straddles_a_split(tree: Path) -> None:
     for number in range(8):
         save(tree / "metal" / f"again{number}.png", scene(100 + number))
-    found = hygiene.inspect(read_tree(tree))
+    found = data_quality.inspect(read_tree(tree))
     where = place(splits.split(found.readable, found.groups, 0.2, 0.2))
     for number in range(8):
         assert where[f"metal/again{number}.png"] == where[f"metal/{number:02}.png"]
@@ -227,7 +227,7 @@ def test_importing_twice_copies_nothing_twice(tree: Path, tmp_path: Path) -> Non
 
 def test_files_that_are_no_photos_are_counted(tree: Path) -> None:
     (tree / "glass" / "film.mp4").write_bytes(b"what a telephone makes")
-    assert "1 .mp4" in hygiene.summary(hygiene.inspect(read_tree(tree)))
+    assert "1 .mp4" in data_quality.summary(data_quality.inspect(read_tree(tree)))
     (tree / "paper").mkdir()
     (tree / "glass" / "film.mp4").rename(tree / "paper" / "film.mp4")
     with pytest.raises(DatasetError, match=r"without photos \(.mp4 files are not read; expected .*jpg"):
@@ -248,9 +248,9 @@ def test_a_page_that_can_not_be_written_is_refused_at_once(tree: Path) -> None:
 def test_the_page_holds_its_pictures_and_asks_for_nothing_else(tree: Path, tmp_path: Path) -> None:
     shutil.copy(tree / "glass" / "00.png", tree / "metal" / "copy.png")
     (tree / "glass" / "bad.jpg").write_bytes(b"<b>no photo")
-    found = hygiene.inspect(read_tree(tree))
-    doubted = hygiene.Suspect(found.readable[5], "metal", 0.02)
-    page = hygiene.page(replace(found, suspects=(doubted,), suspects_sought=True))
+    found = data_quality.inspect(read_tree(tree))
+    doubted = data_quality.Suspect(found.readable[5], "metal", 0.02)
+    page = data_quality.page(replace(found, suspects=(doubted,), suspects_sought=True))
     assert page.count('src="data:image/jpeg;base64,') == 1 + 2 + 2  # doubted, under two labels, the same file
     assert "labelled glass, looks like metal" in page
     assert page.count("src=") == page.count('src="data:')

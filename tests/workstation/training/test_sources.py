@@ -14,7 +14,7 @@ from training.fitting.prepare import Check, Pools
 from training.fitting.train import weigh
 from training.recipe import SHIPPED, LabelNoise, PhotoSet, load_recipe, without_source
 from training.rendering.pool import Pool
-from training.rendering.studio import TrainingSet
+from training.rendering.renderer import TrainingSet
 from training.run_folder import Run
 
 TRUSTED, DOUBTED = PhotoSet(tree="board"), PhotoSet(tree="web", trusted=False)

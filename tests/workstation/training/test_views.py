@@ -13,7 +13,7 @@ from edge.bundle.preprocess import InputGeometry, prepare_crop
 from edge.simulate.render.cutout import border_contact, cut_out
 from training.dataset.photos import LabelledPhoto
 from training.rendering.cutouts import cut_all
-from training.rendering.pool import Source, Studio, ViewPlan, plan_views
+from training.rendering.pool import Source, ViewPlan, ViewRenderer, plan_views
 from training.rendering.views import Surroundings, ViewSettings, make_view
 
 GEOMETRY = InputGeometry(height=64, width=64, margin=0.1)
@@ -54,19 +54,19 @@ def test_every_shipped_photo_is_cut_whole() -> None:
         assert border_contact(mask) < 0.03, path.name
 
 
-def studio(settings: ViewSettings) -> Studio:
+def renderer(settings: ViewSettings) -> ViewRenderer:
     photo = board_with_disc(shadow=False)
     mask = cut_out(photo)
-    return Studio([Source(photo, mask, 0)], Surroundings([]), GEOMETRY, settings)
+    return ViewRenderer([Source(photo, mask, 0)], Surroundings([]), GEOMETRY, settings)
 
 
 def test_a_plain_view_is_what_the_device_would_see() -> None:
-    made = studio(ViewSettings(composite_share=0.0, plain_share=1.0)).view(ViewPlan(np.array([0]), 1), 0)
+    made = renderer(ViewSettings(composite_share=0.0, plain_share=1.0)).view(ViewPlan(np.array([0]), 1), 0)
     np.testing.assert_array_equal(made, prepare_crop(board_with_disc(shadow=False), None, GEOMETRY))
 
 
 def test_a_view_depends_on_seed_and_number_only() -> None:
-    rendered, plan = studio(ViewSettings()), ViewPlan(np.zeros(6, int), 4)
+    rendered, plan = renderer(ViewSettings()), ViewPlan(np.zeros(6, int), 4)
     alone = rendered.view(plan, 5)
     for index in range(5):
         rendered.view(plan, index)
@@ -76,7 +76,7 @@ def test_a_view_depends_on_seed_and_number_only() -> None:
 
 def test_composites_keep_the_object_and_lose_the_board() -> None:
     rendered, plan = (
-        studio(ViewSettings(composite_share=1.0, plain_share=0.0, strength=0.0)),
+        renderer(ViewSettings(composite_share=1.0, plain_share=0.0, strength=0.0)),
         ViewPlan(np.zeros(40, int), 2),
     )
     views = [rendered.view(plan, index).astype(int) for index in range(40)]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edge.cli.commands.calibrate.kept import diff, restore, sheet, show
-from edge.cli.commands.calibrate.steps import DemoOption, JsonOption, StateOption, Visit, measure
+from edge.cli.commands.calibrate.steps import DemoOption, JsonOption, Request, StateOption, measure
 from edge.cli.options import DEFAULT_STATION, StationOption
 
 app = typer.Typer(
@@ -66,13 +66,13 @@ def walk(
     """Walk through the steps that the station needs and that are missing or stale; nothing is kept before the end."""
     if context.invoked_subcommand is not None:
         return
-    from edge.tools.calibrate.session import Wishes
-    from edge.tools.calibrate.steps.camera import CameraWishes
+    from edge.tools.calibrate.session import Options
+    from edge.tools.calibrate.steps.camera import CameraOptions
 
-    wishes = Wishes(
-        CameraWishes(mains_hz=mains, host=host), seconds, passes, repeats=repeats, photos=photos, items=items
+    options = Options(
+        CameraOptions(mains_hz=mains, host=host), seconds, passes, repeats=repeats, photos=photos, items=items
     )
-    measure(Visit(station, demo, state_folder, yes, as_json), None, wishes, everything=everything)
+    measure(Request(station, demo, state_folder, yes, as_json), None, options, everything=everything)
 
 
 @app.command()
@@ -92,13 +92,13 @@ def camera(
     host: HostOption = None,
 ) -> None:
     """View, sharpness and scale; exposure and gain chosen against blur and flicker, then fixed."""
-    from edge.tools.calibrate.session import Wishes
-    from edge.tools.calibrate.steps.camera import CameraWishes
+    from edge.tools.calibrate.session import Options
+    from edge.tools.calibrate.steps.camera import CameraOptions
     from edge.types import Box
 
     box = None if region is None else Box(*region)
-    wishes = Wishes(camera=CameraWishes(box, ruler, mains, find=find_region, draw=draw, host=host))
-    measure(Visit(station, demo, state_folder, yes, as_json), "camera", wishes)
+    options = Options(camera=CameraOptions(box, ruler, mains, find=find_region, draw=draw, host=host))
+    measure(Request(station, demo, state_folder, yes, as_json), "camera", options)
 
 
 @app.command()
@@ -111,9 +111,9 @@ def background(
     seconds: SecondsOption = 20.0,
 ) -> None:
     """The empty place: whether it stays empty in the station's eyes, and how well items stand out."""
-    from edge.tools.calibrate.session import Wishes
+    from edge.tools.calibrate.session import Options
 
-    measure(Visit(station, demo, state_folder, yes, as_json), "background", Wishes(seconds=seconds))
+    measure(Request(station, demo, state_folder, yes, as_json), "background", Options(seconds=seconds))
 
 
 @app.command()
@@ -127,12 +127,12 @@ def belt(
     from_items: FromItemsOption = False,
 ) -> None:
     """Speed and direction from the sheet (or items) riding through; the encoder; how far the belt runs on."""
-    from edge.tools.calibrate.session import Wishes
+    from edge.tools.calibrate.session import Options
 
     measure(
-        Visit(station, demo, state_folder, yes, as_json),
+        Request(station, demo, state_folder, yes, as_json),
         "belt",
-        Wishes(passes=passes, source="items" if from_items else "sheet"),
+        Options(passes=passes, source="items" if from_items else "sheet"),
     )
 
 
@@ -148,10 +148,10 @@ def diverters(
     jog: Annotated[bool, typer.Option("--jog", help="First set the positions of servos with the arrow keys.")] = False,
 ) -> None:
     """Fire each diverter and see how long it takes to its position and back. Things move!"""
-    from edge.tools.calibrate.session import Wishes
+    from edge.tools.calibrate.session import Options
 
-    wishes = Wishes(repeats=repeats, only=tuple(names or ()), jog=jog)
-    measure(Visit(station, demo, state_folder, yes, as_json), "diverters", wishes)
+    options = Options(repeats=repeats, only=tuple(names or ()), jog=jog)
+    measure(Request(station, demo, state_folder, yes, as_json), "diverters", options)
 
 
 @app.command()
@@ -164,9 +164,9 @@ def sensors(
     as_json: JsonOption = False,
 ) -> None:
     """Activate each sensor once: does it work, the right way round, and how long does it bounce?"""
-    from edge.tools.calibrate.session import Wishes
+    from edge.tools.calibrate.session import Options
 
-    measure(Visit(station, demo, state_folder, yes, as_json), "sensors", Wishes(only=tuple(names or ())))
+    measure(Request(station, demo, state_folder, yes, as_json), "sensors", Options(only=tuple(names or ())))
 
 
 @app.command()
@@ -187,10 +187,10 @@ def thresholds(
     as_json: JsonOption = False,
 ) -> None:
     """How sure the model must be at this station for the purity that is wanted, from items put through or photos."""
-    from edge.tools.calibrate.session import Wishes
+    from edge.tools.calibrate.session import Options
 
-    wishes = Wishes(photos=photos, purity=purity, items=items, labels=tuple(label or ()))
-    measure(Visit(station, demo, state_folder, yes, as_json), "thresholds", wishes)
+    options = Options(photos=photos, purity=purity, items=items, labels=tuple(label or ()))
+    measure(Request(station, demo, state_folder, yes, as_json), "thresholds", options)
 
 
 @app.command()
@@ -208,6 +208,8 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Run known items through the station as calibrated; report where each landed, with pictures. Things move!"""
-    from edge.tools.calibrate.session import Wishes
+    from edge.tools.calibrate.session import Options
 
-    measure(Visit(station, demo, state_folder, yes, as_json), "verify", Wishes(items=items, labels=tuple(label or ())))
+    measure(
+        Request(station, demo, state_folder, yes, as_json), "verify", Options(items=items, labels=tuple(label or ()))
+    )

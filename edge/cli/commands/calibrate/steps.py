@@ -18,7 +18,7 @@ from edge.system.terminal import Terminal, styled
 if TYPE_CHECKING:
     from edge.config import Station
     from edge.config.calibration.record import Calibration
-    from edge.tools.calibrate.session import Session, Wishes
+    from edge.tools.calibrate.session import CalibrationSession, Options
 
 
 DemoOption = Annotated[bool, typer.Option("--demo", help="Practise on a simulated station.")]
@@ -37,7 +37,7 @@ def load(station: Path, demo: bool, state_folder: Path | None) -> Station:
 
 
 @dataclass(frozen=True)
-class Visit:
+class Request:
     """At which station, and how much is asked."""
 
     station: Path
@@ -47,7 +47,7 @@ class Visit:
     as_json: bool
 
 
-def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool = False) -> None:
+def measure(request: Request, step: str | None, options: Options, *, everything: bool = False) -> None:
     """Run one step, or those that are due, and keep the result; every way out leaves the hardware safe and given back."""
     import logging
 
@@ -61,8 +61,8 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
 
     configure_logs(logging.WARNING)
     # With --json the answer alone goes to stdout.
-    console = Terminal(stderr=visit.as_json, quiet=visit.as_json, highlight=False)
-    written = load(visit.station, visit.demo, visit.state_folder)
+    console = Terminal(stderr=request.as_json, quiet=request.as_json, highlight=False)
+    written = load(request.station, request.demo, request.state_folder)
     live = written.camera.type in LIVE_CAMERAS
     with ExitStack() as stack:
         stack.enter_context(interrupted_by_signals())
@@ -71,12 +71,14 @@ def measure(visit: Visit, step: str | None, wishes: Wishes, *, everything: bool 
         leave_root(written.state_folder)
         stack.enter_context(folder_claimed(written.state_folder))
         old, _ = load_or_set_aside(written)
-        session = stack.enter_context(_session(written, old, wishes, console, hurry=visit.yes or visit.as_json))
+        session = stack.enter_context(_session(written, old, options, console, hurry=request.yes or request.as_json))
         steps = session.due() if step is None and not everything else session.all_steps() if step is None else [step]
-        _run_steps(session, steps, old, console, visit)
+        _run_steps(session, steps, old, console, request)
 
 
-def _run_steps(session: Session, steps: list[str], old: Calibration | None, console: Terminal, visit: Visit) -> None:
+def _run_steps(
+    session: CalibrationSession, steps: list[str], old: Calibration | None, console: Terminal, request: Request
+) -> None:
     from edge.clock import SystemClock
     from edge.tools.calibrate.report import differences, table_of
 
@@ -98,7 +100,7 @@ def _run_steps(session: Session, steps: list[str], old: Calibration | None, cons
             console.print(
                 styled(f"{name}: stopped.", "red", " Nothing was kept; the calibration from before is unchanged.")
             )
-            if visit.as_json and isinstance(error, SorterError):
+            if request.as_json and isinstance(error, SorterError):
                 answer |= {"ok": False, "failed": name, "problem": str(error)}
                 say(json.dumps(answer, indent=2))
             raise
@@ -114,27 +116,27 @@ def _run_steps(session: Session, steps: list[str], old: Calibration | None, cons
         if album is not None:
             console.print(f"pictures: {album}", soft_wrap=True)
         answer |= {"file": str(path), "pictures": None if album is None else str(album)}
-    if visit.as_json:
+    if request.as_json:
         calibration = table_of(session.calibration)
         say(json.dumps({**answer, "ok": True, "calibration": calibration}, indent=2))
 
 
 @contextmanager
 def _session(
-    written: Station, old: Calibration | None, wishes: Wishes, console: Terminal, *, hurry: bool
-) -> Iterator[Session]:
+    written: Station, old: Calibration | None, options: Options, console: Terminal, *, hurry: bool
+) -> Iterator[CalibrationSession]:
     from edge.clock import SystemClock, VirtualClock
-    from edge.tools.calibrate.operator.console import ConsolePerson
-    from edge.tools.calibrate.operator.operator import Person, SimulatedPerson
-    from edge.tools.calibrate.rig import open_bench
-    from edge.tools.calibrate.session import Session
+    from edge.tools.calibrate.operator.console import ConsoleOperator
+    from edge.tools.calibrate.operator.operator import Operator, SimulatedOperator
+    from edge.tools.calibrate.rig import open_rig
+    from edge.tools.calibrate.session import CalibrationSession
 
     simulated = written.camera.type == "simulated"
-    with open_bench(written, VirtualClock() if simulated else SystemClock()) as bench:
-        person: Person = ConsolePerson(console, hurry=hurry)
-        if bench.world is not None:
+    with open_rig(written, VirtualClock() if simulated else SystemClock()) as rig:
+        operator: Operator = ConsoleOperator(console, hurry=hurry)
+        if rig.world is not None:
             console.print(
                 styled("A simulated station: what is asked for is done by itself, once you press Enter.", "dim")
             )
-            person = SimulatedPerson(bench.world, person)
-        yield Session.begin(written, bench, person, old, wishes)
+            operator = SimulatedOperator(rig.world, operator)
+        yield CalibrationSession.begin(written, rig, operator, old, options)

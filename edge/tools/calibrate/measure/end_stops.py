@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.config.actuators import Servo
 from edge.tools.calibrate.operator.jog import Jog
 from edge.tools.calibrate.operator.operator import Progress
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.rig import MeasurementRig
 
 STEP_US = 20
 # It has long made such a small step by then.
@@ -39,13 +39,13 @@ class Limits:
     found: tuple[bool, bool]
 
 
-def find_limits(bench: Bench, settings: Servo, progress: Progress) -> Limits | None:
+def find_limits(rig: MeasurementRig, settings: Servo, progress: Progress) -> Limits | None:
     """Return the limits within those of the station file; None where it is not in the camera's view."""
-    bench.close_actuators()
-    jog = Jog(settings, bench.pins)
+    rig.close_actuators()
+    jog = Jog(settings, rig.pins)
     try:
-        bench.wait(BACK_S)
-        seen = _Seen.begin(bench, jog, settings)
+        rig.wait(BACK_S)
+        seen = _Seen.begin(rig, jog, settings)
         if seen is None:
             return None
         high = seen.go_on(settings.safe_us, STEP_US, settings.max_us)
@@ -56,7 +56,7 @@ def find_limits(bench: Bench, settings: Servo, progress: Progress) -> Limits | N
     finally:
         jog.go(settings.safe_us)
         try:
-            bench.wait(BACK_S)
+            rig.wait(BACK_S)
         finally:
             jog.close()
 
@@ -65,36 +65,36 @@ def find_limits(bench: Bench, settings: Servo, progress: Progress) -> Limits | N
 class _Seen:
     """A servo under steps: the pixels that it moves over, and how much they change while it stands."""
 
-    bench: Bench
+    rig: MeasurementRig
     jog: Jog
     moving: NDArray[np.bool_]
     noise: float
 
     @classmethod
-    def begin(cls, bench: Bench, jog: Jog, settings: Servo) -> _Seen | None:
+    def begin(cls, rig: MeasurementRig, jog: Jog, settings: Servo) -> _Seen | None:
         """See which pixels its way to the farthest position changes; None if too few do."""
-        start, again = _look(bench), _look(bench)
+        start, again = _look(rig), _look(rig)
         jog.go(max(settings.positions_us.values(), key=lambda width: abs(width - settings.safe_us)))
-        bench.wait(BACK_S)
-        moving = np.abs(_look(bench) - start) > MOVING_LEVELS
+        rig.wait(BACK_S)
+        moving = np.abs(_look(rig) - start) > MOVING_LEVELS
         jog.go(settings.safe_us)
-        bench.wait(BACK_S)
+        rig.wait(BACK_S)
         if int(moving.sum()) < 60:
             return None
         grown = moving | np.roll(moving, 6, 0) | np.roll(moving, -6, 0) | np.roll(moving, 6, 1) | np.roll(moving, -6, 1)
-        return cls(bench, jog, grown, _moved(start, again, grown))
+        return cls(rig, jog, grown, _moved(start, again, grown))
 
     def go_on(self, start_us: int, step_us: int, end_us: int) -> int | None:
         """Step from a width towards an end; return the last width that moved it, less a margin; None: no stop before."""
         self.jog.go(start_us)
-        self.bench.wait(BACK_S)
-        before, still = _look(self.bench), 0
+        self.rig.wait(BACK_S)
+        before, still = _look(self.rig), 0
         width = start_us
         while min(width, end_us) + abs(step_us) <= max(width, end_us):
             width += step_us
             self.jog.go(width)
-            self.bench.wait(STEP_S)
-            now = _look(self.bench)
+            self.rig.wait(STEP_S)
+            now = _look(self.rig)
             still = still + 1 if _moved(before, now, self.moving) < NOISE_TIMES * self.noise else 0
             before = now
             if still == 2:
@@ -104,9 +104,9 @@ class _Seen:
         return None
 
 
-def _look(bench: Bench) -> Floats:
+def _look(rig: MeasurementRig) -> Floats:
     """Return the mean of some pictures, grey, (height, width)."""
-    mean: Floats = np.mean([frame.pixels.mean(axis=2) for frame in bench.frames(LOOK_FRAMES)], axis=0)
+    mean: Floats = np.mean([frame.pixels.mean(axis=2) for frame in rig.frames(LOOK_FRAMES)], axis=0)
     return mean
 
 

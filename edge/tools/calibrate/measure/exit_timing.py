@@ -20,8 +20,8 @@ from edge.errors import CalibrationError
 from edge.interfaces import Trigger
 from edge.sensing import build_trigger
 from edge.tools.calibrate.measure.timing import Measured
-from edge.tools.calibrate.operator.operator import Person, Progress, Wish
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.operator.operator import Operator, Progress, Prompt
+from edge.tools.calibrate.rig import MeasurementRig
 from edge.transport import build_belt
 from edge.types import Item
 
@@ -42,21 +42,21 @@ def exit_of(station: Station, actuator: str) -> Bin | None:
     return next((where for where in fits if station.belt is None or where.distance_mm is not None), None)
 
 
-def measure_exits(bench: Bench, person: Person, where: Bin) -> Measured:
+def measure_exits(rig: MeasurementRig, operator: Operator, where: Bin) -> Measured:
     """Measure the actuator of a bin with that bin's exit sensor.
 
     Raises:
         CalibrationError: nothing came past the sensor, or no item came.
     """
-    if bench.station.belt is None:
-        return _time_drops(bench, person, where)
-    person.ask(Wish.EMPTY)
-    bench.run_belt(on=True)
+    if rig.station.belt is None:
+        return _time_drops(rig, operator, where)
+    operator.ask(Prompt.EMPTY)
+    rig.run_belt(on=True)
     try:
-        with person.progress(f"Catching items with {where.actuator}") as progress:
-            return _search(bench, person, where, progress)
+        with operator.progress(f"Catching items with {where.actuator}") as progress:
+            return _search(rig, operator, where, progress)
     finally:
-        bench.run_belt(on=False)
+        rig.run_belt(on=False)
 
 
 # -- on a belt -------------------------------------------------------------------------------------------------
@@ -66,35 +66,35 @@ def measure_exits(bench: Bench, person: Person, where: Bin) -> Measured:
 class _Shots:
     """One item after the other; `count` of them so far."""
 
-    bench: Bench
-    person: Person
+    rig: MeasurementRig
+    operator: Operator
     where: Bin
     trigger: Trigger
     count: int = 0
 
     def catches(self, early_ms: float) -> bool:
         """Fire so long before an item's front reaches the diverter; say whether it came into the bin."""
-        bench, where = self.bench, self.where
+        rig, where = self.rig, self.where
         item = self._next_item()
         half = item.length_mm / 2
         front_at = item.crossed_at + self._way_ns(-half)
         rear_at = item.crossed_at + self._way_ns(half)
         name = InputName(InputRole.EXIT, where.name)
-        with bench.listening({str(name): where.exit_pin or 0}) as edges:
-            bench.wait_until(front_at - ms(early_ms))
-            with bench.fired(where.actuator or "", where.position):
-                bench.wait_until(rear_at + ms(where.dwell_ms / 2))
-            bench.wait(FALL_S)
-        return any(level != bench.station.input(name).active_low for _, _, level in edges)
+        with rig.listening({str(name): where.exit_pin or 0}) as edges:
+            rig.wait_until(front_at - ms(early_ms))
+            with rig.fired(where.actuator or "", where.position):
+                rig.wait_until(rear_at + ms(where.dwell_ms / 2))
+            rig.wait(FALL_S)
+        return any(level != rig.station.input(name).active_low for _, _, level in edges)
 
     def room_ms(self) -> float:
         """Return how early a stroke can be commanded at all: the item is decided at the line, a frame later."""
-        frame_ms = 1000 / self.bench.settings.frames_per_s
-        largest = self.bench.region.width * (self.bench.station.belt.mm_per_pixel if self.bench.station.belt else 0) / 4
+        frame_ms = 1000 / self.rig.settings.frames_per_s
+        largest = self.rig.region.width * (self.rig.station.belt.mm_per_pixel if self.rig.station.belt else 0) / 4
         return self._way_ns(-largest / 2) / NS_PER_MS - 3 * frame_ms - NOTICE_MS
 
     def _way_ns(self, further_mm: float) -> int:
-        belt, distance = self.bench.station.belt, self.where.distance_mm
+        belt, distance = self.rig.station.belt, self.where.distance_mm
         assert belt is not None
         assert distance is not None
         return round((distance + further_mm) / belt.speed_mm_per_s * NS_PER_S)
@@ -102,8 +102,8 @@ class _Shots:
     def _next_item(self) -> Item:
         self.count += 1
         label = self.where.labels[0] if self.where.labels else "any"
-        self.person.ask(Wish.KNOWN_ITEM, f"{label}, the {self.count}. for {self.where.actuator}")
-        for frame in self.bench.frames_for(PATIENCE_S):
+        self.operator.ask(Prompt.KNOWN_ITEM, f"{label}, the {self.count}. for {self.where.actuator}")
+        for frame in self.rig.frames_for(PATIENCE_S):
             for item in self.trigger.observe(frame):
                 return item
         raise CalibrationError(
@@ -111,9 +111,9 @@ class _Shots:
         )
 
 
-def _search(bench: Bench, person: Person, where: Bin, progress: Progress) -> Measured:
+def _search(rig: MeasurementRig, operator: Operator, where: Bin, progress: Progress) -> Measured:
     """Halve the time between a command that is early enough and one that is too late."""
-    shots = _Shots(bench, person, where, build_trigger(bench.station, build_belt(bench.station)))
+    shots = _Shots(rig, operator, where, build_trigger(rig.station, build_belt(rig.station)))
     enough, late = min(EARLIEST_MS, shots.room_ms()), 0.0
     total = 2 + math.ceil(math.log2(max(2.0, enough / RESOLUTION_MS)))
     if enough < RESOLUTION_MS or not shots.catches(enough):
@@ -148,18 +148,18 @@ def _confirm(catches: Callable[[float], bool], early_ms: float) -> tuple[float, 
 # -- at a bin --------------------------------------------------------------------------------------------------
 
 
-def _time_drops(bench: Bench, person: Person, where: Bin) -> Measured:
+def _time_drops(rig: MeasurementRig, operator: Operator, where: Bin) -> Measured:
     name = InputName(InputRole.EXIT, where.name)
     label = where.labels[0] if where.labels else "any"
     times: list[float] = []
     for n in range(DROPS):
-        person.ask(Wish.ITEM_LIES, f"{label}, {n + 1} of {DROPS}")
-        hold_ns = ms(bench.station.actuator(where.actuator or "").max_on_ms)
-        with bench.listening({str(name): where.exit_pin or 0}) as edges:
-            with bench.fired(where.actuator or "", where.position) as commanded_at:
-                bench.wait_until(commanded_at + hold_ns)
-            bench.wait(FALL_S)
-        passed = [at for _, at, level in edges if level != bench.station.input(name).active_low]
+        operator.ask(Prompt.ITEM_LIES, f"{label}, {n + 1} of {DROPS}")
+        hold_ns = ms(rig.station.actuator(where.actuator or "").max_on_ms)
+        with rig.listening({str(name): where.exit_pin or 0}) as edges:
+            with rig.fired(where.actuator or "", where.position) as commanded_at:
+                rig.wait_until(commanded_at + hold_ns)
+            rig.wait(FALL_S)
+        passed = [at for _, at, level in edges if level != rig.station.input(name).active_low]
         if not passed:
             raise CalibrationError(
                 f"nothing came past {name} although {where.actuator} was fired: check its plug and supply, the sensor, and "

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edge.errors import CalibrationError, CameraControlError
 from edge.interfaces import Controls
 from edge.tools.calibrate.measure.light import Setting, choose_exposure
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.rig import MeasurementRig
 from edge.types import Box, Frame
 
 SETTLE_FRAMES: Final = 8
@@ -62,19 +62,19 @@ class Chosen:
         return {name: getattr(self, name) for name in AUTOMATIC}
 
 
-def choose_controls(bench: Bench, region: Box, mm_per_pixel: float, speed: float, mains_hz: float) -> Chosen:
+def choose_controls(rig: MeasurementRig, region: Box, mm_per_pixel: float, speed: float, mains_hz: float) -> Chosen:
     """Set exposure by blur and flicker, gain by how bright white paper is, and colour so that it is white."""
-    chosen = Chosen(refused=tuple(_refused(bench)))
-    chosen = _choose_brightness(bench, region, chosen, (mm_per_pixel, speed, mains_hz))
+    chosen = Chosen(refused=tuple(_refused(rig)))
+    chosen = _choose_brightness(rig, region, chosen, (mm_per_pixel, speed, mains_hz))
     before = chosen
-    if bench.has_control("red_gain") and "red_gain" not in chosen.refused:
-        chosen = _choose_gains(bench, region, chosen)
-    elif bench.has_control("white_balance_k") and "white_balance_k" not in chosen.refused:
-        chosen = _choose_temperature(bench, region, chosen)
+    if rig.has_control("red_gain") and "red_gain" not in chosen.refused:
+        chosen = _choose_gains(rig, region, chosen)
+    elif rig.has_control("white_balance_k") and "white_balance_k" not in chosen.refused:
+        chosen = _choose_temperature(rig, region, chosen)
     if chosen != before:  # other colours are another brightness
-        chosen = _choose_brightness(bench, region, chosen, (mm_per_pixel, speed, mains_hz))
-    bench.open_camera(**chosen.controls)
-    return replace(chosen, tint=_tint(_paper_colour(bench.frames(SETTLE_FRAMES)[-4:], region)))
+        chosen = _choose_brightness(rig, region, chosen, (mm_per_pixel, speed, mains_hz))
+    rig.open_camera(**chosen.controls)
+    return replace(chosen, tint=_tint(_paper_colour(rig.frames(SETTLE_FRAMES)[-4:], region)))
 
 
 def refuse_wandering(seen: Sequence[Controls], chosen: Chosen) -> None:
@@ -102,7 +102,7 @@ def refuse_wandering(seen: Sequence[Controls], chosen: Chosen) -> None:
             )
 
 
-def _refused(bench: Bench) -> list[str]:
+def _refused(rig: MeasurementRig) -> list[str]:
     """Return the controls that the camera has a setting for and does not let be set."""
     refused = []
     tried: tuple[dict[str, float], ...] = (
@@ -110,18 +110,18 @@ def _refused(bench: Bench) -> list[str]:
     )  # fmt: skip
     for controls in tried:
         name = next(iter(controls))
-        if bench.has_control(name):
+        if rig.has_control(name):
             try:
-                bench.open_camera(**AUTOMATIC | controls)
+                rig.open_camera(**AUTOMATIC | controls)
             except CameraControlError:
                 refused.append(name)
     return refused
 
 
-def _choose_brightness(bench: Bench, region: Box, chosen: Chosen, how: tuple[float, float, float]) -> Chosen:
+def _choose_brightness(rig: MeasurementRig, region: Box, chosen: Chosen, how: tuple[float, float, float]) -> Chosen:
     """Choose exposure and gain; `how` is mm per pixel, the belt's speed (mm/s) and the mains' frequency (Hz)."""
     mm_per_pixel, speed, mains_hz = how
-    if not bench.has_control("exposure_us") or "exposure_us" in chosen.refused:
+    if not rig.has_control("exposure_us") or "exposure_us" in chosen.refused:
         return chosen
     limit = choose_exposure(speed, mm_per_pixel, mains_hz)
     most_gain = 1.0 if "gain" in chosen.refused else MOST_GAIN
@@ -130,8 +130,8 @@ def _choose_brightness(bench: Bench, region: Box, chosen: Chosen, how: tuple[flo
     for _ in range(8):
         gain = None if "gain" in chosen.refused else setting.gain
         chosen = replace(chosen, exposure_us=setting.exposure_us, gain=gain)
-        bench.open_camera(**chosen.controls)
-        paper = _paper_level(bench.frames(SETTLE_FRAMES)[-4:], region)
+        rig.open_camera(**chosen.controls)
+        paper = _paper_level(rig.frames(SETTLE_FRAMES)[-4:], region)
         # What is burnt out says nothing of how much too bright it is.
         factor = 0.4 if paper > BURNT else PAPER_AIM / max(paper, 1.0)
         wanted = setting.times(factor, limit.exposure_us, most_gain, mains_hz)
@@ -142,14 +142,14 @@ def _choose_brightness(bench: Bench, region: Box, chosen: Chosen, how: tuple[flo
     return replace(chosen, needs_light=max(1.0, factor), flicker_free=flicker_free)
 
 
-def _choose_gains(bench: Bench, region: Box, chosen: Chosen) -> Chosen:
+def _choose_gains(rig: MeasurementRig, region: Box, chosen: Chosen) -> Chosen:
     """Set the colour gains so that paper is white, from where the camera's own automatic has them."""
-    reported = bench.controls
+    reported = rig.controls
     red, blue = reported.red_gain or 1.0, reported.blue_gain or 1.0
     for _ in range(8):
         chosen = replace(chosen, red_gain=round(red, 4), blue_gain=round(blue, 4))
-        bench.open_camera(**chosen.controls)
-        colour = _paper_colour(bench.frames(SETTLE_FRAMES)[-4:], region)
+        rig.open_camera(**chosen.controls)
+        colour = _paper_colour(rig.frames(SETTLE_FRAMES)[-4:], region)
         if _tint(colour) <= TINT_AIM:
             break
         red = float(np.clip(red * (colour[1] / colour[0]) ** COLOUR_STEP, 0.1, 32))
@@ -157,7 +157,7 @@ def _choose_gains(bench: Bench, region: Box, chosen: Chosen) -> Chosen:
     return chosen
 
 
-def _choose_temperature(bench: Bench, region: Box, chosen: Chosen) -> Chosen:
+def _choose_temperature(rig: MeasurementRig, region: Box, chosen: Chosen) -> Chosen:
     """Halve the range of temperatures until paper is as white as it gets: higher ones make the picture redder."""
     low, high = WARMEST_K, COLDEST_K
     best = chosen
@@ -165,8 +165,8 @@ def _choose_temperature(bench: Bench, region: Box, chosen: Chosen) -> Chosen:
     while high - low >= FINEST_K:
         middle = round((low + high) / 2 / FINEST_K) * FINEST_K
         tried = replace(chosen, white_balance_k=middle)
-        bench.open_camera(**tried.controls)
-        colour = _paper_colour(bench.frames(SETTLE_FRAMES)[-4:], region)
+        rig.open_camera(**tried.controls)
+        colour = _paper_colour(rig.frames(SETTLE_FRAMES)[-4:], region)
         if _tint(colour) < least:
             best, least = tried, _tint(colour)
         if middle in (low, high):

@@ -16,8 +16,8 @@ from edge.sensing.blobs import Blob, cover, find_blobs
 from edge.sensing.view import View
 from edge.tools.calibrate.measure.motion import Sight
 from edge.tools.calibrate.measure.scale import Scale, find_scale, shows_sheet
-from edge.tools.calibrate.operator.operator import Wish
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.operator.operator import Prompt
+from edge.tools.calibrate.rig import MeasurementRig
 from edge.types import Box, Frame, Image
 
 Source = Literal["sheet", "items"]
@@ -29,10 +29,10 @@ LEAST_AREA, GAP = 12.0, 3.0
 REACH, ALIKE = 10, 0.75
 
 
-class Eye(Protocol):
+class TrackingTarget(Protocol):
     """Follows one thing through the view."""
 
-    wish: Wish
+    prompt: Prompt
 
     def look(self, frame: Frame) -> bool:
         """Take a picture in; say whether the thing is in it."""
@@ -47,17 +47,17 @@ class Eye(Protocol):
         ...
 
 
-def open_eye(bench: Bench, source: Source) -> Eye:
+def open_target(rig: MeasurementRig, source: Source) -> TrackingTarget:
     """Return what follows the sheet, or the next item."""
-    return SheetEye(bench.region) if source == "sheet" else ItemEye.over(bench)
+    return SheetTarget(rig.region) if source == "sheet" else ItemTarget.over(rig)
 
 
 @dataclass
-class SheetEye:
+class SheetTarget:
     """Follows the printed sheet; its own scale makes millimetres of pixels."""
 
     region: Box
-    wish: Wish = Wish.SHEET_RIDES
+    prompt: Prompt = Prompt.SHEET_RIDES
     _scales: list[tuple[int, Scale]] = field(default_factory=list)
 
     def look(self, frame: Frame) -> bool:
@@ -83,7 +83,7 @@ class SheetEye:
 
 
 @dataclass
-class ItemEye:
+class ItemTarget:
     """Follows one item by its own look, to a fraction of a pixel; millimetres are those of the camera's scale.
 
     The first pictures must show the empty belt.
@@ -91,18 +91,18 @@ class ItemEye:
 
     view: View
     mm_per_pixel: float
-    wish: Wish = Wish.ONE_ITEM
+    prompt: Prompt = Prompt.ONE_ITEM
     _background: Background | None = None
     _learnt_at: int = 0
     _look: NDArray[np.float32] | None = None
     _sights: list[Sight] = field(default_factory=list)
 
     @classmethod
-    def over(cls, bench: Bench) -> ItemEye:
-        belt = bench.station.belt
+    def over(cls, rig: MeasurementRig) -> ItemTarget:
+        belt = rig.station.belt
         if belt is None:
             raise CalibrationError("this is a bin station: it has no belt to measure")
-        return cls(View(bench.region), belt.mm_per_pixel)
+        return cls(View(rig.region), belt.mm_per_pixel)
 
     def look(self, frame: Frame) -> bool:
         blob = self._find(frame)

@@ -10,12 +10,12 @@ from edge.errors import CalibrationError
 from edge.interfaces import Paced
 from edge.tools.calibrate.measure.timing import Measured
 from edge.tools.calibrate.operator.operator import Progress
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.rig import MeasurementRig
 
 REPEATS = 3
 
 
-def measure_steps(bench: Bench, settings: Stepper, repeats: int | None, progress: Progress) -> Measured:
+def measure_steps(rig: MeasurementRig, settings: Stepper, repeats: int | None, progress: Progress) -> Measured:
     """Go to every position and home again, several times; the time of the longest way counts.
 
     Raises:
@@ -25,13 +25,13 @@ def measure_steps(bench: Bench, settings: Stepper, repeats: int | None, progress
     ways = [(name, n) for n in range(count) for name in settings.positions_steps]
     out: dict[str, list[float]] = {name: [] for name in settings.positions_steps}
     back: list[float] = []
-    bench.actuator(settings.name)  # finds its home
+    rig.actuator(settings.name)  # finds its home
     for n, (name, _) in enumerate(ways):
         progress(n / len(ways))
-        with bench.fired(settings.name, name) as commanded_at:
-            out[name].append(_until_still(bench, settings.name, commanded_at))
-        back.append(_until_still(bench, settings.name, bench.clock.now()))
-        _refuse_lost(bench, settings, name)
+        with rig.fired(settings.name, name) as commanded_at:
+            out[name].append(_until_still(rig, settings.name, commanded_at))
+        back.append(_until_still(rig, settings.name, rig.clock.now()))
+        _refuse_lost(rig, settings, name)
     progress(1.0)
     longest = max(out.values(), key=lambda times: float(np.median(times)))
     measured = Measured(
@@ -45,16 +45,16 @@ def measure_steps(bench: Bench, settings: Stepper, repeats: int | None, progress
     return measured
 
 
-def _until_still(bench: Bench, name: str, since: int) -> float:
+def _until_still(rig: MeasurementRig, name: str, since: int) -> float:
     """Let it make its steps; return how long they took, ms."""
-    actuator = bench.actuator(name)
+    actuator = rig.actuator(name)
     while isinstance(actuator, Paced) and (at := actuator.next_at()) is not None:
-        bench.wait_until(at)
-    return (bench.clock.now() - since) / NS_PER_MS
+        rig.wait_until(at)
+    return (rig.clock.now() - since) / NS_PER_MS
 
 
-def _refuse_lost(bench: Bench, settings: Stepper, position: str) -> None:
-    if settings.home_pin is not None and bench.level(settings.home_pin):
+def _refuse_lost(rig: MeasurementRig, settings: Stepper, position: str) -> None:
+    if settings.home_pin is not None and rig.level(settings.home_pin):
         raise CalibrationError(
             f"{settings.name} did not come home from {position}: it loses steps. Lower steps_per_s or "
             "acceleration_steps_per_s2, check the driver's current and that nothing blocks it"

@@ -15,7 +15,7 @@ from edge.devices.gpio.inputs import Edge
 from edge.errors import CalibrationError
 from edge.health.health import HELD_STATES, State
 from edge.status.live import LiveView, RecentItem
-from edge.tools.calibrate.operator.operator import Person, Wish
+from edge.tools.calibrate.operator.operator import Operator, Prompt
 from edge.tools.calibrate.verdict import NOWHERE, Checked
 from edge.types import REASON_TEXT
 
@@ -40,7 +40,7 @@ class Stage(StrEnum):
 
 
 @dataclass
-class Trial:
+class AcceptanceTest:
     """One round; `edge` takes the sensors' edges, `watch` is called several times a second.
 
     Attributes:
@@ -50,7 +50,7 @@ class Trial:
     """
 
     station: Station
-    person: Person
+    operator: Operator
     labels: Sequence[str]
     live: LiveView
     poll: Callable[[], str]
@@ -112,12 +112,12 @@ class Trial:
         self._last_item = self._newest()
         self._landed.clear()
         self.stage, self._since, self._reminded_at = Stage.ITEM, now, now
-        self.person.ask(Wish.KNOWN_ITEM, f"{self.labels[self._number]}, {self._number + 1} of {len(self.labels)}")
+        self.operator.ask(Prompt.KNOWN_ITEM, f"{self.labels[self._number]}, {self._number + 1} of {len(self.labels)}")
 
     def _await_item(self, now: int, key: str) -> None:
         fresh = [item for item in self.live.snapshot().items if item.decision.item_id > self._last_item]
         if key == SKIP:
-            self.person.say("Not seen: noted as missed.")
+            self.operator.say("Not seen: noted as missed.")
             self._next(now, miscounted=1)
         elif fresh:
             self._item = min(fresh, key=lambda item: item.decision.item_id)
@@ -130,7 +130,7 @@ class Trial:
             )
         elif now - self._reminded_at > REMIND_NS:
             self._reminded_at = now
-            self.person.say(
+            self.operator.say(
                 f"No item was seen yet. If it went by unseen press {SKIP}; {QUIT} ends with those that are done."
             )
 
@@ -139,11 +139,11 @@ class Trial:
         assert item is not None
         if self._landed:
             self._note(self._landed[0], now, by_sensor=True)
-        elif now - self._since > self._way_ns or (self.person.is_there and not self._has_sensor(item.decision.bin)):
-            if self.person.is_there:
+        elif now - self._since > self._way_ns or (self.operator.is_there and not self._has_sensor(item.decision.bin)):
+            if self.operator.is_there:
                 self.stage = Stage.ANSWER
                 answers = "   ".join(f"{key} {name}" for key, name in zip(KEYS, self._places, strict=False))
-                self.person.say(f"Where did it land?   {answers}")
+                self.operator.say(f"Where did it land?   {answers}")
             else:  # what no sensor saw fell off the end, if it can
                 self._note(NOWHERE if self._has_sensor(RESIDUAL) else RESIDUAL, now)
 
@@ -159,7 +159,7 @@ class Trial:
         decision = item.decision
         taken = f"taken for {decision.label} ({decision.score:.0%})" if decision.label else "not recognised"
         spare = "" if item.spare_ns is None else f", {item.spare_ns / NS_PER_MS:.0f} ms before the stroke was due"
-        self.person.say(f"{taken}, sent to {decision.bin}{spare}: {REASON_TEXT[decision.reason]}")
+        self.operator.say(f"{taken}, sent to {decision.bin}{spare}: {REASON_TEXT[decision.reason]}")
 
     def _note(self, landed: str, now: int, *, by_sensor: bool = False) -> None:
         item, label = self._item, self.labels[self._number]
@@ -172,11 +172,11 @@ class Trial:
             taken_for=item.decision.label,
             margin_ms=None if item.spare_ns is None else item.spare_ns / NS_PER_MS,
             picture=self.live.picture(item.decision.item_id),
-            seen_by="exit sensor" if by_sensor else "person" if self.person.is_there else "",
+            seen_by="exit sensor" if by_sensor else "person" if self.operator.is_there else "",
         )
         self.checked.append(one)
         verdict = "right" if one.right else f"belongs in {one.expected}"
-        self.person.say(f"landed in {landed}{' (exit sensor)' if by_sensor else ''}: {verdict}")
+        self.operator.say(f"landed in {landed}{' (exit sensor)' if by_sensor else ''}: {verdict}")
         self._next(now)
 
     def _next(self, now: int, miscounted: int = 0) -> None:

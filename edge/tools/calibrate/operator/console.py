@@ -19,13 +19,13 @@ from rich.text import Text
 
 from edge.errors import CalibrationError
 from edge.system.terminal import Terminal, styled
-from edge.tools.calibrate.operator.operator import NOBODY, WISH_TEXT, Progress, Show, Wish
+from edge.tools.calibrate.operator.operator import NOBODY, PROMPTS, Progress, Prompt, Show
 
 # The station itself sees when these are done.
-_NO_KEY = (Wish.ACTIVATE, Wish.CLEAR, Wish.KNOWN_ITEM)
+_NO_KEY = (Prompt.ACTIVATE, Prompt.CLEAR, Prompt.KNOWN_ITEM)
 
 
-class ConsolePerson:
+class ConsoleOperator:
     """Asks at a terminal and waits for Enter; with `hurry` all is prepared and nothing is waited for."""
 
     def __init__(self, console: Terminal, *, hurry: bool) -> None:
@@ -35,12 +35,12 @@ class ConsolePerson:
     def is_there(self) -> bool:
         return not self._hurry and sys.stdin.isatty()
 
-    def ask(self, wish: Wish, subject: str = "") -> None:
-        if wish is Wish.NEXT_ITEM:
+    def ask(self, prompt: Prompt, subject: str = "") -> None:
+        if prompt is Prompt.NEXT_ITEM:
             return  # the bar shows how many are to come
-        text = WISH_TEXT[wish] + (f" ({subject})" if subject else "")
+        text = PROMPTS[prompt] + (f" ({subject})" if subject else "")
         self._console.print(styled(f"  {text}", "bold"), soft_wrap=True)
-        if wish not in _NO_KEY:
+        if prompt not in _NO_KEY:
             self._wait("  Enter when it is so")
 
     def warn(self, text: str) -> None:

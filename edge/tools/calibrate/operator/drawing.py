@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from edge.errors import CalibrationError, ConfigError
-from edge.tools.calibrate.operator.operator import NOBODY, Person
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.operator.operator import NOBODY, Operator
+from edge.tools.calibrate.rig import MeasurementRig
 from edge.types import Box
 
 
-def draw_region(bench: Bench, person: Person, start: Box, host: str | None = None) -> Box:
+def draw_region(rig: MeasurementRig, operator: Operator, start: Box, host: str | None = None) -> Box:
     """Serve a page with the camera's picture until a region was drawn on it; `host` is where it listens.
 
     Raises:
@@ -18,22 +18,20 @@ def draw_region(bench: Bench, person: Person, start: Box, host: str | None = Non
     from edge.web.region import RegionPage
     from edge.web.server import PageServer
 
-    if not person.is_there:
+    if not operator.is_there:
         raise CalibrationError(NOBODY)
-    settings = bench.station.page
+    settings = rig.station.page
     host = host or settings.host
-    page = RegionPage(
-        bench.station.name, bench.size, start, lambda: bench.frame().pixels, (settings.host, *settings.names)
-    )
+    page = RegionPage(rig.station.name, rig.size, start, lambda: rig.frame().pixels, (settings.host, *settings.names))
     try:
         server = PageServer(page.app, host, settings.port)
     except ConfigError:  # any other port will do
         server = PageServer(page.app, host, 0)
     page.done = server.stop
     address = f"{server.url}{page.path.removeprefix('/')}"
-    person.say(f"Open {address} in a browser and draw the region; Ctrl-C stops.")
+    operator.say(f"Open {address} in a browser and draw the region; Ctrl-C stops.")
     if host in ("127.0.0.1", "localhost", "::1"):
-        person.say(
+        operator.say(
             f"From another machine: `ssh -L {server.port}:localhost:{server.port}` to this one, or "
             "`sorter calibrate camera --draw --host 0.0.0.0`, opened at this machine's address."
         )
@@ -43,5 +41,5 @@ def draw_region(bench: Bench, person: Person, start: Box, host: str | None = Non
     if page.drawn is None:
         raise CalibrationError("the page was left without a region; give it with --region X Y WIDTH HEIGHT")
     drawn = page.drawn
-    person.say(f"Drawn: {drawn.width} x {drawn.height} at ({drawn.x}, {drawn.y}).")
+    operator.say(f"Drawn: {drawn.width} x {drawn.height} at ({drawn.x}, {drawn.y}).")
     return drawn

@@ -12,8 +12,8 @@ from edge.devices.actuators.servo import MICROSECONDS_PER_PERIOD, limited
 from edge.devices.actuators.stepper import StepperActuator
 from edge.devices.gpio.pins import SERVO_HZ, Pins, refusing
 from edge.errors import CalibrationError
-from edge.tools.calibrate.operator.operator import NOBODY, Person
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.operator.operator import NOBODY, Operator
+from edge.tools.calibrate.rig import MeasurementRig
 
 SMALL_US, LARGE_US = 5, 50
 SMALL_STEPS, LARGE_STEPS = 1, 10
@@ -101,45 +101,45 @@ def _find(jog: Jog, name: str, start_us: int, read_key: Callable[[], str], say: 
             say(f"position {name}: {jog.width_us} us{limit}")
 
 
-def jog_all(bench: Bench, person: Person, names: Iterable[str]) -> None:
+def jog_all(rig: MeasurementRig, operator: Operator, names: Iterable[str]) -> None:
     """Let a person move these actuators with the arrow keys; the station goes on with the positions that were found.
 
     A position that the person leaves stays as it was; those found before and after it count.
     """
-    bench.close_actuators()
-    for settings in [bench.station.actuator(name) for name in names]:
-        person.warn(f"{settings.name} will move. Hands off!")
+    rig.close_actuators()
+    for settings in [rig.station.actuator(name) for name in names]:
+        operator.warn(f"{settings.name} will move. Hands off!")
         changed = (
-            _jog_servo(bench, person, settings)
+            _jog_servo(rig, operator, settings)
             if settings.type == "servo"
-            else _jog_stepper(bench, person, settings)
+            else _jog_stepper(rig, operator, settings)
             if settings.type == "stepper"
-            else _jog_switch(bench, person, settings)
+            else _jog_switch(rig, operator, settings)
         )
-        others = [changed if a.name == settings.name else a for a in bench.station.actuators]
-        bench.station = bench.station.with_values(actuators=tuple(others))
+        others = [changed if a.name == settings.name else a for a in rig.station.actuators]
+        rig.station = rig.station.with_values(actuators=tuple(others))
 
 
-def _jog_servo(bench: Bench, person: Person, settings: Servo) -> Servo:
-    jog = Jog(settings, bench.pins)
+def _jog_servo(rig: MeasurementRig, operator: Operator, settings: Servo) -> Servo:
+    jog = Jog(settings, rig.pins)
     try:
-        safe_us, positions = find_positions(jog, person.key, person.say)
+        safe_us, positions = find_positions(jog, operator.key, operator.say)
         jog.go(safe_us)
     except BaseException:
         jog.go(settings.safe_us)
         raise
     finally:
         try:
-            bench.wait(REST_S)
+            rig.wait(REST_S)
         finally:
             jog.close()
     return settings.with_values(safe_us=safe_us, positions_us=positions)
 
 
-def _jog_stepper(bench: Bench, person: Person, settings: Stepper) -> Stepper:
+def _jog_stepper(rig: MeasurementRig, operator: Operator, settings: Stepper) -> Stepper:
     """Move it a few steps at a time; it is at home first, and goes back there."""
-    person.say(STEP_HELP)
-    actuator = StepperActuator(settings, bench.pins, bench.clock)
+    operator.say(STEP_HELP)
+    actuator = StepperActuator(settings, rig.pins, rig.clock)
     try:
         found = {}
         for name, steps in settings.positions_steps.items():
@@ -147,15 +147,15 @@ def _jog_stepper(bench: Bench, person: Person, settings: Stepper) -> Stepper:
             while True:
                 actuator.turn_to(place)
                 while (at := actuator.next_at()) is not None:
-                    bench.wait_until(at)
-                    actuator.run_due(bench.clock.now())
-                person.say(f"position {name}: {place} steps from home")
-                key = person.key()
+                    rig.wait_until(at)
+                    actuator.run_due(rig.clock.now())
+                operator.say(f"position {name}: {place} steps from home")
+                key = operator.key()
                 if key in ENTER:
                     break
                 if key in QUIT:
                     place = steps
-                    person.say(f"position {name}: {place} steps from home, as it was")
+                    operator.say(f"position {name}: {place} steps from home, as it was")
                     break
                 place = (place + STEP_KEYS.get(key, 0)) % settings.steps_per_turn
             found[name] = place
@@ -164,28 +164,28 @@ def _jog_stepper(bench: Bench, person: Person, settings: Stepper) -> Stepper:
     return settings.with_values(positions_steps=found)
 
 
-def _jog_switch(bench: Bench, person: Person, settings: Digital) -> Digital:
+def _jog_switch(rig: MeasurementRig, operator: Operator, settings: Digital) -> Digital:
     """Switch it on and off; on for no longer than it may be."""
-    if not person.is_there:
+    if not operator.is_there:
         raise CalibrationError(NOBODY)
-    person.say(SWITCH_HELP)
-    actuator = bench.actuator(settings.name)
+    operator.say(SWITCH_HELP)
+    actuator = rig.actuator(settings.name)
     off_at: int | None = None
     try:
-        with person.keys() as poll:
+        with operator.keys() as poll:
             while (key := poll()) not in ENTER:
-                now = bench.clock.now()
+                now = rig.clock.now()
                 if key in QUIT:
                     break
                 if key == UP:
-                    person.say(f"{settings.name}: on")  # before: a terminal may be slow to take it
+                    operator.say(f"{settings.name}: on")  # before: a terminal may be slow to take it
                     actuator.fire("")
-                    off_at = bench.clock.now() + ms(settings.max_on_ms)
+                    off_at = rig.clock.now() + ms(settings.max_on_ms)
                 elif off_at is not None and (key == DOWN or now >= off_at):
                     actuator.release()
                     off_at = None
-                    person.say(f"{settings.name}: off")
-                bench.wait(TURN_S)
+                    operator.say(f"{settings.name}: off")
+                rig.wait(TURN_S)
     finally:
-        bench.close_actuators()
+        rig.close_actuators()
     return settings

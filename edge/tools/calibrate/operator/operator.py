@@ -13,7 +13,7 @@ from edge.simulate.world.faults import Disturbance
 from edge.simulate.world.world import World
 
 
-class Wish(StrEnum):
+class Prompt(StrEnum):
     """One thing to be done by hand."""
 
     EMPTY = "empty"
@@ -32,21 +32,21 @@ class Wish(StrEnum):
     NEXT_ITEM = "next-item"
 
 
-WISH_TEXT: Final[dict[Wish, str]] = {
-    Wish.EMPTY: "Take everything off: nothing may lie under the camera, no item and no sheet.",
-    Wish.SHEET_UNDER_CAMERA: "Lay the printed sheet flat under the middle of the camera, face up. The belt stands still.",
-    Wish.PAPER: "Lay white paper flat under the middle of the camera: what is white shall look white.",
-    Wish.SHEET_RIDES: "Lay the printed sheet flat on the belt where it comes into view, and let the belt carry it through.",
-    Wish.ITEMS: "Put some items through, one after the other, as in daily work.",
-    Wish.ONE_ITEM: "Lay one item on the belt before it comes into view, nothing else.",
-    Wish.BELT_ON: "Switch the belt on.",
-    Wish.BELT_OFF: "Switch the belt off.",
-    Wish.ACTIVATE: "Activate the sensor now, and keep it so",
-    Wish.CLEAR: "Let go of the sensor again",
-    Wish.KNOWN_ITEM: "Put in one item",
-    Wish.ITEMS_OF: "Have the next items ready, and take away all others; then put them through one after the other",
-    Wish.NEXT_ITEM: "The next one",
-    Wish.ITEM_LIES: "Lay one item where items are put, and take your hand away.",
+PROMPTS: Final[dict[Prompt, str]] = {
+    Prompt.EMPTY: "Take everything off: nothing may lie under the camera, no item and no sheet.",
+    Prompt.SHEET_UNDER_CAMERA: "Lay the printed sheet flat under the middle of the camera, face up. The belt stands still.",
+    Prompt.PAPER: "Lay white paper flat under the middle of the camera: what is white shall look white.",
+    Prompt.SHEET_RIDES: "Lay the printed sheet flat on the belt where it comes into view, and let the belt carry it through.",
+    Prompt.ITEMS: "Put some items through, one after the other, as in daily work.",
+    Prompt.ONE_ITEM: "Lay one item on the belt before it comes into view, nothing else.",
+    Prompt.BELT_ON: "Switch the belt on.",
+    Prompt.BELT_OFF: "Switch the belt off.",
+    Prompt.ACTIVATE: "Activate the sensor now, and keep it so",
+    Prompt.CLEAR: "Let go of the sensor again",
+    Prompt.KNOWN_ITEM: "Put in one item",
+    Prompt.ITEMS_OF: "Have the next items ready, and take away all others; then put them through one after the other",
+    Prompt.NEXT_ITEM: "The next one",
+    Prompt.ITEM_LIES: "Lay one item where items are put, and take your hand away.",
 }
 
 
@@ -65,7 +65,7 @@ class Show(Protocol):
     def __call__(self, levels: Mapping[str, bool]) -> None: ...
 
 
-class Person(Protocol):
+class Operator(Protocol):
     """Who stands at the station."""
 
     @property
@@ -73,7 +73,7 @@ class Person(Protocol):
         """Whether somebody can answer."""
         ...
 
-    def ask(self, wish: Wish, subject: str = "") -> None:
+    def ask(self, prompt: Prompt, subject: str = "") -> None:
         """Ask for something and return when it is done."""
         ...
 
@@ -125,7 +125,7 @@ class Onlooker:
     def is_there(self) -> bool:
         return False
 
-    def ask(self, wish: Wish, subject: str = "") -> None:
+    def ask(self, prompt: Prompt, subject: str = "") -> None:
         """Everything is prepared."""
 
     def warn(self, text: str) -> None:
@@ -153,43 +153,43 @@ class Onlooker:
         raise CalibrationError(NOBODY)
 
 
-class SimulatedPerson:
+class SimulatedOperator:
     """Does in the simulated world what is asked for, after `shown` has been told of it."""
 
-    def __init__(self, world: World, shown: Person) -> None:
+    def __init__(self, world: World, shown: Operator) -> None:
         self._world, self._shown = world, shown
 
     @property
     def is_there(self) -> bool:
         return self._shown.is_there
 
-    def ask(self, wish: Wish, subject: str = "") -> None:
-        self._shown.ask(wish, subject)
+    def ask(self, prompt: Prompt, subject: str = "") -> None:
+        self._shown.ask(prompt, subject)
         world = self._world
-        if wish is Wish.EMPTY:
+        if prompt is Prompt.EMPTY:
             world.stop_feeding()
             world.clear()
-        elif wish in (Wish.SHEET_UNDER_CAMERA, Wish.PAPER):
+        elif prompt in (Prompt.SHEET_UNDER_CAMERA, Prompt.PAPER):
             world.stop_feeding()
             world.clear()
             world.lay_paper(_middle(world.station), rides=False, turn_degrees=2.0)
-        elif wish is Wish.SHEET_RIDES:
+        elif prompt is Prompt.SHEET_RIDES:
             world.stop_feeding()
             world.clear()
             world.lay_paper(_upstream(world.station), rides=True, turn_degrees=1.0)
-        elif wish is Wish.ITEMS:
+        elif prompt is Prompt.ITEMS:
             world.lay_paper(None, rides=False)
             world.resume_feeding()
-        elif wish is Wish.ONE_ITEM:
+        elif prompt is Prompt.ONE_ITEM:
             world.stop_feeding()
             world.clear()
             world.put(world.labels[0])
-        elif wish in (Wish.KNOWN_ITEM, Wish.ITEM_LIES, Wish.NEXT_ITEM):
+        elif prompt in (Prompt.KNOWN_ITEM, Prompt.ITEM_LIES, Prompt.NEXT_ITEM):
             world.put(subject.partition(",")[0])
-        elif wish in (Wish.BELT_ON, Wish.BELT_OFF):
-            world.disturb(Disturbance.BELT_STOPPED, active=wish is Wish.BELT_OFF)
-        elif wish in (Wish.ACTIVATE, Wish.CLEAR):
-            world.touch(world.station.pins_by_text()[subject], active=wish is Wish.ACTIVATE)
+        elif prompt in (Prompt.BELT_ON, Prompt.BELT_OFF):
+            world.disturb(Disturbance.BELT_STOPPED, active=prompt is Prompt.BELT_OFF)
+        elif prompt in (Prompt.ACTIVATE, Prompt.CLEAR):
+            world.touch(world.station.pins_by_text()[subject], active=prompt is Prompt.ACTIVATE)
 
     def warn(self, text: str) -> None:
         self._shown.warn(text)
@@ -226,4 +226,4 @@ def _upstream(station: Station) -> tuple[float, float]:
     return {"right": (0.0, y), "left": (1.0, y), "down": (x, 0.0), "up": (x, 1.0)}[direction]
 
 
-__all__ = ["NOBODY", "WISH_TEXT", "Onlooker", "Person", "Progress", "Show", "SimulatedPerson", "Wish"]
+__all__ = ["NOBODY", "PROMPTS", "Onlooker", "Operator", "Progress", "Prompt", "Show", "SimulatedOperator"]

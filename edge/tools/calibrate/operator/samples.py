@@ -15,8 +15,8 @@ from edge.errors import CalibrationError
 from edge.interfaces import Trigger
 from edge.sensing import build_trigger
 from edge.system.files import write_atomically
-from edge.tools.calibrate.operator.operator import Person, Wish
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.operator.operator import Operator, Prompt
+from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.steps.background import start_belt
 from edge.transport import build_belt
 from edge.types import Crop, Image
@@ -35,7 +35,7 @@ class Wanted:
     stamp: str
 
 
-def take_samples(bench: Bench, person: Person, wanted: Wanted, folder: Path) -> Path:
+def take_samples(rig: MeasurementRig, operator: Operator, wanted: Wanted, folder: Path) -> Path:
     """Ask for items label by label; return the folder with a folder of photos for each label.
 
     What is kept is exactly what the model gets. Photos from before stay and count too.
@@ -43,32 +43,32 @@ def take_samples(bench: Bench, person: Person, wanted: Wanted, folder: Path) -> 
     Raises:
         CalibrationError: items did not come, or photos can't be kept.
     """
-    person.ask(Wish.EMPTY)
-    start_belt(bench, person)
+    operator.ask(Prompt.EMPTY)
+    start_belt(rig, operator)
     try:
-        trigger = build_trigger(bench.station, build_belt(bench.station))
-        bench.frames(5)
+        trigger = build_trigger(rig.station, build_belt(rig.station))
+        rig.frames(5)
         for label in wanted.labels:
-            person.ask(Wish.ITEMS_OF, f"{label}, {wanted.each} of them")
-            with person.progress(f"Taking photos of {label}") as progress:
+            operator.ask(Prompt.ITEMS_OF, f"{label}, {wanted.each} of them")
+            with operator.progress(f"Taking photos of {label}") as progress:
                 for n in range(wanted.each):
-                    crop = _next_crop(bench, person, trigger, label)
+                    crop = _next_crop(rig, operator, trigger, label)
                     photo = prepare_crop(crop.pixels, crop.box, wanted.geometry)
                     _keep(photo, folder / SAMPLES_FOLDER / label / f"{wanted.stamp}-{n + 1:03}.png")
                     progress((n + 1) / wanted.each)
     finally:
-        bench.run_belt(on=False)
+        rig.run_belt(on=False)
     return folder / SAMPLES_FOLDER
 
 
-def _next_crop(bench: Bench, person: Person, trigger: Trigger, label: str) -> Crop:
-    person.ask(Wish.NEXT_ITEM, label)
-    since = bench.clock.now()
-    for frame in bench.frames_for(PATIENCE_S):
+def _next_crop(rig: MeasurementRig, operator: Operator, trigger: Trigger, label: str) -> Crop:
+    operator.ask(Prompt.NEXT_ITEM, label)
+    since = rig.clock.now()
+    for frame in rig.frames_for(PATIENCE_S):
         for item in trigger.observe(frame):
             if item.crops and item.concern is None:
                 return item.crops[0]
-    waited_s = (bench.clock.now() - since) / NS_PER_S
+    waited_s = (rig.clock.now() - since) / NS_PER_S
     raise CalibrationError(
         f"no further {label} was seen within {waited_s:.0f} s: put one item after the other through, with a gap between them"
     )

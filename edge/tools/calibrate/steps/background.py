@@ -15,8 +15,8 @@ from edge.interfaces import Trigger
 from edge.sensing import build_trigger
 from edge.sensing.still_view import StillView, learn_view, pack_view, small_grey
 from edge.sensing.view import build_view
-from edge.tools.calibrate.operator.operator import Person, Wish
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.operator.operator import Operator, Prompt
+from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.step_result import Outcome
 from edge.transport import build_belt
 from edge.types import Crop, Image, Item
@@ -47,20 +47,20 @@ class _Empty:
 
 
 def measure_background(
-    bench: Bench, person: Person, digest: str, seconds: float = 20.0, items_seconds: float = 30.0
+    rig: MeasurementRig, operator: Operator, digest: str, seconds: float = 20.0, items_seconds: float = 30.0
 ) -> Outcome:
     """Watch the empty belt with the product's own eyes, then some items.
 
     Raises:
         CalibrationError: something lies there or moves although it should be empty, or no item came.
     """
-    person.ask(Wish.EMPTY)
-    start_belt(bench, person)
-    trigger = build_trigger(bench.station, build_belt(bench.station))
-    empty = _watch_empty(bench, person, trigger, seconds)
-    person.ask(Wish.ITEMS)
-    found = _watch_items(bench, person, trigger, items_seconds)
-    bench.run_belt(on=False)
+    operator.ask(Prompt.EMPTY)
+    start_belt(rig, operator)
+    trigger = build_trigger(rig.station, build_belt(rig.station))
+    empty = _watch_empty(rig, operator, trigger, seconds)
+    operator.ask(Prompt.ITEMS)
+    found = _watch_items(rig, operator, trigger, items_seconds)
+    rig.run_belt(on=False)
     crops = [item.crops[0] for item in found if item.crops]
     if not crops:
         raise CalibrationError(
@@ -82,25 +82,25 @@ def measure_background(
     return Outcome({"background": step}, tuple(lines), warnings, {"background": empty.last, "item": crops[-1].pixels})
 
 
-def start_belt(bench: Bench, person: Person) -> None:
+def start_belt(rig: MeasurementRig, operator: Operator) -> None:
     """Let the belt run, after a warning; nothing where there is none."""
-    if bench.station.belt is None:
+    if rig.station.belt is None:
         return
-    person.warn("The belt will run.")
-    if not bench.has_relay:
-        person.ask(Wish.BELT_ON)
-    bench.run_belt(on=True)
+    operator.warn("The belt will run.")
+    if not rig.has_relay:
+        operator.ask(Prompt.BELT_ON)
+    rig.run_belt(on=True)
 
 
-def _watch_empty(bench: Bench, person: Person, trigger: Trigger, seconds: float) -> _Empty:
-    view = build_view(bench.station, bench.size)
+def _watch_empty(rig: MeasurementRig, operator: Operator, trigger: Trigger, seconds: float) -> _Empty:
+    view = build_view(rig.station, rig.size)
     kept: list[Image] = []
     small: list[NDArray[np.float32]] = []
     false_items = 0
-    last = bench.frame()
-    with person.progress(f"Watching the empty place for {seconds:g} s") as progress:
+    last = rig.frame()
+    with operator.progress(f"Watching the empty place for {seconds:g} s") as progress:
         first_at = last.captured_at
-        for n, frame in enumerate(bench.frames_for(seconds)):
+        for n, frame in enumerate(rig.frames_for(seconds)):
             false_items += len(trigger.observe(frame))
             last = frame
             if n % KEEP_EVERY == 0:
@@ -112,10 +112,10 @@ def _watch_empty(bench: Bench, person: Person, trigger: Trigger, seconds: float)
     return _Empty(last.pixels, deviation, false_items, learn_view(small))
 
 
-def _watch_items(bench: Bench, person: Person, trigger: Trigger, seconds: float) -> list[Item]:
+def _watch_items(rig: MeasurementRig, operator: Operator, trigger: Trigger, seconds: float) -> list[Item]:
     found: list[Item] = []
-    with person.progress("Watching some items") as progress:
-        for frame in bench.frames_for(seconds):
+    with operator.progress("Watching some items") as progress:
+        for frame in rig.frames_for(seconds):
             found += trigger.observe(frame)
             progress(min(1.0, len(found) / ITEMS_WANTED))
             if len(found) >= ITEMS_WANTED:

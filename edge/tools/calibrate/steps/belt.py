@@ -13,10 +13,10 @@ from edge.clock import NS_PER_S
 from edge.config.calibration.record import BeltStep
 from edge.devices.gpio.inputs import Quadrature
 from edge.errors import CalibrationError
-from edge.tools.calibrate.measure.followers import Eye, Source, open_eye
+from edge.tools.calibrate.measure.followers import Source, TrackingTarget, open_target
 from edge.tools.calibrate.measure.motion import MIN_SIGHTS, Motion, Sight, measure_motion
-from edge.tools.calibrate.operator.operator import Person, Progress, Wish
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.operator.operator import Operator, Progress, Prompt
+from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.step_result import Outcome
 from edge.types import Frame, Image
 
@@ -41,51 +41,53 @@ class _Pass:
     picture: Image
 
 
-def measure_belt(bench: Bench, person: Person, digest: str, repeats: int = 5, source: Source = "sheet") -> Outcome:
+def measure_belt(
+    rig: MeasurementRig, operator: Operator, digest: str, repeats: int = 5, source: Source = "sheet"
+) -> Outcome:
     """Measure several passes of the sheet, or of items; the camera must be set as the camera step left it.
 
     Raises:
         CalibrationError: nothing came, the belt stands still or does not run evenly, or the encoder does not count.
     """
-    if bench.station.belt is None:
+    if rig.station.belt is None:
         raise CalibrationError("this is a bin station: it has no belt to measure")
-    person.warn("The belt will run.")
-    if not bench.has_relay:
-        person.ask(Wish.BELT_ON)
+    operator.warn("The belt will run.")
+    if not rig.has_relay:
+        operator.ask(Prompt.BELT_ON)
     passes = []
     for number in range(repeats):
-        eye = open_eye(bench, source)
-        bench.run_belt(on=False)
-        person.ask(eye.wish, f"{number + 1} of {repeats}")
-        bench.run_belt(on=True)
-        with person.progress(f"Following it, {number + 1} of {repeats}") as progress:
-            passes.append(_one_pass(bench, eye, progress))
+        target = open_target(rig, source)
+        rig.run_belt(on=False)
+        operator.ask(target.prompt, f"{number + 1} of {repeats}")
+        rig.run_belt(on=True)
+        with operator.progress(f"Following it, {number + 1} of {repeats}") as progress:
+            passes.append(_one_pass(rig, target, progress))
     motion = measure_motion([one.sights for one in passes])
-    stop_mm = _stop_distance(bench, person, source) if bench.has_relay else None
-    bench.run_belt(on=False)
+    stop_mm = _stop_distance(rig, operator, source) if rig.has_relay else None
+    rig.run_belt(on=False)
     ticks = [one.ticks_per_mm for one in passes if one.ticks_per_mm is not None]
     step = BeltStep(
         measured_at="", of=digest, speed_mm_per_s=motion.speed_mm_per_s, speed_spread=motion.spread,
         direction=motion.direction, repeats=motion.passes, measured_from=source, stop_distance_mm=stop_mm,
         ticks_per_mm=float(np.median(ticks)) if ticks else None,
     )  # fmt: skip
-    return Outcome({"belt": step}, _lines(step), _warnings(bench, step, motion), {"belt": passes[-1].picture})
+    return Outcome({"belt": step}, _lines(step), _warnings(rig, step, motion), {"belt": passes[-1].picture})
 
 
-def _one_pass(bench: Bench, eye: Eye, progress: Progress) -> _Pass:
-    belt = bench.station.belt
+def _one_pass(rig: MeasurementRig, target: TrackingTarget, progress: Progress) -> _Pass:
+    belt = rig.station.belt
     pins = {} if belt is None or belt.encoder is None else {"a": belt.encoder.pin_a, "b": belt.encoder.pin_b}
     seen: list[int] = []
     picture: Image | None = None
-    levels = {name: bench.level(pin) for name, pin in pins.items()}
-    with bench.listening(pins) as edges:
+    levels = {name: rig.level(pin) for name, pin in pins.items()}
+    with rig.listening(pins) as edges:
         first: Frame | None = None
-        for frame in bench.frames_for(PATIENCE_S):
+        for frame in rig.frames_for(PATIENCE_S):
             first = first or frame
             if not seen and frame.captured_at - first.captured_at > STILL_S * NS_PER_S:
-                _refuse_still(first, frame, eye)
+                _refuse_still(first, frame, target)
                 first = frame
-            if eye.look(frame):
+            if target.look(frame):
                 seen.append(frame.captured_at)
                 picture = frame.pixels if len(seen) == MIN_SIGHTS else picture
                 progress(min(1.0, len(seen) / ENOUGH_SIGHTS))
@@ -99,14 +101,14 @@ def _one_pass(bench: Bench, eye: Eye, progress: Progress) -> _Pass:
             f"nothing came all the way through the view within {PATIENCE_S:g} s: is the belt running, the sheet on it face "
             "up (or the item on it whole in view), and the emergency stop released?"
         )
-    sights = eye.sights()
+    sights = target.sights()
     return _Pass(sights, _ticks_per_mm(edges, levels, sights) if pins else None, picture)
 
 
-def _refuse_still(before: Frame, now: Frame, eye: Eye) -> None:
+def _refuse_still(before: Frame, now: Frame, target: TrackingTarget) -> None:
     """Refuse a belt that stands: what is followed is in view, and nothing in the picture has changed."""
     old, new = (cv2.blur(frame.pixels, (9, 9)) for frame in (before, now))
-    if int(cv2.absdiff(old, new).max()) < STILL_LEVELS and eye.is_in(now.pixels):
+    if int(cv2.absdiff(old, new).max()) < STILL_LEVELS and target.is_in(now.pixels):
         raise CalibrationError(
             "the belt does not move: the sheet lies in view and stays where it is. Switch the belt on, release the "
             "emergency stop, check belt.run_pin and its relay"
@@ -143,23 +145,23 @@ def _ticks_per_mm(edges: list[tuple[str, int, bool]], levels: dict[str, bool], s
     return ticks / way
 
 
-def _stop_distance(bench: Bench, person: Person, source: Source) -> float:
+def _stop_distance(rig: MeasurementRig, operator: Operator, source: Source) -> float:
     """Return how far the belt goes on after its relay has opened, mm."""
-    eye = open_eye(bench, source)
-    bench.run_belt(on=False)
-    person.ask(eye.wish, "to see how far it runs on")
-    bench.run_belt(on=True)
-    with person.progress("Stopping the belt") as progress:
-        for frame in bench.frames_for(PATIENCE_S):
-            eye.look(frame)
-            if len(eye.sights()) >= 2 * MIN_SIGHTS:
+    target = open_target(rig, source)
+    rig.run_belt(on=False)
+    operator.ask(target.prompt, "to see how far it runs on")
+    rig.run_belt(on=True)
+    with operator.progress("Stopping the belt") as progress:
+        for frame in rig.frames_for(PATIENCE_S):
+            target.look(frame)
+            if len(target.sights()) >= 2 * MIN_SIGHTS:
                 break
-        stopped_at = bench.clock.now()
-        bench.run_belt(on=False)
-        for frame in bench.frames_for(STOPPING_S):
-            eye.look(frame)
+        stopped_at = rig.clock.now()
+        rig.run_belt(on=False)
+        for frame in rig.frames_for(STOPPING_S):
+            target.look(frame)
         progress(1.0)
-    sights = eye.sights()
+    sights = target.sights()
     before = [sight for sight in sights if sight.captured_at <= stopped_at]
     after = [sight for sight in sights if sight.captured_at > stopped_at]
     last_at = after[-1].captured_at if after else 0
@@ -204,9 +206,9 @@ def _lines(step: BeltStep) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _warnings(bench: Bench, step: BeltStep, motion: Motion) -> tuple[str, ...]:
+def _warnings(rig: MeasurementRig, step: BeltStep, motion: Motion) -> tuple[str, ...]:
     found = []
-    belt = bench.station.belt
+    belt = rig.station.belt
     if step.speed_spread > SPREAD_LIMIT * step.speed_mm_per_s:
         found.append(
             f"The speed differs from pass to pass by {step.speed_spread / step.speed_mm_per_s:.1%}: "

@@ -24,8 +24,8 @@ from edge.tools.calibrate.measure.light import FLICKER_LIMIT, LOCK_LIMIT, Light,
 from edge.tools.calibrate.measure.region import find_region
 from edge.tools.calibrate.measure.scale import Scale, combine, find_scale, scale_from_ruler
 from edge.tools.calibrate.operator.drawing import draw_region
-from edge.tools.calibrate.operator.operator import Person, Progress, Wish
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.operator.operator import Operator, Progress, Prompt
+from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.step_result import Outcome
 from edge.types import Box, Frame, Image
 
@@ -36,7 +36,7 @@ LEAST_SHARPNESS = 0.45
 
 
 @dataclass(frozen=True)
-class CameraWishes:
+class CameraOptions:
     """What a person gave by option.
 
     Attributes:
@@ -57,32 +57,34 @@ class CameraWishes:
     host: str | None = None
 
 
-def measure_camera(bench: Bench, person: Person, digest: str, speed_mm_per_s: float, wishes: CameraWishes) -> Outcome:
+def measure_camera(
+    rig: MeasurementRig, operator: Operator, digest: str, speed_mm_per_s: float, options: CameraOptions
+) -> Outcome:
     """Choose and lock exposure and colour, measure the scale and the empty view; `digest` is the step's.
 
     Raises:
         CalibrationError: the lens is covered, there is no sheet, the lamps flicker, or nothing stays as it is.
     """
-    if wishes.ruler is not None:
-        scale_from_ruler(*wishes.ruler)  # refuses what can't be one, before anything is asked for
-    bench.open_camera(**AUTOMATIC)
-    region = _choose_region(bench, person, wishes)
-    bench.run_belt(on=False)
-    person.ask(Wish.SHEET_UNDER_CAMERA if wishes.ruler is None else Wish.PAPER)
-    with person.progress("Looking at the sheet") as progress:
-        before = _frames(bench, SHEET_FRAMES, progress)
+    if options.ruler is not None:
+        scale_from_ruler(*options.ruler)  # refuses what can't be one, before anything is asked for
+    rig.open_camera(**AUTOMATIC)
+    region = _choose_region(rig, operator, options)
+    rig.run_belt(on=False)
+    operator.ask(Prompt.SHEET_UNDER_CAMERA if options.ruler is None else Prompt.PAPER)
+    with operator.progress("Looking at the sheet") as progress:
+        before = _frames(rig, SHEET_FRAMES, progress)
     _refuse_covered(measure_light([f.pixels for f in before], region))
-    scale = _scale(before, region, wishes)
-    person.say("Choosing exposure, gain and white balance ...")
-    chosen = choose_controls(bench, region, scale.mm_per_pixel, speed_mm_per_s, wishes.mains_hz)
-    seen = bench.frames(SHEET_FRAMES)
-    scale = _scale(seen, region, wishes)
+    scale = _scale(before, region, options)
+    operator.say("Choosing exposure, gain and white balance ...")
+    chosen = choose_controls(rig, region, scale.mm_per_pixel, speed_mm_per_s, options.mains_hz)
+    seen = rig.frames(SHEET_FRAMES)
+    scale = _scale(seen, region, options)
     sharp = sharpness(_mean(seen), region)
 
-    person.ask(Wish.EMPTY)
-    empty, light = _watch_empty(bench, person, region, chosen, wishes)
+    operator.ask(Prompt.EMPTY)
+    empty, light = _watch_empty(rig, operator, region, chosen, options)
     step = CameraStep(
-        measured_at="", of=digest, identity=bench.identity,
+        measured_at="", of=digest, identity=rig.identity,
         x=region.x, y=region.y, width=region.width, height=region.height, focus=sharp, **chosen.controls,
         tint=chosen.tint, brightness=light.mean, brightness_spread=light.spread,
         mm_per_pixel=scale.mm_per_pixel, mm_per_pixel_spread=scale.spread, tilt_degrees=scale.tilt_degrees,
@@ -92,49 +94,49 @@ def measure_camera(bench: Bench, person: Person, digest: str, speed_mm_per_s: fl
 
 
 def _watch_empty(
-    bench: Bench, person: Person, region: Box, chosen: Chosen, wishes: CameraWishes
+    rig: MeasurementRig, operator: Operator, region: Box, chosen: Chosen, options: CameraOptions
 ) -> tuple[Frame, Light]:
     """See whether brightness, colour and every control stay as they are over many pictures."""
-    bench.frames(SETTLE_FRAMES)
+    rig.frames(SETTLE_FRAMES)
     frames: list[Frame] = []
     controls: list[Controls] = []
-    with person.progress(f"Watching {wishes.frames} pictures") as progress:
-        for n in range(wishes.frames):
-            frames.append(bench.frame())
-            controls.append(bench.controls)
-            progress((n + 1) / wishes.frames)
+    with operator.progress(f"Watching {options.frames} pictures") as progress:
+        for n in range(options.frames):
+            frames.append(rig.frame())
+            controls.append(rig.controls)
+            progress((n + 1) / options.frames)
     light = measure_light([f.pixels for f in frames], region)
     refuse_wandering(controls, chosen)
-    _refuse_unsteady(light, chosen, wishes.mains_hz)
+    _refuse_unsteady(light, chosen, options.mains_hz)
     return frames[-1], light
 
 
-def _choose_region(bench: Bench, person: Person, wishes: CameraWishes) -> Box:
+def _choose_region(rig: MeasurementRig, operator: Operator, options: CameraOptions) -> Box:
     """Return the region that was given, found or drawn; a person who is there is asked, if nothing was said."""
-    region = _checked(wishes.region or bench.region, bench.size)
-    find, draw = wishes.find, wishes.draw
-    if wishes.region is None and not find and not draw and person.is_there:
+    region = _checked(options.region or rig.region, rig.size)
+    find, draw = options.find, options.draw
+    if options.region is None and not find and not draw and operator.is_there:
         answers = [f"as it is: {region.width} x {region.height} at ({region.x}, {region.y})", DRAW]
-        answers += [FIND] if bench.station.belt is not None else []
-        answer = person.choose("Which part of the picture shall it look at?", answers)
+        answers += [FIND] if rig.station.belt is not None else []
+        answer = operator.choose("Which part of the picture shall it look at?", answers)
         find, draw = answer == FIND, answer == DRAW
     if find:
-        region = _found(bench, person, region)
-    return draw_region(bench, person, region, wishes.host) if draw else region
+        region = _found(rig, operator, region)
+    return draw_region(rig, operator, region, options.host) if draw else region
 
 
-def _found(bench: Bench, person: Person, region: Box) -> Box:
+def _found(rig: MeasurementRig, operator: Operator, region: Box) -> Box:
     """Let the belt run empty and see where it is."""
-    belt = bench.station.belt
+    belt = rig.station.belt
     if belt is None:
         raise CalibrationError("a bin station has no belt whose edges could be found: give the region with --region")
-    person.ask(Wish.EMPTY)
-    person.warn("The belt will run.")
-    if not bench.has_relay:
-        person.ask(Wish.BELT_ON)
-    bench.run_belt(on=True)
-    with person.progress("Finding the belt's edges") as progress:
-        frames = _frames(bench, FINDING_FRAMES, progress)
+    operator.ask(Prompt.EMPTY)
+    operator.warn("The belt will run.")
+    if not rig.has_relay:
+        operator.ask(Prompt.BELT_ON)
+    rig.run_belt(on=True)
+    with operator.progress("Finding the belt's edges") as progress:
+        frames = _frames(rig, FINDING_FRAMES, progress)
     return find_region([f.pixels for f in frames], region, sideways=belt.direction in ("right", "left"))
 
 
@@ -157,10 +159,10 @@ def _checked(region: Box, size: tuple[int, int]) -> Box:
     return region
 
 
-def _frames(bench: Bench, count: int, progress: Progress) -> list[Frame]:
+def _frames(rig: MeasurementRig, count: int, progress: Progress) -> list[Frame]:
     frames = []
     for n in range(count):
-        frames.append(bench.frame())
+        frames.append(rig.frame())
         progress((n + 1) / count)
     return frames
 
@@ -171,9 +173,9 @@ def _mean(frames: list[Frame]) -> Image:
     return mean
 
 
-def _scale(frames: list[Frame], region: Box, wishes: CameraWishes) -> Scale:
-    if wishes.ruler is not None:
-        return Scale(scale_from_ruler(*wishes.ruler), 0.0, 0.0, (0.0, 0.0), 0, 0.0)
+def _scale(frames: list[Frame], region: Box, options: CameraOptions) -> Scale:
+    if options.ruler is not None:
+        return Scale(scale_from_ruler(*options.ruler), 0.0, 0.0, (0.0, 0.0), 0, 0.0)
     return combine([find_scale(frame.pixels, region) for frame in frames[-6:]])
 
 

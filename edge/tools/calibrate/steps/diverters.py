@@ -26,8 +26,8 @@ from edge.tools.calibrate.measure.stroke_timing import (
 )
 from edge.tools.calibrate.measure.timing import Measured
 from edge.tools.calibrate.operator.jog import jog_all
-from edge.tools.calibrate.operator.operator import Person, Progress, Wish
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.operator.operator import Operator, Progress, Prompt
+from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.step_result import Outcome
 from edge.types import Box, Frame, Image
 
@@ -49,7 +49,12 @@ class _View:
 
 
 def measure_diverters(
-    bench: Bench, person: Person, digests: Mapping[str, str], repeats: int | None = None, *, jog: bool = False
+    rig: MeasurementRig,
+    operator: Operator,
+    digests: Mapping[str, str],
+    repeats: int | None = None,
+    *,
+    jog: bool = False,
 ) -> Outcome:
     """Measure the actuators that `digests` names; the belt stands, and nothing may lie in their way.
 
@@ -58,23 +63,23 @@ def measure_diverters(
     Raises:
         CalibrationError: one of them did not move, or can't be seen well enough.
     """
-    person.ask(Wish.EMPTY)
-    if bench.station.belt is not None:
-        if bench.has_relay:
-            bench.run_belt(on=False)
+    operator.ask(Prompt.EMPTY)
+    if rig.station.belt is not None:
+        if rig.has_relay:
+            rig.run_belt(on=False)
         else:
-            person.ask(Wish.BELT_OFF)
+            operator.ask(Prompt.BELT_OFF)
     if jog:
-        jog_all(bench, person, digests)
+        jog_all(rig, operator, digests)
     steps: dict[str, DiverterStep] = {}
     lines: list[str] = []
     warnings: list[str] = []
     pictures: dict[str, Image] = {}
     for name, digest in digests.items():
-        person.warn(f"{name} will move. Hands off!")
-        limits, said = _keep_off_stops(bench, person, name)
-        found = _measure(bench, person, name, repeats)
-        settings = bench.station.actuator(name)
+        operator.warn(f"{name} will move. Hands off!")
+        limits, said = _keep_off_stops(rig, operator, name)
+        found = _measure(rig, operator, name, repeats)
+        settings = rig.station.actuator(name)
         steps[name] = _step(settings, digest, found, limits)
         lines += [_line(name, found, steps[name]), *said]
         warnings += found.warnings
@@ -110,13 +115,13 @@ def _line(name: str, found: Measured, step: DiverterStep) -> str:
     )
 
 
-def _keep_off_stops(bench: Bench, person: Person, name: str) -> tuple[Limits | None, list[str]]:
+def _keep_off_stops(rig: MeasurementRig, operator: Operator, name: str) -> tuple[Limits | None, list[str]]:
     """Find a servo's end stops, and take back what was set beyond them; what is said of it."""
-    settings = bench.station.actuator(name)
+    settings = rig.station.actuator(name)
     if settings.type != "servo":
         return None, []
-    with person.progress(f"Looking for the end stops of {name}") as progress:
-        limits = find_limits(bench, settings, progress)
+    with operator.progress(f"Looking for the end stops of {name}") as progress:
+        limits = find_limits(rig, settings, progress)
     if limits is None:
         return None, []
     said = [f"{name} moves between {limits.min_us} and {limits.max_us} us{_stops(limits)}."]
@@ -128,7 +133,7 @@ def _keep_off_stops(bench: Bench, person: Person, name: str) -> tuple[Limits | N
         if kept[at] != width
     ]
     safe_us = kept.pop("safe")
-    _replace(bench, settings.with_values(safe_us=safe_us, positions_us=kept))
+    _replace(rig, settings.with_values(safe_us=safe_us, positions_us=kept))
     return limits, said
 
 
@@ -137,32 +142,32 @@ def _stops(limits: Limits) -> str:
     return f"; the {' and the '.join(ends)} end is a stop, kept away from" if ends else ", no stop within its limits"
 
 
-def _replace(bench: Bench, changed: ActuatorSettings) -> None:
+def _replace(rig: MeasurementRig, changed: ActuatorSettings) -> None:
     """Let the station go on with other settings of one actuator."""
-    bench.close_actuators()
-    others = [changed if a.name == changed.name else a for a in bench.station.actuators]
-    bench.station = bench.station.with_values(actuators=tuple(others))
+    rig.close_actuators()
+    others = [changed if a.name == changed.name else a for a in rig.station.actuators]
+    rig.station = rig.station.with_values(actuators=tuple(others))
 
 
-def _measure(bench: Bench, person: Person, name: str, repeats: int | None) -> Measured:
+def _measure(rig: MeasurementRig, operator: Operator, name: str, repeats: int | None) -> Measured:
     """Measure with what fits: steps, the camera, the exit sensor."""
-    settings = bench.station.actuator(name)
+    settings = rig.station.actuator(name)
     if settings.type == "stepper":
-        with person.progress(f"Moving {name}") as progress:
-            return measure_steps(bench, settings, repeats, progress)
+        with operator.progress(f"Moving {name}") as progress:
+            return measure_steps(rig, settings, repeats, progress)
     hold_ms = min(HOLD_MS, settings.max_on_ms)
     try:
-        view = _look(bench, name, first_position(settings), hold_ms)
+        view = _look(rig, name, first_position(settings), hold_ms)
     except CalibrationError as error:
-        where = exit_of(bench.station, name)
+        where = exit_of(rig.station, name)
         if where is None:
             raise CalibrationError(
                 f"{name} was fired, but {error}; out of view it can be measured with an exit sensor (exit_pin of its bin)"
             ) from None
-        person.say(f"{name} is not seen to move: it is measured with the exit sensor of {where.name}.")
-        return measure_exits(bench, person, where)
-    with person.progress(f"Firing {name}") as progress:
-        return _measure_seen(bench, settings, view, repeats, progress)
+        operator.say(f"{name} is not seen to move: it is measured with the exit sensor of {where.name}.")
+        return measure_exits(rig, operator, where)
+    with operator.progress(f"Firing {name}") as progress:
+        return _measure_seen(rig, settings, view, repeats, progress)
 
 
 def first_position(settings: ActuatorSettings) -> str:
@@ -173,24 +178,24 @@ def first_position(settings: ActuatorSettings) -> str:
 
 
 def _measure_seen(
-    bench: Bench, settings: ActuatorSettings, view: _View, repeats: int | None, progress: Progress
+    rig: MeasurementRig, settings: ActuatorSettings, view: _View, repeats: int | None, progress: Progress
 ) -> Measured:
     name, position = settings.name, first_position(settings)
     hold_ms = min(HOLD_MS, settings.max_on_ms)
-    period_ms = 1000 / bench.settings.frames_per_s
+    period_ms = 1000 / rig.settings.frames_per_s
     count = repeats or min(MOST, max(FEWEST, math.ceil(period_ms / SPACING_MS)))
     out: list[tuple[int, float, Floats]] = []
     back: list[tuple[int, float, Floats]] = []
     for stroke in range(count):
         progress(stroke / count)
         wait_ns = round(stroke / count * period_ms * NS_PER_MS)
-        before = bench.frames(2)
-        bench.wait_until(bench.clock.now() + wait_ns)
-        with bench.fired(name, position) as commanded_at:
-            seen = [*before, *_until(bench, commanded_at, hold_ms)]
-            bench.wait_until(bench.clock.now() + wait_ns)
-        released_at = bench.clock.now()
-        gone = [*seen[-2:], *_until(bench, released_at, REST_MS)]
+        before = rig.frames(2)
+        rig.wait_until(rig.clock.now() + wait_ns)
+        with rig.fired(name, position) as commanded_at:
+            seen = [*before, *_until(rig, commanded_at, hold_ms)]
+            rig.wait_until(rig.clock.now() + wait_ns)
+        released_at = rig.clock.now()
+        gone = [*seen[-2:], *_until(rig, released_at, REST_MS)]
         out += [(stroke, after_command_ms(f, commanded_at), part_of(f, view.part)) for f in seen]
         back += [(stroke, after_command_ms(f, released_at), part_of(f, view.part)) for f in gone]
     progress(1.0)
@@ -204,10 +209,10 @@ def _measure_seen(
     )
 
 
-def _until(bench: Bench, since: int, span_ms: float) -> Iterable[Frame]:
+def _until(rig: MeasurementRig, since: int, span_ms: float) -> Iterable[Frame]:
     """Take frames until one was taken that long after an instant; no longer than an actuator may be on."""
-    while bench.clock.now() < since + ms(span_ms):
-        yield bench.frame()
+    while rig.clock.now() < since + ms(span_ms):
+        yield rig.frame()
 
 
 def _shots(pictures: list[tuple[int, float, Floats]]) -> list[Shot]:
@@ -218,12 +223,12 @@ def _shots(pictures: list[tuple[int, float, Floats]]) -> list[Shot]:
     return [shot for stroke, after, p in pictures for shot in take_shots(stroke, [(after, p)], start, end)]
 
 
-def _look(bench: Bench, name: str, position: str, hold_ms: float) -> _View:
+def _look(rig: MeasurementRig, name: str, position: str, hold_ms: float) -> _View:
     """Fire it once and see which part of the picture it moves in."""
-    bench.actuator(name)
-    bench.wait(REST_MS / 1000)
-    start = [f.pixels for f in bench.frames(LOOK_FRAMES)]
-    with bench.fired(name, position) as commanded_at:
-        end = [f.pixels for f in _until(bench, commanded_at, hold_ms)][-LOOK_FRAMES:]
-    bench.wait(REST_MS / 1000)
+    rig.actuator(name)
+    rig.wait(REST_MS / 1000)
+    start = [f.pixels for f in rig.frames(LOOK_FRAMES)]
+    with rig.fired(name, position) as commanded_at:
+        end = [f.pixels for f in _until(rig, commanded_at, hold_ms)][-LOOK_FRAMES:]
+    rig.wait(REST_MS / 1000)
     return _View(find_moving(start, end[-3:]), start[-1], end[-1])

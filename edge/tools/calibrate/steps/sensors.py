@@ -9,8 +9,8 @@ from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config.calibration.record import SensorStep
 from edge.config.inputs import ESTOP, InputName, InputRole
 from edge.errors import CalibrationError
-from edge.tools.calibrate.operator.operator import Person, Wish
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.operator.operator import Operator, Prompt
+from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.step_result import Outcome
 
 PATIENCE_S, QUIET_S, TURN_S = 20.0, 0.3, 0.02
@@ -31,22 +31,22 @@ class _Action:
     chatter_ms: float
 
 
-def measure_sensors(bench: Bench, person: Person, digests: Mapping[str, str]) -> Outcome:
+def measure_sensors(rig: MeasurementRig, operator: Operator, digests: Mapping[str, str]) -> Outcome:
     """Ask for one action at each of the inputs that `digests` names; meanwhile the levels of all of them are shown.
 
     Raises:
         CalibrationError: nothing came from one, or the emergency stop works the wrong way round.
     """
-    pins = bench.station.input_pins()
+    pins = rig.station.input_pins()
     steps: dict[str, SensorStep] = {}
     lines: list[str] = []
     warnings: list[str] = []
-    bench.heeds_estop = False  # it is pressed on purpose
+    rig.heeds_estop = False  # it is pressed on purpose
     try:
-        with person.watching("Sensors") as show:
+        with operator.watching("Sensors") as show:
             for text, digest in digests.items():
                 name = InputName.parse(text)
-                found = _one_action(bench, person, name, show)
+                found = _one_action(rig, operator, name, show)
                 debounce_ms = round(max(LEAST_MS, RESERVE * found.chatter_ms), 1)
                 steps[text] = SensorStep(
                     measured_at="", of=digest, active_low=found.active_low, debounce_ms=min(1000.0, debounce_ms)
@@ -57,54 +57,54 @@ def measure_sensors(bench: Bench, person: Person, digests: Mapping[str, str]) ->
                 )
                 warnings += _warnings(name, found)
     finally:
-        bench.heeds_estop = True
+        rig.heeds_estop = True
     return Outcome({"sensors": steps}, tuple(lines), tuple(warnings))
 
 
-def live_levels(bench: Bench) -> dict[str, bool]:
+def live_levels(rig: MeasurementRig) -> dict[str, bool]:
     """Return the level of every input now, by its name: True is high."""
-    return {name: bench.level(pin) for name, pin in bench.station.pins_by_text().items()}
+    return {name: rig.level(pin) for name, pin in rig.station.pins_by_text().items()}
 
 
-def _one_action(bench: Bench, person: Person, name: InputName, show: Show) -> _Action:
-    pin = bench.station.input_pins()[name]
+def _one_action(rig: MeasurementRig, operator: Operator, name: InputName, show: Show) -> _Action:
+    pin = rig.station.input_pins()[name]
     who = f"{name} (GPIO {pin})"
-    at_rest = bench.level(pin)
+    at_rest = rig.level(pin)
     if name == ESTOP and not at_rest:
         raise CalibrationError(
             f"{who} reads as pressed although it should be released: release it. If it is released, its contact works the "
             "wrong way round (expected: closed, high, while released): a cut wire must mean stopped"
         )
-    with bench.listening({str(name): pin}) as edges:
-        person.ask(Wish.ACTIVATE, str(name))
-        pressed = _await(bench, edges, 0, who, show)
-        if bench.level(pin) == at_rest:
+    with rig.listening({str(name): pin}) as edges:
+        operator.ask(Prompt.ACTIVATE, str(name))
+        pressed = _await(rig, edges, 0, who, show)
+        if rig.level(pin) == at_rest:
             raise CalibrationError(
                 f"{who} is at rest again: keep it active until you are asked to let go, then try again"
             )
         before = len(edges)
-        person.ask(Wish.CLEAR, str(name))
-        released = _await(bench, edges, before, who, show)
-        if bench.level(pin) != at_rest:
+        operator.ask(Prompt.CLEAR, str(name))
+        released = _await(rig, edges, before, who, show)
+        if rig.level(pin) != at_rest:
             raise CalibrationError(f"{who} is still active: let go of it when you are asked to, then try again")
     return _Action(active_low=at_rest, chatter_ms=max(pressed, released))
 
 
-def _await(bench: Bench, edges: Edges, before: int, who: str, show: Show) -> float:
+def _await(rig: MeasurementRig, edges: Edges, before: int, who: str, show: Show) -> float:
     """Wait for a change and for the end of its bouncing; return how long that lasted, ms."""
-    give_up = bench.clock.now() + round(PATIENCE_S * NS_PER_S)
+    give_up = rig.clock.now() + round(PATIENCE_S * NS_PER_S)
     while len(edges) == before:
-        show(live_levels(bench))
-        if bench.clock.now() > give_up:
+        show(live_levels(rig))
+        if rig.clock.now() > give_up:
             raise CalibrationError(
                 f"nothing came from {who} within {PATIENCE_S:g} s: check its plug and supply, and the pin in the station file"
             )
-        bench.wait(TURN_S)
+        rig.wait(TURN_S)
     count = -1
     while count != len(edges):
         count = len(edges)
-        show(live_levels(bench))
-        bench.wait(QUIET_S)
+        show(live_levels(rig))
+        rig.wait(QUIET_S)
     return (edges[-1][1] - edges[before][1]) / NS_PER_MS
 
 

@@ -21,7 +21,7 @@ from edge.config.calibration.record import ThresholdStep
 from edge.errors import CalibrationError
 from edge.inference.classifier import log_probabilities
 from edge.inference.interpreter import open_interpreter
-from edge.tools.calibrate.operator.operator import Person
+from edge.tools.calibrate.operator.operator import Operator
 from edge.tools.calibrate.operator.samples import SAMPLES_FOLDER
 from edge.tools.calibrate.step_result import Outcome
 
@@ -47,7 +47,7 @@ class Fit:
 
 
 def measure_thresholds(
-    station: Station, person: Person, digest: str, bundle: Bundle, photos: Path, purity: float = 0.95
+    station: Station, operator: Operator, digest: str, bundle: Bundle, photos: Path, purity: float = 0.95
 ) -> Outcome:
     """Fit to a folder that has one folder of photos for each label; the photos are kept in the state folder.
 
@@ -57,7 +57,7 @@ def measure_thresholds(
     by_label = _find(photos, bundle)
     diverted = _diverted(station, bundle)
     _refuse_too_few(photos, by_label, diverted)
-    logits, truth = _look(bundle, by_label, person)
+    logits, truth = _look(bundle, by_label, operator)
     fit = fit_thresholds(logits, truth, bundle.labels, purity)
     kept = {**bundle.manifest.thresholds.minimum_score, **{k: v for k, v in fit.minimum_score.items() if k in by_label}}
     samples = station.state_folder / SAMPLES_FOLDER
@@ -180,14 +180,14 @@ def _find(folder: Path, bundle: Bundle) -> dict[str, list[Path]]:
     return by_label
 
 
-def _look(bundle: Bundle, by_label: Mapping[str, list[Path]], person: Person) -> tuple[Floats, NDArray[np.int64]]:
+def _look(bundle: Bundle, by_label: Mapping[str, list[Path]], operator: Operator) -> tuple[Floats, NDArray[np.int64]]:
     interpreter = open_interpreter(bundle)
     manifest = bundle.manifest
     rows: list[Floats] = []
     truth: list[int] = []
     total = sum(len(paths) for paths in by_label.values())
     errors: list[PhotoError] = []
-    with person.progress(f"Looking at {total} photos") as progress:
+    with operator.progress(f"Looking at {total} photos") as progress:
         for label, paths in by_label.items():
             for path in paths:
                 try:

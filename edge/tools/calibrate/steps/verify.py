@@ -16,9 +16,9 @@ from edge.config import Station
 from edge.config.calibration.record import Calibration
 from edge.devices.gpio.inputs import Edge
 from edge.errors import CalibrationError
-from edge.tools.calibrate.operator.acceptance import QUIT, SKIP, Stage, Trial
-from edge.tools.calibrate.operator.operator import Person
-from edge.tools.calibrate.rig import Bench
+from edge.tools.calibrate.operator.acceptance import QUIT, SKIP, AcceptanceTest, Stage
+from edge.tools.calibrate.operator.operator import Operator
+from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.step_result import Outcome
 from edge.tools.calibrate.verdict import THUMBNAIL, Checked, judge
 from edge.types import REASON_TEXT, Frame, Image
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def verify_simulated(
-    written: Station, station: Station, bundle: Bundle, person: Person, digest: str, items: int
+    written: Station, station: Station, bundle: Bundle, operator: Operator, digest: str, items: int
 ) -> Outcome:
     """Run a simulated station as calibrated in the world as written, on the virtual clock, until that many items have landed.
 
@@ -48,7 +48,7 @@ def verify_simulated(
 
     run.on_frame = keep
     seconds = 60 * items / written.simulation.items_per_min + 3
-    with person.progress(f"Running {items} known items") as progress:
+    with operator.progress(f"Running {items} known items") as progress:
         score = run_and_score(station, run, seconds)
         progress(1.0)
     checked = [
@@ -67,7 +67,12 @@ def verify_simulated(
 
 
 def verify_real(
-    bench: Bench, person: Person, calibration: Calibration, bundle: Bundle, digest: str, labels: Sequence[str]
+    rig: MeasurementRig,
+    operator: Operator,
+    calibration: Calibration,
+    bundle: Bundle,
+    digest: str,
+    labels: Sequence[str],
 ) -> Outcome:
     """Let the station sort as `sorter run` would with what was measured, and ask for one known item after the other.
 
@@ -78,16 +83,16 @@ def verify_real(
     """
     from edge.station.assemble import Ground, build_trial
 
-    station = bench.station
-    person.warn("The station will sort as in daily work: the belt runs and the diverters move.")
-    person.say(
+    station = rig.station
+    operator.warn("The station will sort as in daily work: the belt runs and the diverters move.")
+    operator.say(
         f"{len(labels)} items, one at a time, each when it is asked for. {SKIP}: it went by unseen; {QUIT}: that is enough."
     )
-    bench.close()  # camera and actuators are the running station's now
-    with TemporaryDirectory(prefix="sorter-verify-") as folder, person.keys() as poll:
-        ground = Ground(bench.clock, bench.pins, bench.world, calibration)
+    rig.close()  # camera and actuators are the running station's now
+    with TemporaryDirectory(prefix="sorter-verify-") as folder, operator.keys() as poll:
+        ground = Ground(rig.clock, rig.pins, rig.world, calibration)
         runtime = build_trial(station, ground, bundle, Path(folder))
-        trial = Trial(station, person, labels, runtime.parts.live, poll, runtime.stop)
+        trial = AcceptanceTest(station, operator, labels, runtime.parts.live, poll, runtime.stop)
         to_line = runtime.panel.on_edge
 
         def both(edge: Edge) -> None:

@@ -20,7 +20,7 @@ def stroke(fire_ms: float, release_ms: float, actuator: str = "a", item: int = 1
     return Actuation(actuator, START + ms(fire_ms), START + ms(release_ms), (item,), position)
 
 
-class Bench:
+class Rig:
     """A schedule over fake actuators on a virtual clock."""
 
     def __init__(
@@ -47,109 +47,109 @@ class Bench:
 
 
 def test_stroke_is_fired_and_released_at_its_instants() -> None:
-    bench = Bench()
+    rig = Rig()
     planned = stroke(10, 60)
-    bench.schedule.plan(planned)
-    bench.run_until(100)
-    assert bench.pulses() == [(10, 60)]
-    assert bench.strokes == [Stroke(planned, START + ms(10), START + ms(60), StrokeOutcome.FIRED)]
-    assert bench.schedule.next_at() is None
+    rig.schedule.plan(planned)
+    rig.run_until(100)
+    assert rig.pulses() == [(10, 60)]
+    assert rig.strokes == [Stroke(planned, START + ms(10), START + ms(60), StrokeOutcome.FIRED)]
+    assert rig.schedule.next_at() is None
 
 
 def test_next_at_is_the_earliest_fire_or_release() -> None:
-    bench = Bench("a", "b")
-    bench.schedule.plan(stroke(50, 90))
-    bench.schedule.plan(stroke(20, 30, "b"))
-    assert bench.schedule.next_at() == START + ms(20)
-    bench.run_until(25)
-    assert bench.schedule.next_at() == START + ms(30)
+    rig = Rig("a", "b")
+    rig.schedule.plan(stroke(50, 90))
+    rig.schedule.plan(stroke(20, 30, "b"))
+    assert rig.schedule.next_at() == START + ms(20)
+    rig.run_until(25)
+    assert rig.schedule.next_at() == START + ms(30)
 
 
 def test_late_fire_is_refused() -> None:
-    bench = Bench()
-    bench.schedule.plan(stroke(10, 60))
-    bench.clock.advance_to(START + ms(10) + TOLERANCE_NS + 1)
-    (refused,) = bench.schedule.run_due(bench.clock.now())
+    rig = Rig()
+    rig.schedule.plan(stroke(10, 60))
+    rig.clock.advance_to(START + ms(10) + TOLERANCE_NS + 1)
+    (refused,) = rig.schedule.run_due(rig.clock.now())
     assert (refused.outcome, refused.fired_at) == ("refused", None)
-    assert bench.pulses() == []
+    assert rig.pulses() == []
 
 
 def test_fire_within_the_tolerance_is_carried_out() -> None:
-    bench = Bench()
-    bench.schedule.plan(stroke(10, 60))
-    bench.clock.advance_to(START + ms(10) + TOLERANCE_NS)
-    bench.run_until(100)
-    assert [s.outcome for s in bench.strokes] == ["fired"]
+    rig = Rig()
+    rig.schedule.plan(stroke(10, 60))
+    rig.clock.advance_to(START + ms(10) + TOLERANCE_NS)
+    rig.run_until(100)
+    assert [s.outcome for s in rig.strokes] == ["fired"]
 
 
 def test_overlapping_strokes_share_one_pulse() -> None:
-    bench = Bench()
-    bench.schedule.plan(stroke(10, 60, item=1))
-    bench.schedule.plan(stroke(40, 120, item=2))
-    bench.schedule.plan(stroke(120, 150, item=3))
-    bench.run_until(200)
-    assert bench.pulses() == [(10, 150)]
-    assert sorted(s.actuation.item_ids for s in bench.strokes) == [(1,), (2,), (3,)]
-    assert {s.released_at for s in bench.strokes} == {START + ms(150)}
+    rig = Rig()
+    rig.schedule.plan(stroke(10, 60, item=1))
+    rig.schedule.plan(stroke(40, 120, item=2))
+    rig.schedule.plan(stroke(120, 150, item=3))
+    rig.run_until(200)
+    assert rig.pulses() == [(10, 150)]
+    assert sorted(s.actuation.item_ids for s in rig.strokes) == [(1,), (2,), (3,)]
+    assert {s.released_at for s in rig.strokes} == {START + ms(150)}
 
 
 def test_a_shared_pulse_never_exceeds_the_maximum_on_time() -> None:
-    bench = Bench(max_on_ms=100)
-    bench.schedule.plan(stroke(10, 90, item=1))
-    bench.schedule.plan(stroke(80, 160, item=2))
-    bench.run_until(300)
-    assert bench.pulses() == [(10, 90)]
-    assert {s.actuation.item_ids[0]: s.outcome for s in bench.strokes} == {1: "fired", 2: "refused"}
+    rig = Rig(max_on_ms=100)
+    rig.schedule.plan(stroke(10, 90, item=1))
+    rig.schedule.plan(stroke(80, 160, item=2))
+    rig.run_until(300)
+    assert rig.pulses() == [(10, 90)]
+    assert {s.actuation.item_ids[0]: s.outcome for s in rig.strokes} == {1: "fired", 2: "refused"}
 
 
 def test_a_stroke_longer_than_the_maximum_is_cut() -> None:
-    bench = Bench(max_on_ms=30)
-    bench.schedule.plan(stroke(10, 90))
-    bench.run_until(200)
-    assert bench.pulses() == [(10, 40)]
+    rig = Rig(max_on_ms=30)
+    rig.schedule.plan(stroke(10, 90))
+    rig.run_until(200)
+    assert rig.pulses() == [(10, 40)]
 
 
 def test_another_position_while_it_is_out_is_refused() -> None:
-    bench = Bench(positions=("left", "right"))
-    bench.schedule.plan(stroke(10, 60, item=1, position="left"))
-    bench.schedule.plan(stroke(30, 80, item=2, position="right"))
-    bench.run_until(200)
-    assert {s.actuation.item_ids[0]: s.outcome for s in bench.strokes} == {1: "fired", 2: "refused"}
+    rig = Rig(positions=("left", "right"))
+    rig.schedule.plan(stroke(10, 60, item=1, position="left"))
+    rig.schedule.plan(stroke(30, 80, item=2, position="right"))
+    rig.run_until(200)
+    assert {s.actuation.item_ids[0]: s.outcome for s in rig.strokes} == {1: "fired", 2: "refused"}
 
 
 def test_hold_releases_cancels_and_refuses_until_resume() -> None:
-    bench = Bench("a", "b")
-    bench.schedule.plan(stroke(10, 60, "a"))
-    bench.schedule.plan(stroke(50, 90, "b"))
-    bench.run_until(20)
-    held = bench.schedule.hold(bench.clock.now())
+    rig = Rig("a", "b")
+    rig.schedule.plan(stroke(10, 60, "a"))
+    rig.schedule.plan(stroke(50, 90, "b"))
+    rig.run_until(20)
+    held = rig.schedule.hold(rig.clock.now())
     assert {(s.actuation.actuator, s.outcome) for s in held} == {("a", "fired"), ("b", "cancelled")}
-    assert bench.pulses("a") == [(10, 20)]
-    bench.schedule.plan(stroke(70, 80, "b", item=3))
-    bench.run_until(100)
-    assert [s.outcome for s in bench.strokes] == ["refused"]
-    assert bench.pulses("b") == []
-    bench.schedule.resume()
-    bench.schedule.plan(stroke(120, 130, "b", item=4))
-    bench.run_until(200)
-    assert bench.pulses("b") == [(120, 130)]
+    assert rig.pulses("a") == [(10, 20)]
+    rig.schedule.plan(stroke(70, 80, "b", item=3))
+    rig.run_until(100)
+    assert [s.outcome for s in rig.strokes] == ["refused"]
+    assert rig.pulses("b") == []
+    rig.schedule.resume()
+    rig.schedule.plan(stroke(120, 130, "b", item=4))
+    rig.run_until(200)
+    assert rig.pulses("b") == [(120, 130)]
 
 
 def test_hold_twice_returns_each_stroke_once() -> None:
-    bench = Bench()
-    bench.schedule.plan(stroke(10, 60))
-    assert len(bench.schedule.hold(START)) == 1
-    assert bench.schedule.hold(START) == []
+    rig = Rig()
+    rig.schedule.plan(stroke(10, 60))
+    assert len(rig.schedule.hold(START)) == 1
+    assert rig.schedule.hold(START) == []
 
 
 def test_a_broken_actuator_does_not_keep_others_from_being_released() -> None:
-    bench = Bench("a", "b", broken="release")
-    bench.schedule.plan(stroke(10, 60, "a"))
-    bench.schedule.plan(stroke(10, 60, "b"))
-    bench.run_until(20)
-    outcomes = {s.actuation.actuator: s.outcome for s in bench.schedule.hold(bench.clock.now())}
+    rig = Rig("a", "b", broken="release")
+    rig.schedule.plan(stroke(10, 60, "a"))
+    rig.schedule.plan(stroke(10, 60, "b"))
+    rig.run_until(20)
+    outcomes = {s.actuation.actuator: s.outcome for s in rig.schedule.hold(rig.clock.now())}
     assert outcomes == {"a": "failed", "b": "fired"}
-    assert bench.actuators["b"].position is None
+    assert rig.actuators["b"].position is None
 
 
 def test_a_bug_in_one_actuator_surfaces_after_all_others_are_released() -> None:
@@ -157,37 +157,37 @@ def test_a_bug_in_one_actuator_surfaces_after_all_others_are_released() -> None:
         def release(self) -> None:
             raise RuntimeError("bug")
 
-    bench = Bench("a", "b")
-    bench.actuators["a"] = Buggy("a", bench.clock)
-    schedule = Schedule(bench.actuators, {"a": ms(1000), "b": ms(1000)})
+    rig = Rig("a", "b")
+    rig.actuators["a"] = Buggy("a", rig.clock)
+    schedule = Schedule(rig.actuators, {"a": ms(1000), "b": ms(1000)})
     schedule.plan(stroke(10, 60, "b"))
-    bench.clock.advance_to(START + ms(10))
-    schedule.run_due(bench.clock.now())
+    rig.clock.advance_to(START + ms(10))
+    schedule.run_due(rig.clock.now())
     with pytest.raises(RuntimeError, match="bug"):
-        schedule.hold(bench.clock.now())
-    assert bench.actuators["b"].position is None
+        schedule.hold(rig.clock.now())
+    assert rig.actuators["b"].position is None
 
 
 def test_a_pin_that_refuses_to_fire_is_reported_and_released() -> None:
-    bench = Bench(broken="fire")
-    bench.schedule.plan(stroke(10, 60))
-    bench.run_until(100)
-    assert [s.outcome for s in bench.strokes] == ["failed"]
-    assert bench.actuators["a"].position is None
+    rig = Rig(broken="fire")
+    rig.schedule.plan(stroke(10, 60))
+    rig.run_until(100)
+    assert [s.outcome for s in rig.strokes] == ["failed"]
+    assert rig.actuators["a"].position is None
 
 
 def test_revise_moves_or_cancels_what_is_not_fired_yet() -> None:
-    bench = Bench()
+    rig = Rig()
     first, second = stroke(10, 60, item=1), stroke(100, 150, item=2)
-    bench.schedule.plan(first)
-    bench.schedule.plan(second)
+    rig.schedule.plan(first)
+    rig.schedule.plan(second)
     moved = stroke(30, 80, item=1)
-    assert bench.schedule.revise(first, moved)
-    assert bench.schedule.revise(second, None)
-    bench.run_until(300)
-    assert bench.pulses() == [(30, 80)]
-    assert not bench.schedule.revise(moved, None)
-    assert sorted(s.outcome for s in bench.strokes) == ["cancelled", "fired", "moved"]
+    assert rig.schedule.revise(first, moved)
+    assert rig.schedule.revise(second, None)
+    rig.run_until(300)
+    assert rig.pulses() == [(30, 80)]
+    assert not rig.schedule.revise(moved, None)
+    assert sorted(s.outcome for s in rig.strokes) == ["cancelled", "fired", "moved"]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_revise_moves_or_cancels_what_is_not_fired_yet() -> None:
 )
 def test_a_stroke_that_makes_no_sense_is_an_error(wrong: Actuation) -> None:
     with pytest.raises(ValueError, match="expected"):
-        Bench().schedule.plan(wrong)
+        Rig().schedule.plan(wrong)
 
 
 def test_an_actuator_without_a_maximum_is_an_error() -> None:
@@ -233,18 +233,18 @@ PLANS = st.lists(
 def test_every_pulse_is_bounded_and_closed_wherever_it_is_stopped(
     plans: list[tuple[int, int, str, str]], stop_after: int, step: int
 ) -> None:
-    bench = Bench("a", "b", "c", max_on_ms=200, positions=("", "other"))
+    rig = Rig("a", "b", "c", max_on_ms=200, positions=("", "other"))
     planned = [stroke(f, f + d, name, n, position) for n, (f, d, name, position) in enumerate(plans)]
     for actuation in planned:
-        bench.schedule.plan(actuation)
+        rig.schedule.plan(actuation)
     strokes: list[Stroke] = []
     for _ in range(stop_after):
         # As on a machine that is busy: looked after only now and then.
-        bench.clock.advance_to(bench.clock.now() + ms(step))
-        strokes += bench.schedule.run_due(bench.clock.now())
-    strokes += bench.schedule.hold(bench.clock.now())
+        rig.clock.advance_to(rig.clock.now() + ms(step))
+        strokes += rig.schedule.run_due(rig.clock.now())
+    strokes += rig.schedule.hold(rig.clock.now())
     assert sorted(s.actuation.item_ids for s in strokes) == sorted(a.item_ids for a in planned)
-    for actuator in bench.actuators.values():
+    for actuator in rig.actuators.values():
         assert actuator.position is None
         # Released at the first look after its time.
         assert all(released - fired <= ms(200 + step) for fired, released in actuator.pulses)

@@ -81,7 +81,7 @@ def test_an_encoder_that_skips_a_state_counts_the_loss() -> None:
     assert encoder.lost == 1
 
 
-class Bench:
+class Rig:
     """The conveyor station's inputs on mock pins."""
 
     def __init__(self, inputs: dict[str, Input] | None = None) -> None:
@@ -107,11 +107,11 @@ class Bench:
 
 
 def test_all_fitted_inputs_have_names() -> None:
-    assert set(map(str, Bench().inputs.names)) == {"estop", "reset", "jam", "full:metal", "full:paper", "exit:plastic"}
+    assert set(map(str, Rig().inputs.names)) == {"estop", "reset", "jam", "full:metal", "full:paper", "exit:plastic"}
 
 
 def test_an_input_is_called_the_same_in_a_file_and_in_the_program() -> None:
-    for text in map(str, Bench().inputs.names):
+    for text in map(str, Rig().inputs.names):
         assert str(InputName.parse(text)) == text
 
 
@@ -122,60 +122,60 @@ def test_what_no_input_is_called_is_refused_with_what_was_expected(text: str) ->
 
 
 def test_an_open_emergency_stop_chain_is_stopped_from_the_start() -> None:
-    assert Bench().inputs.is_active(ESTOP)  # mock pins follow the pull-down: nothing holds the chain high
+    assert Rig().inputs.is_active(ESTOP)  # mock pins follow the pull-down: nothing holds the chain high
 
 
 def test_the_emergency_stop_is_told_from_within_the_edge() -> None:
-    bench = Bench()
-    bench.set(16, True)
-    bench.run(100)
-    assert not bench.inputs.is_active(ESTOP)
-    bench.set(16, False)
-    assert bench.edges.drain() == [Edge(ESTOP, True, bench.clock.now())]
+    rig = Rig()
+    rig.set(16, True)
+    rig.run(100)
+    assert not rig.inputs.is_active(ESTOP)
+    rig.set(16, False)
+    assert rig.edges.drain() == [Edge(ESTOP, True, rig.clock.now())]
 
 
 def test_a_sensor_is_told_once_it_has_settled_with_its_first_instant() -> None:
-    bench = Bench()
-    bench.run(100)
-    contact = bench.clock.now()
-    bench.set(23, False)
-    assert bench.edges.drain() == []
-    assert bench.inputs.next_at() == contact + SETTLE
-    assert bench.run(6) == [Edge(EXIT, True, contact)]
-    assert bench.run(100) == []
-    assert bench.inputs.is_active(EXIT)
+    rig = Rig()
+    rig.run(100)
+    contact = rig.clock.now()
+    rig.set(23, False)
+    assert rig.edges.drain() == []
+    assert rig.inputs.next_at() == contact + SETTLE
+    assert rig.run(6) == [Edge(EXIT, True, contact)]
+    assert rig.run(100) == []
+    assert rig.inputs.is_active(EXIT)
 
 
 def test_what_was_learnt_of_a_sensor_is_used() -> None:
-    bench = Bench({"exit:plastic": Input(active_low=False, debounce_ms=20)})
-    assert bench.inputs.is_active(EXIT)  # mock pins follow the pull-up
-    bench.set(23, False)
-    bench.run(100)
-    contact = bench.clock.now()
-    bench.set(23, True)
-    assert bench.run(19) == []
-    assert bench.run(2) == [Edge(EXIT, True, contact)]
+    rig = Rig({"exit:plastic": Input(active_low=False, debounce_ms=20)})
+    assert rig.inputs.is_active(EXIT)  # mock pins follow the pull-up
+    rig.set(23, False)
+    rig.run(100)
+    contact = rig.clock.now()
+    rig.set(23, True)
+    assert rig.run(19) == []
+    assert rig.run(2) == [Edge(EXIT, True, contact)]
 
 
 def test_the_encoder_s_edges_are_ticks() -> None:
-    bench = Bench()
+    rig = Rig()
     for a, b in ((False, True), (False, False), (True, False), (True, True)) * 3:
-        bench.set(5, a)
-        bench.set(6, b)
-    assert abs(bench.ticks) == 12
-    assert bench.inputs.lost_ticks == 0
+        rig.set(5, a)
+        rig.set(6, b)
+    assert abs(rig.ticks) == 12
+    assert rig.inputs.lost_ticks == 0
 
 
 def test_closed_inputs_are_silent() -> None:
-    bench = Bench()
-    bench.run(100)
-    bench.inputs.close()
-    bench.inputs.close()
-    bench.set(23, False)
-    bench.set(5, False)
-    assert (bench.edges.drain(), bench.ticks) == ([], 0)
+    rig = Rig()
+    rig.run(100)
+    rig.inputs.close()
+    rig.inputs.close()
+    rig.set(23, False)
+    rig.set(5, False)
+    assert (rig.edges.drain(), rig.ticks) == ([], 0)
 
 
 def test_an_unknown_input_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(KeyError):
-        Bench().inputs.is_active(InputName(InputRole.EXIT, "nowhere"))
+        Rig().inputs.is_active(InputName(InputRole.EXIT, "nowhere"))

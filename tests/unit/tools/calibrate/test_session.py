@@ -15,8 +15,8 @@ from edge.config.calibration.record import BackgroundStep, BeltStep, Calibration
 from edge.errors import CalibrationError
 from edge.tools.calibrate.operator.operator import Onlooker
 from edge.tools.calibrate.report import step_state
-from edge.tools.calibrate.rig import Bench, open_bench
-from edge.tools.calibrate.session import Session, Wishes
+from edge.tools.calibrate.rig import MeasurementRig, open_rig
+from edge.tools.calibrate.session import CalibrationSession, Options
 from edge.tools.calibrate.step_result import Outcome
 
 WHEN = "2026-01-02T03:04:05Z"
@@ -28,9 +28,9 @@ def station() -> Station:
 
 
 @pytest.fixture
-def bench(station: Station) -> Iterator[Bench]:
-    with open_bench(station, VirtualClock()) as bench:
-        yield bench
+def rig(station: Station) -> Iterator[MeasurementRig]:
+    with open_rig(station, VirtualClock()) as rig:
+        yield rig
 
 
 class Hearing(Onlooker):
@@ -58,53 +58,53 @@ def calibrated(station: Station, identity: str, **belt: Any) -> Calibration:
     )  # fmt: skip
 
 
-def test_what_still_holds_is_taken_up(station: Station, bench: Bench) -> None:
-    old = calibrated(station, bench.identity)
-    session = Session.begin(station, bench, Onlooker(), old, Wishes())
+def test_what_still_holds_is_taken_up(station: Station, rig: MeasurementRig) -> None:
+    old = calibrated(station, rig.identity)
+    session = CalibrationSession.begin(station, rig, Onlooker(), old, Options())
     assert session.calibration == old
     assert session.due() == ["diverters", "sensors", "verify"]
 
 
-def test_another_camera_is_told_and_measured_anew(station: Station, bench: Bench) -> None:
-    person = Hearing()
-    session = Session.begin(station, bench, person, calibrated(station, "another one"), Wishes())
+def test_another_camera_is_told_and_measured_anew(station: Station, rig: MeasurementRig) -> None:
+    operator = Hearing()
+    session = CalibrationSession.begin(station, rig, operator, calibrated(station, "another one"), Options())
     assert session.due()[:2] == ["camera", "background"]
     assert session.calibration.belt is not None
-    assert any("This is another camera" in text for text in person.heard)
+    assert any("This is another camera" in text for text in operator.heard)
 
 
-def test_the_calibration_of_another_station_is_told_and_measured_anew(station: Station, bench: Bench) -> None:
-    person = Hearing()
-    other = calibrated(station, bench.identity).model_copy(update={"station": "line-9"})
-    session = Session.begin(station, bench, person, other, Wishes())
+def test_the_calibration_of_another_station_is_told_and_measured_anew(station: Station, rig: MeasurementRig) -> None:
+    operator = Hearing()
+    other = calibrated(station, rig.identity).model_copy(update={"station": "line-9"})
+    session = CalibrationSession.begin(station, rig, operator, other, Options())
     assert session.calibration == Calibration(station=station.name)
     assert step_state(station, other, "belt") == "stale"
-    assert any("belongs to station line-9" in text for text in person.heard)
+    assert any("belongs to station line-9" in text for text in operator.heard)
 
 
 @pytest.mark.parametrize(("source", "kept"), [("sheet", True), ("items", False)])
 def test_a_camera_that_is_measured_anew_takes_along_what_was_measured_in_its_pictures(
-    station: Station, bench: Bench, source: str, kept: bool
+    station: Station, rig: MeasurementRig, source: str, kept: bool
 ) -> None:
-    session = Session.begin(
-        station, bench, Onlooker(), calibrated(station, bench.identity, measured_from=source), Wishes()
+    session = CalibrationSession.begin(
+        station, rig, Onlooker(), calibrated(station, rig.identity, measured_from=source), Options()
     )
-    session.accept("camera", {"camera": calibrated(station, bench.identity).camera}, WHEN)
+    session.accept("camera", {"camera": calibrated(station, rig.identity).camera}, WHEN)
     assert session.calibration.background is None
     assert (session.calibration.belt is not None) is kept
 
 
-def test_steps_that_need_somebody_are_left_out_where_nobody_is(station: Station, bench: Bench) -> None:
-    session = Session.begin(station, bench, Onlooker(), None, Wishes())
+def test_steps_that_need_somebody_are_left_out_where_nobody_is(station: Station, rig: MeasurementRig) -> None:
+    session = CalibrationSession.begin(station, rig, Onlooker(), None, Options())
     assert "verify" in session.all_steps()  # the simulated world does it by itself
-    bench.world = None
+    rig.world = None
     assert "verify" not in session.all_steps()
     assert "thresholds" not in session.all_steps()
-    session.wishes = Wishes(photos=Path("photos"))
+    session.options = Options(photos=Path("photos"))
     assert "thresholds" in session.all_steps()
 
 
-class Mismeasuring(Session):
+class Mismeasuring(CalibrationSession):
     """Measures a belt that is faster than any."""
 
     def _steps(self, wall_time: float) -> dict[str, Callable[[], Outcome]]:
@@ -117,8 +117,8 @@ class Mismeasuring(Session):
         return {"belt": measure}
 
 
-def test_a_measurement_beyond_what_a_station_can_have_ends_in_a_sentence(station: Station, bench: Bench) -> None:
-    session = Mismeasuring.begin(station, bench, Onlooker(), calibrated(station, bench.identity), Wishes())
+def test_a_measurement_beyond_what_a_station_can_have_ends_in_a_sentence(station: Station, rig: MeasurementRig) -> None:
+    session = Mismeasuring.begin(station, rig, Onlooker(), calibrated(station, rig.identity), Options())
     before = session.calibration
     with pytest.raises(CalibrationError, match=r"belt: what was measured is out of range \(speed_mm_per_s = 9999"):
         session.run("belt", 0.0)

@@ -61,8 +61,8 @@ def test_the_temperature_is_chosen_at_which_paper_is_white() -> None:
 
 @pytest.mark.parametrize("lacking", ["exposure_us", "gain", "white_balance_k"])
 def test_what_a_camera_does_not_let_be_set_stays_automatic_and_is_named(lacking: str) -> None:
-    bench = UsbBench(lacks=frozenset({lacking}))
-    chosen = choose_controls(bench, VIEW, 0.8, 300, 50)  # type: ignore[arg-type]
+    rig = UsbBench(lacks=frozenset({lacking}))
+    chosen = choose_controls(rig, VIEW, 0.8, 300, 50)  # type: ignore[arg-type]
     assert chosen.refused == (lacking,)
     assert chosen.controls[lacking] is None
     others = {"exposure_us", "white_balance_k"} - {lacking}
@@ -74,8 +74,8 @@ def test_a_sensor_without_colours_is_set_up_without_them() -> None:
         def has_control(self, name: str) -> bool:
             return name in ("exposure_us", "gain", "red_gain")
 
-    bench = Monochrome(lacks=frozenset({"red_gain", "blue_gain"}))
-    chosen = choose_controls(bench, VIEW, 0.8, 300, 50)  # type: ignore[arg-type]
+    rig = Monochrome(lacks=frozenset({"red_gain", "blue_gain"}))
+    chosen = choose_controls(rig, VIEW, 0.8, 300, 50)  # type: ignore[arg-type]
     assert chosen.refused == ("red_gain",)
     assert (chosen.red_gain, chosen.blue_gain) == (None, None)
     assert chosen.exposure_us is not None

@@ -60,9 +60,9 @@ def test_a_bent_sheet_is_recognised_and_named() -> None:
 
 def test_several_pictures_give_their_spread() -> None:
     scales = [find_scale(photograph(0.6, 1, seed), VIEW) for seed in range(4)]
-    together = combine(scales)
-    assert min(s.mm_per_pixel for s in scales) <= together.mm_per_pixel <= max(s.mm_per_pixel for s in scales)
-    assert 0 < together.spread < 0.006
+    distributed = combine(scales)
+    assert min(s.mm_per_pixel for s in scales) <= distributed.mm_per_pixel <= max(s.mm_per_pixel for s in scales)
+    assert 0 < distributed.spread < 0.006
 
 
 def test_the_printed_sheet_is_a_pdf_of_one_a4_page(tmp_path: Path) -> None:

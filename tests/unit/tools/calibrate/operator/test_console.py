@@ -14,7 +14,7 @@ import pytest
 # Says that it is ready for what is typed too early, then warns; `heard` is what the warning took for agreement.
 WARNING = """
 import sys, termios, tty
-from edge.tools.calibrate.operator.console import ConsolePerson
+from edge.tools.calibrate.operator.console import ConsoleOperator
 from edge.system.terminal import Terminal
 
 class Listening(Terminal):
@@ -23,7 +23,7 @@ class Listening(Terminal):
         print("heard", repr(heard))
         return heard
 
-person = ConsolePerson(Listening(), hurry=False)
+person = ConsoleOperator(Listening(), hurry=False)
 print("type ahead", flush=True)
 waiting = b""
 import array, fcntl
@@ -77,12 +77,12 @@ def test_an_answer_that_was_typed_ahead_chooses_nothing(spawned: list[pexpect.sp
 
 GONE = """
 import os, select, signal
-from edge.tools.calibrate.operator.console import ConsolePerson
+from edge.tools.calibrate.operator.console import ConsoleOperator
 from edge.errors import CalibrationError
 from edge.system.terminal import Terminal
 
 signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
-person = ConsolePerson(Terminal(), hurry=False)
+person = ConsoleOperator(Terminal(), hurry=False)
 os.write(1, b"ready")  # at once: the terminal is gone as soon as this is read
 gone = select.poll()
 gone.register(0, 0)

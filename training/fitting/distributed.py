@@ -107,17 +107,17 @@ class _Replicas:
         return int(np.min(self.strategy.experimental_local_results(found)[0].numpy()))
 
 
-def fit_together(model: keras.Model, batches: PoolBatches, folder: Path, strategy: Any, on_batch: OnBatch) -> None:
+def fit_distributed(model: keras.Model, batches: PoolBatches, folder: Path, strategy: Any, on_batch: OnBatch) -> None:
     """Train in place; every worker calls this with the same batches and its own folder.
 
     Raises:
         WorkersError: another worker is gone.
     """
     with lost_worker_is_said():
-        _fit_together(model, batches, folder, strategy, on_batch)
+        _fit_distributed(model, batches, folder, strategy, on_batch)
 
 
-def _fit_together(model: keras.Model, batches: PoolBatches, folder: Path, strategy: Any, on_batch: OnBatch) -> None:
+def _fit_distributed(model: keras.Model, batches: PoolBatches, folder: Path, strategy: Any, on_batch: OnBatch) -> None:
     settings, steps = batches.settings, len(batches)
     replicas = _Replicas(model, batches, strategy)
     replicas.agree()

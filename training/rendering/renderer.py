@@ -16,7 +16,7 @@ from edge.types import Image
 from training.dataset.photos import LabelledPhoto, load_small, no_photos_at, read_list, read_tree, readable, without
 from training.recipe import NONE, PhotoSet, Recipe
 from training.rendering.cutouts import Masks, cut_all
-from training.rendering.pool import Source, Studio
+from training.rendering.pool import Source, ViewRenderer
 from training.rendering.views import Surroundings, ViewSettings
 
 PLAIN = ViewSettings(composite_share=0.0, plain_share=1.0)
@@ -107,13 +107,15 @@ def _thinned(photos: list[LabelledPhoto], photo_set: PhotoSet) -> list[LabelledP
     return kept
 
 
-def whole_studio(photos: TrainingSet, geometry: InputGeometry) -> Studio:
+def build_whole_renderer(photos: TrainingSet, geometry: InputGeometry) -> ViewRenderer:
     """Every photo as the device would see it; nothing is cut out."""
     rows = zip(photos.photos, photos.labels.tolist(), strict=True)
-    return Studio([Source(photo.path, None, label) for photo, label in rows], Surroundings([]), geometry, PLAIN)
+    return ViewRenderer([Source(photo.path, None, label) for photo, label in rows], Surroundings([]), geometry, PLAIN)
 
 
-def build_studio(training: TrainingSet, data: Path, recipe: Recipe, cache: Path, shifted: bool = False) -> Studio:
+def build_renderer(
+    training: TrainingSet, data: Path, recipe: Recipe, cache: Path, shifted: bool = False
+) -> ViewRenderer:
     """Cut out objects and load surroundings; `shifted` is for validation: other backgrounds, composites only."""
     rows = list(zip(training.photos, training.sets, training.labels.tolist(), strict=True))
     cut = cut_all([photo for photo, of_set, _ in rows if of_set.cuts(photo.label)], cache)
@@ -127,7 +129,7 @@ def build_studio(training: TrainingSet, data: Path, recipe: Recipe, cache: Path,
     around = Surroundings(load_surroundings(data, recipe, offset=7 if shifted else 0), clutter)
     views = recipe.views.model_dump()
     settings = ViewSettings(**{**views, "composite_share": 1.0, "plain_share": 0.0} if shifted else views)
-    return Studio(sources, around, recipe.network.geometry, settings)
+    return ViewRenderer(sources, around, recipe.network.geometry, settings)
 
 
 def _fills(photo: LabelledPhoto, of_set: PhotoSet, recipe: Recipe, cut: Masks) -> bool:
