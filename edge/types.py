@@ -174,9 +174,9 @@ class StrokeOutcome(StrEnum):
     """What became of a stroke that was commanded."""
 
     PENDING = ""  # it has not ended yet; no Stroke says so
-    FIRED = "fired"
+    FIRED = "fired"  # the actuator was driven
     MOVED = "moved"  # another is planned in its place
-    CANCELLED = "cancelled"
+    CANCELLED = "cancelled"  # withdrawn before its time
     REFUSED = "refused"  # too late, or in the way of another
     FAILED = "failed"  # the pin could not be driven
 
@@ -194,7 +194,7 @@ class Stroke:
 class Severity(StrEnum):
     """How grave it is, for a fault as for an event."""
 
-    NOTE = "note"
+    NOTE = "note"  # all is well
     WARNING = "warning"  # sorting goes on
     FAULT = "fault"  # nothing is fired
 
@@ -206,14 +206,14 @@ class EventKind(StrEnum):
     FAULT = "fault"  # a fault came up; the code is its kind
     CLEARED = "cleared"  # a fault is over; the code is its kind
     RECOVERY = "recovery"  # something is tried against a fault; the code is its kind
-    ESTOP = "estop"
-    RESET = "reset"
-    PAUSE = "pause"
-    RESUME = "resume"
+    ESTOP = "estop"  # the emergency stop was pressed
+    RESET = "reset"  # a person pressed reset
+    PAUSE = "pause"  # a person stopped the station
+    RESUME = "resume"  # a person let it go on
     MODEL = "model"  # another model went to work, was refused or rolled back
-    MODEL_DAMAGED = "model-damaged"
-    JOURNAL_DAMAGED = "journal-damaged"
-    JOURNAL_LOSS = "journal-loss"
+    MODEL_DAMAGED = "model-damaged"  # an installed model can't be used
+    JOURNAL_DAMAGED = "journal-damaged"  # the file was set aside and a new one begun
+    JOURNAL_LOSS = "journal-loss"  # rows were lost: nothing could be stored and the queue was full
 
 
 @dataclass(frozen=True, slots=True)

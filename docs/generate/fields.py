@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -12,19 +12,23 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 REQUIRED = "required"
-_NAMES = {str: "text", bool: "true or false", int: "whole number", float: "number", Path: "path"}
+_NAMES = {str: "text", bool: "true or false", bytes: "base64", int: "whole number", float: "number", Path: "path"}
 _BOUNDS = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One field that holds no further model; `default` as TOML and JSON write it, "required" or "unset"."""
+    """One field that holds no further model; `default` as TOML and JSON write it, "required", "unset" or "empty".
+
+    `form` is a pattern that the text must match, or how long it or a list may be.
+    """
 
     name: str
     type: str
     default: str
     description: str
-    examples: tuple[Any, ...]
+    examples: tuple[Any, ...] = ()
+    form: str = ""
 
 
 def values(model: type[BaseModel]) -> Iterator[Value]:
@@ -32,7 +36,13 @@ def values(model: type[BaseModel]) -> Iterator[Value]:
     for name, field in model.model_fields.items():
         if not models_in(field.annotation):
             kind = type_name(field.annotation, field.metadata)
-            yield Value(name, kind, default_text(field), field.description or "", tuple(field.examples or ()))
+            examples, form = tuple(field.examples or ()), _form(field.annotation, field.metadata)
+            yield Value(name, kind, default_text(field), field.description or "", examples, form)
+
+
+def full_type(value: Value) -> str:
+    """Return a field's type with all that is asked of its values."""
+    return ", ".join(part for part in (value.type, value.form) if part)
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -56,6 +66,8 @@ def type_name(annotation: Any, metadata: list[Any]) -> str:
         return " or ".join(type_name(a, metadata) for a in arguments if a is not type(None))
     if origin is Literal:
         return ", ".join(map(str, arguments))
+    if origin is tuple and Ellipsis not in arguments:
+        return f"list of {len(arguments)} numbers"
     if origin is tuple:
         return f"list of {type_name(arguments[0], [])}"
     if is_mapping(annotation):
@@ -71,6 +83,22 @@ def _bounds(metadata: list[Any]) -> str:
             if value is not None:
                 found[key] = f"{word} {_number(value)}"
     return "" if not found else f", {' '.join(found[key] for key in _BOUNDS if key in found)}"
+
+
+def _form(annotation: Any, metadata: Iterable[Any]) -> str:
+    """Return what pydantic asks of a text, or of the texts in a list or table, and of their number."""
+    arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
+    if get_origin(annotation) is Annotated:
+        return _form(arguments[0], [*metadata, *arguments[1:]])
+    found = []
+    for entry in (inner for outer in metadata for inner in (outer, *getattr(outer, "metadata", ()))):
+        if pattern := getattr(entry, "pattern", None):
+            found.append(f"`{pattern}`")
+        for name, words in (("min_length", "at least"), ("max_length", "at most")):
+            if length := getattr(entry, name, None):
+                found.append(f"{words} {length} {'characters' if annotation is str else 'entries'}")
+    found += [_form(argument, ()) for argument in arguments if get_origin(annotation) is not Literal]
+    return ", ".join(dict.fromkeys(part for part in found if part))
 
 
 def _number(value: float) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from generate import commands, faults, settings
+from generate import bundle, commands, faults, journal, metrics, routes, settings
 
 GENERATED: Mapping[str, Callable[[], str]] = {
     "settings": settings.page,
     "commands": commands.page,
     "faults": faults.page,
+    "metrics": metrics.page,
+    "http": routes.page,
+    "journal": journal.page,
+    "bundle": bundle.page,
 }
 """What fills a page, by the page's name."""

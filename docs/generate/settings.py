@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 import edge
 from edge.config.station import Station
-from generate.fields import REQUIRED, Value, is_mapping, models_in, values
+from generate.fields import REQUIRED, Value, full_type, is_mapping, models_in, values
 from generate.markdown import anchored, code, document, fenced, sentence, table
 
 UNITS = (
@@ -70,7 +70,7 @@ def _union_rows(models: list[type[BaseModel]], path: str) -> Iterator[Row]:
     """Rows of several models of which one is chosen by its `type`: what they share comes once."""
     kinds = {_kind(model): {row.value.name: row for row in _rows(model, path)} for model in models}
     first = next(iter(kinds.values()))["type"].value
-    yield Row(path, Value("type", ", ".join(kinds), first.default, first.description, ()))
+    yield Row(path, Value("type", ", ".join(kinds), first.default, first.description))
     having: dict[Value, list[str]] = {}
     for kind, rows in kinds.items():
         for row in rows.values():
@@ -169,7 +169,7 @@ def _table(rows: list[Row], within: str = "") -> str:
     lines = [
         [
             anchored(f"{_anchor(row.table)}.{within}{row.value.name}".lstrip("."), code(row.value.name)),
-            row.value.type,
+            full_type(row.value),
             row.unit,
             row.value.default if row.value.default in (REQUIRED, "unset", "empty") else code(row.value.default),
             row.meaning,

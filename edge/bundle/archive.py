@@ -37,6 +37,16 @@ MEMBER_LIMITS = {  # also the order in the file
     REPORT_JSON: 4 * _MIB,
     REPORT_HTML: 10 * _MIB,
 }
+MEMBER_TEXT = {
+    MANIFEST: "What the bundle says of itself, and the digests of all other members; these bytes are signed.",
+    SIGNATURE: "Who made it. A bundle without one is used only where the station file allows it.",
+    MODEL: "The network, full int8.",
+    GOLDEN: "Golden vectors: the prepared crops (count, height, width, 3), then the raw outputs (count, labels), a byte each.",
+    GOLDEN_PHOTOS: "Golden photos: the same proof begun one step earlier, before the crop. Older bundles lack it.",
+    REPORT_JSON: "Measured figures, for programs. Optional.",
+    REPORT_HTML: "The same, for people. Optional.",
+}
+"""For people: what each member is."""
 LARGEST_BUNDLE = sum(MEMBER_LIMITS.values()) + 4096
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 _DAMAGED = "copy it again, or build it anew with 'sorter convert'"

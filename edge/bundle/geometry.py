@@ -6,16 +6,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class InputGeometry(BaseModel):
-    """Size of the network's input in pixels, and how much of the surroundings a crop shows.
-
-    `margin` is the fraction of the box's larger side that is added on each of the four sides.
-    """
+    """Size of the network's input, and how much of the surroundings a crop shows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
-    height: int = Field(ge=16, le=1024)
-    width: int = Field(ge=16, le=1024)
-    margin: float = Field(ge=0.0, le=1.0)
+    height: int = Field(ge=16, le=1024, description="pixels")
+    width: int = Field(ge=16, le=1024, description="pixels, as many as the height")
+    margin: float = Field(
+        ge=0.0, le=1.0, description="fraction of the box's larger side that is added on each of the four sides"
+    )
 
     @model_validator(mode="after")
     def _is_square(self) -> InputGeometry:

@@ -70,9 +70,9 @@ class Quantization(_Strict):
     nothing on the device computes with floats before the network; scale and zero point are those of the file.
     """
 
-    dtype: Literal["uint8", "int8"]
-    scale: Scale
-    zero_point: int = Field(ge=-128, le=255)
+    dtype: Literal["uint8", "int8"] = Field(description="type of the codes")
+    scale: Scale = Field(description="size of one step of the codes")
+    zero_point: int = Field(ge=-128, le=255, description="the code that stands for 0")
 
     @model_validator(mode="after")
     def _is_a_code(self) -> Self:
@@ -89,78 +89,83 @@ class Quantization(_Strict):
 class Output(Quantization):
     """The output row, one number a label: scores before softmax (`logits`) or after it (`probabilities`)."""
 
-    kind: Literal["logits", "probabilities"] = "logits"
+    kind: Literal["logits", "probabilities"] = Field(default="logits", description="scores before softmax, or after it")
 
 
 class Thresholds(_Strict):
-    """When the model is sure enough, fitted on validation photos.
+    """When the model is sure enough, fitted on validation photos."""
 
-    Attributes:
-        temperature: divides the logits before softmax (Guo et al., ICML 2017).
-        minimum_score: per label, the calibrated probability under which an item is unsure.
-        minimum_margin: least distance of the best score from the second best.
-        purity: share of right items in a bin that the scores were fitted for; None where they are plain defaults.
-    """
-
-    temperature: Temperature = 1.0
-    minimum_score: Mapping[Label, Share]
-    minimum_margin: Share = 0.0
-    purity: Share | None = None
+    temperature: Temperature = Field(
+        default=1.0, description="divides the logits before softmax (Guo et al., ICML 2017)"
+    )
+    minimum_score: Mapping[Label, Share] = Field(
+        description="per label, the calibrated probability under which an item is unsure"
+    )
+    minimum_margin: Share = Field(default=0.0, description="least distance of the best score from the second best")
+    purity: Share | None = Field(
+        default=None,
+        description="share of right items in a bin that the scores were fitted for; null: they are plain defaults",
+    )
 
 
 class Golden(_Strict):
-    """Inputs and the outputs that the maker's runtime gave, so that a device can prove that it computes the same.
+    """Inputs and the outputs that the maker's runtime gave, so that a device can prove that it computes the same."""
 
-    `tolerance` is the largest difference allowed in any output, in steps of its quantization; 0 demands equality.
-    `tolerance_other_runtime` is the same for a runtime that is not the maker's: there labels must be equal too.
-    """
-
-    count: int = Field(ge=1, le=64)
-    tolerance: int = Field(ge=0, le=16)
-    tolerance_other_runtime: int = Field(default=16, ge=0, le=128)
-    runtime: Text
-    runtime_version: Text
+    count: int = Field(ge=1, le=64, description="number of vectors in golden.bin")
+    tolerance: int = Field(
+        ge=0,
+        le=16,
+        description="largest difference allowed in any output, in steps of its quantization; 0 demands equality",
+    )
+    tolerance_other_runtime: int = Field(
+        default=16, ge=0, le=128, description="the same for a runtime that is not the maker's"
+    )
+    runtime: Text = Field(description="the maker's runtime")
+    runtime_version: Text = Field(description="its version")
 
 
 class Provenance(_Strict):
-    """Where the model comes from.
+    """Where the model comes from."""
 
-    Attributes:
-        data_digest: SHA-256 over the list of training photos and their contents.
-        run: name of the training run.
-        packages: name -> version of what trained and converted it.
-        created: ISO 8601 date or instant, UTC.
-        figures: measured figures of the report, such as test accuracy of the very file that ships.
-    """
-
-    data_digest: Digest
-    run: Text
-    packages: Mapping[Text, Text]
-    created: Text
-    figures: Mapping[Text, Figure] = {}
+    data_digest: Digest = Field(description="SHA-256 over the list of training photos and their contents")
+    run: Text = Field(description="name of the training run")
+    packages: Mapping[Text, Text] = Field(description="versions of what trained and converted it, by name")
+    created: Text = Field(description="ISO 8601 date or instant, UTC")
+    figures: Mapping[Text, Figure] = Field(
+        default={}, description="measured figures of the report, such as test accuracy of the very file that ships"
+    )
 
 
 class Member(_Strict):
     """Size in bytes and SHA-256 of one file in the bundle."""
 
-    size: int = Field(ge=0, le=LARGEST_MEMBER)
-    sha256: Digest
+    size: int = Field(ge=0, le=LARGEST_MEMBER, description="bytes")
+    sha256: Digest = Field(description="SHA-256 of its bytes, hexadecimal")
 
 
 class Manifest(_Strict):
-    """manifest.json of a bundle; `members` is filled in by `pack_bundle`."""
+    """What a bundle says of itself.
 
-    format_version: int = Field(default=FORMAT_VERSION, ge=1, le=FORMAT_VERSION)
-    name: Name
-    version: Version
-    labels: tuple[Label, ...] = Field(min_length=2, max_length=256)
+    `pack_bundle` fills in `members`.
+    """
+
+    format_version: int = Field(
+        default=FORMAT_VERSION, ge=1, le=FORMAT_VERSION, description="a newer one needs a newer edge-sorter"
+    )
+    name: Name = Field(description="the model's name; versions are compared among models of one name")
+    version: Version = Field(description="its version (PEP 440)")
+    labels: tuple[Label, ...] = Field(
+        min_length=2, max_length=256, description="what the network tells apart, in the order of its outputs"
+    )
     geometry: InputGeometry
     input: Quantization
     output: Output
     thresholds: Thresholds
     golden: Golden
     provenance: Provenance
-    members: Mapping[str, Member] = {}
+    members: Mapping[str, Member] = Field(
+        default={}, description="every file of the bundle but for this one and the signature"
+    )
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:

@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge.errors import BundleError, ConfigError
 from edge.system.files import open_regular
@@ -32,12 +32,14 @@ _CONTEXT = b"edge-sorter bundle manifest 1\0"
 
 
 class Signature(BaseModel):
-    """The `signature` member: the signer's public key as OpenSSH writes it, and 64 bytes in base64."""
+    """The `signature` member: JSON that `sorter key sign` spells in one way only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    key: str
-    signature: str
+    key: str = Field(description="the signer's public key as OpenSSH writes it, without a comment")
+    signature: str = Field(
+        description='Ed25519 over "edge-sorter bundle manifest 1", a zero byte and the bytes of manifest.json; base64'
+    )
 
     def to_json(self) -> bytes:
         """The bytes of the `signature` member."""

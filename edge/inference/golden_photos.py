@@ -30,18 +30,16 @@ Corner = Annotated[int, Field(ge=-10_000, le=10_000)]
 
 
 class GoldenPhoto(BaseModel):
-    """A photo as PNG, where its item lies (x, y, width, height; None: the whole), and what comes of it.
-
-    `input_sha256` is that of the prepared crop's bytes, `output` the network's raw codes. PNG, because it is the same
-    pixels on every device: JPEG need not be.
-    """
+    """A photo, where its item lies, and what comes of it. PNG, because it is the same pixels on every device: JPEG need not be."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    png: Base64Bytes
-    box: tuple[Corner, Corner, Side, Side] | None
-    input_sha256: Digest
-    output: tuple[int, ...]
+    png: Base64Bytes = Field(description="the photo as PNG, base64")
+    box: tuple[Corner, Corner, Side, Side] | None = Field(
+        description="where its item lies: x, y, width, height, pixels; null: the whole photo"
+    )
+    input_sha256: Digest = Field(description="SHA-256 of the prepared crop's bytes (height, width, RGB)")
+    output: tuple[int, ...] = Field(description="the network's raw codes, one a label")
 
 
 _PHOTOS = TypeAdapter(Annotated[tuple[GoldenPhoto, ...], Field(min_length=1, max_length=16)])

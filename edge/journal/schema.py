@@ -38,6 +38,57 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 KEYS = {"runs": "run", "bundles": "bundle", "items": "row", "events": "row"}
 """Each table's key, in an order in which a copy of the journal is complete at every instant."""
 
+_SINCE = "nanoseconds since that boot"
+MEANINGS = {
+    "runs": {
+        "run": "number of the start, counted up",
+        "run_id": "name of the start, never used again",
+        "boot_id": "the boot of the machine that it was in, as Linux names it",
+        "version": "edge-sorter's version",
+        "started_at": f"when it started, {_SINCE}",
+        "wall_time": "when it started, seconds since 1970",
+        "dated": "1: the machine's date was known",
+    },
+    "bundles": {"bundle": "number of the model, counted up", "digest": "SHA-256 of the bundle file"},
+    "items": {
+        "row": "number of the item over all runs",
+        "run": "the start that it belongs to",
+        "item": "number of the item in its run, from 1",
+        "wall_time": "when the row was recorded, seconds since 1970",
+        "crossed_at": f"when it crossed the decision line or came to rest, {_SINCE}",
+        "decided_at": f"when it was decided, {_SINCE}",
+        "frame_age_ns": "age of the frame that completed it, nanoseconds",
+        "lane": "lane of the belt, from 0",
+        "label": "what the model said; empty: it was not asked",
+        "score": "how sure it was, from 0 to 1",
+        "margin": "distance from the second best score",
+        "bin": "the bin that it was meant for",
+        "reason": "why there",
+        "bundle": "the model that was at work",
+        "actuator": "what was to bring it there; null: nothing moved for it",
+        "position": "position of that actuator",
+        "fire_at": f"when the stroke was to begin, {_SINCE}",
+        "release_at": f"when it was to end, {_SINCE}",
+        "picture": "file name of its kept picture; null: none is kept",
+        "fired_at": f"when the stroke began, {_SINCE}; null: it did not, or not yet",
+        "released_at": f"when it ended, {_SINCE}",
+        "outcome": "what became of the stroke; null: not known yet",
+        "landed_at": f"when an exit sensor saw it, {_SINCE}",
+        "landed_in": "the bin whose exit sensor saw it; (expected): not yet; (not seen): it waited in vain; null: the bin has none",
+    },
+    "events": {
+        "row": "number of the event over all runs",
+        "run": "the start that it belongs to",
+        "wall_time": "when it was recorded, seconds since 1970",
+        "at": f"when it happened, {_SINCE}",
+        "kind": "what it tells of",
+        "severity": "how grave it is",
+        "code": "which fault or which state",
+        "text": "a sentence for people",
+    },
+}
+"""For people: what each column holds."""
+
 TABLES = """
     SELECT CAST(type AS BLOB), CAST(name AS BLOB), CAST(sql AS BLOB) FROM sqlite_schema ORDER BY name
 """  # as bytes: damaged text can not always be decoded

@@ -131,21 +131,28 @@ class _Views:
             await asyncio.sleep(LOOK_S)
 
     async def page(self, _request: Request) -> Response:
+        """The page for people."""
         return Response(self._page, media_type="text/html", headers={"Cache-Control": "no-cache"})
 
     async def asset(self, request: Request) -> Response:
+        """What the page consists of."""
         path = request.url.path
         kind = ASSET_TYPES[Path(path).suffix]
         return Response(self._assets[path], media_type=kind, headers={"Cache-Control": "no-cache"})
 
     async def status(self, _request: Request) -> Response:
+        """JSON: state, faults with what to do, model, counts by bin and by reason, figures of the machine."""
         return JSONResponse(describe_status(self._live.snapshot(), self._station, self._disk_free()))
 
     async def items(self, _request: Request) -> Response:
+        """JSON: the last items, newest first, each with label, score, bin, reason and what became of its stroke."""
         return JSONResponse({"items": describe_items(self._live.snapshot())})
 
     async def belt(self, request: Request) -> Response:
-        """The newest picture with what is drawn over it in a header, so that the two always fit together."""
+        """JPEG: the newest picture; what is drawn over it comes as JSON in the header X-Overlay, so that the two fit together.
+
+        204 before the first picture, and with `?after=N` where the picture is still the one whose X-Sequence was N.
+        """
         picture = self._belt.picture()
         if picture is None or request.query_params.get("after") == str(picture.sequence):
             return Response(status_code=204)  # nothing new, or nothing yet
@@ -154,6 +161,7 @@ class _Views:
         return Response(picture.jpeg, media_type="image/jpeg", headers=headers)
 
     async def crop(self, request: Request) -> Response:
+        """JPEG: the item with that number, as in `/crops/17.jpg`; 404 once it is none of the last ones."""
         number, _, suffix = str(request.path_params["name"]).partition(".")
         pixels = None
         if suffix == "jpg" and number.isascii() and number.isdecimal() and len(number) <= 12:
@@ -164,6 +172,10 @@ class _Views:
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     async def events(self, request: Request) -> Response:
+        """Server-sent events: what `/api/status` has and, as `items`, the items that changed; at once when something changes.
+
+        503 where too many people look already.
+        """
         visitor = str(request.scope.get("visitor", ""))
         if not self._streams.take(visitor):
             return PlainTextResponse("Too many people look already.\n", 503, {"Retry-After": "10"})
@@ -188,10 +200,11 @@ class _Views:
             await asyncio.sleep(LOOK_S)
 
     async def metrics(self, _request: Request) -> Response:
+        """Figures in Prometheus's text format."""
         return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def healthz(self, _request: Request) -> Response:
-        """200 while items are being sorted or could be; 503 and the reason otherwise."""
+        """JSON: 200 while items are being sorted or could be, 503 otherwise; state and faults either way."""
         snapshot = self._live.snapshot()
         well = snapshot.state not in HELD_STATES
         body = {"state": str(snapshot.state), "faults": [str(fault.kind) for fault in snapshot.faults]}

@@ -27,6 +27,7 @@ class Buttons:
         self._press = press
 
     async def press(self, request: Request) -> Response:
+        """Takes `{"token": "..."}`, the page's own token: 400 where there is none, 403 where it is another's."""
         try:
             pressed = _Pressed.model_validate_json(await request.body())
         except ValidationError:

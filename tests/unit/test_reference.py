@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import re
+import sqlite3
+import zipfile
 from collections.abc import Iterator
+from contextlib import closing
+from enum import StrEnum
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
+from starlette.testclient import TestClient
 from typer.main import get_command
 from typer.testing import CliRunner
 
 import edge.errors
+import edge.status.metrics
+from edge.bundle.manifest import Manifest
+from edge.bundle.signature import Signature
 from edge.cli import root
+from edge.clock import VirtualClock
 from edge.config.station import Station
 from edge.errors import SorterError
 from edge.health.faults import NATURES, FaultKind
+from edge.inference.golden_photos import GoldenPhoto
+from edge.journal.database import create_if_missing
+from edge.journal.reading import EventRecord, ItemRecord
+from edge.journal.schema import MEANINGS
+from edge.types import EventKind, Reason, Severity, StrokeOutcome
+from edge.web.app import build_app
 from generate import hook
+from generate.example import live, station
+from generate.journal import exported
 from generate.pages import GENERATED
 from generate.settings import example, settings_rows, tables
 
@@ -207,3 +225,97 @@ def test_what_is_tried_against_a_fault_is_told_with_its_number_of_tries(pages: d
         pages["faults"], "classifier-failed"
     )
     assert "The fault ends with a reset." in section(pages["faults"], "emergency-stop")
+
+
+# -- metrics, addresses, journal, bundle --------------------------------------------------------------------------
+
+
+def test_every_metric_that_a_scrape_of_a_page_brings_is_described(pages: dict[str, str]) -> None:
+    clock = VirtualClock()
+    with TestClient(build_app(live(clock), station(), None, clock), "http://localhost") as web:
+        told = web.get("/metrics").text
+    series = set(re.findall(r"^(\w+)", told, flags=re.MULTILINE))
+    assert series == set(re.findall(r">`(\w+)`<", pages["metrics"]))
+    for name, text in re.findall(r"^# HELP (\w+) (.+)$", told, flags=re.MULTILINE):
+        kind = re.search(rf"^# TYPE {name} (\w+)$", told, flags=re.MULTILINE)
+        assert kind is not None
+        line = next(line for line in pages["metrics"].splitlines() if f">`{name}" in line)
+        assert (f"| {kind[1]} |" in line, line.endswith(f" {text} |")) == (True, True)
+    for name, labels in re.findall(r"^(\w+)\{(.+)\} ", told, flags=re.MULTILINE):
+        line = next(line for line in pages["metrics"].splitlines() if f">`{name}`<" in line)
+        assert set(re.findall(r"(\w+)=", labels)) <= set(re.findall(r"`(\w+)`(?!<)", line))
+
+
+def test_every_metric_of_the_code_has_a_value_in_the_example(pages: dict[str, str]) -> None:
+    source = inspect.getsource(edge.status.metrics)
+    named = set(re.findall(r'"(sorter_\w+)"', source))
+    assert len(named) > 15
+    assert [name for name in sorted(named) if f">`{name}" not in pages["metrics"]] == []
+
+
+def test_every_address_is_described_and_answers_as_is_said(pages: dict[str, str]) -> None:
+    clock = VirtualClock()
+    rows = [re.split(r" \| ", line.strip("| ")) for line in pages["http"].splitlines() if line.startswith("| `")]
+    described = {path: row for row in rows for path in re.findall(r"`(/[^`]*)`", row[1])}
+    with TestClient(build_app(live(clock), station(), None, clock, lambda what, who: None), "http://localhost") as web:
+        assert set(described) == {route.path for route in web.app.routes}  # type: ignore[attr-defined]
+        kinds = {"JSON": "application/json", "JPEG": "image/jpeg", "Figures": "text/plain", "The page": "text/html"}
+        for path, (method, _, answer, needs) in described.items():
+            assert answer
+            kind = next((kind for word, kind in kinds.items() if answer.startswith(word)), None)
+            if kind is not None:
+                assert web.get(path.replace("{name}", "1.jpg")).headers["content-type"].startswith(kind), path
+            assert (method == "`POST`") == ("the page's token" in needs) == (web.post(path).status_code != 405)
+
+
+def test_every_column_of_a_journal_that_was_written_is_described(pages: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    create_if_missing(path)
+    with closing(sqlite3.connect(path)) as file:
+        tables = [name for (name,) in file.execute("SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE TABLE%'")]
+        columns = {table: [row[1] for row in file.execute(f"PRAGMA table_info({table})")] for table in tables}
+    assert {"runs", "items", "events"} <= set(columns)
+    described = re.findall(
+        r'^\| <span id="(\w+)\.(\w+)">`\2`</span> \| \w+ \| (?:yes)? \| (.+) \|$', pages["journal"], flags=re.MULTILINE
+    )
+    assert [(table, column) for table, column, _ in described] == [(t, c) for t in MEANINGS for c in columns[t]]
+    assert set(MEANINGS) == set(columns)
+
+
+@pytest.mark.parametrize("kind", [Reason, StrokeOutcome, EventKind, Severity])
+def test_every_word_that_the_journal_may_hold_has_a_meaning(kind: type[StrEnum], pages: dict[str, str]) -> None:
+    meanings = dict(re.findall(r"^\| `([\w-]+)` \| (.+) \|$", pages["journal"], flags=re.MULTILINE))
+    assert [member.value for member in kind if member.value and not meanings.get(member.value)] == []
+
+
+@pytest.mark.parametrize("record", [ItemRecord, EventRecord])
+def test_every_column_of_an_export_has_a_meaning(record: type[Any]) -> None:
+    known = exported("items" if record is ItemRecord else "events")
+    assert list(known) == list(record._fields)
+    assert all(known.values())
+
+
+@pytest.mark.parametrize(
+    ("member", "model"), [("manifest.json", Manifest), ("signature", Signature), ("golden-photos.json", GoldenPhoto)]
+)
+def test_every_field_of_a_bundles_json_is_described(member: str, model: type[BaseModel], pages: dict[str, str]) -> None:
+    schema = model.model_json_schema(mode="serialization")
+    lines = [line for line in pages["bundle"].splitlines() if line.startswith(f'| <span id="{member}:')]
+    wanted = 0
+    for part in (schema, *schema.get("$defs", {}).values()):
+        for name, field in part["properties"].items():
+            if "$ref" not in str(field):
+                wanted += 1
+                assert any(f">`{name}`<" in line and line.endswith(f" {field['description']} |") for line in lines), (
+                    name
+                )
+    assert len(lines) == wanted
+
+
+def test_every_member_of_the_shipped_bundle_is_described(pages: dict[str, str]) -> None:
+    shipped = next((ROOT / "edge" / "model").glob("*.sorter"))
+    with zipfile.ZipFile(shipped) as bundle:
+        names = bundle.namelist()
+    described = re.findall(r"^\| `([\w.-]+)` \| \d+ [KM]iB \| .+ \|$", pages["bundle"], flags=re.MULTILINE)
+    assert len(names) > 3
+    assert [name for name in names if name not in described] == []

@@ -1,0 +1,47 @@
+"""A station with one of everything in its figures, for pages that show what a running one answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+import edge
+from edge.clock import VirtualClock, ms
+from edge.config import Station, load_station
+from edge.health.faults import FaultKind
+from edge.health.health import Fault, State
+from edge.health.monitors.machine import MachineState
+from edge.line import Outcome
+from edge.status.live import LiveView
+from edge.types import Actuation, Box, Crop, Decision, Frame, Item, Reason, Stroke, StrokeOutcome
+
+DISK_FREE = 21_000_000_000
+
+
+def station() -> Station:
+    """Return a conveyor."""
+    return load_station(Path(edge.__file__).parent / "stations" / "conveyor.toml")
+
+
+def live(clock: VirtualClock) -> LiveView:
+    """Return what is known of it: an item that was sorted, one that is unsure, one that is under way."""
+    view = LiveView(clock, ("waste", "1.2"))
+    started = clock.now()
+    pixels = np.zeros((480, 640, 3), np.uint8)
+    view.publish_frame(Frame(pixels, started, 1), ())
+    crop = Crop(pixels, Box(200, 200, 80, 60), started, 100.0, 1.0)
+    for number, label, score in ((1, "glass", 0.97), (2, "paper", 0.41), (3, "metal", 0.93)):
+        is_sure = score > 0.5
+        where, reason = (label, Reason.SORTED) if is_sure else ("residual", Reason.UNSURE)
+        stroke = Actuation("valve", started + ms(300), started + ms(400), (number,)) if is_sure else None
+        decision = Decision(number, where, reason, started, label, score, score - 0.02)
+        view.publish_outcome(Outcome(Item(number, started - ms(30), (crop,)), None, decision, stroke, ms(15)))
+        if number == 1 and stroke is not None:
+            view.publish_stroke(Stroke(stroke, stroke.fire_at, stroke.release_at, StrokeOutcome.FIRED))
+    view.publish_state(State.DEGRADED, [Fault(FaultKind.BIN_FULL, started, "paper")])
+    view.publish_machine(MachineState(61.5, throttled=False, under_voltage=False))
+    view.publish_journal({"stored": 3, "waiting": 0, "lost": 0})
+    view.publish_levels({"paper": 400})
+    clock.advance_to(started + ms(1000))
+    return view

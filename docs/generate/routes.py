@@ -1,0 +1,64 @@
+"""Every address of the page's server: method, what it answers, what it needs; and what the JSON looks like."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from edge.clock import VirtualClock
+from edge.web.app import build_app
+from edge.web.status import describe_items, describe_status
+from generate import example
+from generate.markdown import code, document, fenced, paragraphs, table
+
+ALWAYS = "`page.enabled`"
+FOR_BUTTONS = "`page.enabled`, `page.controls`, the page's token"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Addresses that answer alike, with what they answer and what must be so for it."""
+
+    method: str
+    paths: tuple[str, ...]
+    answer: str
+    needs: str
+
+
+def routes() -> list[Row]:
+    """Return all addresses; those that are there for the buttons only say so."""
+    always = {route.path for route in _routes(with_buttons=False)}
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for route in _routes(with_buttons=True):
+        method = "POST" if route.methods == {"POST"} else "GET"
+        answer = paragraphs(route.endpoint.__doc__).replace("\n\n", " ")
+        alike.setdefault((method, answer, ALWAYS if route.path in always else FOR_BUTTONS), []).append(route.path)
+    return [Row(method, tuple(sorted(paths)), answer, needs) for (method, answer, needs), paths in alike.items()]
+
+
+def _routes(*, with_buttons: bool) -> list[Route]:
+    clock = VirtualClock()
+    press = (lambda what, who: None) if with_buttons else None
+    app: Starlette = build_app(example.live(clock), example.station(), None, clock, press)
+    return [route for route in app.routes if isinstance(route, Route)]
+
+
+def page() -> str:
+    """Return the page's text."""
+    snapshot = example.live(VirtualClock()).snapshot()
+    rows = [[code(r.method), "<br>".join(map(code, r.paths)), r.answer, r.needs] for r in routes()]
+    return document(
+        table(("method", "address", "what it answers", "needs"), rows),
+        "## What `/api/status` answers { #status }",
+        _json(describe_status(snapshot, example.station(), example.DISK_FREE)),
+        "## What `/api/items` answers { #items }",
+        _json({"items": describe_items(snapshot)[:1]}),
+    )
+
+
+def _json(answer: Any) -> str:
+    return fenced("json", json.dumps(answer, indent=2))
