@@ -21,6 +21,7 @@ from edge.clock import NS_PER_S, VirtualClock
 from edge.config import Station, load_station
 from edge.inference.classifier import log_probabilities, look, shipped_bundle_path
 from edge.inference.interpreter import open_interpreter
+from edge.system.statistics import log_softmax
 
 MOST = 6
 TEMPERATURES = np.linspace(0.3, 3.0, 55)
@@ -62,12 +63,6 @@ def collect(bundle: Bundle, chosen: Station, seconds: float) -> tuple[list[int],
     return truth, views
 
 
-def normalised(logits: Logits) -> Logits:
-    """Log-softmax over the last axis."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bundle", type=Path)
@@ -86,7 +81,7 @@ def main() -> None:
     print(f"the bundle's temperature is {bundle.manifest.thresholds.temperature:.2f}")
     for count in (1, 2, 3, MOST):
         fused = np.array([item[:count].mean(axis=0) for item in views])
-        losses = [float(-normalised(fused / t)[rows, right].mean()) for t in TEMPERATURES]
+        losses = [float(-log_softmax(fused, t)[rows, right].mean()) for t in TEMPERATURES]
         best = int(np.argmin(losses))
         accuracy = float((fused.argmax(axis=1) == right).mean())
         print(

@@ -37,8 +37,6 @@ from training.rendering.renderer import build_renderer, read_sets
 from training.run_folder import Run
 
 LARGEST_LOSS = 0.005
-# A label that validation hardly confuses would get a threshold near 0.4, and with it whatever the network never saw.
-LEAST_SCORE = 0.7
 GOLDEN_PHOTOS = Path(__file__).parent.parent / "edge" / "simulate" / "photos"
 Progress = Callable[[str], None]
 
@@ -171,7 +169,7 @@ def _fit(
     index = {name: number for number, name in enumerate(recipe.labels)}
     labels = np.concatenate([[index[photo.label] for photo in checks.photos], checks.shifted_labels])
     own = (np.concatenate([plain.scores, shifted.scores]), labels)
-    return fit_by_source(own, grounds, recipe.labels, purity, LEAST_SCORE)
+    return fit_by_source(own, grounds, recipe.labels, purity)
 
 
 def _report(

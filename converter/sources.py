@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edge.bundle.manifest import Thresholds
-from training.evaluation import measures
+from edge.system.statistics import NEVER, Threshold, fit_temperature, fit_threshold, softmax
 from training.evaluation.evaluate import BY_SOURCE, Answers, Network, Scored, figures, prepare, score
 from training.recipe import Recipe
 from training.rendering.renderer import read_sets
@@ -48,7 +49,7 @@ def measure_left_out(recipe: Recipe, data: Path, networks: Mapping[str, Network]
 
 
 def fit_by_source(
-    own: tuple[np.ndarray, np.ndarray], grounds: Sequence[Ground], names: Sequence[str], purity: float, least: float
+    own: tuple[np.ndarray, np.ndarray], grounds: Sequence[Ground], names: Sequence[str], purity: float
 ) -> Fitted:
     """Temperature over all sources, each weighing the same; for each label a threshold that keeps the purity on all.
 
@@ -57,20 +58,20 @@ def fit_by_source(
     the threshold of a label that it is found on often enough.
     """
     rows = [own, *((ground.scored["int8"].scores, ground.right.labels) for ground in grounds)]
-    temperature = measures.fit_temperature(*_alike(rows))
+    temperature = fit_temperature(*_alike(rows))
     places = {"validation": _place(own[0], own[1] == own[0].argmax(axis=1), temperature)}
     for ground in grounds:
         known = ground.right.labels >= 0
         scores, truth = ground.scored["int8"].scores[known], ground.right.counted(ground.right.labels[known])
         places[ground.name] = _place(scores, ground.right.counted(scores.argmax(axis=1)) == truth, temperature)
-    minimum = np.array([_threshold(places, label, purity, least) for label in range(len(names))])
-    minimum = np.minimum(np.ceil(1000 * minimum) / 1000, 1.0)
-    unreached = {
-        name: tuple(names[n] for n in range(len(names)) if place.has_say(n) and place.purity(n, minimum[n]) < purity)
-        for name, place in places.items()
-    }
-    rounded = {name: float(score) for name, score in zip(names, minimum.tolist(), strict=True)}
-    return Fitted(Thresholds(temperature=temperature, minimum_score=rounded, purity=purity), unreached)
+    minimum: dict[str, float] = {}
+    unreached: dict[str, list[str]] = {name: [] for name in places}
+    for number, label in enumerate(names):
+        minimum[label], failing = _threshold(places, number, purity)
+        for name in failing:
+            unreached[name].append(label)
+    thresholds = Thresholds(temperature=temperature, minimum_score=minimum, purity=purity)
+    return Fitted(thresholds, {name: tuple(labels) for name, labels in unreached.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,39 +85,41 @@ class _Place:
     def has_say(self, label: int) -> bool:
         return int(np.sum(self.found == label)) >= ENOUGH
 
-    def purity(self, label: int, minimum: float) -> float:
+    def fit(self, label: int, purity: float) -> Threshold:
+        mine = self.found == label
+        return fit_threshold(self.sure[mine], self.right[mine], purity)
+
+    def share(self, label: int, minimum: float) -> float:
         """The share of right ones among those found as a label and sure enough; nothing found is nothing wrong."""
         kept = (self.found == label) & (self.sure >= minimum)
         return float(self.right[kept].mean()) if kept.any() else 1.0
 
-    def nearest(self, label: int, purity: float) -> float:
-        """The lowest score with the purity; where none has it, the one that comes nearest with half of the right kept."""
-        mine = self.found == label
-        as_label = np.where(self.right[mine], 0, -1)
-        probabilities = self.sure[mine][:, None]
-        return measures.fit_thresholds(probabilities, as_label, 1, purity).minimum_score[0]
-
 
 def _place(scores: np.ndarray, right: np.ndarray, temperature: float) -> _Place:
-    probabilities = measures.softmax(scores, temperature)
+    probabilities = softmax(scores, temperature)
     return _Place(probabilities.argmax(axis=1), probabilities.max(axis=1), right)
 
 
-def _threshold(places: Mapping[str, _Place], label: int, purity: float, least: float) -> float:
-    """The lowest score at which all sources that can have the purity have it: more is not always purer."""
-    heard = [place for place in places.values() if place.has_say(label)]
-    if not heard:
-        return max(least, places["validation"].nearest(label, purity))
-    nearest = [place.nearest(label, purity) for place in heard]
-    able = [place for place, score in zip(heard, nearest, strict=True) if place.purity(label, score) >= purity]
-    lowest = max(least, *(score for place, score in zip(heard, nearest, strict=True) if place not in able), 0.0)
-    tried = np.unique(np.concatenate([place.sure[place.found == label] for place in heard]))
-    good = (
-        score
-        for score in (lowest, *(np.ceil(1000 * tried[tried > lowest]) / 1000))
-        if all(place.purity(label, score) >= purity for place in able)
+def _threshold(places: Mapping[str, _Place], label: int, purity: float) -> tuple[float, list[str]]:
+    """The least score that all sources with a say ask for, or above it where one gets worse; and those without the purity.
+
+    A source of which no photo is right asks for none: no score helps it, and it must not cost the others theirs.
+    """
+    heard = {name: place for name, place in places.items() if place.has_say(label)}
+    heard = heard or {"validation": places["validation"]}
+    fits = {name: place.fit(label, purity) for name, place in heard.items()}
+    lowest = max((fit.minimum_score for fit in fits.values() if fit.right), default=NEVER)
+    able = [place for name, place in heard.items() if fits[name].is_reached]
+    tried = np.unique(np.concatenate([place.sure[place.found == label] for place in heard.values()]))
+    candidates = (min(math.ceil(1000 * score) / 1000, 1.0) for score in (lowest, *tried[tried > lowest]))
+    minimum = next(
+        (score for score in candidates if all(place.share(label, score) >= purity for place in able)),
+        math.ceil(1000 * lowest) / 1000,
     )
-    return float(next(good, lowest))
+    failing = [
+        name for name, place in heard.items() if not fits[name].is_reached or place.share(label, minimum) < purity
+    ]
+    return minimum, failing
 
 
 def _alike(rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

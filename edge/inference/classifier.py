@@ -17,6 +17,7 @@ from edge.bundle.preprocess import InputGeometry, prepare_crop
 from edge.errors import BundleError, ClassifierError
 from edge.inference.interpreter import Codes, OpenInference, Runtime, open_interpreter
 from edge.interfaces import Classifier
+from edge.system.statistics import log_softmax, softmax
 from edge.types import Crop, Image, Prediction
 
 log = logging.getLogger(__name__)
@@ -137,17 +138,11 @@ def log_probabilities(codes: Codes, output: Output, temperature: float) -> NDArr
     real = output.dequantize(codes)
     if output.kind == "probabilities":
         real = np.log(np.maximum(real, _SMALLEST_PROBABILITY))
-    return _log_softmax(real / temperature)
-
-
-def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    shifted = logits - logits.max()
-    normal: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum())
-    return normal
+    return log_softmax(real, temperature)
 
 
 def _prediction(labels: tuple[str, ...], mean_log: NDArray[np.float64], used: int) -> Prediction:
-    scores = tuple(np.exp(_log_softmax(mean_log)).tolist())
+    scores = tuple(softmax(mean_log).tolist())
     best = max(range(len(labels)), key=scores.__getitem__)
     second = max(score for index, score in enumerate(scores) if index != best)
     return Prediction(labels[best], scores[best], scores[best] - second, labels, scores, used)

@@ -27,6 +27,7 @@ ALLOWED = {
         "edge.inference.interpreter",
         "edge.simulate.render.cutout",
         "edge.system.output",
+        "edge.system.statistics",
         "edge.system.terminal",
         "edge.system.text",
         "edge.system.toml",

@@ -13,6 +13,7 @@ import numpy as np
 from edge.bundle.manifest import Thresholds
 from edge.bundle.preprocess import InputGeometry, prepare_crop
 from edge.inference.interpreter import Interpreter
+from edge.system.statistics import softmax, wilson_interval
 from edge.types import Image
 from training.dataset.photos import LabelledPhoto, load_small
 from training.evaluation import measures
@@ -101,7 +102,7 @@ def score(network: Network, views: Sequence[Image], on_progress: Callable[[int],
 
 def figures(scored: Scored, right: Answers, thresholds: Thresholds) -> dict[str, Any]:
     """All figures of one network, in plain names."""
-    probabilities = measures.softmax(scored.scores, thresholds.temperature)
+    probabilities = softmax(scored.scores, thresholds.temperature)
     known = right.labels >= 0
     truth, found = right.counted(right.labels[known]), right.counted(probabilities[known].argmax(axis=1))
     correct, count = int(np.sum(truth == found)), int(known.sum())
@@ -111,7 +112,7 @@ def figures(scored: Scored, right: Answers, thresholds: Thresholds) -> dict[str,
     kept = known & ~residual
     result: dict[str, Any] = {
         "top1": correct / count if count else None,
-        "top1_interval": measures.wilson(correct, count) if count else None,
+        "top1_interval": wilson_interval(correct, count) if count else None,
         "photos": count,
         "milliseconds": scored.milliseconds,
         "ece": measures.calibration_error(probabilities[known], right.labels[known]) if count else None,
@@ -154,7 +155,7 @@ def by_folder(
     scored: Scored, photos: Sequence[LabelledPhoto], right: Answers, thresholds: Thresholds
 ) -> dict[str, float]:
     """For each folder of none of the labels, the share that goes to residual at the thresholds."""
-    probabilities = measures.softmax(scored.scores, thresholds.temperature)
+    probabilities = softmax(scored.scores, thresholds.temperature)
     minimum = np.array([thresholds.minimum_score[name] for name in right.names])
     residual = probabilities.max(axis=1) < minimum[probabilities.argmax(axis=1)]
     given = np.array([photo.label for photo in photos])
@@ -164,7 +165,7 @@ def by_folder(
 
 def worst_mistakes(scored: Scored, right: Answers, count: int, temperature: float) -> list[tuple[int, int, float]]:
     """(photo, found label, probability) of the surest wrong answers."""
-    probabilities = measures.softmax(scored.scores, temperature)
+    probabilities = softmax(scored.scores, temperature)
     found, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero((right.labels < 0) | (right.counted(found) != right.counted(right.labels)))
     order = wrong[np.argsort(-sure[wrong], kind="stable")][:count]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.evaluation.measures import softmax
+from edge.system.statistics import softmax
 from training.recipe import LabelNoise
 from training.rendering.renderer import TrainingSet
 

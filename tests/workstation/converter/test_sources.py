@@ -44,7 +44,7 @@ def purity_of(ground: Ground, minimum: float, temperature: float) -> float:
 @given(st.floats(0.6, 0.95), st.floats(0.6, 0.95), st.integers(0, 1000))
 def test_the_purity_holds_on_the_worst_source_that_reaches_it(one: float, other: float, seed: int) -> None:
     places = [a_place("yard", 400, one, seed), a_place("shop", 400, other, seed + 1)]
-    fitted = fit_by_source(own(), places, NAMES, 0.9, 0.5)
+    fitted = fit_by_source(own(), places, NAMES, 0.9)
     minimum, temperature = fitted.thresholds.minimum_score["can"], fitted.thresholds.temperature
     for place in places:
         assert fitted.unreached[place.name] == (() if purity_of(place, minimum, temperature) >= 0.9 else ("can",))
@@ -53,12 +53,12 @@ def test_the_purity_holds_on_the_worst_source_that_reaches_it(one: float, other:
 def test_a_purity_that_every_source_has_above_some_score_is_had_on_all() -> None:
     for seed in range(20):
         places = [a_place("yard", 400, 0.7, seed), a_place("shop", 400, 0.9, seed + 1)]
-        assert not any(fit_by_source(own(), places, NAMES, 0.95, 0.5).unreached.values())
+        assert not any(fit_by_source(own(), places, NAMES, 0.95).unreached.values())
 
 
 def test_a_source_with_few_photos_of_a_label_has_no_say_in_its_threshold() -> None:
     few, enough = (
-        fit_by_source(own(), [a_place("yard", photos, 1.0, 1, right_share=0.0)], NAMES, 0.9, 0.5)
+        fit_by_source(own(), [a_place("yard", photos, 1.0, 1, right_share=0.0)], NAMES, 0.9)
         for photos in (ENOUGH - 1, ENOUGH)
     )
     assert few.unreached["yard"] == ()
@@ -67,18 +67,18 @@ def test_a_source_with_few_photos_of_a_label_has_no_say_in_its_threshold() -> No
 
 def test_a_source_on_which_the_purity_can_not_be_had_is_named() -> None:
     hopeless = a_place("yard", 400, 1.0, 3, right_share=0.0)
-    assert fit_by_source(own(), [hopeless], NAMES, 0.9, 0.5).unreached["yard"] == ("can",)
+    assert fit_by_source(own(), [hopeless], NAMES, 0.9).unreached["yard"] == ("can",)
 
 
 def test_labels_that_a_source_does_not_tell_apart_are_right_for_each_other() -> None:
     place = a_place("yard", 400, 1.0, 3, right_share=0.0)
     merged = Ground("yard", place.scored, Answers(place.right.labels, NAMES, {"can": "jar"}))
-    assert fit_by_source(own(), [place], NAMES, 0.9, 0.5).unreached["yard"] == ("can",)
-    assert fit_by_source(own(), [merged], NAMES, 0.9, 0.5).unreached["yard"] == ()
+    assert fit_by_source(own(), [place], NAMES, 0.9).unreached["yard"] == ("can",)
+    assert fit_by_source(own(), [merged], NAMES, 0.9).unreached["yard"] == ()
 
 
 def test_figures_are_given_for_each_network_and_source() -> None:
     places = [a_place("yard", 50, 0.7, 1), a_place("shop", 60, 0.7, 2)]
-    fitted = fit_by_source(own(), places, NAMES, 0.9, 0.5)
+    fitted = fit_by_source(own(), places, NAMES, 0.9)
     table = figures_by_source(places, fitted.thresholds)
     assert {name: row["photos"] for name, row in table["int8"].items()} == {"yard": 50, "shop": 60}

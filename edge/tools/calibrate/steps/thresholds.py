@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +19,7 @@ from edge.config.calibration.record import ThresholdStep
 from edge.errors import CalibrationError
 from edge.inference.classifier import log_probabilities
 from edge.inference.interpreter import open_interpreter
+from edge.system.statistics import fit_temperature, fit_thresholds, softmax
 from edge.tools.calibrate.operator.operator import Operator
 from edge.tools.calibrate.operator.samples import SAMPLES_FOLDER
 from edge.tools.calibrate.step_result import Outcome
@@ -31,19 +30,6 @@ Floats = NDArray[np.float64]
 
 # Fewer photos of a label than this say nothing of its purity.
 FEWEST = 20
-# One-sided: in four of five cases the true purity is better than the lower end.
-_Z = 0.84
-# No item can be this sure.
-NEVER = 1.0
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Temperature and thresholds, and what they do to the photos that they were fitted on."""
-
-    temperature: float
-    minimum_score: Mapping[str, float]
-    accepted: Mapping[str, tuple[int, int]]  # by label: photos accepted as it, and those of them that are right
 
 
 def measure_thresholds(
@@ -58,21 +44,22 @@ def measure_thresholds(
     diverted = _diverted(station, bundle)
     _refuse_too_few(photos, by_label, diverted)
     logits, truth = _look(bundle, by_label, operator)
-    fit = fit_thresholds(logits, truth, bundle.labels, purity)
-    kept = {**bundle.manifest.thresholds.minimum_score, **{k: v for k, v in fit.minimum_score.items() if k in by_label}}
+    temperature = fit_temperature(logits, truth)
+    fits = dict(zip(bundle.labels, fit_thresholds(softmax(logits, temperature), truth, purity), strict=True))
+    kept = {**bundle.manifest.thresholds.minimum_score, **{label: fits[label].minimum_score for label in by_label}}
     samples = station.state_folder / SAMPLES_FOLDER
     _keep(by_label, samples)
-    _refuse_nothing([label for label in diverted if fit.minimum_score[label] >= NEVER], purity, samples)
+    _refuse_nothing([label for label in diverted if not fits[label].is_reached], purity, samples)
     step = ThresholdStep(
-        measured_at="", of=digest, bundle=bundle.digest, temperature=round(fit.temperature, 4),
+        measured_at="", of=digest, bundle=bundle.digest, temperature=round(temperature, 4),
         minimum_score={label: round(score, 6) for label, score in kept.items()}, purity=purity, samples=len(truth),
     )  # fmt: skip
-    lines = [f"{len(truth)} photos of this station; temperature {fit.temperature:.2f}."]
+    lines = [f"{len(truth)} photos of this station; temperature {temperature:.2f}."]
     for label in diverted:
-        (accepted, right), total = fit.accepted[label], len(by_label[label])
+        fit, total = fits[label], len(by_label[label])
         lines.append(
-            f"{label}: from a score of {fit.minimum_score[label]:.2f} on; {right} of {accepted} accepted photos are "
-            f"right, {right} of its {total} photos are accepted."
+            f"{label}: from a score of {fit.minimum_score:.2f} on; {fit.right} of {fit.accepted} accepted photos are "
+            f"right, {fit.right} of its {total} photos are accepted."
         )
     return Outcome({"thresholds": step}, tuple(lines))
 
@@ -95,57 +82,6 @@ def _refuse_too_few(photos: Path, by_label: Mapping[str, list[Path]], diverted: 
             f"{photos}: too few photos to say anything: {wanted} (at least {FEWEST} of each label that is sorted out). "
             "Take them at this station, one item each, under its own light"
         )
-
-
-def fit_thresholds(logits: Floats, truth: NDArray[np.int64], labels: Sequence[str], purity: float) -> Fit:
-    """Fit to logits (n, labels) and the true labels' indices (n,)."""
-    temperature = fit_temperature(logits, truth)
-    scaled = logits / temperature
-    scores = np.exp(scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True))
-    best = scores.argmax(axis=1)
-    minimum: dict[str, float] = {}
-    accepted: dict[str, tuple[int, int]] = {}
-    for n, label in enumerate(labels):
-        mine = best == n
-        minimum[label], accepted[label] = _threshold(scores[mine, n], truth[mine] == n, purity)
-    return Fit(temperature, minimum, accepted)
-
-
-def fit_temperature(logits: Floats, truth: NDArray[np.int64]) -> float:
-    """Return what the logits are divided by so that scores are true shares (Guo et al., ICML 2017), 0.25 to 8."""
-
-    def loss(logarithm: float) -> float:
-        scaled = logits / math.exp(logarithm)
-        chosen = scaled[np.arange(len(truth)), truth]
-        return float((np.logaddexp.reduce(scaled, axis=1) - chosen).mean())
-
-    low, high = math.log(0.25), math.log(8.0)
-    golden = (math.sqrt(5) - 1) / 2
-    while high - low > 1e-3:  # the loss is convex in 1 / temperature, so it has one minimum here
-        one, other = high - golden * (high - low), low + golden * (high - low)
-        low, high = (low, other) if loss(one) < loss(other) else (one, high)
-    return math.exp((low + high) / 2)
-
-
-def _threshold(scores: Floats, right: NDArray[np.bool_], purity: float) -> tuple[float, tuple[int, int]]:
-    """Return the least score from which on the purity is met with some certainty, and how many are accepted and right."""
-    order = np.argsort(-scores)
-    hits = 0
-    found = NEVER, (0, 0)
-    for count, n in enumerate(order, start=1):
-        hits += int(right[n])
-        if _lower_end(hits, count) >= purity:
-            # A little below the last one that is accepted, and not on it.
-            after = float(scores[order[count]]) if count < len(order) else float(scores[n]) - 0.02
-            found = max(0.0, (float(scores[n]) + after) / 2), (count, hits)
-    return found
-
-
-def _lower_end(hits: int, count: int) -> float:
-    """Return the lower end of Wilson's interval for a share."""
-    share, z2 = hits / count, _Z**2
-    spread = _Z * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
-    return (share + z2 / (2 * count) - spread) / (1 + z2 / count)
 
 
 def wanted_labels(station: Station, bundle: Bundle, chosen: Sequence[str]) -> list[str]:

@@ -8,8 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from edge.bundle.archive import Bundle, open_bundle
 from edge.bundle.photo import PhotoError
@@ -18,7 +16,7 @@ from edge.config.calibration.record import Calibration, ThresholdStep
 from edge.errors import CalibrationError
 from edge.inference.thresholds import fitted
 from edge.tools.calibrate.operator.operator import Onlooker
-from edge.tools.calibrate.steps.thresholds import fit_temperature, fit_thresholds, measure_thresholds
+from edge.tools.calibrate.steps.thresholds import measure_thresholds
 
 LABELS = ("paper", "glass", "metal")
 STATION = {
@@ -28,42 +26,6 @@ STATION = {
     "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
     "bins": [{"name": "paper", "labels": ["paper"], "actuator": "flap"}, {"name": "residual"}],
 }
-
-
-def answers(count: int, temperature: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Logits of a model that is `temperature` times too sure, and the true labels drawn from what it should say."""
-    random = np.random.default_rng(seed)
-    logits = random.normal(0, 2, (count, 3))
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    truth = np.array([random.choice(3, p=row) for row in shares])
-    return logits * temperature, truth
-
-
-@settings(max_examples=10)
-@given(temperature=st.floats(0.5, 4), seed=st.integers(0, 50))
-def test_the_temperature_is_found(temperature: float, seed: int) -> None:
-    assert fit_temperature(*answers(3000, temperature, seed)) == pytest.approx(temperature, rel=0.15)
-
-
-@pytest.mark.parametrize("purity", [0.8, 0.9])
-def test_new_photos_are_as_pure_as_was_asked_for(purity: float) -> None:
-    logits, truth = answers(3000, 2.0, 1)
-    fit = fit_thresholds(logits, truth, LABELS, purity)
-    logits, truth = answers(6000, 2.0, 2)
-    scaled = logits / fit.temperature
-    scores = np.exp(scaled) / np.exp(scaled).sum(axis=1, keepdims=True)
-    best = scores.argmax(axis=1)
-    for n, label in enumerate(LABELS):
-        chosen = (best == n) & (scores[:, n] >= fit.minimum_score[label])
-        assert chosen.sum() > 100
-        assert (truth[chosen] == n).mean() >= purity - 0.02
-
-
-def test_a_label_that_can_not_be_pure_enough_is_never_accepted() -> None:
-    logits, truth = answers(300, 1.0, 3)
-    shuffled = np.random.default_rng(0).permutation(truth)
-    fit = fit_thresholds(logits, shuffled, LABELS, 0.95)
-    assert set(fit.minimum_score.values()) == {1.0}
 
 
 @pytest.fixture
