@@ -47,13 +47,13 @@ def _fields(member: str, path: str, model: type[BaseModel]) -> str:
     rows = [
         [
             anchored(f"{member}:{path}.{value.name}".replace(":.", ":"), code(value.name)),
+            value.description,
             full_type(value),
             value.default if value.default in (REQUIRED, "unset", "empty") else code(value.default),
-            value.description,
         ]
         for value in values(model)
     ]
-    return table(("field", "type and range", "default", "meaning"), rows)
+    return table(("field", "meaning", "type and range", "default"), rows)
 
 
 def _size(limit: int) -> str:

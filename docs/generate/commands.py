@@ -67,7 +67,7 @@ def page() -> str:
     first, *others = commands()
     codes = table(("exit code", "meaning"), ([str(number), text] for number, text in exit_codes().items()))
     parts = [f"{'#' * len(command.path.split())} {code(command.path)}\n\n{_about(command)}" for command in others]
-    return document(_options(first), *parts, "## Exit codes", codes)
+    return document("Of `sorter` itself:", _options(first), *parts, "## Exit codes", codes)
 
 
 def _about(command: Command) -> str:
@@ -85,13 +85,13 @@ def _usage(parameter: Any) -> str:
 
 
 def _arguments(command: Command) -> str:
-    rows = [[code(_metavar(p)), _value(command, p), p.help or ""] for p in command.arguments]
-    return table(("argument", "value", "meaning"), rows) if rows else ""
+    rows = [[code(_metavar(p)), p.help or "", _value(command, p)] for p in command.arguments]
+    return table(("argument", "meaning", "value"), rows) if rows else ""
 
 
 def _options(command: Command) -> str:
-    rows = [[_names(p), _value(command, p), p.help or ""] for p in command.options]
-    return table(("option", "value", "meaning"), rows) if rows else ""
+    rows = [[_names(p), p.help or "", _value(command, p)] for p in command.options]
+    return table(("option", "meaning", "value"), rows) if rows else ""
 
 
 def _is_option(parameter: Any) -> bool:

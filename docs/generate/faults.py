@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from edge.clock import NS_PER_S
 from edge.health.faults import NATURES, STEP_TEXT, FaultKind, Nature, Step
-from edge.health.health import ENDED_BY_RESET
+from edge.health.health import ENDED_BY_RESET, HELD_STATES
 from edge.health.retry import Backoff
+from edge.web.words import STATE_TEXT
 from generate.markdown import code, document, table
 
 HOLDS_TEXT = "Nothing is fired, every actuator is in its safe position, the belt stands, the beacon is on."
@@ -14,9 +15,17 @@ GOES_ON_TEXT = "Sorting goes on."
 
 def page() -> str:
     """Return the page's text."""
-    rows = [[f"[{code(kind)}](#{kind})", NATURES[kind].severity, NATURES[kind].sentence] for kind in FaultKind]
+    rows = [[f"[{code(kind)}](#{kind})", NATURES[kind].sentence, NATURES[kind].severity] for kind in FaultKind]
     parts = [f"### {code(kind)} {{ #{kind} }}\n\n{_about(kind)}" for kind in FaultKind]
-    return document("## All", table(("fault", "severity", "what the page says"), rows), "## One by one", *parts)
+    states = [[code(state), text.meaning, "held" if state in HELD_STATES else ""] for state, text in STATE_TEXT.items()]
+    return document(
+        "## States",
+        table(("state", "what the page says", "strokes and belt"), states),
+        "## All faults",
+        table(("fault", "what the page says", "severity"), rows),
+        "## One by one",
+        *parts,
+    )
 
 
 def _about(kind: FaultKind) -> str:

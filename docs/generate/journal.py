@@ -46,10 +46,10 @@ def page() -> str:
     parts = []
     for name, described in columns().items():
         rows = [
-            [anchored(f"{name}.{column}", code(column)), kind, "yes" if null else "", MEANINGS[name][column]]
+            [anchored(f"{name}.{column}", code(column)), MEANINGS[name][column], kind, "yes" if null else ""]
             for column, kind, null in described
         ]
-        parts += [f"## Table {code(name)} {{ #{name} }}", table(("column", "type", "null", "meaning"), rows)]
+        parts += [f"## Table {code(name)} {{ #{name} }}", table(("column", "meaning", "type", "null"), rows)]
     return document(
         *parts,
         "## What is exported { #export }",

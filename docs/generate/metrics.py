@@ -50,7 +50,7 @@ def page() -> str:
     of_the_process: list[list[str]] = []
     for row in metrics():
         first, *others = (anchored(name, code(name)) for name in row.names)
-        cells = ["<br>".join((first, *others)), row.type, row.unit, ", ".join(map(code, row.labels)), row.help]
+        cells = ["<br>".join((first, *others)), row.help, row.type, row.unit, ", ".join(map(code, row.labels))]
         (own if first.startswith('<span id="sorter_') else of_the_process).append(cells)
-    head = ("metric", "type", "unit", "labels", "what")
+    head = ("metric", "what", "type", "unit", "labels")
     return document("## The station", table(head, own), "## The process", table(head, of_the_process))

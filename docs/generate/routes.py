@@ -50,9 +50,9 @@ def _routes(*, with_buttons: bool) -> list[Route]:
 def page() -> str:
     """Return the page's text."""
     snapshot = example.live(VirtualClock()).snapshot()
-    rows = [[code(r.method), "<br>".join(map(code, r.paths)), r.answer, r.needs] for r in routes()]
+    rows = [["<br>".join(code(f"{r.method} {path}") for path in r.paths), r.answer, r.needs] for r in routes()]
     return document(
-        table(("method", "address", "what it answers", "needs"), rows),
+        table(("address", "what it answers", "needs"), rows),
         "## What `/api/status` answers { #status }",
         _json(describe_status(snapshot, example.station(), example.DISK_FREE)),
         "## What `/api/items` answers { #items }",

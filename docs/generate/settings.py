@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 import edge
+from edge.config.base import Name
 from edge.config.station import Station
 from generate.fields import REQUIRED, Value, full_type, is_mapping, models_in, values
 from generate.markdown import anchored, code, document, fenced, sentence, table
@@ -169,14 +170,20 @@ def _table(rows: list[Row], within: str = "") -> str:
     lines = [
         [
             anchored(f"{_anchor(row.table)}.{within}{row.value.name}".lstrip("."), code(row.value.name)),
-            full_type(row.value),
+            row.meaning,
+            _type(row.value),
             row.unit,
             row.value.default if row.value.default in (REQUIRED, "unset", "empty") else code(row.value.default),
-            row.meaning,
         ]
         for row in rows
     ]
-    return table(("key", "type and range", "unit", "default", "meaning"), lines)
+    return table(("key", "meaning", "type and range", "unit", "default"), lines)
+
+
+def _type(value: Value) -> str:
+    """Return type and range; the page's introduction says what a name is."""
+    pattern = f"`{get_args(Name)[1].metadata[0].pattern}`"
+    return full_type(value).replace(f"text, {pattern}", "name").replace(pattern, "each with a name")
 
 
 def _anchor(path: str) -> str:

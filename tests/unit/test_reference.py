@@ -29,6 +29,7 @@ from edge.clock import VirtualClock
 from edge.config.station import Station
 from edge.errors import SorterError
 from edge.health.faults import NATURES, FaultKind
+from edge.health.health import State
 from edge.inference.golden_photos import GoldenPhoto
 from edge.journal.database import create_if_missing
 from edge.journal.reading import EventRecord, ItemRecord
@@ -217,6 +218,12 @@ def test_a_fault_is_described_with_what_it_says_how_bad_it_is_and_what_to_do(
     assert ("Nothing is fired" in text) == nature.holds
 
 
+def test_every_state_is_described_and_whether_it_holds_the_strokes(pages: dict[str, str]) -> None:
+    shown = re.findall(r"^\| `(\w+)` \| .+ \| (held)? ?\|$", pages["faults"], flags=re.MULTILINE)
+    assert {state for state, _ in shown} == set(State)
+    assert {state for state, held in shown if held} == {"estop", "stopped", "fault", "starting"}
+
+
 def test_what_is_tried_against_a_fault_is_told_with_its_number_of_tries(pages: dict[str, str]) -> None:
     assert "opened again after 1, 2, 4 ... s, at most 60 s; after 10 tries the service is restarted" in section(
         pages["faults"], "camera-lost"
@@ -240,7 +247,7 @@ def test_every_metric_that_a_scrape_of_a_page_brings_is_described(pages: dict[st
         kind = re.search(rf"^# TYPE {name} (\w+)$", told, flags=re.MULTILINE)
         assert kind is not None
         line = next(line for line in pages["metrics"].splitlines() if f">`{name}" in line)
-        assert (f"| {kind[1]} |" in line, line.endswith(f" {text} |")) == (True, True)
+        assert f" | {text} | {kind[1]} | " in line
     for name, labels in re.findall(r"^(\w+)\{(.+)\} ", told, flags=re.MULTILINE):
         line = next(line for line in pages["metrics"].splitlines() if f">`{name}`<" in line)
         assert set(re.findall(r"(\w+)=", labels)) <= set(re.findall(r"`(\w+)`(?!<)", line))
@@ -256,7 +263,7 @@ def test_every_metric_of_the_code_has_a_value_in_the_example(pages: dict[str, st
 def test_every_address_is_described_and_answers_as_is_said(pages: dict[str, str]) -> None:
     clock = VirtualClock()
     rows = [re.split(r" \| ", line.strip("| ")) for line in pages["http"].splitlines() if line.startswith("| `")]
-    described = {path: row for row in rows for path in re.findall(r"`(/[^`]*)`", row[1])}
+    described = {path: (method, *row) for row in rows for method, path in re.findall(r"`([A-Z]+) (/[^`]*)`", row[0])}
     with TestClient(build_app(live(clock), station(), None, clock, lambda what, who: None), "http://localhost") as web:
         assert set(described) == {route.path for route in web.app.routes}  # type: ignore[attr-defined]
         kinds = {"JSON": "application/json", "JPEG": "image/jpeg", "Figures": "text/plain", "The page": "text/html"}
@@ -265,7 +272,7 @@ def test_every_address_is_described_and_answers_as_is_said(pages: dict[str, str]
             kind = next((kind for word, kind in kinds.items() if answer.startswith(word)), None)
             if kind is not None:
                 assert web.get(path.replace("{name}", "1.jpg")).headers["content-type"].startswith(kind), path
-            assert (method == "`POST`") == ("the page's token" in needs) == (web.post(path).status_code != 405)
+            assert (method == "POST") == ("the page's token" in needs) == (web.post(path).status_code != 405)
 
 
 def test_every_column_of_a_journal_that_was_written_is_described(pages: dict[str, str], tmp_path: Path) -> None:
@@ -276,7 +283,7 @@ def test_every_column_of_a_journal_that_was_written_is_described(pages: dict[str
         columns = {table: [row[1] for row in file.execute(f"PRAGMA table_info({table})")] for table in tables}
     assert {"runs", "items", "events"} <= set(columns)
     described = re.findall(
-        r'^\| <span id="(\w+)\.(\w+)">`\2`</span> \| \w+ \| (?:yes)? \| (.+) \|$', pages["journal"], flags=re.MULTILINE
+        r'^\| <span id="(\w+)\.(\w+)">`\2`</span> \| (.+) \| \w+ \| (?:yes)? \|$', pages["journal"], flags=re.MULTILINE
     )
     assert [(table, column) for table, column, _ in described] == [(t, c) for t in MEANINGS for c in columns[t]]
     assert set(MEANINGS) == set(columns)
@@ -306,9 +313,7 @@ def test_every_field_of_a_bundles_json_is_described(member: str, model: type[Bas
         for name, field in part["properties"].items():
             if "$ref" not in str(field):
                 wanted += 1
-                assert any(f">`{name}`<" in line and line.endswith(f" {field['description']} |") for line in lines), (
-                    name
-                )
+                assert any(f">`{name}`<" in line and f" | {field['description']} | " in line for line in lines), name
     assert len(lines) == wanted
 
 
