@@ -241,13 +241,8 @@ class Station(Settings):
             known = ", ".join(sorted(a.name for a in self.actuators)) or "none"
             return [f"bin {where.name!r} uses actuator {where.actuator!r}, which is not there (there are: {known})"]
         problems = []
-        positions = {
-            "servo": getattr(actuator, "positions_us", {}),
-            "stepper": getattr(actuator, "positions_steps", {}),
-        }
-        known_positions = sorted(positions.get(actuator.type, {})) or [""]
-        if where.position not in known_positions:
-            allowed = ", ".join(map(repr, known_positions))
+        if where.position not in actuator.position_names:
+            allowed = ", ".join(map(repr, sorted(actuator.position_names)))
             problems.append(
                 f"bin {where.name!r}: position {where.position!r} of {actuator.name!r}; expected one of {allowed}"
             )

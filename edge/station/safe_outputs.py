@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.clock import ms
+from edge.devices.actuators import ACTUATOR_TYPES
+from edge.devices.actuators.actuator_type import SafeOutput, WrittenEntry, is_pin, is_pulse
 from edge.devices.gpio.pins import SERVO_HZ, Pin, Pins, open_output, refusing
 from edge.errors import ActuatorError
 from edge.system.files import read_regular, write_atomically
@@ -28,30 +30,11 @@ if TYPE_CHECKING:
 
 # Long enough for a slow servo to come back from its farthest position.
 TRAVEL_MS = 800.0
-# Of a servo whose file says nothing else.
-LIMITS_US = {"min_us": 1000, "max_us": 2000}
 # Far more than a station file or a calibration has, and parsed within a second by a small Pi.
 MOST_BYTES = 500_000
 NOTE = "safe-outputs.json"
 STATE_FOLDER = "/var/lib/sorter"
 _SECTION = re.compile(r"\s*\[\[?\s*([A-Za-z_]+)\s*\]\]?\s*(#.*)?$")
-_STEPPER_LEVELS = {"step_pin": False, "direction_pin": False, "enable_pin": True}
-
-
-@dataclass(frozen=True)
-class SafeOutput:
-    """What one actuator's pins are driven to: fixed levels, and for a servo the pulse of its safe position."""
-
-    name: str
-    levels: Mapping[int, bool]
-    servo_pin: int | None = None
-    safe_us: int = 0
-    hardware_pwm: bool = False
-
-    @property
-    def pins(self) -> tuple[int, ...]:
-        """Every pin that it drives."""
-        return (*self.levels, *(() if self.servo_pin is None else (self.servo_pin,)))
 
 
 @dataclass
@@ -67,7 +50,7 @@ def read_safe_outputs(station: Path) -> Reading:
     """Read the outputs of a station file as far as it can be understood, and those noted beside it; raises nothing."""
     table, problems = _read_table(station)
     folder = _state_folder(table, station)
-    reading = outputs_of(table, _measured_servos(table, folder))
+    reading = outputs_of(table, _measured(table, folder))
     reading.problems = [*problems, *reading.problems]
     if reading.simulated:
         reading.outputs.clear()  # its pins are in memory
@@ -81,19 +64,19 @@ def read_safe_outputs(station: Path) -> Reading:
     return reading
 
 
-def outputs_of(table: Mapping[str, Any], measured: Mapping[str, Mapping[str, int]]) -> Reading:
+def outputs_of(table: Mapping[str, Any], measured: Mapping[str, Mapping[str, Any]]) -> Reading:
     """Return the outputs of a station's table; `measured` is what calibration found, by actuator."""
     reading = Reading()
     camera = table.get("camera")
     reading.simulated = isinstance(camera, dict) and camera.get("type") == "simulated"
     belt = table.get("belt")
     if isinstance(belt, dict) and belt.get("run_pin") is not None:
-        _add(reading, "belt.run_pin", {"type": "digital", "pin": belt["run_pin"]})
+        _add(reading, WrittenEntry("belt.run_pin", {"type": "digital", "pin": belt["run_pin"]}))
     actuators = table.get("actuators")
     for number, entry in enumerate(actuators if isinstance(actuators, list | tuple) else []):
         if isinstance(entry, dict):
             name = str(entry.get("name", f"actuators[{number}]"))
-            _add(reading, name, entry, measured.get(name, {}))
+            _add(reading, WrittenEntry(name, entry, measured.get(name, {})))
     return reading
 
 
@@ -122,7 +105,7 @@ def _noted(folder: Path) -> list[SafeOutput]:
 def _noted_output(entry: Mapping[str, Any]) -> SafeOutput | None:
     levels = {int(pin): level is True for pin, level in entry["levels"].items()}
     servo_pin, safe_us = entry["servo_pin"], entry["safe_us"]
-    if not all(map(_is_pin, levels)) or not (servo_pin is None or (_is_pin(servo_pin) and _is_pulse(safe_us))):
+    if not all(map(is_pin, levels)) or not (servo_pin is None or (is_pin(servo_pin) and is_pulse(safe_us))):
         return None
     return SafeOutput(str(entry["name"]), levels, servo_pin, safe_us, entry["hardware_pwm"] is True)
 
@@ -138,7 +121,7 @@ def _pins_in(table: object) -> Iterator[int]:
     """Yield every GPIO number that a table names, whatever for."""
     if isinstance(table, dict):
         for key, value in table.items():
-            if _is_pin(value) and re.search(r"(^|_)pin(_|$)", str(key)):
+            if is_pin(value) and re.search(r"(^|_)pin(_|$)", str(key)):
                 yield value
             yield from _pins_in(value)
     elif isinstance(table, list):
@@ -224,8 +207,8 @@ def _state_folder(table: Mapping[str, Any], station: Path) -> Path:
     return anchor / folder
 
 
-def _measured_servos(table: Mapping[str, Any], folder: Path) -> dict[str, dict[str, int]]:
-    """What calibration measured of servos: safe position and limits; none where its file can't be read."""
+def _measured(table: Mapping[str, Any], folder: Path) -> dict[str, Mapping[str, Any]]:
+    """What calibration keeps of each actuator; nothing where its file can't be read."""
     try:
         calibration = tomllib.loads(read_regular(folder / "calibration.toml", MOST_BYTES).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
@@ -233,59 +216,18 @@ def _measured_servos(table: Mapping[str, Any], folder: Path) -> dict[str, dict[s
     diverters = calibration.get("diverters", {})
     if "name" in table and calibration.get("station", table["name"]) != table["name"]:
         return {}  # another station's
-    found: dict[str, dict[str, int]] = {}
-    for name, step in diverters.items() if isinstance(diverters, dict) else ():
-        if isinstance(step, dict):
-            found[name] = {key: step[key] for key in ("safe_us", "min_us", "max_us") if _is_pulse(step.get(key))}
-    return found
+    steps = diverters.items() if isinstance(diverters, dict) else ()
+    return {name: step for name, step in steps if isinstance(step, dict)}
 
 
-def _safe_pulse(entry: Mapping[str, Any], measured: Mapping[str, int]) -> int:
-    """Return the safe position that was measured, else the written one, within the limits; measuring only narrows them."""
-    low, high = (entry[key] if _is_pulse(entry.get(key)) else usual for key, usual in LIMITS_US.items())
-    narrow_low, narrow_high = max(low, measured.get("min_us", 0)), min(high, measured.get("max_us", high))
-    if narrow_low < narrow_high:
-        low, high = narrow_low, narrow_high
-    wanted: int = measured.get("safe_us", entry["safe_us"])
-    return min(high, max(low, wanted))
-
-
-def _add(reading: Reading, name: str, entry: Mapping[str, Any], measured: Mapping[str, int] | None = None) -> None:
-    problems = list(_unusable(entry))
-    reading.problems += [f"{name}: {problem}" for problem in problems]
-    kind = entry.get("type")
-    if kind == "stepper":
-        levels = {entry[key]: level for key, level in _STEPPER_LEVELS.items() if _is_pin(entry.get(key))}
-        reading.outputs.append(SafeOutput(name, levels))
-    elif not _is_pin(entry.get("pin")):
+def _add(reading: Reading, entry: WrittenEntry) -> None:
+    kind = entry.table.get("type")
+    actuator_type = ACTUATOR_TYPES.get(kind) if isinstance(kind, str) else None
+    if actuator_type is None:
+        *some, last = ACTUATOR_TYPES
+        expected = f"{', '.join(some)} or {last}"
+        reading.problems.append(f"{entry.name}: type = {kind!r}; expected {expected}: its pins are left alone")
         return
-    elif kind == "servo" and _is_pulse(entry.get("safe_us")):
-        hardware = entry.get("hardware_pwm") is True
-        safe_us = _safe_pulse(entry, measured or {})
-        reading.outputs.append(SafeOutput(name, {}, entry["pin"], safe_us, hardware))
-    elif kind == "servo":
-        reading.outputs.append(SafeOutput(name, {entry["pin"]: False}))  # no pulses: it stays where it is
-    elif not problems:
-        reading.outputs.append(SafeOutput(name, {entry["pin"]: not entry.get("active_high", True)}))
-
-
-def _unusable(entry: Mapping[str, Any]) -> Iterator[str]:
-    kind = entry.get("type")
-    if kind not in ("digital", "servo", "stepper"):
-        yield f"type = {kind!r}; expected digital, servo or stepper: its pins are left alone"
-    if kind == "servo" and not _is_pulse(entry.get("safe_us")):
-        yield f"safe_us = {entry.get('safe_us')!r}; expected 500 to 2500: it gets no pulses"
-    if kind == "digital" and not isinstance(entry.get("active_high", True), bool):
-        yield f"active_high = {entry['active_high']!r}; expected true or false: its pin is left alone"
-    wanted = ("step_pin", "direction_pin", "enable_pin") if kind == "stepper" else ("pin",)
-    for key in wanted:
-        if not _is_pin(entry.get(key)) and (key in entry or key != "enable_pin"):
-            yield f"{key} = {entry.get(key)!r}; expected a GPIO number, 0 to 27"
-
-
-def _is_pin(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 27
-
-
-def _is_pulse(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 500 <= value <= 2500
+    if (output := actuator_type.safe(entry)) is not None:
+        reading.outputs.append(output)
+    reading.problems += [f"{entry.name}: {problem}" for problem in entry.problems]

@@ -10,8 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from edge.config import Station, explain_problems
-from edge.config.actuators import ActuatorSettings, Servo
-from edge.config.calibration.record import Calibration, CameraStep, DiverterStep, Step
+from edge.config.calibration.record import Calibration, CameraStep, Step
 from edge.errors import CalibrationError
 
 # Their pictures have a size of their own.
@@ -131,22 +130,10 @@ def _unfit_values(station: Station, calibration: Calibration) -> Iterator[str]:
     """Yield what no measurement at this station can have found, as `key = value: expected ...`."""
     for actuator in station.actuators:
         step = calibration.diverters.get(actuator.name)
-        if step is not None and actuator.type == "servo":
-            yield from _unfit_pulses(actuator, step)
+        if step is not None:
+            yield from (f"diverters.{actuator.name}.{problem}" for problem in actuator.unfit(step))
     if calibration.camera is not None and station.camera.type not in REPLAYED:
         yield from _unfit_region(station, calibration.camera)
-
-
-def _unfit_pulses(actuator: Servo, step: DiverterStep) -> Iterator[str]:
-    key = f"diverters.{actuator.name}"
-    for name, value in _given(step, ("min_us", "max_us")).items():
-        if not actuator.min_us <= value <= actuator.max_us:
-            yield f"{key}.{name} = {value}: expected {actuator.min_us} to {actuator.max_us}, the station file's limits"
-    low, high = _limits(actuator, step)
-    widths = _given(step, ("safe_us",)) | {f"positions_us.{at}": width for at, width in step.positions_us.items()}
-    for name, width in widths.items():
-        if not low <= width <= high:
-            yield f"{key}.{name} = {width}: expected {low} to {high} (min_us to max_us)"
 
 
 def _unfit_region(station: Station, step: CameraStep) -> Iterator[str]:
@@ -156,11 +143,6 @@ def _unfit_region(station: Station, step: CameraStep) -> Iterator[str]:
     ):
         if start + length > whole:
             yield f"camera.{size} = {length}: expected at most {whole - start}, from pixel {start} to the picture's end"
-
-
-def _limits(actuator: Servo, step: DiverterStep) -> tuple[int, int]:
-    """Return the shortest and the longest pulse: measuring narrows what is written and never widens it."""
-    return max(actuator.min_us, step.min_us or 0), min(actuator.max_us, step.max_us or actuator.max_us)
 
 
 def _given(step: Step, names: Iterable[str]) -> dict[str, Any]:
@@ -183,21 +165,10 @@ def _overlaid(station: Station, calibration: Calibration) -> dict[str, Any]:
             table["belt"]["encoder"] |= _given(belt, ("ticks_per_mm",))
     for actuator, entry in zip(station.actuators, table["actuators"], strict=True):
         if step := calibration.diverters.get(actuator.name):
-            entry |= _actuator(actuator, step)
+            entry |= actuator.overlay(step)
     table["inputs"] |= {
         name: {"active_low": step.active_low, "debounce_ms": step.debounce_ms}
         for name, step in calibration.sensors.items()
         if name in station.pins_by_text()
     }
     return table
-
-
-def _actuator(actuator: ActuatorSettings, step: DiverterStep) -> dict[str, Any]:
-    update: dict[str, Any] = {"lead_ms": step.lead_ms, "return_ms": step.return_ms}
-    if actuator.type == "servo":
-        low, high = _limits(actuator, step)
-        update |= _given(step, ("safe_us",)) | {"min_us": low, "max_us": high}
-        update["positions_us"] = actuator.positions_us | step.positions_us
-    elif actuator.type == "stepper":
-        update["positions_steps"] = actuator.positions_steps | step.positions_steps
-    return update

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from edge.devices.actuators.actuator_type import ActuatorType
+from edge.devices.actuators.digital import DIGITAL
+from edge.devices.actuators.servo import SERVO
+from edge.devices.actuators.stepper import STEPPER
 
 if TYPE_CHECKING:
     from edge.config import Station
     from edge.config.actuators import ActuatorSettings
     from edge.devices.gpio.pins import Pins
     from edge.interfaces import Actuator, Clock
+
+# By the `type` of its settings.
+ACTUATOR_TYPES: Mapping[str, ActuatorType[Any]] = {
+    "digital": DIGITAL,
+    "servo": SERVO,
+    "stepper": STEPPER,
+}
 
 
 def open_actuators(station: Station, pins: Pins, clock: Clock) -> dict[str, Actuator]:
@@ -30,14 +43,4 @@ def open_actuators(station: Station, pins: Pins, clock: Clock) -> dict[str, Actu
 
 def open_actuator(settings: ActuatorSettings, pins: Pins, clock: Clock) -> Actuator:
     """Open one actuator in its safe position."""
-    if settings.type == "digital":
-        from edge.devices.actuators.digital import DigitalActuator
-
-        return DigitalActuator(settings, pins)
-    if settings.type == "servo":
-        from edge.devices.actuators.servo import ServoActuator
-
-        return ServoActuator(settings, pins, clock)
-    from edge.devices.actuators.stepper import StepperActuator
-
-    return StepperActuator(settings, pins, clock)
+    return ACTUATOR_TYPES[settings.type].open(settings, pins, clock)

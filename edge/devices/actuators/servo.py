@@ -5,16 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.clock import ms
-from edge.config.actuators import Servo
+from edge.devices.actuators.actuator_type import (
+    ActuatorType,
+    MovingPart,
+    PinState,
+    SafeOutput,
+    Sense,
+    WrittenEntry,
+    is_pulse,
+)
 from edge.devices.gpio.pins import SERVO_HZ, Pins, refusing
 from edge.errors import ActuatorError
 
 if TYPE_CHECKING:
+    from edge.config.actuators import Servo
     from edge.interfaces import Clock
 
 MICROSECONDS_PER_PERIOD = 1_000_000 / SERVO_HZ
 # How long a servo is driven to its safe position where `return_ms` is not known: 90 degrees of a slow one.
 TRAVEL_MS = 600.0
+# Of a servo whose file says nothing else.
+LIMITS_US = {"min_us": 1000, "max_us": 2000}
+# Of a simulated one: play between positions, what is too little to move it, and where of its way it meets its end stops.
+_PLAY_US, _STEP_US, _STOPS = 60.0, 2.0, (-0.06, 1.08)
 
 
 def limited(settings: Servo, width_us: int) -> int:
@@ -95,3 +108,55 @@ class ServoActuator:
 
     def _who(self) -> str:
         return f"{self._settings.name}: GPIO {self._settings.pin}"
+
+
+def _safe(entry: WrittenEntry) -> SafeOutput | None:
+    """Driven to its safe position; where that can't be read it gets no pulses, and stays where it is."""
+    safe_us = entry.table.get("safe_us")
+    if not is_pulse(safe_us):
+        entry.problems.append(f"safe_us = {safe_us!r}; expected 500 to 2500: it gets no pulses")
+    pin = entry.pin("pin")
+    if pin is None:
+        return None
+    if not is_pulse(safe_us):
+        return SafeOutput(entry.name, {pin: False})
+    return SafeOutput(entry.name, {}, pin, _safe_pulse(entry), entry.table.get("hardware_pwm") is True)
+
+
+def _safe_pulse(entry: WrittenEntry) -> int:
+    """Return the safe position that was measured, else the written one, within the limits; measuring only narrows them."""
+    measured = {key: width for key, width in entry.measured.items() if is_pulse(width)}
+    written = {key: width for key, width in entry.table.items() if is_pulse(width)}
+    low, high = (written.get(key, usual) for key, usual in LIMITS_US.items())
+    narrow_low, narrow_high = max(low, measured.get("min_us", 0)), min(high, measured.get("max_us", high))
+    if narrow_low < narrow_high:
+        low, high = narrow_low, narrow_high
+    return min(high, max(low, measured.get("safe_us", written["safe_us"])))
+
+
+class ServoDrive:
+    """Goes where the pulses say, up to its end stops a little beyond its positions; without pulses it stays where it is."""
+
+    def __init__(self, settings: Servo, part: MovingPart, sense: Sense) -> None:
+        self._safe_us = settings.safe_us
+        self._positions = settings.positions_us
+        self._part = part
+
+    def on_pin(self, pin: int, state: PinState, at: int) -> None:
+        if state.pulse_us <= 0:
+            return
+        off = state.pulse_us - self._safe_us
+        if abs(off) <= _STEP_US:
+            self._part.command(at, None)
+        elif len(self._positions) == 1:
+            ((name, width),) = self._positions.items()
+            low, high = _STOPS
+            self._part.command(at, name, min(high, max(low, off / (width - self._safe_us))))
+        else:  # between several positions it shows none
+            widths: dict[str | None, int] = dict(self._positions) | {None: self._safe_us}
+            nearest = min(widths, key=lambda name: abs(widths[name] - state.pulse_us))
+            if abs(widths[nearest] - state.pulse_us) <= _PLAY_US:
+                self._part.command(at, nearest)
+
+
+SERVO = ActuatorType(ServoActuator, _safe, ServoDrive, turns_plate=True)

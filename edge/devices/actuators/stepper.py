@@ -6,12 +6,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from edge.clock import NS_PER_S
-from edge.config.actuators import Stepper
+from edge.devices.actuators.actuator_type import ActuatorType, MovingPart, PinState, SafeOutput, Sense, WrittenEntry
 from edge.devices.actuators.ramp import Ramp
 from edge.devices.gpio.pins import Pin, Pins, open_output, refusing
 from edge.errors import ActuatorError
 
 if TYPE_CHECKING:
+    from edge.config.actuators import Stepper
     from edge.interfaces import Clock
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 HOMING_SHARE = 0.25
 # A home switch that is still closed after this share of a turn is stuck or bridged.
 SWITCH_SHARE = 0.25
+_SAFE_LEVELS = {"step_pin": False, "direction_pin": False, "enable_pin": True}
+_UNKNOWN_START = 7  # of a simulated one: steps from home at power-on, where a switch can find home
 
 
 class StepperActuator:
@@ -199,3 +202,40 @@ class StepperActuator:
         while self._next_at is not None:
             self._clock.sleep_until(self._next_at)
             self.run_due(self._clock.now())
+
+
+def _safe(entry: WrittenEntry) -> SafeOutput:
+    """Switched off where it stands."""
+    return SafeOutput(entry.name, entry.levels(_SAFE_LEVELS, optional=("enable_pin",)))
+
+
+class StepperDrive:
+    """Counts steps; its switch closes at home."""
+
+    def __init__(self, settings: Stepper, part: MovingPart, sense: Sense) -> None:
+        self._settings = settings
+        self._part, self._sense = part, sense
+        self._steps = 0 if settings.home_pin is None else _UNKNOWN_START
+        self._forward = True
+        self._enabled = settings.enable_pin is None
+        # The place the product calls 0 may be any number of whole turns away.
+        self._at = {steps % settings.steps_per_turn: name for name, steps in settings.positions_steps.items()}
+
+    @property
+    def _home(self) -> bool:
+        return self._steps % self._settings.steps_per_turn == 0
+
+    def on_pin(self, pin: int, state: PinState, at: int) -> None:
+        if pin == self._settings.direction_pin:
+            self._forward = state.is_high
+        elif pin == self._settings.enable_pin:
+            self._enabled = state.level is not None and not state.is_high
+        elif pin == self._settings.step_pin and state.is_high and self._enabled:
+            was_home = self._home
+            self._steps += 1 if self._forward else -1
+            self._part.command(at, self._at.get(self._steps % self._settings.steps_per_turn))
+            if self._home != was_home:
+                self._sense(self._settings.home_pin, not self._home)
+
+
+STEPPER = ActuatorType(StepperActuator, _safe, StepperDrive, steps_itself=True)

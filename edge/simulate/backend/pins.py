@@ -7,9 +7,9 @@ from typing import Any
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from edge.clock import NS_PER_S
+from edge.devices.actuators.actuator_type import PinState
 from edge.devices.gpio.mock_pins import PI_4
 from edge.interfaces import Clock
-from edge.simulate.world.drives import PinState
 from edge.simulate.world.world import World
 
 

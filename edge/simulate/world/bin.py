@@ -13,7 +13,7 @@ import numpy as np
 
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
-from edge.config.actuators import Servo
+from edge.devices.actuators import ACTUATOR_TYPES
 from edge.simulate.render.photo_stock import Stock
 from edge.simulate.render.sprite import Pose, Smear, Sprite
 from edge.simulate.render.texture import build_strip
@@ -115,11 +115,11 @@ class BinScene:
         self._awaited = False
         self._hand: Hand | None = None
         self._moved_at = start
-        # A servo turns the very plate that is in the picture; lids and carousels move beneath it.
+        # Lids and carousels move beneath the plate that is in the picture.
         self._tilting = [
             (b.actuator, b.position)
             for b in station.bins
-            if b.actuator is not None and isinstance(station.actuator(b.actuator), Servo)
+            if b.actuator is not None and ACTUATOR_TYPES[station.actuator(b.actuator).type].turns_plate
         ]
         self._plate = np.ascontiguousarray(
             build_strip(simulation.texture, self._size[1], simulation.seed)[:, : self._size[0]]

@@ -5,6 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 
+from edge.clock import ms
+from edge.config.actuators import ActuatorSettings
+from edge.devices.actuators import ACTUATOR_TYPES
+
 IN_PATH = 0.95
 """From this extension on, a flap takes the whole item along; see `Flap.extremes`."""
 CLEAR = 0.05
@@ -97,3 +101,9 @@ class Flap:
                 curve.move(at, self._share, self._lead)
             else:
                 curve.move(at, 0.0, self._back)
+
+
+def build_flap(settings: ActuatorSettings, start: int) -> Flap:
+    """Return the moving part of one actuator; what steps itself takes the time that its steps take."""
+    own_ms = (0.0, 0.0) if ACTUATOR_TYPES[settings.type].steps_itself else (settings.lead_ms, settings.return_ms)
+    return Flap(start, settings.position_names, *map(ms, own_ms))

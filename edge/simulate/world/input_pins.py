@@ -9,7 +9,6 @@ from typing import Final
 
 from edge.clock import ms
 from edge.config import Station
-from edge.simulate.world.drives import resting_inputs
 from edge.simulate.world.event_queue import Agenda
 from edge.simulate.world.motion import BeltMotion
 
@@ -25,7 +24,7 @@ class Wires:
     """
 
     def __init__(self, station: Station, agenda: Agenda, started_at: int) -> None:
-        self.levels: dict[int, bool] = resting_inputs(station)
+        self.levels: dict[int, bool] = _resting(station)
         self.telling_at: int | None = None
         self._station = station
         self._agenda = agenda
@@ -75,3 +74,15 @@ class Wires:
         if pin is not None:
             self.set(pin, False)
             self._agenda.at(at + _EXIT_PULSE_NS, lambda _: self.set(pin, True))
+
+
+def _resting(station: Station) -> dict[int, bool]:
+    """Every input is high while nothing is there, unless the station says otherwise; the emergency stop's chain is closed."""
+    pins = [station.safety.estop_pin, station.safety.reset_pin, station.safety.jam_pin, station.sensing.beam_pin]
+    pins += [pin for where in station.bins for pin in (where.full_pin, where.exit_pin)]
+    pins += [pin for a in station.actuators for pin in a.input_pins()]
+    levels = {pin: True for pin in pins if pin is not None}
+    levels |= {pin: station.input(name).active_low for name, pin in station.input_pins().items()}
+    if station.belt is not None and station.belt.encoder is not None:
+        levels |= {station.belt.encoder.pin_a: False, station.belt.encoder.pin_b: False}
+    return levels

@@ -13,14 +13,16 @@ from typing import Final
 
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
+from edge.devices.actuators import ACTUATOR_TYPES
+from edge.devices.actuators.actuator_type import PinState
 from edge.interfaces import Clock
 from edge.simulate.render.image_faults import gain_of, spoil
 from edge.simulate.render.sensor import Optics, Sensor
 from edge.simulate.world.belt import BeltScene
 from edge.simulate.world.bin import VIEW_MM
-from edge.simulate.world.drives import PinState, StepperDrive, build_drive, build_flap
 from edge.simulate.world.event_queue import Agenda
 from edge.simulate.world.faults import Disturbance, Planned, check_target
+from edge.simulate.world.flap import build_flap
 from edge.simulate.world.input_pins import Wires
 from edge.simulate.world.motion import BeltMotion
 from edge.simulate.world.scene import Scene, build_scene
@@ -60,7 +62,12 @@ class World:
         self.drum = BeltMotion(self.started_at, speed if self._run_allowed else 0.0)
         self.surface = BeltMotion(self.started_at, speed if self._run_allowed else 0.0)
         self.flaps = {a.name: build_flap(a, self.started_at) for a in station.actuators}
-        self._drives = {a.name: build_drive(a, self.flaps[a.name]) for a in station.actuators}
+        self._drives = {
+            a.name: ACTUATOR_TYPES[a.type].drive(a, self.flaps[a.name], self.wires.set) for a in station.actuators
+        }
+        self._stepping = {
+            pin for a in station.actuators if ACTUATOR_TYPES[a.type].steps_itself for pin in a.pins().values()
+        }
         self._drive_of_pin = {pin: a.name for a in station.actuators for pin in a.pins().values()}
         self.scene: Scene = build_scene(station, self.surface, self.flaps, self._agenda, self.started_at)
         self.scene.on_landing = self.wires.landed
@@ -115,8 +122,8 @@ class World:
         """Take note of a new level at an output pin; never waits, so that nothing delays the product's strokes."""
         now = self._clock.now()
         self._reports.append((now, pin, state))
-        if isinstance(self._drives.get(self._drive_of_pin.get(pin, "")), StepperDrive):
-            self.run_due(now)  # its home switch is read right after the step
+        if pin in self._stepping:
+            self.run_due(now)  # a home switch is read right after the step
 
     def _take_report(self, pin: int, state: PinState, at: int) -> None:
         name = self._drive_of_pin.get(pin)
@@ -130,11 +137,6 @@ class World:
 
     def _wire_sensors(self) -> None:
         station = self.station
-        for name, drive in self._drives.items():
-            settings = station.actuator(name)
-            if isinstance(drive, StepperDrive):
-                home_pin = settings.pins().get("home_pin")
-                drive.on_home = lambda home, pin=home_pin: self.wires.set(pin, not home)  # type: ignore[misc]
         if station.sensing.beam_pin is not None:
             self.scene.on_beam = lambda broken: self.wires.set(station.sensing.beam_pin, not broken)
         self.wires.turn_encoder(self.drum)

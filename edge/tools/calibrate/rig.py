@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
+from edge.config.actuators import ActuatorSettings
 from edge.config.cameras import CameraSettings
 from edge.devices.actuators import open_actuators
 from edge.devices.gpio.pins import Pin, Pins, open_output, refusing
@@ -176,6 +177,12 @@ class MeasurementRig:
         if self._actuators is None:
             self._actuators = open_actuators(self.station, self.pins, self.clock)
         return self._actuators[name]
+
+    def replace_actuator(self, changed: ActuatorSettings) -> None:
+        """Let the station go on with other settings of one actuator."""
+        self.close_actuators()
+        others = [changed if a.name == changed.name else a for a in self.station.actuators]
+        self.station = self.station.with_values(actuators=tuple(others))
 
     def close_actuators(self) -> None:
         """Send all of them back; the next that is asked for opens them again, with the station's settings of then."""

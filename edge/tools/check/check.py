@@ -164,21 +164,20 @@ def pin_problems(station: Station) -> Iterator[Problem]:
                 f"GPIO {pin} belongs to the serial console: switch that off with `sudo raspi-config`, or use another",
             )
     for actuator in station.actuators:
-        if actuator.type != "digital":
-            continue
-        pulled_up = actuator.pin <= LAST_PULLED_UP
-        if pulled_up == actuator.active_high:
-            level, resistor = ("up", "to ground") if pulled_up else ("down", "to 3.3 V")
-            yield Problem(
-                "warning",
-                f"actuator {actuator.name}",
-                f"GPIO {actuator.pin} is pulled {level} while the Pi starts, which switches it on: "
-                f"a resistor of 1 to 4.7 kOhm {resistor} keeps it off",
-            )
-    channels = [a for a in station.actuators if a.type == "servo" and a.hardware_pwm]
-    for a in channels:
-        if any(b.pin == a.pin + 6 for b in channels):
-            yield Problem("warning", f"actuator {a.name}", f"GPIO {a.pin} and {a.pin + 6} share one PWM on a Pi 0 to 4")
+        for pin, on in actuator.levels_on().items():
+            pulled_up = pin <= LAST_PULLED_UP
+            if pulled_up == on:
+                level, resistor = ("up", "to ground") if pulled_up else ("down", "to 3.3 V")
+                yield Problem(
+                    "warning",
+                    f"actuator {actuator.name}",
+                    f"GPIO {pin} is pulled {level} while the Pi starts, which switches it on: "
+                    f"a resistor of 1 to 4.7 kOhm {resistor} keeps it off",
+                )
+    channels = {a.pwm_pin: a.name for a in station.actuators if a.pwm_pin is not None}
+    for pin, name in channels.items():
+        if pin + 6 in channels:
+            yield Problem("warning", f"actuator {name}", f"GPIO {pin} and {pin + 6} share one PWM on a Pi 0 to 4")
 
 
 def stroke_problems(station: Station) -> Iterator[Problem]:

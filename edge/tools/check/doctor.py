@@ -187,7 +187,7 @@ class Doctor:
         station = self.station
         if station is None or station.camera.type == "simulated":
             return
-        pins = [a.pin for a in station.actuators if a.type == "servo" and a.hardware_pwm]
+        pins = [a.pwm_pin for a in station.actuators if a.pwm_pin is not None]
         if not pins:
             return
         try:

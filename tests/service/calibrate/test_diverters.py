@@ -15,10 +15,11 @@ from edge.errors import ActuatorError, CalibrationError
 from edge.simulate.world.faults import Disturbance
 from edge.simulate.world.flap import IN_PATH
 from edge.simulate.world.world import World
-from edge.tools.calibrate.operator.jog import DOWN, LEFT, RIGHT, UP, jog_all
+from edge.tools.calibrate.operator.jog import DOWN, LEFT, RIGHT, UP
 from edge.tools.calibrate.operator.operator import Onlooker, SimulatedOperator
 from edge.tools.calibrate.rig import MeasurementRig, open_rig
 from edge.tools.calibrate.steps.diverters import measure_diverters
+from edge.tools.calibrate.steps.procedures import jog_all
 
 STATIONS = Path(__file__).resolve().parents[3] / "edge" / "stations"
 

@@ -17,6 +17,7 @@ from edge.config.calibration.files import FILE_NAME, save_calibration
 from edge.config.calibration.overlay import step_digest
 from edge.config.calibration.record import Calibration, DiverterStep
 from edge.config.calibration.recover import load_or_set_aside
+from edge.devices.actuators.actuator_type import SafeOutput
 from edge.errors import CalibrationError, SetupError
 from edge.health.faults import FaultKind
 from edge.health.health import State
@@ -27,7 +28,7 @@ from edge.models.switcher import Changeover
 from edge.models.trust import Trust
 from edge.station.assemble import build_runtime
 from edge.station.latch import EstopLatch
-from edge.station.safe_outputs import SafeOutput, read_safe_outputs
+from edge.station.safe_outputs import read_safe_outputs
 from edge.types import Event
 
 STATION = """

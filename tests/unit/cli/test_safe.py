@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 from edge.cli import root
 from edge.clock import VirtualClock
 from edge.config import load_station
+from edge.devices.actuators.actuator_type import SafeOutput
 from edge.devices.gpio.mock_pins import MockPins
-from edge.station.safe_outputs import NOTE, SafeOutput, drive_safe, note_outputs, read_safe_outputs
+from edge.station.safe_outputs import NOTE, drive_safe, note_outputs, read_safe_outputs
 
 STATIONS = Path(__file__).resolve().parents[3] / "edge" / "stations"
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge.config.actuators import Servo
 from edge.tools.calibrate.operator.jog import Jog
-from edge.tools.calibrate.operator.operator import Progress
+from edge.tools.calibrate.operator.operator import Operator, Progress
 from edge.tools.calibrate.rig import MeasurementRig
 
 STEP_US = 20
@@ -37,6 +37,31 @@ class Limits:
     min_us: int
     max_us: int
     found: tuple[bool, bool]
+
+
+def keep_off_stops(rig: MeasurementRig, operator: Operator, settings: Servo) -> tuple[Limits | None, list[str]]:
+    """Find a servo's end stops, and take back what was set beyond them; what is said of it."""
+    name = settings.name
+    with operator.progress(f"Looking for the end stops of {name}") as progress:
+        limits = find_limits(rig, settings, progress)
+    if limits is None:
+        return None, []
+    said = [f"{name} moves between {limits.min_us} and {limits.max_us} us{_stops(limits)}."]
+    widths = {"safe": settings.safe_us, **settings.positions_us}
+    kept = {at: min(limits.max_us, max(limits.min_us, width)) for at, width in widths.items()}
+    said += [
+        f"{name}: {at} was set to {width} us, which is beyond its end stop: {kept[at]} us from now on."
+        for at, width in widths.items()
+        if kept[at] != width
+    ]
+    safe_us = kept.pop("safe")
+    rig.replace_actuator(settings.with_values(safe_us=safe_us, positions_us=kept))
+    return limits, said
+
+
+def _stops(limits: Limits) -> str:
+    ends = [end for end, found in zip(("lower", "upper"), limits.found, strict=True) if found]
+    return f"; the {' and the '.join(ends)} end is a stop, kept away from" if ends else ", no stop within its limits"
 
 
 def find_limits(rig: MeasurementRig, settings: Servo, progress: Progress) -> Limits | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Final
 
 from edge.clock import ms
-from edge.config.actuators import Digital, Servo, Stepper
+from edge.config.actuators import ActuatorSettings, Servo, Stepper
 from edge.devices.actuators.servo import MICROSECONDS_PER_PERIOD, limited
 from edge.devices.actuators.stepper import StepperActuator
 from edge.devices.gpio.pins import SERVO_HZ, Pins, refusing
@@ -101,26 +102,8 @@ def _find(jog: Jog, name: str, start_us: int, read_key: Callable[[], str], say: 
             say(f"position {name}: {jog.width_us} us{limit}")
 
 
-def jog_all(rig: MeasurementRig, operator: Operator, names: Iterable[str]) -> None:
-    """Let a person move these actuators with the arrow keys; the station goes on with the positions that were found.
-
-    A position that the person leaves stays as it was; those found before and after it count.
-    """
-    rig.close_actuators()
-    for settings in [rig.station.actuator(name) for name in names]:
-        operator.warn(f"{settings.name} will move. Hands off!")
-        changed = (
-            _jog_servo(rig, operator, settings)
-            if settings.type == "servo"
-            else _jog_stepper(rig, operator, settings)
-            if settings.type == "stepper"
-            else _jog_switch(rig, operator, settings)
-        )
-        others = [changed if a.name == settings.name else a for a in rig.station.actuators]
-        rig.station = rig.station.with_values(actuators=tuple(others))
-
-
-def _jog_servo(rig: MeasurementRig, operator: Operator, settings: Servo) -> Servo:
+def jog_servo(rig: MeasurementRig, operator: Operator, settings: Servo) -> Servo:
+    """Let a person set its positions; one that the person leaves stays as it was."""
     jog = Jog(settings, rig.pins)
     try:
         safe_us, positions = find_positions(jog, operator.key, operator.say)
@@ -136,8 +119,8 @@ def _jog_servo(rig: MeasurementRig, operator: Operator, settings: Servo) -> Serv
     return settings.with_values(safe_us=safe_us, positions_us=positions)
 
 
-def _jog_stepper(rig: MeasurementRig, operator: Operator, settings: Stepper) -> Stepper:
-    """Move it a few steps at a time; it is at home first, and goes back there."""
+def jog_stepper(rig: MeasurementRig, operator: Operator, settings: Stepper) -> Stepper:
+    """Let a person set its positions, a few steps at a time; it is at home first, and goes back there."""
     operator.say(STEP_HELP)
     actuator = StepperActuator(settings, rig.pins, rig.clock)
     try:
@@ -164,12 +147,13 @@ def _jog_stepper(rig: MeasurementRig, operator: Operator, settings: Stepper) -> 
     return settings.with_values(positions_steps=found)
 
 
-def _jog_switch(rig: MeasurementRig, operator: Operator, settings: Digital) -> Digital:
-    """Switch it on and off; on for no longer than it may be."""
+def jog_switch(rig: MeasurementRig, operator: Operator, settings: ActuatorSettings) -> ActuatorSettings:
+    """Fire it, its positions in turn, and let it go back; on for no longer than it may be. Nothing is changed."""
     if not operator.is_there:
         raise CalibrationError(NOBODY)
     operator.say(SWITCH_HELP)
     actuator = rig.actuator(settings.name)
+    turn = cycle(settings.position_names)
     off_at: int | None = None
     try:
         with operator.keys() as poll:
@@ -178,8 +162,10 @@ def _jog_switch(rig: MeasurementRig, operator: Operator, settings: Digital) -> D
                 if key in QUIT:
                     break
                 if key == UP:
-                    operator.say(f"{settings.name}: on")  # before: a terminal may be slow to take it
-                    actuator.fire("")
+                    position = next(turn)
+                    operator.say(f"{settings.name}: {position or 'on'}")  # before: a terminal may be slow to take it
+                    actuator.release()
+                    actuator.fire(position)
                     off_at = rig.clock.now() + ms(settings.max_on_ms)
                 elif off_at is not None and (key == DOWN or now >= off_at):
                     actuator.release()

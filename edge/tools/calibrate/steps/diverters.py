@@ -12,9 +12,8 @@ from edge.clock import NS_PER_MS, ms
 from edge.config.actuators import ActuatorSettings
 from edge.config.calibration.record import DiverterStep
 from edge.errors import CalibrationError
-from edge.tools.calibrate.measure.end_stops import Limits, find_limits
+from edge.tools.calibrate.measure.end_stops import Limits
 from edge.tools.calibrate.measure.exit_timing import exit_of, measure_exits
-from edge.tools.calibrate.measure.stepper_timing import measure_steps
 from edge.tools.calibrate.measure.stroke_timing import (
     Floats,
     Shot,
@@ -25,10 +24,10 @@ from edge.tools.calibrate.measure.stroke_timing import (
     take_shots,
 )
 from edge.tools.calibrate.measure.timing import Measured
-from edge.tools.calibrate.operator.jog import jog_all
 from edge.tools.calibrate.operator.operator import Operator, Progress, Prompt
 from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.step_result import Outcome
+from edge.tools.calibrate.steps.procedures import jog_all, procedure_of
 from edge.types import Box, Frame, Image
 
 # Pictures of all strokes together lie this close to each other.
@@ -77,7 +76,8 @@ def measure_diverters(
     pictures: dict[str, Image] = {}
     for name, digest in digests.items():
         operator.warn(f"{name} will move. Hands off!")
-        limits, said = _keep_off_stops(rig, operator, name)
+        written = rig.station.actuator(name)
+        limits, said = procedure_of(written).keep_off_stops(rig, operator, written)
         found = _measure(rig, operator, name, repeats)
         settings = rig.station.actuator(name)
         steps[name] = _step(settings, digest, found, limits)
@@ -92,17 +92,14 @@ def measure_diverters(
 
 
 def _step(settings: ActuatorSettings, digest: str, found: Measured, limits: Limits | None) -> DiverterStep:
-    servo = settings if settings.type == "servo" else None
     return DiverterStep(
         measured_at="", of=digest, measured_with=found.measured_with, repeats=found.repeats,
         lead_ms=round(found.lead_ms, 2), lead_spread_ms=round(found.spread_ms, 2),
         # What could not be measured stays as it was written.
         return_ms=round(settings.return_ms if found.return_ms is None else found.return_ms, 2),
-        positions_us={} if servo is None else servo.positions_us,
-        safe_us=None if servo is None else servo.safe_us,
         min_us=None if limits is None else limits.min_us,
         max_us=None if limits is None else limits.max_us,
-        positions_steps=settings.positions_steps if settings.type == "stepper" else {},
+        **settings.adjusted(),
     )  # fmt: skip
 
 
@@ -115,49 +112,15 @@ def _line(name: str, found: Measured, step: DiverterStep) -> str:
     )
 
 
-def _keep_off_stops(rig: MeasurementRig, operator: Operator, name: str) -> tuple[Limits | None, list[str]]:
-    """Find a servo's end stops, and take back what was set beyond them; what is said of it."""
-    settings = rig.station.actuator(name)
-    if settings.type != "servo":
-        return None, []
-    with operator.progress(f"Looking for the end stops of {name}") as progress:
-        limits = find_limits(rig, settings, progress)
-    if limits is None:
-        return None, []
-    said = [f"{name} moves between {limits.min_us} and {limits.max_us} us{_stops(limits)}."]
-    widths = {"safe": settings.safe_us, **settings.positions_us}
-    kept = {at: min(limits.max_us, max(limits.min_us, width)) for at, width in widths.items()}
-    said += [
-        f"{name}: {at} was set to {width} us, which is beyond its end stop: {kept[at]} us from now on."
-        for at, width in widths.items()
-        if kept[at] != width
-    ]
-    safe_us = kept.pop("safe")
-    _replace(rig, settings.with_values(safe_us=safe_us, positions_us=kept))
-    return limits, said
-
-
-def _stops(limits: Limits) -> str:
-    ends = [end for end, found in zip(("lower", "upper"), limits.found, strict=True) if found]
-    return f"; the {' and the '.join(ends)} end is a stop, kept away from" if ends else ", no stop within its limits"
-
-
-def _replace(rig: MeasurementRig, changed: ActuatorSettings) -> None:
-    """Let the station go on with other settings of one actuator."""
-    rig.close_actuators()
-    others = [changed if a.name == changed.name else a for a in rig.station.actuators]
-    rig.station = rig.station.with_values(actuators=tuple(others))
-
-
 def _measure(rig: MeasurementRig, operator: Operator, name: str, repeats: int | None) -> Measured:
-    """Measure with what fits: steps, the camera, the exit sensor."""
+    """Measure with what fits: its type's own way, the camera, the exit sensor."""
     settings = rig.station.actuator(name)
-    if settings.type == "stepper":
+    if (measure := procedure_of(settings).measure) is not None:
         with operator.progress(f"Moving {name}") as progress:
-            return measure_steps(rig, settings, repeats, progress)
+            return measure(rig, settings, repeats, progress)
     hold_ms = min(HOLD_MS, settings.max_on_ms)
     try:
-        view = _look(rig, name, first_position(settings), hold_ms)
+        view = _look(rig, name, settings.measured_position, hold_ms)
     except CalibrationError as error:
         where = exit_of(rig.station, name)
         if where is None:
@@ -170,17 +133,10 @@ def _measure(rig: MeasurementRig, operator: Operator, name: str, repeats: int | 
         return _measure_seen(rig, settings, view, repeats, progress)
 
 
-def first_position(settings: ActuatorSettings) -> str:
-    """Return the position that is measured: the only one, or a servo's farthest from its safe position."""
-    if settings.type != "servo":
-        return ""
-    return max(settings.positions_us, key=lambda name: abs(settings.positions_us[name] - settings.safe_us))
-
-
 def _measure_seen(
     rig: MeasurementRig, settings: ActuatorSettings, view: _View, repeats: int | None, progress: Progress
 ) -> Measured:
-    name, position = settings.name, first_position(settings)
+    name, position = settings.name, settings.measured_position
     hold_ms = min(HOLD_MS, settings.max_on_ms)
     period_ms = 1000 / rig.settings.frames_per_s
     count = repeats or min(MOST, max(FEWEST, math.ceil(period_ms / SPACING_MS)))

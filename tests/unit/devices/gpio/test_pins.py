@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from edge.clock import VirtualClock, ms
 from edge.config.actuators import Digital, Servo
 from edge.devices.actuators import open_actuator
+from edge.devices.actuators.actuator_type import SafeOutput
 from edge.devices.gpio.mock_pins import MockPins
 from edge.devices.gpio.pins import open_pins
 from edge.devices.gpio.sysfs_pwm import SysfsPwmPin
 from edge.errors import ActuatorError, SetupError
-from edge.station.safe_outputs import SafeOutput, drive_safe, read_safe_outputs
+from edge.station.safe_outputs import drive_safe, read_safe_outputs
 
 STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
 RELAY = Digital(type="digital", name="relay", pin=17, active_high=False)

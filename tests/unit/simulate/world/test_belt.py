@@ -12,9 +12,8 @@ from edge.config import RESIDUAL, Station
 from edge.simulate.render.sprite import CutOut, Pose, Sprite
 from edge.simulate.render.view import belt_view
 from edge.simulate.world.belt import BeltScene
-from edge.simulate.world.drives import build_flap
 from edge.simulate.world.event_queue import Agenda
-from edge.simulate.world.flap import CLEAR, IN_PATH
+from edge.simulate.world.flap import CLEAR, IN_PATH, build_flap
 from edge.simulate.world.motion import BeltMotion
 from edge.simulate.world.traffic import Arrival
 from edge.simulate.world.truth import SPILLED
