@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,7 +11,19 @@ from edge.config.base import ColourGain, ExposureUs, Gain, Kelvin, Settings
 
 
 class CameraBase(Settings):
-    """What every camera has."""
+    """What every camera has.
+
+    Attributes:
+        is_live: it looks at the place itself; only then are real pins driven: no other picture may move real things.
+        is_replayed: it shows what was recorded.
+        is_simulated: it looks at the simulated station.
+        has_own_size: size and rate are those of what was recorded, whatever the settings say.
+    """
+
+    is_live: ClassVar[bool] = False
+    is_replayed: ClassVar[bool] = False
+    is_simulated: ClassVar[bool] = False
+    has_own_size: ClassVar[bool] = False
 
     width: int = Field(default=640, ge=64, le=4096, description="frame width, pixels")
     height: int = Field(default=480, ge=64, le=4096, description="frame height, pixels")
@@ -47,6 +59,8 @@ class ColourCamera(ExposedCamera):
 class DeviceCamera(ExposedCamera):
     """A camera on a cable."""
 
+    is_live: ClassVar[bool] = True
+
     stall_ms: float = Field(
         default=2000.0, ge=100, le=60_000, description="no frame for this long means that the camera is lost, ms"
     )
@@ -72,6 +86,9 @@ class V4l2Camera(DeviceCamera):
 class VideoCamera(CameraBase):
     """A recorded clip, for replay; its own size and frame rate are used."""
 
+    is_replayed: ClassVar[bool] = True
+    has_own_size: ClassVar[bool] = True
+
     type: Literal["video"] = Field(description="which kind of camera")
     path: Path = Field(description="video file, relative to the station file", examples=["belt.mp4"])
     loop: bool = Field(default=False, description="start again at the end")
@@ -80,6 +97,8 @@ class VideoCamera(CameraBase):
 class FolderCamera(CameraBase):
     """Photos from a folder in the order of their names, for replay."""
 
+    is_replayed: ClassVar[bool] = True
+
     type: Literal["folder"] = Field(description="which kind of camera")
     path: Path = Field(description="folder of photos, relative to the station file", examples=["photos"])
     loop: bool = Field(default=False, description="start again at the end")
@@ -87,6 +106,8 @@ class FolderCamera(CameraBase):
 
 class SimulatedCamera(ColourCamera):
     """A camera over the simulated station; needs the [simulation] table's settings, which have defaults."""
+
+    is_simulated: ClassVar[bool] = True
 
     type: Literal["simulated"] = Field(description="which kind of camera")
 

@@ -14,7 +14,7 @@ from edge.errors import ConfigError, SetupError
 from edge.system.output import say
 
 if TYPE_CHECKING:
-    from edge.tools.check.doctor import Finding
+    from edge.tools.check.findings import Finding
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

@@ -49,7 +49,7 @@ def command(
     page = {"host": host, "port": port, "controls": True if demo else None}
     settings = _with_options(load_station(DEMO_STATION if demo else station), page, state_folder)
     leave_root(settings.state_folder)
-    if settings.camera.type != "simulated" and (memory := memory_under(settings.state_folder)):
+    if not settings.camera.is_simulated and (memory := memory_under(settings.state_folder)):
         logging.getLogger(__name__).warning("%s", in_memory(settings.state_folder, memory))
     runtime = build_runtime(settings, faults=_planned(fault))
     if runtime.parts.page is not None:

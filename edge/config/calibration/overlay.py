@@ -13,8 +13,6 @@ from edge.config import Station, explain_problems
 from edge.config.calibration.record import Calibration, CameraStep, Step
 from edge.errors import CalibrationError
 
-# Their pictures have a size of their own.
-REPLAYED: Final = ("video", "folder")
 CONTROLS: Final = {"exposure_us", "gain", "red_gain", "blue_gain", "white_balance_k"}
 
 
@@ -132,7 +130,7 @@ def _unfit_values(station: Station, calibration: Calibration) -> Iterator[str]:
         step = calibration.diverters.get(actuator.name)
         if step is not None:
             yield from (f"diverters.{actuator.name}.{problem}" for problem in actuator.unfit(step))
-    if calibration.camera is not None and station.camera.type not in REPLAYED:
+    if calibration.camera is not None and not station.camera.is_replayed:  # whose pictures have a size of their own
         yield from _unfit_region(station, calibration.camera)
 
 

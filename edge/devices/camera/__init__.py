@@ -1,14 +1,27 @@
-"""Cameras: where frames come from. Each kind is imported when a station asks for it."""
+"""Cameras: where frames come from."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
+from edge.devices.camera.clip import ClipCamera
+from edge.devices.camera.photos import PhotoCamera
+from edge.devices.camera.picamera import PiCamera
+from edge.devices.camera.usb import UsbCamera
 from edge.errors import CameraError
 
 if TYPE_CHECKING:
     from edge.config.cameras import CameraSettings
     from edge.interfaces import Camera, Clock
+
+# By the `type` of its settings; each imports the library that drives it when it is opened.
+CAMERA_TYPES: Mapping[str, Callable[[Any, Clock], Camera]] = {
+    "picamera2": PiCamera,
+    "v4l2": UsbCamera,
+    "video": ClipCamera,
+    "folder": PhotoCamera,
+}
 
 
 def open_camera(settings: CameraSettings, clock: Clock) -> Camera:
@@ -18,20 +31,6 @@ def open_camera(settings: CameraSettings, clock: Clock) -> Camera:
         CameraError: it is absent, busy, or gives something other than what was asked for.
         SetupError: the library that drives it is not installed.
     """
-    if settings.type == "picamera2":
-        from edge.devices.camera.picamera import PiCamera
-
-        return PiCamera(settings, clock)
-    if settings.type == "v4l2":
-        from edge.devices.camera.usb import UsbCamera
-
-        return UsbCamera(settings, clock)
-    if settings.type == "video":
-        from edge.devices.camera.clip import ClipCamera
-
-        return ClipCamera(settings, clock)
-    if settings.type == "folder":
-        from edge.devices.camera.photos import PhotoCamera
-
-        return PhotoCamera(settings, clock)
-    raise CameraError("a simulated camera needs a simulated world; a recorded clip is camera type video")
+    if (camera_type := CAMERA_TYPES.get(settings.type)) is None:
+        raise CameraError("a simulated camera needs a simulated world; a recorded clip is camera type video")
+    return camera_type(settings, clock)

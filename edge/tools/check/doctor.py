@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import grp
 import importlib.util
-import json
 import os
 import platform
 import re
 import shlex
 import shutil
-import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from edge.clock import NS_PER_S, SystemClock
 from edge.config import Station
 from edge.errors import SorterError
 from edge.system.mounts import memory_under
 from edge.system.privileges import unreadable_by_service
-from edge.system.processes import own_command, own_environment
+from edge.tools.check.findings import Ask, Finding, ask
 from edge.tools.setup.setup import BOOKWORM_PYTHON, WITH_NUMPY_1
 
 if TYPE_CHECKING:
@@ -31,46 +28,10 @@ if TYPE_CHECKING:
 
 OLDEST_PYTHON = (3, 11)
 LEAST_FREE_MB = 500
-PROBE_S = 60.0
+# What shows the cameras of a type that there are.
+LISTING = {"picamera2": "rpicam-hello --list-cameras"}
 # Later than this beside the uptime and the machine was suspended: camera stamps may then be on another clock.
 LARGEST_SUSPENSION_S = 1.0
-
-Ask = Callable[..., "Answer"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report; `mend` is a command or a step, empty where nothing needs it."""
-
-    name: str
-    status: Literal["ok", "warn", "fail"]
-    text: str
-    mend: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a probe said, or the reason why it did not."""
-
-    values: dict[str, Any]
-    error: str = ""
-
-
-def ask(question: str, subject: str = "", limit_s: float = PROBE_S) -> Answer:
-    """Put a question to `edge.tools.check.probe` in a child process."""
-    command = [*own_command("edge.tools.check.probe"), question, subject]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=limit_s, check=False, env=own_environment()
-        )
-    except subprocess.TimeoutExpired:
-        return Answer({}, f"no answer within {limit_s:g} s")
-    if done.returncode < 0:
-        return Answer({}, f"the process was killed by {signal.Signals(-done.returncode).name}")
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        return Answer({}, lines[-1] if lines else f"exit code {done.returncode}")
-    return Answer(json.loads(done.stdout.splitlines()[-1]))
 
 
 @dataclass
@@ -149,12 +110,11 @@ class Doctor:
     def camera(self) -> Finding:
         if self.station is None or self.station_path is None:
             return self._cameras_at_hand()
-        kind = self.station.camera.type
-        if kind == "simulated":
+        if self.station.camera.is_simulated:
             return Finding("camera", "ok", "simulated")
         answer = self.ask("camera", str(self.station_path))
         if answer.error:
-            mend = "rpicam-hello --list-cameras" if kind == "picamera2" else "v4l2-ctl --list-devices"
+            mend = LISTING.get(self.station.camera.type, "v4l2-ctl --list-devices")
             if "another program" in answer.error:
                 mend = "sudo systemctl stop sorter"
             return Finding("camera", "fail", answer.error, mend)
@@ -172,7 +132,7 @@ class Doctor:
         return Finding("camera", "warn", "no USB camera, and no picamera2", "sudo apt install python3-picamera2")
 
     def gpio(self) -> Finding:
-        if self.station is not None and self.station.camera.type == "simulated":
+        if self.station is not None and self.station.camera.is_simulated:
             return Finding("gpio", "ok", "simulated")
         answer = self.ask("gpio")
         if not answer.error:
@@ -185,7 +145,7 @@ class Doctor:
         from edge.devices.gpio.sysfs_pwm import find_pwm_unit
 
         station = self.station
-        if station is None or station.camera.type == "simulated":
+        if station is None or station.camera.is_simulated:
             return
         pins = [a.pwm_pin for a in station.actuators if a.pwm_pin is not None]
         if not pins:

@@ -129,7 +129,7 @@ class Recorded(Camera, Protocol):
 
 
 def _open(station: Station) -> Recorded:
-    if station.camera.type not in ("video", "folder"):
+    if not station.camera.is_replayed:
         raise CameraError(f"expected a camera of type video or folder, got {station.camera.type}")
     return cast("Recorded", open_camera(station.camera, VirtualClock()))
 

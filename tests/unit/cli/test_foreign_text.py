@@ -28,8 +28,9 @@ from edge.cli.commands.model import _print_comparison
 from edge.inference.classifier import shipped_bundle_path
 from edge.journal.reading import EventRecord, ItemRecord
 from edge.models.shadow import Comparison, Look
-from edge.tools.check.check import Problem, Report
-from edge.tools.check.doctor import Finding
+from edge.tools.check.check import Report
+from edge.tools.check.findings import Finding
+from edge.tools.check.problems import Problem
 
 BUNDLE: Bundle = open_bundle(shipped_bundle_path())
 

@@ -52,7 +52,6 @@ def measure(request: Request, step: str | None, options: Options, *, everything:
     import logging
 
     from edge.config.calibration.recover import load_or_set_aside
-    from edge.station.assemble import LIVE_CAMERAS
     from edge.system.logs import configure_logs
     from edge.system.privileges import leave_root
     from edge.system.processes import SystemRunner
@@ -63,7 +62,7 @@ def measure(request: Request, step: str | None, options: Options, *, everything:
     # With --json the answer alone goes to stdout.
     console = Terminal(stderr=request.as_json, quiet=request.as_json, highlight=False)
     written = load(request.station, request.demo, request.state_folder)
-    live = written.camera.type in LIVE_CAMERAS
+    live = written.camera.is_live
     with ExitStack() as stack:
         stack.enter_context(interrupted_by_signals())
         if live:
@@ -131,7 +130,7 @@ def _session(
     from edge.tools.calibrate.rig import open_rig
     from edge.tools.calibrate.session import CalibrationSession
 
-    simulated = written.camera.type == "simulated"
+    simulated = written.camera.is_simulated
     with open_rig(written, VirtualClock() if simulated else SystemClock()) as rig:
         operator: Operator = ConsoleOperator(console, hurry=hurry)
         if rig.world is not None:

@@ -18,7 +18,9 @@ from edge.config import Station, load_station
 from edge.config.calibration.files import save_calibration
 from edge.config.calibration.overlay import step_digest
 from edge.config.calibration.record import Calibration, CameraStep
-from edge.tools.check.check import Problem, Report, check_station, pin_problems, stroke_problems, view_problems
+from edge.tools.check.check import Report, check_station
+from edge.tools.check.check_settings import pin_problems, stroke_problems, view_problems
+from edge.tools.check.problems import Problem
 
 STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
 CONVEYOR = load_station(STATIONS / "conveyor.toml")

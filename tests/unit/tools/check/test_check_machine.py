@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from edge.cli import root
 from edge.config import Station
 from edge.system.mounts import memory_under
+from edge.tools.check.check_camera import camera_problems
 from edge.tools.check.check_machine import (
-    camera_problems,
     gpio_problems,
     machine_problems,
     page_problems,

@@ -14,7 +14,8 @@ from edge.cli import root
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config import load_station
 from edge.system.privileges import Reader, first_unreadable, unreadable_by_service
-from edge.tools.check.doctor import Answer, Doctor, Finding, ask
+from edge.tools.check.doctor import Doctor
+from edge.tools.check.findings import Answer, Finding, ask
 
 STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
 GOOD: dict[str, dict[str, Any]] = {
