@@ -22,6 +22,9 @@ from typer.testing import CliRunner
 
 import edge.errors
 import edge.status.metrics
+import edge.web.app
+import edge.web.buttons
+import edge.web.guard
 from edge.bundle.manifest import Manifest
 from edge.bundle.signature import Signature
 from edge.cli import root
@@ -273,6 +276,13 @@ def test_every_address_is_described_and_answers_as_is_said(pages: dict[str, str]
             if kind is not None:
                 assert web.get(path.replace("{name}", "1.jpg")).headers["content-type"].startswith(kind), path
             assert (method == "POST") == ("the page's token" in needs) == (web.post(path).status_code != 405)
+
+
+def test_every_status_that_turns_a_request_away_is_explained() -> None:
+    source = "".join(inspect.getsource(module) for module in (edge.web.app, edge.web.buttons, edge.web.guard))
+    used = set(re.findall(r"(?:_refuse\(|, )([45]\d\d)\b", source))
+    explained = set(re.findall(r"^\| (\d+) \|", (REFERENCE / "http.md").read_text(), flags=re.MULTILINE))
+    assert used == explained
 
 
 def test_every_column_of_a_journal_that_was_written_is_described(pages: dict[str, str], tmp_path: Path) -> None:
