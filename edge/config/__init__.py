@@ -43,7 +43,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return load_toml(path)
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; expected a station file (see the examples in the README)") from None
+        raise ConfigError(f"{path}: no such file; expected a station file (docs/station-file.md shows some)") from None
     except PermissionError as error:
         cure = f"sudo chmod a+r {shlex.quote(str(path))}, and a+x for the folders above it"
         raise ConfigError(f"{path}: can't be read: {error.strerror}; let it be read: {cure}") from None

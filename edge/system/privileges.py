@@ -104,7 +104,7 @@ def _become(user: int, group: int, place: Path) -> None:
         if not os.access(file, os.R_OK):
             raise SetupError(
                 f"{place} is {name}'s, and {name} can't read this program ({file}): install it for everybody, into "
-                "/opt/edge-sorter (see the README)"
+                "/opt/edge-sorter (see docs/install.md)"
             )
     os.environ.update(HOME=home, USER=name, LOGNAME=name)
     log.warning("%s is %s's: this goes on as %s, not as root", place, name, name)

@@ -173,4 +173,5 @@ def test_no_page_of_the_site_links_out_of_the_site() -> None:
 def test_every_file_of_the_repository_that_is_named_is_there() -> None:
     pattern = r"`((?:edge|training|converter|systemd|tests|benchmarks|docs)/[\w./-]+)`"
     named = {(_name(page), path) for page in PAGES for path in re.findall(pattern, page.read_text())}
-    assert [(page, path) for page, path in sorted(named) if not (ROOT / path).exists()] == []
+    real = sorted((page, path) for page, path in named if "NAME" not in path)
+    assert [(page, path) for page, path in real if not (ROOT / path).exists()] == []

@@ -1,9 +1,8 @@
-"""Every error of the user's has one class, one exit code, and a line in the README."""
+"""Every error of the user's has one class, and one exit code."""
 
 from __future__ import annotations
 
 import ast
-import re
 from pathlib import Path
 
 import edge.errors
@@ -59,9 +58,3 @@ def test_no_two_kinds_share_an_exit_code() -> None:
     codes = [kind.exit_code for kind in CODED.values()]
     assert len(set(codes)) == len(codes)
     assert not {0, 1, 130} & set(codes)
-
-
-def test_the_readme_says_what_every_exit_code_means() -> None:
-    part = (ROOT / "README.md").read_text().split("<summary>Exit codes</summary>")[1].split("</details>")[0]
-    documented = set(re.findall(r"^\| (\d+) \| (.+) \|$", part, flags=re.MULTILINE))
-    assert documented == {(str(kind.exit_code), kind.__doc__) for kind in CODED.values()}

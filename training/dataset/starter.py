@@ -49,7 +49,7 @@ list = {validation}
 # photos = ["empty/*.jpg"]
 
 [network]
-# Fetched by this name from KerasHub at the first training (see `backbone` in the README for others). Where there is no
+# Fetched by this name from KerasHub at the first training (see `backbone` in docs/models.md for others). Where there is no
 # network, the folder that save_to_preset wrote elsewhere works in its place.
 backbone = "{backbone}"
 size = 224

@@ -62,7 +62,7 @@ def command(
         say(f"hint        {hint}")
     if target.is_live and not remove:
         say("look at it: systemctl status sorter; its log: journalctl -u sorter -f")
-        say(f"models over SSH (see the README): ForceCommand {receive_command(target)}")
+        say(f"models over SSH (see docs/fleet.md): ForceCommand {receive_command(target)}")
 
 
 def _show(tasks: Sequence[Task]) -> None:

@@ -1,4 +1,4 @@
-"""The forced command of the README in a home that a broken-in service filled with Python files of its own."""
+"""The forced command of docs/fleet.md in a home that a broken-in service filled with Python files of its own."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def run(command: str, home: Path) -> list[Path]:
 
 
 def documented() -> str:
-    """The command that the README has people write into sshd's configuration."""
-    found = re.search(r"^\s*ForceCommand (.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    """The command that the page on many devices has people write into sshd's configuration."""
+    found = re.search(r"^\s*ForceCommand (.*)$", (ROOT / "docs" / "fleet.md").read_text(), re.MULTILINE)
     assert found is not None
     return found[1]
 

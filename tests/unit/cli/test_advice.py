@@ -1,4 +1,4 @@
-"""Every command that the program advises is there, with every option that it names."""
+"""Every command that the program advises is there, with every option that it names; of pages see test_docs.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from edge.cli import root
 
 ROOT = Path(__file__).resolve().parents[3]
 ADVISED = re.compile(r"[`']((?:sudo (?:-u \w+ )?)?sorter [a-z][^`'\n]*)[`']")
-AT_A_PROMPT = re.compile(r"^(?:\$ |    )(?:sudo )?(sorter [a-z].*)$", re.MULTILINE)
 
 
 def _texts() -> Iterator[tuple[str, str]]:
@@ -28,13 +27,10 @@ def _texts() -> Iterator[tuple[str, str]]:
                 elif isinstance(node, ast.JoinedStr):
                     parts = [p.value if isinstance(p, ast.Constant) else "{}" for p in node.values]
                     yield str(path.relative_to(ROOT)), "".join(map(str, parts))
-    yield "README.md", (ROOT / "README.md").read_text("utf-8")
 
 
 def _advised() -> list[tuple[str, str]]:
-    found = {(where, command) for where, text in _texts() for command in ADVISED.findall(text)}
-    readme = (ROOT / "README.md").read_text("utf-8")
-    return sorted(found | {("README.md", line.split(" #")[0].strip()) for line in AT_A_PROMPT.findall(readme)})
+    return sorted({(where, command) for where, text in _texts() for command in ADVISED.findall(text)})
 
 
 def _find(words: list[str]) -> tuple[Any, list[str]]:
