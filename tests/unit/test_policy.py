@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from support.stations import BIN, make_station
 
 from edge.config import RESIDUAL, Station
 from edge.policy import Policy
@@ -15,20 +17,15 @@ LABELS = ("paper", "cardboard", "glass", "trash")
 ITEM = Item(1, 1000, ())
 
 
-def station(**changes: Any) -> Station:
-    bins = [
-        {"name": "fibre", "labels": ["paper", "cardboard"], "actuator": "flap"},
-        {"name": "glass", "labels": ["glass"], "actuator": "lid", **changes.pop("glass", {})},
-        {"name": "residual", "labels": ["trash"]},
-    ]
-    table = {
-        "name": "test",
-        "kind": "bin",
-        "camera": {"type": "folder", "path": "."},
-        "bins": bins,
-        "actuators": [{"name": "flap", "type": "digital", "pin": 5}, {"name": "lid", "type": "digital", "pin": 6}],
+def station(glass: Mapping[str, Any] | None = None, **changes: Any) -> Station:
+    """Fibre by a flap, glass by a lid, and the rest."""
+    bins = {
+        "paper": None,
+        "fibre": {"labels": ["paper", "cardboard"], "actuator": "flap"},
+        "glass": {"labels": ["glass"], "actuator": "lid", **(glass or {})},
+        "residual": {"labels": ["trash"]},
     }
-    return Station.model_validate(table | changes)
+    return make_station(BIN, actuators={"lid": {"type": "digital", "pin": 6}}, bins=bins, **changes)
 
 
 def policy(min_score: float = 0.6, min_margin: float = 0.0, **changes: Any) -> Policy:

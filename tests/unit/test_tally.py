@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
+from support.stations import YARD, make_station
 from typer.testing import CliRunner
 
 from edge.cli import root
 from edge.cli.commands.run import print_summary
 from edge.clock import NS_PER_S, VirtualClock, ms
-from edge.config import Station
 from edge.config.station import JournalSettings
 from edge.journal import Landing, open_journal
 from edge.line import Outcome
@@ -28,21 +28,8 @@ from edge.tally import EXPECTED, IN_NO_BIN, NOT_SEEN, Tally, what_happened
 from edge.types import Actuation, Decision, Item, Reason, Stroke, StrokeOutcome
 from edge.web import build_app
 
-STATION = Station.model_validate(
-    {
-        "name": "yard",
-        "kind": "conveyor",
-        "camera": {"type": "simulated"},
-        "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 0.8},
-        "actuators": [{"name": f"flap-{n}", "type": "digital", "pin": n} for n in (17, 27)],
-        "bins": [
-            {"name": "glass", "labels": ["glass"], "actuator": "flap-17", "distance_mm": 300, "exit_pin": 5},
-            {"name": "metal", "labels": ["metal"], "actuator": "flap-27", "distance_mm": 500},
-            {"name": "residual", "labels": ["trash"]},
-        ],
-    }
-)
-ACTUATORS = {"glass": "flap-17", "metal": "flap-27"}
+STATION = make_station(YARD, bins={"glass": {"exit_pin": 5}})
+ACTUATORS = {"glass": "flap-glass", "metal": "flap-metal"}
 WATCHED = frozenset({"glass"})
 _, FIRED, MOVED, CANCELLED, REFUSED, FAILED = StrokeOutcome
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.stations import BIN, write_station
 from typer.testing import CliRunner
 
 from converter.fleet.inventory import Host
@@ -112,19 +113,8 @@ def test_a_model_that_boasts_in_colours_is_shown_in_plain_text(
         "figures": {boast: 1.0},
     }
     (tmp_path / "model.sorter").write_bytes(tiny_bundle(provenance=provenance))
-    (tmp_path / "station.toml").write_text(
-        """
-        name = "line-1"
-        kind = "bin"
-        state_folder = "state"
-        camera = {type = "folder", path = "."}
-        bins = [{name = "residual", labels = ["paper", "glass", "metal"]}]
-        inference = {bundle = "model.sorter"}
-        """
-    )
-    done = CliRunner().invoke(
-        root, ["model", "show", "--station", str(tmp_path / "station.toml")], env={"COLUMNS": "200"}
-    )
+    station = write_station(tmp_path, BIN, state_folder="state", inference={"bundle": "model.sorter"})
+    done = CliRunner().invoke(root, ["model", "show", "--station", str(station)], env={"COLUMNS": "200"})
     assert done.exit_code == 0, done.exception
     assert "\\x1b[2J[bold green]trusted[/] \\u202e" in done.stdout
     assert all(line.isprintable() for line in done.stdout.split("\n"))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.stations import ALL_BUT_PAPER, BIN, write_station
 from typer.testing import CliRunner
 
 from edge.bundle.archive import open_bundle
@@ -16,18 +17,6 @@ from edge.errors import BundleError, ConfigError, StoreError
 from edge.inference.classifier import open_shipped_bundle
 from edge.models.store import ModelStore
 
-STATION = """
-name = "line-1"
-kind = "bin"
-state_folder = "state"
-camera = {type = "folder", path = "."}
-actuators = [{name = "flap", type = "digital", pin = 17}]
-bins = [
-  {name = "paper", labels = ["paper"], actuator = "flap"},
-  {name = "residual", labels = ["glass", "metal"]},
-]
-"""
-
 
 class Rig:
     """A device with a station file, a signing key that it trusts, and bundles signed with it."""
@@ -35,11 +24,14 @@ class Rig:
     def __init__(self, folder: Path, tiny_bundle: Callable[..., bytes]) -> None:
         self.folder = folder
         self._tiny_bundle = tiny_bundle
-        (folder / "station.toml").write_text(STATION)
+        self.write()
         (folder / "keys").mkdir()
         self.run("key", "new", folder / "maker")
         (folder / "maker.pub").rename(folder / "keys" / "maker.pub")
         self.store = ModelStore(folder / "state" / "models")
+
+    def write(self, **changes: Any) -> None:
+        write_station(self.folder, BIN, state_folder="state", **changes)
 
     def run(self, *arguments: object) -> Any:
         return CliRunner().invoke(root, [str(argument) for argument in arguments])
@@ -82,15 +74,13 @@ def test_an_unsigned_bundle_needs_the_stations_leave(rig: Rig) -> None:
     result = rig.model("install", path)
     assert isinstance(result.exception, BundleError)
     assert "allow_unsigned = true" in str(result.exception)
-    station = rig.folder / "station.toml"
-    station.write_text(station.read_text() + "inference = {allow_unsigned = true}\n")
+    rig.write(inference={"allow_unsigned": True})
     assert rig.model("install", path).exit_code == 0
 
 
 def test_a_station_that_names_its_own_bundle_says_so(rig: Rig) -> None:
     rig.model("install", rig.bundle("1.0"))
-    station = rig.folder / "station.toml"
-    station.write_text(station.read_text() + f"inference = {{bundle = '{rig.folder / 'tiny-1.0.sorter'}'}}\n")
+    rig.write(inference={"bundle": rig.folder / "tiny-1.0.sorter"})
     assert "would never be used" in str(rig.model("activate", "1.0").exception)
 
 
@@ -142,9 +132,7 @@ def test_keys_are_never_overwritten_and_listed_by_fingerprint(rig: Rig) -> None:
 
 
 def shipped_bench(rig: Rig) -> Rig:
-    labels = open_shipped_bundle().manifest.labels
-    text = STATION.replace('["glass", "metal"]', json.dumps([label for label in labels if label != "paper"]))
-    (rig.folder / "station.toml").write_text(text)
+    rig.write(bins={"residual": {"labels": ALL_BUT_PAPER}})
     return rig
 
 
@@ -176,9 +164,8 @@ def test_show_without_a_name_means_the_model_at_work(rig: Rig) -> None:
 
 def test_a_bundle_that_the_station_file_names_is_the_one_at_work(rig: Rig) -> None:
     rig.model("install", rig.bundle("1.0"), "--activate")
-    station = rig.folder / "station.toml"
     path = rig.bundle("1.1")
-    station.write_text(station.read_text() + f"inference = {{bundle = '{path}'}}\n")
+    rig.write(inference={"bundle": path})
     rows = {row["title"]: row for row in json.loads(rig.model("list", "--json").stdout)}
     assert rows["tiny-1.1"]["installed"] == "named by the station file"
     assert json.loads(rig.model("show", "--json").stdout)["evidence"]["title"] == "tiny-1.1"

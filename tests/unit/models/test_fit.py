@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import tomli_w
+from support.stations import BIN, write_station
 from typer.testing import CliRunner
 
 from edge.bundle.archive import open_bundle
@@ -25,23 +24,15 @@ def station(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> Callable[..., 
     (tmp_path / "tiny.sorter").write_bytes(tiny_bundle())
 
     def write(labels: list[str], residual: list[str]) -> Path:
-        table: dict[str, Any] = {
-            "name": "small",
-            "kind": "conveyor",
-            "state_folder": "state",
-            "camera": {"type": "simulated"},
-            "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 0.8},
-            "page": {"enabled": False},
-            "inference": {"bundle": "tiny.sorter", "allow_unsigned": True},
-            "actuators": [{"name": "flap", "type": "digital", "pin": 17, "lead_ms": 40}],
-            "bins": [
-                {"name": "paper", "labels": labels, "actuator": "flap", "distance_mm": 300},
-                {"name": "residual", "labels": residual},
-            ],
-        }
-        path = tmp_path / "station.toml"
-        path.write_text(tomli_w.dumps(table), "utf-8")
-        return path
+        return write_station(
+            tmp_path,
+            BIN,
+            state_folder="state",
+            camera={"type": "simulated"},
+            page={"enabled": False},
+            inference={"bundle": "tiny.sorter", "allow_unsigned": True},
+            bins={"paper": {"labels": labels}, "residual": {"labels": residual}},
+        )
 
     return write
 

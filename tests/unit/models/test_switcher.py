@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.stations import BIN, station_in
 
 from edge.bundle.archive import pack_bundle, read_bundle
 from edge.clock import VirtualClock, ms
-from edge.config import load_station
 from edge.inference.classifier import BundleClassifier
 from edge.inference.process import open_apart
 from edge.line import Outcome
@@ -22,19 +22,6 @@ from edge.models.store import ModelStore
 from edge.models.switcher import Changeover, Serving
 from edge.models.trust import Trust
 from edge.types import Box, Crop, Decision, Event, Item, Prediction, Reason
-
-STATION = """
-name = "line-1"
-kind = "bin"
-camera = {type = "folder", path = "."}
-actuators = [{name = "flap", type = "digital", pin = 17}]
-bins = [
-  {name = "paper", labels = ["paper"], actuator = "flap"},
-  {name = "residual", labels = ["glass", "metal"]},
-]
-inference = {allow_unsigned = true}
-probation = {items = 100, least_items = 20}
-"""
 
 
 @dataclass
@@ -48,8 +35,9 @@ class Rig:
     serving: Serving | None = None
 
     def __post_init__(self) -> None:
-        (self.folder / "station.toml").write_text(STATION)
-        self.station = load_station(self.folder / "station.toml")
+        self.station = station_in(
+            self.folder, BIN, inference={"allow_unsigned": True}, probation={"items": 100, "least_items": 20}
+        )
         self.store = ModelStore(self.folder / "store")
         self.device = Device(self.store, self.station, Trust(allow_unsigned=True), self.clock)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.stations import ALL_BUT_PAPER, BIN, write_station
 from typer.testing import CliRunner
 
 from edge.bundle.archive import pack_bundle, read_bundle
@@ -25,29 +26,16 @@ from edge.models.store import BUNDLE, EVIDENCE, ModelStore
 from edge.models.switcher import Changeover, build_changeover
 from edge.types import Event
 
-STATION = """
-name = "line-1"
-kind = "bin"
-state_folder = "state"
-camera = {type = "folder", path = "."}
-actuators = [{name = "flap", type = "digital", pin = 17}]
-bins = [
-  {name = "paper", labels = ["paper"], actuator = "flap"},
-  {name = "residual", labels = OTHERS},
-]
-"""
-TINY = '["glass", "metal"]'
-SHIPPED = '["cardboard", "glass", "metal", "organic", "plastic", "trash"]'
+TINY = ["glass", "metal"]
 ANNA, BEN = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 
 
 class Rig:
     """A device that trusts two makers, anna and ben."""
 
-    def __init__(self, folder: Path, tiny_bundle: Callable[..., bytes], others: str = TINY) -> None:
+    def __init__(self, folder: Path, tiny_bundle: Callable[..., bytes], others: list[str] = TINY) -> None:
         self.folder, self._tiny_bundle = folder, tiny_bundle
-        self.station_file = folder / "station.toml"
-        self.station_file.write_text(STATION.replace("OTHERS", others))
+        self.station_file = write_station(folder, BIN, state_folder="state", bins={"residual": {"labels": others}})
         (folder / "keys").mkdir()
         for name, key in (("anna", ANNA), ("ben", BEN)):
             (folder / "keys" / f"{name}.pub").write_text(public_line(key.public_key()) + "\n")
@@ -171,7 +159,7 @@ def test_keys_that_anybody_may_write_are_trusted_in_nothing_and_the_station_stil
 def test_the_shipped_model_needs_no_signature_in_the_store_either(
     tmp_path: Path, tiny_bundle: Callable[..., bytes]
 ) -> None:
-    rig, shipped = Rig(tmp_path, tiny_bundle, SHIPPED), open_shipped_bundle()
+    rig, shipped = Rig(tmp_path, tiny_bundle, ALL_BUT_PAPER), open_shipped_bundle()
     members = {name: content for name, content in shipped.members.items() if name not in ("manifest.json", "signature")}
     newer = shipped.manifest.model_copy(update={"version": "99.0"})
     rig.install(pack_bundle(newer, members, ANNA))
@@ -185,6 +173,6 @@ def test_the_shipped_model_needs_no_signature_in_the_store_either(
 
 def test_the_station_file_names_the_folder_of_keys(rig: Rig) -> None:
     shutil.move(rig.folder / "keys", rig.folder / "trusted")
-    rig.station_file.write_text(rig.station_file.read_text() + 'inference = {keys = "trusted"}\n')
+    write_station(rig.folder, BIN, state_folder="state", inference={"keys": "trusted"})
     digest = rig.install(rig.make("1.0", ANNA))
     assert rig.start()[1] == digest

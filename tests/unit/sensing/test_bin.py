@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import pytest
+from support.stations import BIN, make_station
 
 from edge.clock import NS_PER_S
 from edge.config import Station
@@ -20,16 +21,7 @@ WIDTH, HEIGHT, RATE = 320, 240, 15
 
 
 def station(settle_ms: float = 300) -> Station:
-    camera = {"type": "folder", "path": ".", "width": WIDTH, "height": HEIGHT}
-    return Station.model_validate(
-        {
-            "name": "test",
-            "kind": "bin",
-            "camera": camera,
-            "sensing": {"settle_ms": settle_ms},
-            "bins": [{"name": "residual"}],
-        }
-    )
+    return make_station(BIN, camera={"width": WIDTH, "height": HEIGHT}, sensing={"settle_ms": settle_ms})
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from support.stations import BELT, make_station
 
 from edge.clock import VirtualClock, ms
-from edge.config import Station
 from edge.config.inputs import InputName, InputRole
 from edge.devices.actuators.schedule import Schedule
 from edge.devices.gpio.inputs import Edge
@@ -24,19 +24,7 @@ from edge.transport.exit_sensors import FALL_NS, JAM_AFTER
 from edge.types import Actuation, Crop, Decision, Item, Prediction, Reason, Stroke, StrokeOutcome
 from edge.web.status import describe_items
 
-STATION = Station.model_validate(
-    {
-        "name": "belt",
-        "kind": "conveyor",
-        "camera": {"type": "folder", "path": "."},
-        "belt": {"speed_mm_per_s": 200, "mm_per_pixel": 2.0},
-        "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
-        "bins": [
-            {"name": "glass", "labels": ["glass"], "actuator": "flap", "distance_mm": 400, "exit_pin": 9},
-            {"name": "residual"},
-        ],
-    }
-)
+STATION = make_station(BELT, bins={"glass": {"exit_pin": 9}})
 
 
 class Nobody:

@@ -6,9 +6,9 @@ import inspect
 from typing import Any
 
 import pytest
+from support.stations import BELT, make_station
 
 from edge.clock import NS_PER_S, VirtualClock, ms
-from edge.config import Station
 from edge.devices.actuators import open_actuators
 from edge.devices.actuators.schedule import Schedule
 from edge.devices.gpio.inputs import Edge, Inputs
@@ -22,21 +22,13 @@ from edge.station.station_io import CLOSED_NS, FULL_NS, JAM_NS, Panel
 from edge.station.supervisor import Supervisor
 from edge.types import Actuation, Reason, Stroke, StrokeOutcome
 
-ESTOP, RESET, JAM, FULL, RESIDUAL, EXIT, BELT, BEACON, FLAP = 5, 6, 13, 16, 19, 20, 21, 26, 17
+ESTOP, RESET, JAM, FULL, RESIDUAL, EXIT, BELT_RELAY, BEACON, FLAP = 5, 6, 13, 16, 19, 20, 21, 26, 17
 
-STATION = Station.model_validate(
-    {
-        "name": "bench",
-        "kind": "conveyor",
-        "camera": {"type": "simulated"},
-        "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 0.8, "run_pin": BELT},
-        "actuators": [{"name": "flap", "type": "digital", "pin": FLAP}],
-        "bins": [
-            {"name": "glass", "labels": ["glass"], "actuator": "flap", "distance_mm": 300, "full_pin": FULL},
-            {"name": "residual", "full_pin": RESIDUAL, "exit_pin": EXIT},
-        ],
-        "safety": {"estop_pin": ESTOP, "reset_pin": RESET, "jam_pin": JAM, "beacon_pin": BEACON},
-    }
+STATION = make_station(
+    BELT,
+    belt={"run_pin": BELT_RELAY},
+    bins={"glass": {"full_pin": FULL}, "residual": {"full_pin": RESIDUAL, "exit_pin": EXIT}},
+    safety={"estop_pin": ESTOP, "reset_pin": RESET, "jam_pin": JAM, "beacon_pin": BEACON},
 )
 
 
@@ -102,9 +94,9 @@ def rig() -> Rig:
 
 def test_the_belt_runs_only_when_sorting_does() -> None:
     rig = Rig()
-    assert not rig.level(BELT)
+    assert not rig.level(BELT_RELAY)
     rig.pass_time()
-    assert rig.level(BELT)
+    assert rig.level(BELT_RELAY)
     assert not rig.level(BEACON)
 
 
@@ -113,7 +105,7 @@ def test_the_emergency_stop_makes_the_pins_safe_within_the_edge_itself(rig: Rig)
     assert rig.level(FLAP)
     rig.drive(ESTOP, False)
     assert not rig.level(FLAP)
-    assert not rig.level(BELT)
+    assert not rig.level(BELT_RELAY)
     assert rig.health.state is State.ESTOP
     rig.pass_time()
     assert rig.level(BEACON)
@@ -130,7 +122,7 @@ def test_nothing_moves_again_before_the_reset(rig: Rig) -> None:
     rig.drive(RESET, False)
     rig.pass_time()
     assert rig.health.state is State.RUNNING
-    assert rig.level(BELT)
+    assert rig.level(BELT_RELAY)
     rig.fire()
     assert rig.level(FLAP)
 
@@ -151,7 +143,7 @@ def test_a_chain_that_is_open_at_the_start_is_an_emergency_stop() -> None:
     rig = Rig(chain_closed=False)
     rig.pass_time()
     assert rig.health.state is State.ESTOP
-    assert not rig.level(BELT)
+    assert not rig.level(BELT_RELAY)
 
 
 def test_a_jam_has_to_last_and_stops_the_belt(rig: Rig) -> None:
@@ -163,10 +155,10 @@ def test_a_jam_has_to_last_and_stops_the_belt(rig: Rig) -> None:
     rig.drive(JAM, False)
     rig.pass_time(JAM_NS + ms(200))
     assert rig.health.state is State.FAULT
-    assert not rig.level(BELT)
+    assert not rig.level(BELT_RELAY)
     rig.drive(JAM, True)
     rig.pass_time()
-    assert rig.level(BELT)
+    assert rig.level(BELT_RELAY)
 
 
 def test_a_full_bin_sends_its_items_to_residual_and_a_full_residual_stops(rig: Rig) -> None:
@@ -203,7 +195,7 @@ def test_a_pin_that_refuses_is_a_fault_until_it_works(rig: Rig) -> None:
 def test_closing_leaves_everything_off(rig: Rig) -> None:
     rig.panel.close()
     rig.panel.close()
-    assert not rig.level(BELT)
+    assert not rig.level(BELT_RELAY)
     assert not rig.level(BEACON)
 
 

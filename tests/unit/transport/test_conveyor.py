@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+from support.stations import BELT, make_station
 
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
@@ -19,22 +20,18 @@ SPEED = 200.0  # mm/s: 5 ms a millimetre
 def station(lead_ms: float = 40, return_ms: float = 30, max_on_ms: float = 2000, **deciding: Any) -> Station:
     flap = {"type": "digital", "lead_ms": lead_ms, "return_ms": return_ms, "max_on_ms": max_on_ms}
     arm = {"type": "servo", "pin": 12, "safe_us": 1500, "positions_us": {"left": 1000, "right": 2000}, "lead_ms": 40}
-    return Station.model_validate(
-        {
-            "name": "test",
-            "kind": "conveyor",
-            "camera": {"type": "folder", "path": "."},
-            "belt": {"speed_mm_per_s": SPEED, "mm_per_pixel": 1.0},
-            "deciding": deciding,
-            "actuators": [flap | {"name": "one", "pin": 5}, flap | {"name": "two", "pin": 6}, arm | {"name": "arm"}],
-            "bins": [
-                {"name": "near", "labels": ["a"], "actuator": "one", "distance_mm": 300, "dwell_ms": 100},
-                {"name": "far", "labels": ["b"], "actuator": "two", "distance_mm": 600, "dwell_ms": 100},
-                {"name": "left", "labels": ["c"], "actuator": "arm", "position": "left", "distance_mm": 900},
-                {"name": "right", "labels": ["d"], "actuator": "arm", "position": "right", "distance_mm": 900},
-                {"name": "residual"},
-            ],
-        }
+    return make_station(
+        BELT,
+        belt={"speed_mm_per_s": SPEED},
+        deciding=deciding,
+        actuators={"flap": None, "one": {**flap, "pin": 5}, "two": {**flap, "pin": 6}, "arm": arm},
+        bins=[
+            {"name": "near", "labels": ["a"], "actuator": "one", "distance_mm": 300, "dwell_ms": 100},
+            {"name": "far", "labels": ["b"], "actuator": "two", "distance_mm": 600, "dwell_ms": 100},
+            {"name": "left", "labels": ["c"], "actuator": "arm", "position": "left", "distance_mm": 900},
+            {"name": "right", "labels": ["d"], "actuator": "arm", "position": "right", "distance_mm": 900},
+            {"name": "residual"},
+        ],
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from support.stations import BIN, make_station
+
 from edge.clock import NS_PER_S, ms
-from edge.config import RESIDUAL, Station
+from edge.config import RESIDUAL
 from edge.transport import Chute, Pace
 from edge.types import Decision, Item, Reason
 
@@ -11,27 +13,14 @@ NOW = 5 * NS_PER_S
 
 
 def chute(residual: dict[str, object] | None = None) -> Chute:
-    station = Station.model_validate(
-        {
-            "name": "test",
-            "kind": "bin",
-            "camera": {"type": "folder", "path": "."},
-            "actuators": [
-                {
-                    "name": "arm",
-                    "type": "servo",
-                    "pin": 12,
-                    "safe_us": 1500,
-                    "positions_us": {"left": 1000, "right": 2000},
-                    "lead_ms": 200,
-                    "return_ms": 300,
-                }
-            ],
-            "bins": [
-                {"name": "glass", "labels": ["glass"], "actuator": "arm", "position": "left", "dwell_ms": 500},
-                {"name": "residual", **(residual or {})},
-            ],
-        }
+    arm = {"type": "servo", "pin": 12, "safe_us": 1500, "positions_us": {"left": 1000, "right": 2000}}
+    station = make_station(
+        BIN,
+        actuators={"flap": None, "arm": {**arm, "lead_ms": 200, "return_ms": 300}},
+        bins=[
+            {"name": "glass", "labels": ["glass"], "actuator": "arm", "position": "left", "dwell_ms": 500},
+            {"name": "residual", **(residual or {})},
+        ],
     )
     return Chute(station, Pace())
 

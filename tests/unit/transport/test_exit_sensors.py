@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from support.stations import BIN, make_station
+
 from edge.clock import NS_PER_S, ms
-from edge.config import Station
 from edge.transport import Arrival, Arrivals
 from edge.transport.exit_sensors import FALL_NS, JAM_AFTER
 from edge.types import Actuation, Decision, Reason
@@ -13,28 +14,21 @@ START = NS_PER_S
 
 def arrivals() -> Arrivals:
     return Arrivals(
-        Station.model_validate(
-            {
-                "name": "test",
-                "kind": "bin",
-                "camera": {"type": "folder", "path": "."},
-                "actuators": [
-                    {"name": "one", "type": "digital", "pin": 5},
-                    {"name": "two", "type": "digital", "pin": 6},
-                ],
-                "bins": [
-                    {"name": "watched", "actuator": "one", "exit_pin": 9},
-                    {"name": "blind", "actuator": "two"},
-                    {"name": "residual"},
-                ],
-            }
+        make_station(
+            BIN,
+            actuators={"other": {"type": "digital", "pin": 6}},
+            bins=[
+                {"name": "watched", "actuator": "flap", "exit_pin": 9},
+                {"name": "blind", "actuator": "other"},
+                {"name": "residual"},
+            ],
         )
     )
 
 
 def send(sensors: Arrivals, item_id: int, fire_ms: float, where: str = "watched") -> None:
     decision = Decision(item_id, where, Reason.SORTED, START)
-    sensors.expect(decision, Actuation("one", START + ms(fire_ms), START + ms(fire_ms + 200), (item_id,)))
+    sensors.expect(decision, Actuation("flap", START + ms(fire_ms), START + ms(fire_ms + 200), (item_id,)))
 
 
 def test_an_item_that_comes_by_is_confirmed_once() -> None:

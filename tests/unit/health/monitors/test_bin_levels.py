@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.journal import items_in
+from support.stations import BELT, make_station
 
 from edge.clock import NS_PER_S
 from edge.config import Station
@@ -16,20 +17,13 @@ from edge.tools.simulate.build import Conditions, build_virtual_run
 from edge.tools.simulate.virtual_run import VirtualRun
 from edge.types import Reason
 
-GLASS: dict[str, Any] = {"name": "glass", "labels": ["glass", "metal"], "actuator": "flap", "distance_mm": 300}
-
 
 def belt(**glass: Any) -> Station:
-    return Station.model_validate(
-        {
-            "name": "belt",
-            "kind": "conveyor",
-            "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
-            "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 3.2},
-            "actuators": [{"name": "flap", "type": "digital", "pin": 17, "lead_ms": 40}],
-            "bins": [{**GLASS, **glass}, {"name": "residual", "labels": ["paper"]}],
-            "simulation": {"items_per_min": 90},
-        }
+    return make_station(
+        BELT,
+        actuators={"flap": {"lead_ms": 40}},
+        bins={"glass": {"labels": ["glass", "metal"], **glass}, "residual": {"labels": ["paper"]}},
+        simulation={"items_per_min": 90},
     )
 
 

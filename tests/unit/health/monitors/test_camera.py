@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.stations import make_station, shipped
 
 from edge.clock import NS_PER_S, VirtualClock, ms
-from edge.config import load_station
-from edge.config.cameras import SimulatedCamera, VideoCamera
+from edge.config.cameras import VideoCamera
 from edge.devices.camera import open_camera
 from edge.errors import CalibrationError
 from edge.health.faults import FaultKind
@@ -24,7 +24,6 @@ from edge.simulate.world.world import World
 from edge.station.assemble import open_station_camera
 from edge.types import Frame, Image
 
-STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
 RANDOM = np.random.default_rng(5)
 WIDTH, HEIGHT = 160, 120
 NOISE = [RANDOM.normal(0, 2, (HEIGHT, WIDTH, 3)).astype(np.float32) for _ in range(16)]
@@ -219,10 +218,8 @@ def test_hands_and_bottles_on_a_real_table_are_no_fault_but_a_knocked_camera_is(
 
 @pytest.mark.parametrize("kind", ["frozen", "black", "overexposed", "moved"])
 def test_every_camera_fault_of_the_simulated_bin_is_recognised_and_ends(kind: str) -> None:
-    station = load_station(STATIONS / "bin-flap.toml")
-    station = station.model_copy(
-        update={"camera": SimulatedCamera(type="simulated", width=320, height=240, frames_per_s=5)}
-    )
+    camera_table = {"type": "simulated", "width": 320, "height": 240, "frames_per_s": 5}
+    station = make_station(shipped("bin-flap"), camera=camera_table)
     clock = VirtualClock()
     world = World(station, clock)
     camera, watch = open_station_camera(station.camera, clock, world), CameraWatch()

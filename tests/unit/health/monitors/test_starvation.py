@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from support.stations import BELT, BIN, make_station
 
 from edge.clock import NS_PER_S, VirtualClock, ms
-from edge.config import Station
 from edge.health.faults import FaultKind
 from edge.health.health import Health
 from edge.health.heartbeats import Sign
@@ -19,14 +19,7 @@ TURN = ms(100)
 
 def supervisor_at(start: int) -> Supervisor:
     run = build_virtual_run(
-        Station.model_validate(
-            {
-                "name": "bin",
-                "kind": "bin",
-                "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
-                "bins": [{"name": "residual"}],
-            }
-        ),
+        make_station(BIN, camera=BELT["camera"]),
         Conditions(),
     )
     supervisor = run.rig.supervisor
@@ -82,15 +75,11 @@ def test_speeds_from_missed_pictures_are_not_the_belts(disturbed: bool, blamed: 
 
 
 def test_a_belt_seen_now_and_then_only_is_not_called_slow() -> None:
-    station = Station.model_validate(
-        {
-            "name": "belt",
-            "kind": "conveyor",
-            "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 20},
-            "belt": {"speed_mm_per_s": 700, "mm_per_pixel": 3.2},
-            "bins": [{"name": "residual"}],
-            "simulation": {"items_per_min": 400, "min_gap_mm": 15},
-        }
+    station = make_station(
+        BELT,
+        camera={"frames_per_s": 20},
+        belt={"speed_mm_per_s": 700, "mm_per_pixel": 3.2},
+        simulation={"items_per_min": 400, "min_gap_mm": 15},
     )
     run = build_virtual_run(station, Conditions(frame_ms=700))
     run.run(60.0)

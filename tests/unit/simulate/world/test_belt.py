@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.stations import BELT, make_station
 
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
@@ -19,27 +20,25 @@ from edge.simulate.world.traffic import Arrival
 from edge.simulate.world.truth import SPILLED
 
 SPEED = 500.0
+FLAP = {"type": "digital", "lead_ms": 40, "return_ms": 40}
 SPRITE = Sprite(
     CutOut("metal", "metal/none.jpg", np.full((40, 60, 3), 200, np.uint8), np.full((40, 60), 255, np.uint8)),
     Pose(60, 0),
 )
 
 
-def station(direction: str = "right", lanes: int = 1) -> Station:
-    flap = {"type": "digital", "lead_ms": 40, "return_ms": 40}
-    return Station.model_validate(
-        {
-            "name": "law",
-            "kind": "conveyor",
-            "camera": {"type": "simulated", "width": 320, "height": 240},
-            "belt": {"speed_mm_per_s": SPEED, "mm_per_pixel": 1.0, "direction": direction, "lanes": lanes},
-            "actuators": [{**flap, "name": "first", "pin": 4}, {**flap, "name": "second", "pin": 5}],
-            "bins": [
-                {"name": "one", "labels": ["metal"], "actuator": "first", "distance_mm": 200},
-                {"name": "two", "labels": ["glass"], "actuator": "second", "distance_mm": 400},
-                {"name": RESIDUAL},
-            ],
-        }
+def station(direction: str = "right", lanes: int = 1, **simulation: float) -> Station:
+    return make_station(
+        BELT,
+        camera={"width": 320, "height": 240},
+        belt={"speed_mm_per_s": SPEED, "mm_per_pixel": 1.0, "direction": direction, "lanes": lanes},
+        simulation=simulation,
+        actuators={"flap": None, "first": {**FLAP, "pin": 4}, "second": {**FLAP, "pin": 5}},
+        bins=[
+            {"name": "one", "labels": ["metal"], "actuator": "first", "distance_mm": 200},
+            {"name": "two", "labels": ["glass"], "actuator": "second", "distance_mm": 400},
+            {"name": RESIDUAL},
+        ],
     )
 
 
@@ -149,7 +148,7 @@ def test_an_item_that_moves_is_smeared_by_the_shutter() -> None:
         return int(((row > 80) & (row < 180)).sum())
 
     assert edge_width(moving) <= 6
-    slow = station().model_copy(update={"simulation": station().simulation.model_copy(update={"exposure_ms": 20.0})})
+    slow = station(exposure_ms=20.0)
     blurred, _, motion = scene_of(slow)
     blurred.lay(Arrival("metal", "", SPRITE, 0.0, 120.0, 0))
     assert edge_width(blurred.picture(motion.instant_at(222.0) or 0)) > edge_width(moving)

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.stations import BELT, make_station
 
 from edge.config import Station
 from edge.errors import ConfigError
@@ -19,14 +20,12 @@ from edge.tools.simulate.simulated_station import Changes, simulated_variant
 
 
 def station(lanes: int = 1) -> Station:
-    return Station.model_validate(
-        {
-            "name": "traffic",
-            "kind": "conveyor",
-            "camera": {"type": "simulated"},
-            "belt": {"speed_mm_per_s": 500, "mm_per_pixel": 0.8, "lanes": lanes},
-            "bins": [{"name": "residual"}],
-        }
+    return make_station(
+        BELT,
+        camera={"width": 640, "height": 480},
+        belt={"speed_mm_per_s": 500, "mm_per_pixel": 0.8, "lanes": lanes},
+        actuators=None,
+        bins={"glass": None},
     )
 
 

@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from support.stations import BELT, make_station
 
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config import Station
@@ -17,48 +18,44 @@ from edge.simulate.world.faults import Disturbance
 from edge.simulate.world.world import World
 
 START = NS_PER_S
+ARM = {
+    "type": "servo",
+    "pin": 18,
+    "safe_us": 1100,
+    "positions_us": {"out": 1800},
+    "lead_ms": 200,
+    "return_ms": 200,
+}
 
 
 def station(**changes: object) -> Station:
-    table: dict[str, object] = {
-        "name": "world",
-        "kind": "conveyor",
-        "camera": {"type": "simulated", "width": 320, "height": 240, "frames_per_s": 50},
-        "belt": {
+    """A belt with a relay and all sensors, an actuator of each type, and one bin."""
+    return make_station(
+        BELT,
+        camera={"width": 320, "height": 240, "frames_per_s": 50},
+        belt={
             "speed_mm_per_s": 400,
             "mm_per_pixel": 1.0,
             "run_pin": 13,
             "encoder": {"pin_a": 5, "pin_b": 6, "ticks_per_mm": 0.5},
+            **changes,
         },
-        "sensing": {"beam_pin": 16, "beam_to_line_mm": 100},
-        "safety": {"estop_pin": 20, "jam_pin": 21},
-        "simulation": {"items_per_min": 100, "min_gap_mm": 30, "frame_age_ms": 30},
-        "actuators": [
-            {"name": "flap", "type": "digital", "pin": 17, "lead_ms": 40, "return_ms": 40},
-            {
-                "name": "arm",
-                "type": "servo",
-                "pin": 18,
-                "safe_us": 1100,
-                "positions_us": {"out": 1800},
-                "lead_ms": 200,
-                "return_ms": 200,
-            },
-            {
-                "name": "table",
+        sensing={"beam_pin": 16, "beam_to_line_mm": 100},
+        safety={"estop_pin": 20, "jam_pin": 21},
+        simulation={"items_per_min": 100, "min_gap_mm": 30, "frame_age_ms": 30},
+        actuators={
+            "flap": {"lead_ms": 40, "return_ms": 40},
+            "arm": ARM,
+            "table": {
                 "type": "stepper",
                 "step_pin": 22,
                 "direction_pin": 23,
                 "home_pin": 24,
                 "positions_steps": {"third": 66},
             },
-        ],
-        "bins": [
-            {"name": "one", "labels": ["glass", "metal"], "actuator": "flap", "distance_mm": 200, "exit_pin": 25},
-            {"name": "residual"},
-        ],
-    }
-    return Station.model_validate(table | changes)
+        },
+        bins={"glass": {"labels": ["glass", "metal"], "distance_mm": 200, "exit_pin": 25}},
+    )
 
 
 def test_a_flap_moves_as_its_real_actuators_pin_says() -> None:
@@ -103,9 +100,7 @@ def test_the_belt_runs_only_while_its_relay_lets_it() -> None:
 
 def test_sensors_show_what_happens() -> None:
     clock = VirtualClock()
-    plain = station().model_dump()
-    plain["belt"]["run_pin"] = None
-    world = World(Station.model_validate(plain), clock)
+    world = World(station(run_pin=None), clock)
     pins = WorldPins(world, clock)
     edges = dict.fromkeys((5, 6, 16, 25), 0)
     listeners = []  # gpiozero holds them weakly
@@ -131,9 +126,7 @@ def test_sensors_show_what_happens() -> None:
 
 def test_a_slipping_belt_falls_behind_its_drum() -> None:
     clock = VirtualClock()
-    plain = station().model_dump()
-    plain["belt"]["run_pin"] = None
-    world = World(Station.model_validate(plain), clock)
+    world = World(station(run_pin=None), clock)
     world.disturb(Disturbance.BELT_SLIPPING)
     assert world.drum.position(START + NS_PER_S) == pytest.approx(400)
     assert world.surface.position(START + NS_PER_S) == pytest.approx(240)

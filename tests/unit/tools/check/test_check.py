@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tomli_w
+from support.paths import STATIONS
+from support.stations import BELT, make_station, shipped, varied, write_station
 from typer.testing import CliRunner
 
 from edge.cli import root
@@ -22,22 +23,22 @@ from edge.tools.check.check import Report, check_station
 from edge.tools.check.check_settings import pin_problems, stroke_problems, view_problems
 from edge.tools.check.problems import Problem
 
-STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
-CONVEYOR = load_station(STATIONS / "conveyor.toml")
-
-SMALL: dict[str, Any] = {
-    "name": "small",
-    "kind": "conveyor",
-    "state_folder": "state",
-    "camera": {"type": "simulated"},
-    "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 0.8},
-    "inference": {"bundle": "tiny.sorter"},
-    "actuators": [{"name": "flap", "type": "digital", "pin": 17, "lead_ms": 40}],
-    "bins": [
-        {"name": "paper", "labels": ["paper"], "actuator": "flap", "distance_mm": 300},
-        {"name": "residual", "labels": ["glass", "metal"]},
-    ],
-}
+CONVEYOR = make_station(shipped("conveyor"))
+SMALL = varied(
+    BELT,
+    {
+        "name": "small",
+        "state_folder": "state",
+        "camera": {"width": 640, "height": 480, "frames_per_s": 30},
+        "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 0.8},
+        "inference": {"bundle": "tiny.sorter"},
+        "actuators": {"flap": {"lead_ms": 40}},
+        "bins": [
+            {"name": "paper", "labels": ["paper"], "actuator": "flap", "distance_mm": 300},
+            {"name": "residual", "labels": ["glass", "metal"]},
+        ],
+    },
+)
 
 
 @pytest.fixture
@@ -46,9 +47,7 @@ def check(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> Callable[..., Re
     (tmp_path / "tiny.sorter").write_bytes(tiny_bundle())
 
     def run(**changes: Any) -> Report:
-        path = tmp_path / "station.toml"
-        path.write_text(tomli_w.dumps(SMALL | changes), "utf-8")
-        return check_station(path, SystemClock())
+        return check_station(write_station(tmp_path, SMALL, **changes), SystemClock())
 
     return run
 
@@ -71,11 +70,9 @@ def test_a_good_station_is_ok_and_its_travel_is_shown(check: Callable[..., Repor
     assert way.spare_ms == pytest.approx(1200 - 15 - 1000 / 30 - 5 - 40 - (report.invoke_ms or 0))
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in STATIONS.glob("*.toml")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in STATIONS.glob("*.toml")))
 def test_the_examples_have_no_errors(name: str, tmp_path: Path) -> None:
-    example = {**tomllib.loads((STATIONS / name).read_text("utf-8")), "state_folder": str(tmp_path)}
-    (tmp_path / name).write_text(tomli_w.dumps(example), "utf-8")
-    problems = check_station(tmp_path / name, SystemClock()).problems
+    problems = check_station(write_station(tmp_path, shipped(name), state_folder=tmp_path), SystemClock()).problems
     cameras = {"camera.device"}  # the USB camera of a station elsewhere
     assert [problem for problem in problems if problem.severity == "error" and problem.where not in cameras] == []
 
@@ -94,13 +91,12 @@ def test_a_belt_that_is_faster_than_the_decision_is_an_error(check: Callable[...
 
 
 def test_a_bin_that_waits_for_a_label_that_the_model_lacks_is_an_error(check: Callable[..., Report]) -> None:
-    bins = [{**SMALL["bins"][0], "labels": ["paper", "wood"]}, {"name": "residual", "labels": ["glass", "metal"]}]
-    (problem,) = texts(check(bins=bins).problems)
+    (problem,) = texts(check(bins={"paper": {"labels": ["paper", "wood"]}}).problems)
     assert "bin 'paper' waits for 'wood'" in problem
 
 
 def test_a_label_that_no_bin_names_goes_to_residual_and_is_a_warning(check: Callable[..., Report]) -> None:
-    report = check(bins=[SMALL["bins"][0], {"name": "residual", "labels": ["glass"]}])
+    report = check(bins={"residual": {"labels": ["glass"]}})
     assert report.ok
     assert texts(report.problems, "warning") == ["model: no bin names metal: such items go to residual"]
 
@@ -157,7 +153,7 @@ ARM = {"name": "flap", "type": "servo", "pin": 18, "safe_us": 1500, "positions_u
 def test_a_calibration_beyond_the_limits_is_refused_with_file_key_value_and_what_is_allowed(
     check: Callable[..., Report], tmp_path: Path, key: str, value: float, said: str
 ) -> None:
-    bins = [SMALL["bins"][0] | {"position": "out"}, SMALL["bins"][1]]
+    bins = {"paper": {"position": "out"}}
     check(actuators=[ARM], bins=bins)
     of = step_digest(load_station(tmp_path / "station.toml"), "diverters", "flap")
     step = {"measured_at": "", "of": of, "lead_ms": 80.0, "lead_spread_ms": 1.0, "return_ms": 90.0, "repeats": 5}

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import tomli_w
+from support.stations import BIN, make_station, write_station
 from typer.testing import CliRunner
 
 from edge.cli import root
@@ -27,14 +27,7 @@ from edge.tools.check.problems import Problem
 
 
 def station(**changes: Any) -> Station:
-    table: dict[str, Any] = {
-        "name": "small",
-        "kind": "bin",
-        "camera": {"type": "simulated"},
-        "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
-        "bins": [{"name": "paper", "labels": ["paper"], "actuator": "flap"}, {"name": "residual"}],
-    }
-    return Station.model_validate(table | changes)
+    return make_station(BIN, **{"camera": {"type": "simulated"}, **changes})
 
 
 def a_pi(root: Path) -> Path:
@@ -203,17 +196,15 @@ def test_run_says_at_its_start_that_its_state_is_in_memory(
         pytest.skip("no folder in memory on this machine")
     (tmp_path / "tiny.sorter").write_bytes(tiny_bundle())
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
-    table = {
-        "name": "small",
-        "kind": "bin",
-        "state_folder": str(memory_folder),
-        "camera": {"type": "folder", "path": ".", "loop": True},
-        "inference": {"bundle": "tiny.sorter"},
-        "page": {"enabled": False},
-        "bins": [{"name": "residual"}],
-    }
-    (tmp_path / "station.toml").write_text(tomli_w.dumps(table))
-    result = CliRunner().invoke(root, ["run", "--station", str(tmp_path / "station.toml"), "--seconds", "0.3"])
+    station_file = write_station(
+        tmp_path,
+        BIN,
+        state_folder=memory_folder,
+        camera={"loop": True},
+        inference={"bundle": "tiny.sorter"},
+        page={"enabled": False},
+    )
+    result = CliRunner().invoke(root, ["run", "--station", str(station_file), "--seconds", "0.3"])
     assert result.exit_code == 0
     assert "is kept in memory (tmpfs at /dev/shm)" in result.stderr + caplog.text
 

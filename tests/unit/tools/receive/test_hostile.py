@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.stations import BIN, write_station
 
 from edge.bundle.archive import read_bundle
 from edge.clock import NS_PER_S, VirtualClock
@@ -28,24 +29,11 @@ from edge.tools.receive.requests import Pull, Push, Status, parse_request
 from edge.tools.receive.sending import LARGEST_FILE, list_files, send_files
 
 ROOT = Path(__file__).resolve().parents[4]
-STATION = """
-name = "line-1"
-kind = "bin"
-state_folder = "state"
-camera = {type = "folder", path = "."}
-actuators = [{name = "flap", type = "digital", pin = 17}]
-bins = [
-  {name = "paper", labels = ["paper"], actuator = "flap"},
-  {name = "residual", labels = ["glass", "metal"]},
-]
-inference = {allow_unsigned = true}
-"""
 
 
 @pytest.fixture
 def station(tmp_path: Path) -> Path:
-    (tmp_path / "station.toml").write_text(STATION)
-    return tmp_path / "station.toml"
+    return write_station(tmp_path, BIN, state_folder="state", inference={"allow_unsigned": True})
 
 
 def receive(station: Path, said: bytes) -> tuple[list[dict[str, Any]], str]:

@@ -14,11 +14,12 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from support.stations import ALL_BUT_PAPER, BIN, make_station, station_in
 
 from edge.bundle.archive import pack_bundle, read_bundle
 from edge.bundle.manifest import version_order
 from edge.clock import VirtualClock
-from edge.config import Station, load_station
+from edge.config import Station
 from edge.errors import BundleError
 from edge.inference.classifier import open_shipped_bundle
 from edge.models.fit import check_fit, homeless_labels
@@ -28,24 +29,12 @@ from edge.models.trust import Trust
 from edge.models.verify import verify_store
 from edge.tools.receive.session import Place, serve
 
-STATION = """
-name = "line-1"
-kind = "bin"
-camera = {type = "folder", path = "."}
-actuators = [{name = "flap", type = "digital", pin = 17}]
-bins = [
-  {name = "paper", labels = ["paper"], actuator = "flap"},
-  {name = "residual", labels = ["glass", "metal"]},
-]
-inference = {allow_unsigned = true}
-"""
 GIB = 1 << 30
 
 
 @pytest.fixture
 def station(tmp_path: Path) -> Station:
-    (tmp_path / "station.toml").write_text(STATION)
-    return load_station(tmp_path / "station.toml")
+    return station_in(tmp_path, BIN, inference={"allow_unsigned": True})
 
 
 def device_at(folder: Path, station: Station, wall: float = 1.76e9, free: int = GIB) -> Device:
@@ -90,8 +79,9 @@ def test_what_only_the_station_file_may_allow_is_refused_before_anything_is_sent
     device, content = device_at(tmp_path / "store", station), tiny_bundle()
     (event,) = talk(device, push_request(content, **wish), content, tmp_path)
     assert said in event["message"]
-    (tmp_path / "station.toml").write_text(STATION + f"{said} = true\n")
-    leave = device_at(tmp_path / "store", load_station(tmp_path / "station.toml"))
+    table, setting = said.split(".")
+    allowing = station_in(tmp_path, BIN, inference={"allow_unsigned": True}, **{table: {setting: True}})
+    leave = device_at(tmp_path / "store", allowing)
     done = talk(leave, push_request(content, **wish), content, tmp_path)[-1]
     assert done["active"]
     assert leave.store.active().probation is wish.get("probation", True)  # type: ignore[union-attr]
@@ -143,25 +133,22 @@ def test_unfinished_transfers_do_not_pile_up(
     assert len(list((device.store.folder / "incoming").glob("*.part"))) == 4
 
 
-def test_a_model_must_know_every_label_that_a_bin_waits_for(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> None:
-    (tmp_path / "station.toml").write_text(STATION.replace('"metal"', '"organic"'))
+def test_a_model_must_know_every_label_that_a_bin_waits_for(tiny_bundle: Callable[..., bytes]) -> None:
+    station = make_station(BIN, bins={"residual": {"labels": ["glass", "organic"]}})
     with pytest.raises(BundleError, match=r"waits for 'organic', which this model does not know"):
-        check_fit(read_bundle(tiny_bundle(), "x"), load_station(tmp_path / "station.toml"))
+        check_fit(read_bundle(tiny_bundle(), "x"), station)
 
 
-def test_a_label_that_no_bin_names_is_taken_in(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> None:
-    (tmp_path / "station.toml").write_text(STATION.replace(', "metal"', ""))
-    station = load_station(tmp_path / "station.toml")
+def test_a_label_that_no_bin_names_is_taken_in(tiny_bundle: Callable[..., bytes]) -> None:
+    station = make_station(BIN, bins={"residual": {"labels": ["glass"]}})
     assert homeless_labels(read_bundle(tiny_bundle(), "x"), station) == ["metal"]
     check_fit(read_bundle(tiny_bundle(), "x"), station)
 
 
-def test_a_purity_that_the_thresholds_were_not_fitted_for_is_refused(
-    tmp_path: Path, tiny_bundle: Callable[..., bytes]
-) -> None:
-    (tmp_path / "station.toml").write_text(STATION.replace('actuator = "flap"', 'actuator = "flap", min_purity = 0.9'))
+def test_a_purity_that_the_thresholds_were_not_fitted_for_is_refused(tiny_bundle: Callable[..., bytes]) -> None:
+    station = make_station(BIN, bins={"paper": {"min_purity": 0.9}})
     with pytest.raises(Exception, match=r"asks for a purity of 0\.9"):
-        check_fit(read_bundle(tiny_bundle(), "x"), load_station(tmp_path / "station.toml"))
+        check_fit(read_bundle(tiny_bundle(), "x"), station)
 
 
 def test_a_model_slower_than_the_budget_is_refused(
@@ -256,10 +243,8 @@ def test_a_receiver_killed_before_any_line_leaves_a_whole_store_and_a_push_goes_
 def test_the_first_model_of_all_can_come_back_to_the_shipped_one(
     tmp_path: Path, tiny_bundle: Callable[..., bytes]
 ) -> None:
-    labels = ["cardboard", "glass", "metal", "organic", "paper", "plastic", "trash"]
-    text = STATION.replace('["glass", "metal"]', json.dumps([label for label in labels if label != "paper"]))
-    (tmp_path / "station.toml").write_text(text)
-    station = load_station(tmp_path / "station.toml")
+    changes = {"inference": {"allow_unsigned": True}, "bins": {"residual": {"labels": ALL_BUT_PAPER}}}
+    station = station_in(tmp_path, BIN, **changes)
     device = device_at(tmp_path / "store", station)
     shipped = open_shipped_bundle()
     members = {name: content for name, content in shipped.members.items() if name not in ("manifest.json", "signature")}

@@ -5,22 +5,18 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.stations import BELT, make_station
 
 from edge.clock import NS_PER_S
-from edge.config import RESIDUAL, Station
+from edge.config import RESIDUAL
 from edge.simulate.world.truth import SPILLED, TrueItem
 from edge.tools.simulate.score import Record, Score, score
 from edge.types import Reason
 
-STATION = Station.model_validate(
-    {
-        "name": "score",
-        "kind": "conveyor",
-        "camera": {"type": "simulated"},
-        "belt": {"speed_mm_per_s": 100, "mm_per_pixel": 1},
-        "actuators": [{"name": "flap", "type": "digital", "pin": 4}],
-        "bins": [{"name": "metal", "labels": ["metal"], "actuator": "flap", "distance_mm": 100}, {"name": RESIDUAL}],
-    }
+STATION = make_station(
+    BELT,
+    belt={"speed_mm_per_s": 100, "mm_per_pixel": 1},
+    bins={"glass": None, "metal": {"labels": ["metal"], "actuator": "flap", "distance_mm": 100}},
 )
 
 

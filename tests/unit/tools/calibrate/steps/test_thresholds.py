@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.stations import BIN, station_in
 
 from edge.bundle.archive import Bundle, open_bundle
 from edge.bundle.photo import PhotoError
@@ -19,13 +20,6 @@ from edge.tools.calibrate.operator.operator import Onlooker
 from edge.tools.calibrate.steps.thresholds import measure_thresholds
 
 LABELS = ("paper", "glass", "metal")
-STATION = {
-    "name": "line",
-    "kind": "bin",
-    "camera": {"type": "simulated"},
-    "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
-    "bins": [{"name": "paper", "labels": ["paper"], "actuator": "flap"}, {"name": "residual"}],
-}
 
 
 @pytest.fixture
@@ -37,7 +31,7 @@ def bundle(tiny_bundle: Callable[..., bytes], tmp_path: Path) -> Bundle:
 
 @pytest.fixture
 def station(tmp_path: Path) -> Station:
-    return Station.model_validate({**STATION, "state_folder": tmp_path / "state"})
+    return station_in(tmp_path, BIN, state_folder="state", camera={"type": "simulated"})
 
 
 def photograph(folder: Path, label: str, count: int) -> None:
