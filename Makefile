@@ -42,7 +42,7 @@ wheel: .venv/bin/python ## build the wheel in dist
 
 # The variable spares a banner about the successors of MkDocs.
 docs: .venv/.docs ## build the documentation in build/site; warnings, broken links among them, are errors
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict && echo "the first page is build/site/index.html"
 
 bench: .venv/.test ## run the benchmarks
 	$(BIN)/python benchmarks/loop.py
