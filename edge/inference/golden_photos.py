@@ -18,6 +18,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter, Val
 from edge.bundle.archive import GOLDEN_PHOTOS, Bundle
 from edge.bundle.geometry import InputGeometry
 from edge.bundle.manifest import Digest
+from edge.bundle.pictures import encode_png
 from edge.bundle.preprocess import prepare_crop
 from edge.errors import BundleError
 from edge.inference.interpreter import Codes, Inference
@@ -52,10 +53,9 @@ def make_golden_photos(
     made = []
     for pixels, box in photos:
         crop = prepare_crop(pixels, box, geometry)
-        png = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
         made.append(
             GoldenPhoto(
-                png=base64.b64encode(png),
+                png=base64.b64encode(encode_png(pixels)),
                 box=None if box is None else (box.x, box.y, box.width, box.height),
                 input_sha256=hashlib.sha256(crop.tobytes()).hexdigest(),
                 output=tuple(int(code) for code in interpreter.run(crop)),

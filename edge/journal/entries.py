@@ -10,10 +10,11 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from edge.bundle.pictures import cut_out
 from edge.config.station import JournalSettings
 from edge.line import Outcome
 from edge.tally import EXPECTED, NOT_SEEN
-from edge.types import Crop, Event, Image, Reason, Stroke
+from edge.types import Event, Image, Reason, Stroke
 
 DOUBTFUL = frozenset({Reason.UNSURE, Reason.NOT_CLASSIFIED, Reason.TOUCHING})
 """Why the pictures of an item are worth keeping for the next training."""
@@ -152,12 +153,4 @@ def wanted_picture(outcome: Outcome, settings: JournalSettings) -> Image | None:
         return None
     if keep == "unsure" and outcome.decision.reason not in DOUBTFUL:
         return None
-    return _cut_out(crops[0])
-
-
-def _cut_out(crop: Crop) -> Image | None:
-    """Return a copy, so that the whole frame can be freed; None where the box is outside of it."""
-    box = crop.box
-    top, left = max(box.y, 0), max(box.x, 0)
-    view = crop.pixels[top : max(box.y + box.height, 0), left : max(box.x + box.width, 0)]
-    return view.copy() if view.size else None
+    return cut_out(crops[0].pixels, crops[0].box)

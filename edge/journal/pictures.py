@@ -9,13 +9,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
-
+from edge.bundle.pictures import KEPT_QUALITY, encode_jpeg
 from edge.system.files import write_regular
 from edge.types import Image
 
 RESERVE_BYTES = 20_000_000  # room that pictures leave for rows, models and logs
-QUALITY = 92  # close to lossless for a classifier, a tenth of the size
 
 
 @dataclass
@@ -34,7 +32,7 @@ class Pictures:
 
     def keep(self, name: str, picture: Image) -> bool:
         """Write the picture under the name; return False where the disk does not let us."""
-        encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
+        encoded = encode_jpeg(picture, KEPT_QUALITY)
         path = self.folder / name
         try:
             kept = self._scan()
@@ -42,7 +40,7 @@ class Pictures:
                 self._drop_oldest(kept)
             if len(encoded) > self.max_bytes or shutil.disk_usage(self.folder).free < self.reserve_bytes:
                 return False
-            write_regular(path, encoded.tobytes())
+            write_regular(path, encoded)
         except OSError:
             return False
         kept.append((path, len(encoded)))

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 from pydantic import BaseModel, ConfigDict
 
 from edge.bundle.manifest import Thresholds
+from edge.bundle.pictures import KEPT_QUALITY, encode_jpeg
 from edge.bundle.preprocess import prepare_crop
 from edge.clock import NS_PER_MS
 from edge.errors import StoreError
@@ -26,7 +26,6 @@ from edge.types import Crop
 _WAITING = 4
 _LARGEST_FILE = 8 << 20
 _MOST_PICTURES = 500
-_QUALITY = 92
 
 
 class Look(BaseModel):
@@ -133,9 +132,7 @@ class Shadow:
         self._pictures = max(self._pictures, len(list(self._folder.glob("*.jpg")))) + 1
         pixels = prepare_crop(crop.pixels, crop.box, self._candidate.bundle.manifest.geometry)
         name = f"{self._pictures:05}-{item}.jpg"
-        quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-        encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), quality)[1]
-        write_regular(self._folder / name, encoded.tobytes())
+        write_regular(self._folder / name, encode_jpeg(pixels, KEPT_QUALITY))
         return name
 
 

@@ -12,15 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import cv2
-
+from edge.bundle.pictures import cut_out, thumbnail
 from edge.clock import NS_PER_S, ms
 from edge.health.health import Fault, State
 from edge.health.monitors.machine import MachineState
 from edge.interfaces import Clock, Sighting
 from edge.line import Outcome
 from edge.tally import EXPECTED, NOT_SEEN, Tally, what_happened
-from edge.types import Box, Crop, Decision, Frame, Image, Reason, Stroke, StrokeOutcome
+from edge.types import Crop, Decision, Frame, Image, Reason, Stroke, StrokeOutcome
 
 KEEP_ITEMS = 24
 # Decisions and strokes that wait for a reader: at 8 items a second, 20 minutes without one.
@@ -281,9 +280,10 @@ class LiveView:
             self._take_in(self._settled.popleft())
         while self._uncut:  # after the items: whoever is told of one can have its picture
             item_id, crop = self._uncut.popleft()
-            thumbnail = cut_thumbnail(crop.pixels, crop.box)
-            if thumbnail is not None:
-                self._pictures[item_id] = thumbnail
+            # With some surroundings, by which people know the place.
+            cut = cut_out(crop.pixels, crop.box, border=max(crop.box.width, crop.box.height) // 12)
+            if cut is not None:
+                self._pictures[item_id] = thumbnail(cut, THUMBNAIL_PX)
         while self._struck:
             self._mark(self._struck.popleft())
         while self._arrived:
@@ -335,22 +335,6 @@ class LiveView:
             self._decided_at.popleft()
         window = min(WINDOW_NS, max(now - self._started_at, ms(5000)))
         return len(self._decided_at) * WINDOW_NS / window
-
-
-def cut_thumbnail(pixels: Image, box: Box) -> Image | None:
-    """Return a copy of the box with some surroundings, at most THUMBNAIL_PX a side; None if nothing is in it."""
-    height, width = pixels.shape[:2]
-    border = max(box.width, box.height) // 12
-    left, top = max(0, box.x - border), max(0, box.y - border)
-    right, bottom = min(width, box.x + box.width + border), min(height, box.y + box.height + border)
-    if right <= left or bottom <= top:
-        return None
-    cut = pixels[top:bottom, left:right]
-    scale = THUMBNAIL_PX / max(cut.shape[:2])
-    if scale >= 1:
-        return cut.copy()
-    size = (max(1, round(cut.shape[1] * scale)), max(1, round(cut.shape[0] * scale)))
-    return cv2.resize(cut, size, interpolation=cv2.INTER_AREA).astype("uint8", copy=False)
 
 
 def _drop_oldest(kept: dict[int, Any]) -> None:

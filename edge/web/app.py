@@ -27,7 +27,7 @@ from edge.status.live import THUMBNAIL_PX, LiveView
 from edge.status.metrics import build_registry, read_disk_free
 from edge.web.buttons import BUTTONS, MOST_BYTES, Buttons
 from edge.web.guard import Guard
-from edge.web.pictures import CROP_QUALITY, BeltEncoder, encode_jpeg
+from edge.web.pictures import CROP_QUALITY, BeltEncoder, to_jpeg
 from edge.web.status import describe_belt, describe_items, describe_status
 from edge.web.visitors import Places
 
@@ -166,7 +166,7 @@ class _Views:
         pixels = None
         if suffix == "jpg" and number.isascii() and number.isdecimal() and len(number) <= 12:
             pixels = self._live.picture(int(number))
-        jpeg = None if pixels is None else encode_jpeg(pixels, THUMBNAIL_PX, CROP_QUALITY)
+        jpeg = None if pixels is None else to_jpeg(pixels, THUMBNAIL_PX, CROP_QUALITY)
         if jpeg is None:
             return PlainTextResponse("There is no picture of this item (any more).\n", 404)
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-
+from edge.bundle.pictures import encode_jpeg, shrink
 from edge.clock import ms
 from edge.interfaces import Clock, Sighting
 from edge.status.live import LiveView
@@ -49,7 +47,7 @@ class BeltEncoder:
         ):
             return last
         pixels = newest.frame.pixels
-        jpeg = encode_jpeg(pixels, BELT_WIDTH_PX, BELT_QUALITY)
+        jpeg = to_jpeg(pixels, BELT_WIDTH_PX, BELT_QUALITY)
         if jpeg is not None:
             size = (pixels.shape[1], pixels.shape[0])
             self._last = BeltPicture(jpeg, newest.frame.sequence, size, newest.sightings)
@@ -57,13 +55,8 @@ class BeltEncoder:
         return self._last
 
 
-def encode_jpeg(pixels: Image, max_width: int, quality: int) -> bytes | None:
+def to_jpeg(pixels: Image, max_width: int, quality: int) -> bytes | None:
     """Return the RGB picture as a JPEG at most `max_width` wide; None if it is no picture at all."""
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         return None
-    height, width = pixels.shape[:2]
-    if width > max_width:
-        size = (max_width, max(1, round(height * max_width / width)))
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    done, encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return encoded.tobytes() if done else None
+    return encode_jpeg(shrink(pixels, max_width / pixels.shape[1]), quality)

@@ -23,7 +23,7 @@ from edge.errors import SorterError
 from edge.types import Box, Image
 from edge.web.app import ASSET_TYPES, ASSETS
 from edge.web.guard import Guard
-from edge.web.pictures import BELT_QUALITY, encode_jpeg
+from edge.web.pictures import BELT_QUALITY, to_jpeg
 
 LEAST = 32
 MOST_BYTES = 300
@@ -84,7 +84,7 @@ class RegionPage:
 
     async def _picture(self, _request: Request) -> Response:
         try:
-            jpeg = encode_jpeg(self._take(), PICTURE_WIDTH_PX, BELT_QUALITY)
+            jpeg = to_jpeg(self._take(), PICTURE_WIDTH_PX, BELT_QUALITY)
         except SorterError as error:
             self.failure = error
             self.done()

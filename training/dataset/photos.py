@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
-import numpy as np
-
 from edge.bundle.photo import SUFFIXES, PhotoError, check_photo, load_photo
 from edge.bundle.photo_tree import (
     MASK_SUFFIX,
@@ -25,6 +22,7 @@ from edge.bundle.photo_tree import (
     label_folders,
     photos_in,
 )
+from edge.bundle.pictures import thumbnail
 from edge.errors import DatasetError
 from edge.system.text import NotTextError, decode_text
 from edge.types import Image
@@ -295,10 +293,4 @@ def data_digest(photos: Iterable[LabelledPhoto]) -> str:
 
 def load_small(path: Path, longer_side: int = 400) -> Image:
     """Read a photo and bring it down to `longer_side`; smaller ones stay as they are."""
-    pixels = load_photo(path)
-    height, width = pixels.shape[:2]
-    scale = longer_side / max(height, width)
-    if scale >= 1.0:
-        return pixels
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return thumbnail(load_photo(path), longer_side)

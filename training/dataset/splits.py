@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
-
 from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import as_label, label_folders, photos_in
+from edge.bundle.pictures import encode_jpeg, encode_png
 from edge.errors import DatasetError
 from edge.types import Image
 from training.dataset.photos import LabelledPhoto
@@ -174,9 +173,7 @@ def _folders(out: Path) -> list[Path]:
 
 
 def _write(pixels: Image, target: Path) -> None:
-    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode(target.suffix, bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".part")  # a photo that a full disk cuts off is not taken for copied later
-    partial.write_bytes(encoded.tobytes())
+    partial.write_bytes(encode_png(pixels) if target.suffix == ".png" else encode_jpeg(pixels))
     partial.rename(target)

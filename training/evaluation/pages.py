@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-import cv2
-
+from edge.bundle.pictures import encode_jpeg
 from training.dataset.photos import load_small
 
 Point = tuple[float, float, float]  # two shares, and the share of all photos that the dot stands for
@@ -43,8 +42,7 @@ def document(title: str, sections: Iterable[str]) -> str:
 
 def picture(path: Path, caption: str, name: str, side: int = 200) -> str:
     """A thumbnail with what is to be said of it, and its name in small print."""
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(load_small(path, side), cv2.COLOR_RGB2BGR), [1, 80])
-    source = "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
+    source = "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(load_small(path, side), 80)).decode()
     said = f"{escape(caption)}<br>" if caption else ""
     return (
         f'<figure><img src="{source}" alt="{escape(caption or name)}"><figcaption>{said}<small>{escape(name)}</small>'

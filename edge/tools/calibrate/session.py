@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import cv2
 from pydantic import ValidationError
 
+from edge.bundle.pictures import encode_jpeg
 from edge.clock import VirtualClock
 from edge.config import Station
 from edge.config.calibration.files import save_calibration
@@ -148,9 +148,7 @@ class CalibrationSession:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name, picture in self.pictures.items():
-                done, encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-                if done:
-                    write_atomically(folder / f"{name}.jpg", encoded.tobytes())
+                write_atomically(folder / f"{name}.jpg", encode_jpeg(picture))
             for name, text in self.files.items():
                 write_atomically(folder / name, text.encode())
         except OSError as error:

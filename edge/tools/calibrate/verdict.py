@@ -10,8 +10,7 @@ from html import escape
 from math import comb
 from typing import Final, Literal
 
-import cv2
-
+from edge.bundle.pictures import encode_jpeg
 from edge.config import RESIDUAL, Station
 from edge.config.calibration.record import VerifyStep
 from edge.errors import CalibrationError
@@ -157,6 +156,5 @@ def _row(number: int, one: Checked) -> str:
 def _image(picture: Image | None) -> str:
     if picture is None:
         return ""
-    done, encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    text = base64.b64encode(encoded.tobytes()).decode() if done else ""
+    text = base64.b64encode(encode_jpeg(picture)).decode()
     return f'<img alt="the item" width="{THUMBNAIL}" src="data:image/jpeg;base64,{text}">'

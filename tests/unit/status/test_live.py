@@ -15,7 +15,7 @@ from edge.health.health import Fault, State
 from edge.health.monitors.machine import MachineState
 from edge.interfaces import Sighting
 from edge.line import Outcome
-from edge.status.live import KEEP_ITEMS, MAX_UNCUT, THUMBNAIL_PX, LiveView, cut_thumbnail
+from edge.status.live import KEEP_ITEMS, MAX_UNCUT, LiveView
 from edge.types import Actuation, Box, Crop, Decision, Frame, Item, Reason, Stroke, StrokeOutcome
 
 GLASS = Actuation("flap", fire_at=0, release_at=0, item_ids=())
@@ -215,18 +215,3 @@ def test_any_order_of_outcomes_strokes_and_readers(steps: list[tuple[Reason, boo
     assert len(set(revisions)) == len(revisions)
     assert max(revisions, default=0) == snapshot.revision
     assert all(item.stroke == ("fired" if item.decision.reason is Reason.SORTED else "") for item in snapshot.items)
-
-
-@given(
-    st.integers(1, 500), st.integers(1, 500), st.integers(-50, 600), st.integers(-50, 600), st.integers(0, 700),
-    st.integers(0, 700),
-)  # fmt: skip
-def test_thumbnail_of_any_box_is_small_or_none(
-    width: int, height: int, x: int, y: int, box_width: int, box_height: int
-) -> None:
-    pixels = np.zeros((height, width, 3), np.uint8)
-    thumbnail = cut_thumbnail(pixels, Box(x, y, box_width, box_height))
-    if thumbnail is not None:
-        assert thumbnail.base is None  # a view would keep the whole frame
-        assert thumbnail.size > 0
-        assert max(thumbnail.shape[:2]) <= THUMBNAIL_PX

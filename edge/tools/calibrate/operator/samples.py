@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
 from edge.bundle.geometry import InputGeometry
+from edge.bundle.pictures import encode_png
 from edge.bundle.preprocess import prepare_crop
 from edge.clock import NS_PER_S
 from edge.errors import CalibrationError
@@ -77,9 +76,7 @@ def _next_crop(rig: MeasurementRig, operator: Operator, trigger: Trigger, label:
 def _keep(photo: Image, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        done, encoded = cv2.imencode(".png", cv2.cvtColor(photo, cv2.COLOR_RGB2BGR))
-        if done:
-            write_atomically(path, encoded.tobytes())
+        write_atomically(path, encode_png(photo))
     except OSError as error:
         raise CalibrationError(
             f"{path}: photos can't be kept: {error.strerror}; the old calibration is unchanged"

@@ -8,9 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import cv2
-
 from edge.bundle.archive import Bundle
+from edge.bundle.pictures import cut_out, thumbnail
 from edge.clock import NS_PER_MS
 from edge.config import Station
 from edge.config.calibration.record import Calibration
@@ -42,8 +41,9 @@ def verify_simulated(
 
     def keep(frame: Frame, outcomes: Sequence[Settled]) -> None:
         for outcome in outcomes:
-            if outcome.item.crops:
-                pictures[outcome.item.item_id] = _thumbnail(outcome)
+            crop = next(iter(outcome.item.crops), None)
+            if crop is not None and (cut := cut_out(crop.pixels, crop.box)) is not None:
+                pictures[outcome.item.item_id] = thumbnail(cut, THUMBNAIL)
             progress(min(1.0, len(pictures) / items))
 
     run.on_frame = keep
@@ -119,13 +119,3 @@ def known_labels(station: Station, chosen: Sequence[str], items: int) -> list[st
     if not known:
         raise CalibrationError("no bin has labels: give each bin its labels in the station file")
     return list(islice(cycle(chosen or known), items))
-
-
-def _thumbnail(outcome: Settled) -> Image:
-    crop = outcome.item.crops[0]
-    box = crop.box
-    part = crop.pixels[box.y : box.y + box.height, box.x : box.x + box.width]
-    scale = THUMBNAIL / max(part.shape[:2])
-    size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
-    small: Image = cv2.resize(part, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    return small
