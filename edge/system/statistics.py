@@ -84,8 +84,8 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.integer]) ->
 class Threshold:
     """From which score on items found as one label are accepted, and what that does to the photos it was fitted on.
 
-    Where no score has the purity, `is_reached` is false, and the score is the one that comes nearest to it while half of
-    the right photos are kept; NEVER where none is right.
+    Where no score has the purity, `is_reached` is false, and the score is the one that comes nearest to it; NEVER where no
+    photo is right.
     """
 
     minimum_score: float
@@ -114,11 +114,7 @@ def fit_threshold(scores: Floats, right: Sequence[bool] | NDArray[np.bool_], pur
     last = np.flatnonzero(np.append(falling[1:] < falling[:-1], True))
     bounds = surely(hits[last], last + 1)
     good = np.flatnonzero(bounds >= purity)
-    if good.size:
-        chosen = last[good[-1]]
-    else:
-        half = 2 * hits[last] >= hits[-1]
-        chosen = last[half][int(np.argmax(bounds[half]))]
+    chosen = last[good[-1] if good.size else np.argmax(bounds)]
     after = falling[chosen + 1] if chosen + 1 < len(falling) else falling[chosen] - _BELOW
     minimum = max(LEAST_SCORE, float(falling[chosen] + after) / 2)
     kept = int(np.sum(falling >= minimum))
