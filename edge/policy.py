@@ -47,12 +47,8 @@ class Policy:
         if where.name == RESIDUAL:
             return residual, Reason.RESIDUAL_LABEL
         chances = self._chances(prediction)
-        if self.station.deciding.residual_cost is not None:
-            where = self._cheapest(prediction, self.station.deciding.residual_cost)
-            sure = where.name != RESIDUAL
-        else:
-            sure = chances[where.name] >= self._needed(where, prediction.label)
         others = [chance for name, chance in chances.items() if name != where.name]
+        sure = chances[where.name] >= self._needed(where, prediction.label)
         if not sure or chances[where.name] - max(others, default=0.0) < self.min_margin:
             return residual, Reason.UNSURE
         return where, self._hindrance(where)
@@ -67,21 +63,6 @@ class Policy:
     def _needed(self, where: Bin, label: str) -> float:
         """Return the least probability: the bin's own purity, as every item at least that likely keeps it, or the model's."""
         return self.min_scores.get(label, 1.0) if where.min_purity is None else where.min_purity
-
-    def _cheapest(self, prediction: Prediction, residual_cost: float) -> Bin:
-        """Return the bin with the least expected cost: costs times calibrated probabilities."""
-        costs = self.station.deciding.costs
-
-        def expected(where: Bin) -> float:
-            if where.name == RESIDUAL:
-                return residual_cost
-            wrong = costs.get(where.name, {})
-            return sum(
-                score * wrong.get(label, 0.0 if label in where.labels else 1.0)
-                for label, score in zip(prediction.labels, prediction.scores, strict=True)
-            )
-
-        return min(self.station.bins, key=expected)
 
     def _hindrance(self, where: Bin) -> Reason:
         if self.held:

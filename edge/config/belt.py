@@ -28,7 +28,12 @@ class Belt(Settings):
     decision_line: float = Field(
         default=0.6, ge=0.1, le=0.95, description="where an item is decided, fraction of the view along the belt"
     )
-    lanes: int = Field(default=1, ge=1, le=8, description="lanes across the belt")
+    lanes: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        description="lanes across the belt: the journal says which one an item was in, the simulator feeds each",
+    )
     merge_gap_mm: float = Field(default=8.0, ge=0, le=200, description="parts closer than this are one item, mm")
     encoder: Encoder | None = Field(default=None, description="encoder on the belt, if fitted")
     run_pin: Pin | None = Field(default=None, description="output that lets the belt run; off on a fault")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -104,22 +104,8 @@ class Deciding(Settings):
         default=None, ge=0, le=1, description="one threshold for all labels; unset: the model's own", examples=[0.8]
     )
     min_margin: float = Field(default=0.0, ge=0, le=1, description="least distance to the second best score")
-    close_items: Literal["residual", "purer"] = Field(
-        default="residual",
-        description="two items too close to separate: both to residual, or one stroke for the surer one",
-    )
-    min_gap_mm: float = Field(default=0.0, ge=0, le=1000, description="least gap that the diverters separate, mm")
-    residual_cost: float | None = Field(
-        default=None,
-        ge=0,
-        le=1000,
-        description="cost of an item run to residual; set: the bin with the least expected cost is taken, not thresholds",
-        examples=[0.3],
-    )
-    costs: dict[Name, dict[Name, Annotated[float, Field(ge=0, le=1000)]]] = Field(
-        default={},
-        description="cost of each label in each bin, costs.BIN.LABEL; unset: 0 in its own bin, 1 in another",
-        examples=[{"paper": {"glass": 5.0}}],
+    min_gap_mm: float = Field(
+        default=0.0, ge=0, le=1000, description="least gap between items that the widest blade or jet leaves alone, mm"
     )
 
 
@@ -205,13 +191,6 @@ class Station(Settings):
         ]
         labels = Counter(label for b in self.bins for label in b.labels)
         problems += [f"label {label!r} is in {k} bins; expected one" for label, k in labels.items() if k > 1]
-        problems += [
-            f"deciding.costs.{name}: no bin is called {name!r}"
-            for name in self.deciding.costs
-            if name not in self._names()
-        ]
-        if self.deciding.costs and self.deciding.residual_cost is None:
-            problems.append("deciding.costs needs deciding.residual_cost, the cost of an item run to residual")
         if RESIDUAL not in self._names():
             problems.append(f'no bin is called {RESIDUAL!r}: unsure items need one; add [[bins]] name = "{RESIDUAL}"')
         if self.kind == "conveyor" and self.belt is None:

@@ -33,11 +33,6 @@ class Counts(BacklogCounts):
 
     error: DiskError = NO_ERROR
 
-    @property
-    def last_error(self) -> str:
-        """The present trouble as a sentence; empty while all is well."""
-        return self.error.text
-
 
 class Journal:
     """A bounded queue before a file: any thread records, one thread at a time stores.

@@ -36,7 +36,6 @@ class _Planned:
     end_mm: float
     distance_mm: float
     bin: str
-    score: float
     lead_ns: int
     return_ns: int
 
@@ -55,7 +54,6 @@ class Conveyor:
     arrivals: Arrivals = field(init=False)
     _passengers: Passengers = field(init=False)
     _planned: list[_Planned] = field(default_factory=list)
-    _dropped: list[Actuation] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._passengers = Passengers(self.station, self.belt)
@@ -109,10 +107,7 @@ class Conveyor:
 
         A stopped belt never fires: what lies on it when it starts again runs to residual.
         """
-        changes: list[tuple[Actuation, Actuation | None]] = [(dropped, None) for dropped in self._dropped]
-        for dropped in self._dropped:
-            self.arrivals.give_up(dropped.item_ids)
-        self._dropped = []
+        changes: list[tuple[Actuation, Actuation | None]] = []
         stopped = self.belt.speed(now) <= 0
         for planned in [p for p in self._planned if p.actuation.fire_at > now]:
             before = planned.actuation
@@ -141,9 +136,6 @@ class Conveyor:
         actuator = self.station.actuator(where.actuator)
         me = self._passengers.board(item, where.name)
         window = self._window(me, item.gap_behind_mm, where, actuator, speed)
-        if window is None and self._outbids(decision, me, actuator, speed):
-            guard = max(GUARD_MS * speed / 1000, GUARD_MM)
-            window = me.front + me.reach - guard, me.back + me.reach + guard
         if window is None or self._is_struck(me, speed):
             return Reason.TOO_CLOSE
         lead_ns, return_ns = ms(actuator.lead_ms), ms(actuator.return_ms)
@@ -152,7 +144,7 @@ class Conveyor:
             return Reason.LATE
         planned = _Planned(
             Actuation(actuator.name, fire_at, release_at, (item.item_id,), where.position),
-            *window, me.reach, where.name, decision.score, lead_ns, return_ns,
+            *window, me.reach, where.name, lead_ns, return_ns,
         )  # fmt: skip
         return self._fit_in(planned, ms(actuator.max_on_ms), now)
 
@@ -175,19 +167,6 @@ class Conveyor:
             me.front + me.reach - min(wide, (room_ahead - lead) / 2),
             me.back + me.reach + min(wide, (room_behind - back) / 2),
         )
-
-    def _outbids(self, decision: Decision, me: Passenger, actuator: ActuatorSettings, speed: float) -> bool:
-        """With close_items = "purer", take back the strokes of close neighbours if they are all less sure and not fired yet."""
-        if self.station.deciding.close_items != "purer":
-            return False
-        reach = max(self.station.deciding.min_gap_mm, max(actuator.lead_ms, actuator.return_ms) * speed / 1000)
-        close = {passenger.item_id for passenger in self._passengers.near(me, reach)}
-        rivals = [p for p in self._planned if not close.isdisjoint(p.actuation.item_ids)]
-        if any(rival.score >= decision.score for rival in rivals):
-            return False
-        self._dropped += [rival.actuation for rival in rivals]
-        self._planned = [p for p in self._planned if p not in rivals]
-        return True
 
     def _is_struck(self, me: Passenger, speed: float) -> bool:
         """Whether a diverter before the item's own moves or stands in its way for another item."""

@@ -56,10 +56,6 @@ class Passengers:
         """Return the items that pass a diverter on their way to another bin than its."""
         return [p for p in self._on_belt if p.reach >= distance and p.bin != bin_name]
 
-    def near(self, one: Passenger, reach: float) -> list[Passenger]:
-        """Return the items with less than `reach` mm between themselves and that one."""
-        return [p for p in self._on_belt if p.front < one.back + reach and one.front < p.back + reach]
-
     def forget(self, now: int) -> None:
         """Drop those that have left the belt."""
         distances = [b.distance_mm for b in self.station.bins if b.distance_mm is not None]

@@ -1,4 +1,4 @@
-"""Thresholds, purity, costs and what bins can't take."""
+"""Thresholds, purity and what bins can't take."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 from support.stations import BIN, make_station
 
 from edge.config import RESIDUAL, Station
@@ -91,18 +90,3 @@ def test_while_held_nothing_is_sorted() -> None:
     chosen = policy()
     chosen.held = True
     assert bin_and_reason(chosen, saw(0, 0, 1, 0)) == (RESIDUAL, Reason.HELD)
-
-
-def test_the_cheapest_bin_is_taken_where_costs_are_given() -> None:
-    # Glass among fibre is ten times as bad as anything else, and residual costs a fifth of a plain mistake.
-    costs = {"deciding": {"residual_cost": 0.2, "costs": {"fibre": {"glass": 10.0}}}}
-    assert bin_and_reason(policy(**costs), saw(0.95, 0.0, 0.01, 0.04)) == ("fibre", Reason.SORTED)
-    assert bin_and_reason(policy(**costs), saw(0.95, 0.0, 0.05, 0.0)) == (RESIDUAL, Reason.UNSURE)
-    assert bin_and_reason(policy(**costs), saw(0.1, 0.0, 0.9, 0.0)) == ("glass", Reason.SORTED)
-
-
-def test_costs_are_checked_with_the_station() -> None:
-    with pytest.raises(ValidationError, match="no bin is called 'nowhere'"):
-        station(deciding={"residual_cost": 0.2, "costs": {"nowhere": {"glass": 1}}})
-    with pytest.raises(ValidationError, match=r"needs deciding\.residual_cost"):
-        station(deciding={"costs": {"fibre": {"glass": 1}}})

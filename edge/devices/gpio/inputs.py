@@ -8,7 +8,6 @@ a cut wire means stopped.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,7 +20,6 @@ from edge.interfaces import Clock
 # A kernel stamp that lies farther from now is on another clock (kernels before 5.7 used the date).
 OLDEST_STAMP_NS = NS_PER_S
 # Edges that wait to be fetched; more than that and the oldest go.
-MOST_WAITING = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,17 +205,3 @@ class Inputs:
         """The kernel's stamp of an edge (seconds) where it is on our clock, else now."""
         now, stamp = self._clock.now(), round(ticks * NS_PER_S)
         return stamp if 0 <= now - stamp <= OLDEST_STAMP_NS else now
-
-
-class EdgeQueue:
-    """Collects edges from the pins' thread for one that fetches them."""
-
-    def __init__(self) -> None:
-        self._edges: deque[Edge] = deque(maxlen=MOST_WAITING)
-
-    def put(self, edge: Edge) -> None:
-        self._edges.append(edge)
-
-    def drain(self) -> list[Edge]:
-        """Return what came since the last call, oldest first."""
-        return [self._edges.popleft() for _ in range(len(self._edges))]

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from edge.errors import ActuatorError, SetupError
 
@@ -44,18 +44,14 @@ class Pins(Protocol):
     def close(self) -> None: ...
 
 
-def open_pins(kind: Literal["auto", "mock"] = "auto") -> Pins:
-    """Open the Pi's GPIO, or pins in memory for a simulated station; never one in place of the other.
+def open_pins() -> Pins:
+    """Open the Pi's GPIO.
 
     Raises:
         SetupError: gpiozero or lgpio is not installed.
         ActuatorError: this is no Pi, or its GPIO may not be used.
     """
     try:
-        if kind == "mock":
-            from edge.devices.gpio.mock_pins import MockPins
-
-            return MockPins()
         with _room_for_lgpio():
             from edge.devices.gpio.lgpio_pins import DrivenPins
     except ImportError as error:

@@ -67,7 +67,7 @@ def ask_gpio(_: str) -> dict[str, Any]:
     """Open the GPIO chip; no pin is touched."""
     from edge.devices.gpio.pins import open_pins
 
-    pins: Any = open_pins("auto")
+    pins: Any = open_pins()
     return {"board": pins.board_info.description, "chip": pins.chip}
 
 

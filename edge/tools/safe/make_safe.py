@@ -26,7 +26,7 @@ def make_safe(station: Path) -> None:
         reading = read_safe_outputs(station)
         outputs = reading.outputs
         # Nothing is said before: whoever should read it may be gone, or not read.
-        refused = drive_safe(outputs, open_pins("auto"), SystemClock()) if outputs else []
+        refused = drive_safe(outputs, open_pins(), SystemClock()) if outputs else []
     for problem in reading.problems:
         complain(f"sorter: {problem}")
     if reading.simulated and not outputs:

@@ -58,7 +58,7 @@ def record_run(folder: Path, disk: Disk, items: int) -> Recording:
 
         def confirm(journal=journal, earlier=earlier) -> None:  # type: ignore[no-untyped-def]
             journal.store_pending()
-            assert journal.counts.last_error == ""
+            assert journal.counts.error.text == ""
             confirmed[len(disk.operations)] = earlier + journal.counts.stored // 2
 
         record_many(journal, clock, numbers, confirm)

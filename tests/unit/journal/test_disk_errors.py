@@ -67,7 +67,7 @@ def test_a_failing_disk_costs_nothing_and_recording_recovers_by_itself(memory_fo
     counts = journal.counts
     assert (counts.stored, counts.pending, counts.lost) == (32, 48, 0)
     assert counts.error.fault is fault
-    assert words in counts.last_error
+    assert words in counts.error.text
     found = [row.item for row in items_in(memory_folder)]
     # What was written and not synced may be read back; it is not confirmed and stays in the queue.
     assert found == list(range(1, max(16, len(found)) + 1))
@@ -76,7 +76,7 @@ def test_a_failing_disk_costs_nothing_and_recording_recovers_by_itself(memory_fo
     assert journal.store_pending() == 48
     clock.advance_to(clock.now() + FULL_CALM_NS)  # a full disk has to have room for a while
     journal.store_pending()
-    assert journal.counts.last_error == ""
+    assert journal.counts.error.text == ""
     journal.close()
     assert [row.item for row in items_in(memory_folder)] == list(range(1, 41))
     assert check_journal(memory_folder / "journal.db") == []
@@ -88,7 +88,7 @@ def test_a_disk_that_fails_from_the_start_is_tried_again(memory_folder: Path, tr
     journal = build_journal(memory_folder, clock, connect=disk.connect)
     record_many(journal, clock, range(1, 17), journal.store_pending)
     assert (journal.counts.stored, journal.counts.pending) == (0, 32)
-    assert journal.counts.last_error
+    assert journal.counts.error.text
     disk.refuse = lambda call, name: None
     journal.close()
     assert [row.item for row in items_in(memory_folder)] == list(range(1, 17))
@@ -105,7 +105,7 @@ def test_what_is_no_folder_in_the_folders_place_is_no_dying_card(
     journal = build_journal(state, clock)
     record_many(journal, clock, range(1, 17), journal.store_pending)
     assert journal.counts.error.fault is FaultKind.DISK_READ_ONLY
-    assert str(state) in journal.counts.last_error
+    assert str(state) in journal.counts.error.text
     state.unlink()
     journal.close()
     assert [row.item for row in items_in(state)] == list(range(1, 17))
@@ -144,7 +144,7 @@ def test_a_folder_that_can_not_be_made_is_reported_and_tried_again(memory_folder
     journal = build_journal(memory_folder / "state")
     journal.record(outcome(1, NS_PER_S))
     assert journal.store_pending() == 0
-    assert journal.counts.last_error
+    assert journal.counts.error.text
     (memory_folder / "state").unlink()
     assert journal.store_pending() == 1
 

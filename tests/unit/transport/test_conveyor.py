@@ -158,26 +158,6 @@ def test_the_least_gap_is_a_setting() -> None:
     assert sort(conveyor(min_gap_mm=20), item(1, gap_behind=25), "near")[0].reason is Reason.SORTED
 
 
-def test_the_purer_of_two_close_items_gets_the_stroke() -> None:
-    belt = conveyor(close_items="purer")
-    _, first = sort(belt, item(1, 0, gap_behind=5), "near", score=0.7)
-    assert first is not None
-    decision, second = sort(belt, item(2, 225), "near", score=0.99)
-    assert decision.reason is Reason.SORTED
-    decision, third = sort(belt, item(3, 450), "far", score=0.8)
-    assert (decision.reason, third) == (Reason.TOO_CLOSE, None)
-    assert second is not None
-
-
-def test_a_less_sure_neighbours_stroke_is_taken_back() -> None:
-    belt = conveyor(close_items="purer")
-    _, first = sort(belt, item(1, 0, gap_behind=5), "far", score=0.7)
-    decision, second = sort(belt, item(2, 225), "near", score=0.99)
-    assert decision.reason is Reason.SORTED
-    assert second is not None
-    assert belt.revise(START + ms(300)) == [(first, None)]
-
-
 def test_a_stopped_belt_never_fires() -> None:
     belt = conveyor()
     _, stroke = sort(belt, item(1), "near")

@@ -84,16 +84,6 @@ def measure_motion(passes: Sequence[Sequence[Sight]]) -> Motion:
     )
 
 
-def split_passes(sights: Sequence[Sight], gap_ns: int = NS_PER_S) -> list[list[Sight]]:
-    """Split sights where nothing was seen for a while: the sheet went round, or was laid down again."""
-    passes: list[list[Sight]] = []
-    for sight in sights:
-        if not passes or sight.captured_at - passes[-1][-1].captured_at > gap_ns:
-            passes.append([])
-        passes[-1].append(sight)
-    return passes
-
-
 def _fit(sights: Sequence[Sight]) -> tuple[NDArray[np.float64], float]:
     """Return the velocity (2,), mm/s, by least squares, and the worst distance from the line, mm."""
     seconds = np.array([(s.captured_at - sights[0].captured_at) / NS_PER_S for s in sights])

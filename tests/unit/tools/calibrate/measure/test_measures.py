@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edge.errors import CalibrationError
 from edge.sensing.marker_sheet import draw_sheet, write_sheet
 from edge.tools.calibrate.measure.light import Setting, choose_exposure, measure_light, sharpness
-from edge.tools.calibrate.measure.motion import Sight, measure_motion, split_passes
+from edge.tools.calibrate.measure.motion import Sight, measure_motion
 from edge.tools.calibrate.measure.scale import combine, find_scale, scale_from_ruler
 from edge.tools.calibrate.measure.stroke_timing import Shot, find_moving, fit_travel, take_shots
 from edge.types import Box, Image
@@ -130,7 +130,7 @@ def test_the_belts_speed_is_right_to_half_a_percent(speed: float, angle: float, 
         ]
         for n in range(5)
     ]
-    motion = measure_motion(split_passes([sight for one in passes for sight in one]))
+    motion = measure_motion(passes)
     assert motion.speed_mm_per_s == pytest.approx(speed, rel=0.005)
     assert motion.direction == {0.0: "right", 90.0: "down", 180.0: "left", 270.0: "up"}[angle]
     assert motion.skew_degrees == pytest.approx(abs(skew), abs=0.5)
