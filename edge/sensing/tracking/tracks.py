@@ -68,6 +68,11 @@ class Track:
         return median(self.lengths) if self.lengths else self.right - self.left
 
     @property
+    def has_moved(self) -> bool:
+        """Whether it goes along with the belt: a stain, a ghost or a hand does not."""
+        return self.travelled >= 3.0 and abs(self.strayed) < 0.6 * self.travelled
+
+    @property
     def is_one(self) -> bool:
         """Whether it was seen whole and in one piece often enough to be one thing, whatever waist it shows now."""
         return len(self.lengths) >= WHOLE_FRAMES
