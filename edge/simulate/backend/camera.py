@@ -30,8 +30,8 @@ class SimulatedCamera:
         self._number = self._newest(clock.now()) + 1
         self._last: Image | None = None
         self._settings = settings
-        world.set_shutter(settings.exposure_us, settings.gain)
-        world.set_colour_gains(settings.red_gain, settings.blue_gain)
+        world.camera.set_shutter(settings.exposure_us, settings.gain)
+        world.camera.set_colour_gains(settings.red_gain, settings.blue_gain)
         self._check_there()
 
     @property
@@ -68,7 +68,7 @@ class SimulatedCamera:
         captured_at = self._captured_at(self._number)
         self._number += 1
         if self._last is None or not self._world.is_active(Disturbance.CAMERA_FROZEN):
-            self._last = self._world.render(captured_at)
+            self._last = self._world.camera.render(captured_at)
         if self._world.is_active(Disturbance.CAMERA_CLOCK):
             captured_at += OTHER_CLOCK_NS
         return Frame(self._last, captured_at, self._number)

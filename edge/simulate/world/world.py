@@ -16,19 +16,15 @@ from edge.config import Station
 from edge.devices.actuators import ACTUATOR_TYPES
 from edge.devices.actuators.actuator_type import PinState
 from edge.interfaces import Clock
-from edge.simulate.render.image_faults import gain_of, spoil
-from edge.simulate.render.sensor import Optics, Sensor
-from edge.simulate.world.belt import BeltScene
-from edge.simulate.world.bin import VIEW_MM
+from edge.simulate.world.camera_model import CameraModel
 from edge.simulate.world.event_queue import Agenda
 from edge.simulate.world.faults import Disturbance, Planned, check_target
 from edge.simulate.world.flap import build_flap
 from edge.simulate.world.input_pins import Wires
 from edge.simulate.world.motion import BeltMotion
 from edge.simulate.world.scene import Scene, build_scene
-from edge.simulate.world.surroundings import Paper, Shutter, Surroundings
+from edge.simulate.world.surroundings import Surroundings
 from edge.simulate.world.truth import TrueItem
-from edge.types import Image
 
 _SLIPPING: Final = 0.6  # of the drum's speed
 _FOLLOW_NS: Final = ms(10)  # in real time: what pins or faults have changed meanwhile is noticed after that
@@ -43,18 +39,20 @@ class World:
         on_input: called with pin and level when a sensor's output changes.
         wires: the input pins.
         surroundings: lamps, rails, how the camera hangs; tests and calibrating change them.
+        camera: what the camera over it takes.
+        agenda, lock: what will happen, and what guards all of it; for hands that reach in (`edge.simulate.world.hand`).
     """
 
     def __init__(self, station: Station, clock: Clock, disturbances: Iterable[Planned] = ()) -> None:
         self.station = station
         self.started_at = clock.now()
         self.on_input: Callable[[int, bool], None] = lambda pin, level: None
-        self._clock = clock
-        self._lock = threading.RLock()
+        self.clock = clock
+        self.lock = threading.RLock()
         self._reports: deque[tuple[int, int, PinState]] = deque()
         self._active: dict[Disturbance, set[str]] = {}
-        self._agenda = Agenda()
-        self.wires = Wires(station, self._agenda, self.started_at)
+        self.agenda = Agenda()
+        self.wires = Wires(station, self.agenda, self.started_at)
         speed = station.belt.speed_mm_per_s if station.belt is not None else 0.0
         self._nominal = speed
         # A belt with a relay stands until the relay lets it run.
@@ -69,16 +67,13 @@ class World:
             pin for a in station.actuators if ACTUATOR_TYPES[a.type].steps_itself for pin in a.pins().values()
         }
         self._drive_of_pin = {pin: a.name for a in station.actuators for pin in a.pins().values()}
-        self.scene: Scene = build_scene(station, self.surface, self.flaps, self._agenda, self.started_at)
+        self.scene: Scene = build_scene(station, self.surface, self.flaps, self.agenda, self.started_at)
         self.scene.on_landing = self.wires.landed
-        simulation = station.simulation
-        self._sensor = Sensor(
-            (station.camera.width, station.camera.height), Optics(noise=simulation.noise), simulation.seed
-        )
         self.surroundings = Surroundings()
-        self._shutter = Shutter(simulation.exposure_ms / 1000)
+        self.camera = CameraModel(
+            station, self.scene, self.surface, self.surroundings, self.is_active, self.lock, self.started_at
+        )
         self._coasted_at = 0
-        self._colour_gains: tuple[float, float] | None = None
         self._wire_sensors()
         for planned in disturbances:
             self.plan(planned)
@@ -87,29 +82,29 @@ class World:
 
     def next_at(self) -> int | None:
         """Return the instant of the next thing that happens; a pin's new level is still to be taken in."""
-        with self._lock:
-            return self._reports[0][0] if self._reports else self._agenda.next_at()
+        with self.lock:
+            return self._reports[0][0] if self._reports else self.agenda.next_at()
 
     def run_due(self, now: int) -> None:
         """Let everything happen that is due by `now`, in order."""
-        with self._lock:
+        with self.lock:
             while self._reports and self._reports[0][0] <= now:
                 at, pin, state = self._reports.popleft()
-                self._agenda.run_due(at - 1)
+                self.agenda.run_due(at - 1)
                 self._take_report(pin, state, at)
-            self._agenda.run_due(now)
+            self.agenda.run_due(now)
         # Outside the lock: who listens to an input may take locks of its own, and write to pins under them.
         self.wires.tell(self.on_input)
 
     def follow(self, stop: threading.Event) -> None:
         """Let everything happen at its time until `stop` is set: the body of a thread in real time."""
         while not stop.is_set():
-            now = self._clock.now()
+            now = self.clock.now()
             due = self.next_at()
             if due is None or due > now:
                 limit = now + _FOLLOW_NS
-                self._clock.sleep_until(limit if due is None else min(due, limit), stop)
-            self.run_due(self._clock.now())
+                self.clock.sleep_until(limit if due is None else min(due, limit), stop)
+            self.run_due(self.clock.now())
 
     @property
     def refusing_pins(self) -> frozenset[int]:
@@ -120,7 +115,7 @@ class World:
 
     def report_pin(self, pin: int, state: PinState) -> None:
         """Take note of a new level at an output pin; never waits, so that nothing delays the product's strokes."""
-        now = self._clock.now()
+        now = self.clock.now()
         self._reports.append((now, pin, state))
         if pin in self._stepping:
             self.run_due(now)  # a home switch is read right after the step
@@ -151,16 +146,16 @@ class World:
         """
         check_target(self.station, planned.kind, planned.target)
         start = self.started_at
-        self._agenda.at(start + planned.start_ns, lambda at: self._disturb(planned.kind, planned.target, True, at))
+        self.agenda.at(start + planned.start_ns, lambda at: self._disturb(planned.kind, planned.target, True, at))
         if planned.end_ns is not None:
-            self._agenda.at(start + planned.end_ns, lambda at: self._disturb(planned.kind, planned.target, False, at))
+            self.agenda.at(start + planned.end_ns, lambda at: self._disturb(planned.kind, planned.target, False, at))
 
     def disturb(self, kind: Disturbance, target: str = "", active: bool = True) -> None:
         """Begin or end it now."""
         check_target(self.station, kind, target)
-        with self._lock:
-            now = self._clock.now()
-            self._agenda.at(now, lambda at: self._disturb(kind, target, active, at))
+        with self.lock:
+            now = self.clock.now()
+            self.agenda.at(now, lambda at: self._disturb(kind, target, active, at))
         self.run_due(now)
 
     def is_active(self, kind: Disturbance) -> bool:
@@ -195,7 +190,7 @@ class World:
         coasting_ns = round(self.surroundings.coasting_s * NS_PER_S)
         if not self._run_allowed and self.drum.speed_at(at) > 0 and coasting_ns and at != self._coasted_at:
             self._coasted_at = at + coasting_ns
-            self._agenda.at(self._coasted_at, self._move_belt)
+            self.agenda.at(self._coasted_at, self._move_belt)
             return
         stopped = self.is_active(Disturbance.BELT_STOPPED) or self.is_active(Disturbance.EMERGENCY_STOP)
         speed = self._nominal if self._run_allowed and not stopped else 0.0
@@ -221,89 +216,5 @@ class World:
 
     def stop_feeding(self) -> None:
         """Let no more items come."""
-        with self._lock:
+        with self.lock:
             self.scene.stop_feeding()
-
-    def resume_feeding(self) -> None:
-        """Let items come again, from now on."""
-        with self._lock:
-            self.scene.resume_feeding(self._clock.now())
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels of which there are photos."""
-        return self.scene.labels
-
-    def put(self, label: str) -> None:
-        """Let one item of a label come now."""
-        with self._lock:
-            self.scene.put(label, self._clock.now())
-
-    def clear(self) -> None:
-        """Take away whatever lies under the camera."""
-        with self._lock:
-            self.surroundings.paper = None
-            self.scene.clear()
-
-    def touch(self, pin: int, active: bool) -> None:
-        """Activate an input by hand, or let go of it; its contact bounces for some milliseconds."""
-        now = self._clock.now()
-        with self._lock:
-            for n, after_ms in enumerate((0.0, 0.8, 1.6, 2.4, 3.2)):
-                level = (not active) == (n % 2 == 0)
-                self._agenda.at(now + ms(after_ms), lambda at, level=level: self.wires.set(pin, level))  # type: ignore[misc]
-        self.run_due(now)
-
-    def set_shutter(self, exposure_us: int | None, gain: float | None) -> None:
-        """Set the camera's exposure and gain; both None: automatic, which follows the lamps."""
-        with self._lock:
-            exposure_s = None if exposure_us is None else exposure_us / 1e6
-            self._shutter = Shutter(self.station.simulation.exposure_ms / 1000, exposure_s, gain)
-            if isinstance(self.scene, BeltScene):
-                self.scene.set_exposure(self._shutter.open_s)
-
-    def set_colour_gains(self, red: float | None, blue: float | None) -> None:
-        """Set the camera's white balance; None: automatic, which knows the colour of the lamps."""
-        with self._lock:
-            self._colour_gains = None if red is None or blue is None else (red, blue)
-
-    def lay_paper(self, middle: tuple[float, float] | None, rides: bool, turn_degrees: float = 0.0) -> None:
-        """Lay the printed sheet down with its middle at a share of the picture's width and height; None: take it away."""
-        with self._lock:
-            if middle is None:
-                self.surroundings.paper = None
-                return
-            ways = {"right": (1, 0), "left": (-1, 0), "down": (0, 1), "up": (0, -1)}
-            way = ways[self.station.belt.direction] if rides and self.station.belt is not None else (0, 0)
-            camera, scale = self.station.camera, self._mm_per_pixel()
-            place = middle[0] * camera.width * scale, middle[1] * camera.height * scale
-            self.surroundings.paper = Paper(place, self.surface.position(self._clock.now()), way, turn_degrees)
-
-    def _mm_per_pixel(self) -> float:
-        if self.station.belt is not None:
-            return self.station.belt.mm_per_pixel
-        return VIEW_MM / max(self.station.camera.width, self.station.camera.height)
-
-    def render(self, at: int) -> Image:
-        """Return what the camera takes at an instant, (height, width, 3), RGB."""
-        with self._lock:
-            picture = self.scene.picture(at)
-            picture = self._surround(picture, at)
-        self.surroundings.colour(picture, self._colour_gains)
-        picture = spoil(picture, (at - self.started_at) / NS_PER_S, self.is_active)
-        lamp = self.surroundings.lamp_at(at, self._shutter.open_s)
-        self._sensor.expose(
-            picture, at, gain_of(self.is_active) * lamp * self._shutter.brightness(self.surroundings.lamp)
-        )
-        return picture
-
-    def _surround(self, picture: Image, at: int) -> Image:
-        around = self.surroundings
-        if around.paper is not None:
-            speed = self.surface.speed_at(at) if around.paper.rides != (0, 0) else 0.0
-            scale = self._mm_per_pixel()
-            moved = self.surface.position(at)
-            around.paper.draw(picture, moved, scale, speed / scale * self._shutter.open_s)
-        if around.rails_px:
-            around.add_rails(picture, self.station.belt is None or self.station.belt.direction in ("right", "left"))
-        return around.look(picture)

@@ -9,6 +9,7 @@ from edge.clock import ms
 from edge.config import Station
 from edge.journal.entries import Entry, Landing
 from edge.sensing import BeamTrigger
+from edge.simulate.world.hand import Hand
 from edge.simulate.world.world import World
 from edge.station.assemble import build_runtime
 from edge.transport import Conveyor
@@ -72,7 +73,7 @@ def test_encoder_beam_and_exit_sensors_tell_what_happens(tmp_path: Path, tiny_bu
             fallen.append(now)
             stroke = Actuation("flap", now, now + ms(50), (7,))
             transport.arrivals.expect(Decision(7, "glass", Reason.SORTED, now), stroke)
-            world.touch(EXIT_PIN, active=True)
+            Hand(world).touch(EXIT_PIN, active=True)
         if landed and len(edges) >= 2 and transport.belt.position(now) > 200:
             runtime.stop()
 

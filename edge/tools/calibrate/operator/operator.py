@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from edge.config import Station
 from edge.errors import CalibrationError
 from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.hand import Hand
 from edge.simulate.world.world import World
 
 
@@ -157,7 +158,7 @@ class SimulatedOperator:
     """Does in the simulated world what is asked for, after `shown` has been told of it."""
 
     def __init__(self, world: World, shown: Operator) -> None:
-        self._world, self._shown = world, shown
+        self._world, self._hand, self._shown = world, Hand(world), shown
 
     @property
     def is_there(self) -> bool:
@@ -165,31 +166,26 @@ class SimulatedOperator:
 
     def ask(self, prompt: Prompt, subject: str = "") -> None:
         self._shown.ask(prompt, subject)
-        world = self._world
+        station, hand = self._world.station, self._hand
         if prompt is Prompt.EMPTY:
-            world.stop_feeding()
-            world.clear()
+            hand.clear()
         elif prompt in (Prompt.SHEET_UNDER_CAMERA, Prompt.PAPER):
-            world.stop_feeding()
-            world.clear()
-            world.lay_paper(_middle(world.station), rides=False, turn_degrees=2.0)
+            hand.clear()
+            hand.lay_paper(_middle(station), rides=False, turn_degrees=2.0)
         elif prompt is Prompt.SHEET_RIDES:
-            world.stop_feeding()
-            world.clear()
-            world.lay_paper(_upstream(world.station), rides=True, turn_degrees=1.0)
+            hand.clear()
+            hand.lay_paper(_upstream(station), rides=True, turn_degrees=1.0)
         elif prompt is Prompt.ITEMS:
-            world.lay_paper(None, rides=False)
-            world.resume_feeding()
+            hand.feed()
         elif prompt is Prompt.ONE_ITEM:
-            world.stop_feeding()
-            world.clear()
-            world.put(world.labels[0])
+            hand.clear()
+            hand.put()
         elif prompt in (Prompt.KNOWN_ITEM, Prompt.ITEM_LIES, Prompt.NEXT_ITEM):
-            world.put(subject.partition(",")[0])
+            hand.put(subject.partition(",")[0])
         elif prompt in (Prompt.BELT_ON, Prompt.BELT_OFF):
-            world.disturb(Disturbance.BELT_STOPPED, active=prompt is Prompt.BELT_OFF)
+            self._world.disturb(Disturbance.BELT_STOPPED, active=prompt is Prompt.BELT_OFF)
         elif prompt in (Prompt.ACTIVATE, Prompt.CLEAR):
-            world.touch(world.station.pins_by_text()[subject], active=prompt is Prompt.ACTIVATE)
+            hand.touch(station.pins_by_text()[subject], active=prompt is Prompt.ACTIVATE)
 
     def warn(self, text: str) -> None:
         self._shown.warn(text)

@@ -153,7 +153,7 @@ def test_the_same_instant_gives_the_same_picture() -> None:
         world = World(station(), clock)
         clock.advance_to(START + 2 * NS_PER_S)
         world.run_due(clock.now())
-        pictures.append(world.render(clock.now()))
+        pictures.append(world.camera.render(clock.now()))
     assert np.array_equal(*pictures)
     assert pictures[0].shape == (240, 320, 3)
 
