@@ -25,31 +25,34 @@ from edge.system.terminal import Terminal, styled
 _COLOURS = {State.DONE: "green", State.FAILED: "red", State.NOT_STARTED: "yellow"}
 
 
+SoakOption = Annotated[
+    float, typer.Option(min=0, help="Wait this long after each stage; a device that came back stops the roll-out.")
+]
+AttemptsOption = Annotated[int, typer.Option(min=1, max=20, help="Connections to a device before it counts as failed.")]
+ProbationOption = Annotated[
+    bool, typer.Option(help="The device watches it and comes back by itself; it decides whether it can go without.")
+]
+DowngradeOption = Annotated[
+    bool,
+    typer.Option("--allow-downgrade", help="Ask for an older version; a device takes it if its station file says so."),
+]
+TargetsArgument = Annotated[
+    list[str], typer.Argument(metavar="HOST...", help="[user@]host[:port], or @group of the inventory.")
+]
+
+
 def command(  # noqa: PLR0913  (one argument an option)
     bundle: Annotated[Path, typer.Argument(help="The bundle NAME-VERSION.sorter.")],
-    targets: Annotated[
-        list[str], typer.Argument(metavar="HOST...", help="[user@]host[:port], or @group of the inventory.")
-    ],
+    targets: TargetsArgument,
     inventory: Annotated[Path | None, typer.Option(help="Inventory file with groups of hosts.")] = None,
     canary: Annotated[int, typer.Option(min=0, help="This many devices first.")] = 0,
     then: Annotated[str, typer.Option(help="Stages after that: a count, or a share of all devices.")] = "100%",
-    soak_minutes: Annotated[
-        float, typer.Option(min=0, help="Wait this long after each stage; a device that came back stops the roll-out.")
-    ] = 0.0,
+    soak_minutes: SoakOption = 0.0,
     at_once: Annotated[int, typer.Option(min=1, max=200, help="Devices served at the same time.")] = 20,
-    attempts: Annotated[
-        int, typer.Option(min=1, max=20, help="Connections to a device before it counts as failed.")
-    ] = 3,
+    attempts: AttemptsOption = 3,
     activate: Annotated[bool, typer.Option(help="Put the model to work, not only install it.")] = True,
-    probation: Annotated[
-        bool, typer.Option(help="The device watches it and comes back by itself; it decides whether it can go without.")
-    ] = True,
-    allow_downgrade: Annotated[
-        bool,
-        typer.Option(
-            "--allow-downgrade", help="Ask for an older version; a device takes it if its station file says so."
-        ),
-    ] = False,
+    probation: ProbationOption = True,
+    allow_downgrade: DowngradeOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look what would be done.")] = False,
     ssh_config: Annotated[Path | None, typer.Option(help="Another ssh configuration than your own.")] = None,
     remote_command: Annotated[str, typer.Option(help="The device's end.")] = REMOTE_COMMAND,

@@ -77,7 +77,7 @@ def create_if_missing(path: Path, calls: FileCalls = os) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as pattern:
         for statement in _LAYOUT:
             pattern.execute(statement)
-        _migrate(pattern, 0)
+        schema.migrate(pattern, 0)
         write_atomically(path, pattern.serialize(), calls=calls)
 
 
@@ -253,7 +253,7 @@ def _check(connection: Connection) -> None:
         raise UnusableFileError(
             f"it was written by a newer version (schema {version}, known up to {len(schema.MIGRATIONS)})"
         )
-    if connection.execute(schema.TABLES).fetchall() != _expected_tables(version):
+    if connection.execute(schema.TABLES).fetchall() != schema.expected_tables(version):
         raise UnusableFileError("its tables are not those of a journal")
     size = _number(connection, "PRAGMA page_size") * _number(connection, "PRAGMA page_count")
     if size > CHECKED_AT_ONCE:
@@ -261,14 +261,6 @@ def _check(connection: Connection) -> None:
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise UnusableFileError(str(verdict).splitlines()[-1])
-
-
-def _expected_tables(version: int) -> list[Any]:
-    with closing(sqlite3.connect(":memory:")) as pattern:
-        for statements in schema.MIGRATIONS[:version]:
-            for statement in statements:
-                pattern.execute(statement)
-        return pattern.execute(schema.TABLES).fetchall()
 
 
 def _prepare(connection: Connection, log_pages: int) -> None:
@@ -282,17 +274,7 @@ def _prepare(connection: Connection, log_pages: int) -> None:
         connection.execute(f"PRAGMA {pragma}").fetchall()
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version < len(schema.MIGRATIONS):
-        _migrate(connection, version)
-
-
-def _migrate(connection: Connection | sqlite3.Connection, version: int) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    for statements in schema.MIGRATIONS[version:]:
-        for statement in statements:
-            connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS)}")
-    connection.execute("COMMIT")
+        schema.migrate(connection, version)
 
 
 def _begin_run(connection: Connection, run: Run, max_bytes: int) -> Database:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from typing import Any, Protocol
+
 APPLICATION_ID = 0x534F5254  # "SORT": tells our file from any other SQLite file
 
 # `row` is the number of the item or event over all runs: new rows go to the end of the table's one
@@ -180,3 +184,29 @@ VERIFY_ITEMS = """
     SELECT max(row), count(landed_in), total(length(reason))
     FROM (SELECT * FROM items WHERE row > ? ORDER BY row LIMIT ?)
 """
+
+
+class Executes(Protocol):
+    """A connection to a database, as far as it is needed here."""
+
+    def execute(self, sql: str, /) -> Any: ...
+
+
+def migrate(connection: Executes, version: int) -> None:
+    """Bring a file of that version to the newest one."""
+    connection.execute("BEGIN IMMEDIATE")
+    for statements in MIGRATIONS[version:]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    connection.execute("COMMIT")
+
+
+def expected_tables(version: int) -> list[Any]:
+    """Return what `TABLES` says of a sound file of that version."""
+    with closing(sqlite3.connect(":memory:")) as pattern:
+        for statements in MIGRATIONS[:version]:
+            for statement in statements:
+                pattern.execute(statement)
+        return pattern.execute(TABLES).fetchall()

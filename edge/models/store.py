@@ -19,19 +19,17 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from edge.bundle.archive import Bundle, open_bundle
 from edge.errors import BundleError, StoreError
-from edge.models.quick import has_digest, make_shared_folder
-from edge.models.records import EVIDENCE, Evidence, Generation, find_model, is_digest, read_evidence, read_record
+from edge.models.quick import make_shared_folder
+from edge.models.records import EVIDENCE, Evidence, Generation
+from edge.models.stored import ABOUT, BUNDLE, StoredModels
 from edge.models.trust import Accept
 from edge.system.files import FileCalls, sync_folder, write_atomically
 
-BUNDLE = "bundle.sorter"
-_ABOUT = "about.json"
 _GENERATIONS_KEPT = 20
 _LOCK = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -44,99 +42,12 @@ class StoreCalls(FileCalls, Protocol):
     def link(self, src: Path, dst: Path) -> None: ...
 
 
-class ModelStore:
-    """A store folder; any number of processes may use it at once.
-
-    `accept` raises BundleError for a model that `open` must not give out: see `edge.models.select.open_store`.
-    """
+class ModelStore(StoredModels):
+    """A store folder that may be changed; any number of processes may use it at once."""
 
     def __init__(self, folder: Path, calls: StoreCalls = os, accept: Accept = lambda bundle: None) -> None:
-        self.folder = folder
+        super().__init__(folder, accept)
         self._calls = calls
-        self._accept = accept
-
-    # -- reading ---------------------------------------------------------------------------------------------
-
-    def active(self) -> Generation | None:
-        """The active generation, or None where no model was ever activated."""
-        try:
-            return read_record(self.folder / "active" / _ABOUT, Generation)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreError(f"{self.folder}: can't read the store ({error.strerror})") from None
-        except ValueError:
-            raise StoreError(
-                f"{self.folder}/active/{_ABOUT} is damaged: activate a model again with 'sorter model activate DIGEST'"
-            ) from None
-
-    def bundle_path(self, digest: str) -> Path:
-        """Where a model's file lies, whether or not it is there."""
-        return self.folder / "models" / digest / BUNDLE
-
-    def open(self, digest: str) -> Bundle:
-        """Read a model that is to be used: verified against its own name, and made by somebody who is trusted.
-
-        Raises:
-            BundleError: it is damaged, not what its folder's name says, or nobody's who is trusted.
-        """
-        bundle = self.read(digest)
-        self._accept(bundle)
-        return bundle
-
-    def read(self, digest: str) -> Bundle:
-        """Read a model to look at it, whoever made it; verified against its own name.
-
-        Raises:
-            BundleError: it is damaged, or not what its folder's name says.
-        """
-        bundle = open_bundle(self.bundle_path(digest))
-        if bundle.digest != digest:
-            raise BundleError(
-                f"{bundle.source}: expected the file {digest[:12]}, got {bundle.digest[:12]}: push the model again"
-            )
-        return bundle
-
-    def holds(self, digest: str) -> bool:
-        """Tell whether a model is installed."""
-        try:
-            return (self.folder / "models" / digest / EVIDENCE).is_file()
-        except OSError:  # a folder on the way that is not ours
-            return False
-
-    def is_whole(self, digest: str) -> bool:
-        """Tell whether an installed model's file still has its digest."""
-        return has_digest(self.bundle_path(digest), digest)
-
-    def models(self) -> list[Evidence]:
-        """All installed models in order of installation; damaged evidence is left out (see `verify_store`)."""
-        found = []
-        for folder in (self.folder / "models").glob("*"):
-            with suppress(OSError, ValueError):
-                found.append(read_evidence(folder))
-        return sorted(found, key=lambda evidence: (evidence.installed, evidence.digest))
-
-    def find(self, text: str) -> Evidence:
-        """The one installed model that the text names (see `find_model`)."""
-        return find_model(self.models(), text)
-
-    def shadow(self) -> str | None:
-        """Digest of the model that looks on without acting; None where there is none."""
-        try:
-            name = (self.folder / "shadow").readlink().name
-        except OSError:
-            return None
-        return name if is_digest(name) else None
-
-    def history(self) -> list[Generation]:
-        """The generations that are kept, oldest first."""
-        found = []
-        for path in sorted((self.folder / "generations").glob(f"[0-9]*/{_ABOUT}")):
-            with suppress(OSError, ValueError):
-                found.append(read_record(path, Generation))
-        return found
-
-    # -- changing ----------------------------------------------------------------------------------------------
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -263,8 +174,6 @@ class ModelStore:
                     path.unlink(missing_ok=True)
             return removed
 
-    # -- inside --------------------------------------------------------------------------------------------------
-
     def _switch(self, current: str, previous: str | None, why: str, now: str, probation: bool) -> Generation:
         calls, generations = self._calls, self.folder / "generations"
         numbers = [int(path.name) for path in generations.iterdir() if path.name.isdigit()]
@@ -279,7 +188,7 @@ class ModelStore:
             if digest is not None:
                 calls.symlink(Path("..", "..", "models", digest), staging / name)
         # Its last step makes all names in the folder durable, so it comes after the links.
-        write_atomically(staging / _ABOUT, generation.model_dump_json(indent=2).encode() + b"\n", 0o444, calls)
+        write_atomically(staging / ABOUT, generation.model_dump_json(indent=2).encode() + b"\n", 0o444, calls)
         calls.replace(staging, folder)
         sync_folder(generations, calls)
         self._replace_link(Path("generations", folder.name), self.folder / "active")

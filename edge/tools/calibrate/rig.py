@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from edge.clock import NS_PER_S, ms
+from edge.clock import NS_PER_S
 from edge.config import Station
 from edge.config.actuators import ActuatorSettings
 from edge.config.cameras import CameraSettings
@@ -34,7 +34,7 @@ class MeasurementRig:
         self.camera: Camera | None = None
         self._actuators: dict[str, Actuator] | None = None
         belt = station.belt
-        self._estop = self._input(station.safety.estop_pin)
+        self._estop = self.input_pin(station.safety.estop_pin)
         self._relay: Pin | None = None
         if belt is not None and belt.run_pin is not None:
             self._relay = open_output(pins, belt.run_pin, False, "belt.run_pin")
@@ -206,36 +206,11 @@ class MeasurementRig:
 
     def level(self, number: int) -> bool:
         """Return the level of an input, high or low."""
-        pin = self._input(number)
+        pin = self.input_pin(number)
         return bool(pin is not None and pin.state)
 
-    @contextmanager
-    def listening(self, numbers: dict[str, int]) -> Iterator[list[tuple[str, int, bool]]]:
-        """Collect every raw edge of the inputs, (name, instant, level), as it comes."""
-        edges: list[tuple[str, int, bool]] = []
-        pins: list[Pin] = []
-        callbacks = []  # gpiozero holds them weakly
-
-        def listener(name: str) -> Callable[[float, bool], None]:
-            def changed(ticks: float, level: bool) -> None:
-                now, stamp = self.clock.now(), round(ticks * NS_PER_S)
-                edges.append((name, stamp if 0 <= now - stamp <= ms(500) else now, bool(level)))
-
-            return changed
-
-        try:
-            for name, number in numbers.items():
-                pin = self._input(number)
-                if pin is not None:
-                    callbacks.append(listener(name))
-                    pins.append(pin)
-                    pin.when_changed = callbacks[-1]
-            yield edges
-        finally:
-            for pin in pins:
-                pin.when_changed = None
-
-    def _input(self, number: int | None) -> Pin | None:
+    def input_pin(self, number: int | None) -> Pin | None:
+        """Claim an input; None where there is none."""
         if number is None:
             return None
         with refusing(f"GPIO {number}"):

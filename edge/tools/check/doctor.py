@@ -63,7 +63,7 @@ class Doctor:
         yield self.camera()
         yield self.gpio()
         yield from self.pwm()
-        yield from self.time()
+        yield from time_findings(self.clock, self.root)
         yield self.realtime()
         yield self.heat()
 
@@ -197,28 +197,6 @@ class Doctor:
             return
         yield Finding("disk", "ok", f"{free_mb / 1024:.1f} GB free for {folder}")
 
-    # -- time --------------------------------------------------------------------------------------------------
-
-    def time(self) -> Iterator[Finding]:
-        from edge.health.monitors.machine import RELEASED
-
-        uptime = _first_number(self.root / "proc/uptime")
-        apart = None if uptime is None else uptime - self.clock.now() / NS_PER_S
-        if apart is not None and apart > LARGEST_SUSPENSION_S:
-            text = f"the machine was suspended for {apart:.0f} s: camera stamps may not fit"
-            yield Finding("monotonic clock", "warn", text, "sudo reboot")
-        else:
-            yield Finding("monotonic clock", "ok", "fits the uptime")
-        synchronised = (self.root / "run/systemd/timesync/synchronized").exists()
-        has_rtc = (self.root / "dev/rtc0").exists() or (self.root / "dev/rtc").exists()
-        if self.clock.wall_time() < RELEASED:
-            yield Finding("date", "warn", "not set", "sudo timedatectl set-ntp true, or fit a clock battery (RTC)")
-        elif not synchronised and not has_rtc:
-            text = "set, but neither synchronised nor kept by a clock chip; the journal's dates may jump"
-            yield Finding("date", "warn", text, "sudo timedatectl set-ntp true")
-        else:
-            yield Finding("date", "ok", "synchronised" if synchronised else "kept by a clock chip")
-
     # -- load --------------------------------------------------------------------------------------------------
 
     def realtime(self) -> Finding:
@@ -240,6 +218,28 @@ class Doctor:
         if state.throttled or state.temperature_c >= HOT_C:
             return Finding("heat", "warn", f"{text}, {'throttled' if state.throttled else 'hot'}", "fit a fan")
         return Finding("heat", "ok", text)
+
+
+def time_findings(clock: Clock, root: Path) -> Iterator[Finding]:
+    """Say whether camera stamps fit the clock, and whether the date can be relied on."""
+    from edge.health.monitors.machine import RELEASED
+
+    uptime = _first_number(root / "proc/uptime")
+    apart = None if uptime is None else uptime - clock.now() / NS_PER_S
+    if apart is not None and apart > LARGEST_SUSPENSION_S:
+        text = f"the machine was suspended for {apart:.0f} s: camera stamps may not fit"
+        yield Finding("monotonic clock", "warn", text, "sudo reboot")
+    else:
+        yield Finding("monotonic clock", "ok", "fits the uptime")
+    synchronised = (root / "run/systemd/timesync/synchronized").exists()
+    has_rtc = (root / "dev/rtc0").exists() or (root / "dev/rtc").exists()
+    if clock.wall_time() < RELEASED:
+        yield Finding("date", "warn", "not set", "sudo timedatectl set-ntp true, or fit a clock battery (RTC)")
+    elif not synchronised and not has_rtc:
+        text = "set, but neither synchronised nor kept by a clock chip; the journal's dates may jump"
+        yield Finding("date", "warn", text, "sudo timedatectl set-ntp true")
+    else:
+        yield Finding("date", "ok", "synchronised" if synchronised else "kept by a clock chip")
 
 
 def _pip_install(wanted: str) -> str:

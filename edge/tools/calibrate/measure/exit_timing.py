@@ -21,6 +21,7 @@ from edge.interfaces import Trigger
 from edge.sensing import build_trigger
 from edge.tools.calibrate.measure.timing import Measured
 from edge.tools.calibrate.operator.operator import Operator, Progress, Prompt
+from edge.tools.calibrate.raw_edges import listening
 from edge.tools.calibrate.rig import MeasurementRig
 from edge.transport import build_belt
 from edge.types import Item
@@ -80,7 +81,7 @@ class _Shots:
         front_at = item.crossed_at + self._way_ns(-half)
         rear_at = item.crossed_at + self._way_ns(half)
         name = InputName(InputRole.EXIT, where.name)
-        with rig.listening({str(name): where.exit_pin or 0}) as edges:
+        with listening(rig, {str(name): where.exit_pin or 0}) as edges:
             rig.wait_until(front_at - ms(early_ms))
             with rig.fired(where.actuator or "", where.position):
                 rig.wait_until(rear_at + ms(where.dwell_ms / 2))
@@ -155,7 +156,7 @@ def _time_drops(rig: MeasurementRig, operator: Operator, where: Bin) -> Measured
     for n in range(DROPS):
         operator.ask(Prompt.ITEM_LIES, f"{label}, {n + 1} of {DROPS}")
         hold_ns = ms(rig.station.actuator(where.actuator or "").max_on_ms)
-        with rig.listening({str(name): where.exit_pin or 0}) as edges:
+        with listening(rig, {str(name): where.exit_pin or 0}) as edges:
             with rig.fired(where.actuator or "", where.position) as commanded_at:
                 rig.wait_until(commanded_at + hold_ns)
             rig.wait(FALL_S)

@@ -16,6 +16,7 @@ from edge.errors import CalibrationError
 from edge.tools.calibrate.measure.followers import Source, TrackingTarget, open_target
 from edge.tools.calibrate.measure.motion import MIN_SIGHTS, Motion, Sight, measure_motion
 from edge.tools.calibrate.operator.operator import Operator, Progress, Prompt
+from edge.tools.calibrate.raw_edges import listening
 from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.step_result import Outcome
 from edge.types import Frame, Image
@@ -80,7 +81,7 @@ def _one_pass(rig: MeasurementRig, target: TrackingTarget, progress: Progress) -
     seen: list[int] = []
     picture: Image | None = None
     levels = {name: rig.level(pin) for name, pin in pins.items()}
-    with rig.listening(pins) as edges:
+    with listening(rig, pins) as edges:
         first: Frame | None = None
         for frame in rig.frames_for(PATIENCE_S):
             first = first or frame

@@ -10,6 +10,7 @@ from edge.config.calibration.record import SensorStep
 from edge.config.inputs import ESTOP, InputName, InputRole
 from edge.errors import CalibrationError
 from edge.tools.calibrate.operator.operator import Operator, Prompt
+from edge.tools.calibrate.raw_edges import listening
 from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.step_result import Outcome
 
@@ -75,7 +76,7 @@ def _one_action(rig: MeasurementRig, operator: Operator, name: InputName, show: 
             f"{who} reads as pressed although it should be released: release it. If it is released, its contact works the "
             "wrong way round (expected: closed, high, while released): a cut wire must mean stopped"
         )
-    with rig.listening({str(name): pin}) as edges:
+    with listening(rig, {str(name): pin}) as edges:
         operator.ask(Prompt.ACTIVATE, str(name))
         pressed = _await(rig, edges, 0, who, show)
         if rig.level(pin) == at_rest:
