@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.clock import NS_PER_S, VirtualClock
-from edge.config.station import JournalSettings
+from edge.config.service import JournalSettings
 from edge.journal import open_journal
 from edge.journal.database import Connection, connect_for_writing
 from edge.line import Outcome

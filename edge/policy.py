@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edge.config import RESIDUAL, Station
-from edge.config.station import Bin
+from edge.config.sorting import Bin
 from edge.types import Decision, Item, Prediction, Reason
 
 

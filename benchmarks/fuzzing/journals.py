@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge.clock import VirtualClock
-from edge.config.station import JournalSettings
+from edge.config.service import JournalSettings
 from edge.errors import JournalError
 from edge.journal import open_journal
 from edge.journal.reading import check_journal

@@ -9,144 +9,16 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from edge.config.actuators import ActuatorSettings
-from edge.config.base import Ms, Name, Pin, Pixel, Pixels, Settings
+from edge.config.base import Name, Settings
 from edge.config.belt import Belt
 from edge.config.cameras import CameraSettings
 from edge.config.inputs import ESTOP, Input, InputName, InputRole
 from edge.config.probation import ProbationSettings
+from edge.config.service import JournalSettings, Page, ReceiveSettings, Safety
 from edge.config.simulation import Simulation
+from edge.config.sorting import Bin, Deciding, Inference, Region, Sensing
 
 RESIDUAL = "residual"
-
-
-class Region(Settings):
-    """The part of the picture that is looked at; pixels."""
-
-    x: Pixel = Field(default=0, description="left edge, pixels")
-    y: Pixel = Field(default=0, description="top edge, pixels")
-    width: Pixels | None = Field(default=None, description="width, pixels; unset: to the right edge")
-    height: Pixels | None = Field(default=None, description="height, pixels; unset: to the bottom edge")
-
-
-class Bin(Settings):
-    """Where items land."""
-
-    name: Name = Field(description="bin's name; one bin must be called residual")
-    labels: tuple[Name, ...] = Field(default=(), description="labels of the model that belong in it")
-    actuator: Name | None = Field(default=None, description="what brings items here; none: the end of the belt")
-    position: str = Field(default="", description="position of that actuator, for servos and steppers")
-    distance_mm: float | None = Field(
-        default=None, gt=0, le=20_000, description="decision line to diverter, along the belt, mm"
-    )
-    dwell_ms: Ms = Field(
-        default=120.0, le=10_000, description="how long the actuator stays, on top of the item's own length, ms"
-    )
-    capacity: int | None = Field(
-        default=None,
-        ge=1,
-        description="items until it counts as full, where no full_pin says so; unset: never",
-        examples=[400],
-    )
-    full_pin: Pin | None = Field(default=None, description="input that is low when the bin is full")
-    exit_pin: Pin | None = Field(default=None, description="input that is low while an item falls into the bin")
-    enabled: bool = Field(default=True, description="false: its items go to residual")
-    min_purity: float | None = Field(
-        default=None, gt=0, lt=1, description="purity asked for, if other than the model's own", examples=[0.98]
-    )
-
-
-class Sensing(Settings):
-    """Finding and following items."""
-
-    min_item_mm2: float = Field(
-        default=200.0, gt=0, description="smaller things are dirt, mm2 (pixels2 without a scale)"
-    )
-    largest_item_mm: float | None = Field(
-        default=None, gt=0, le=5000, description="what is longer is two items that touch, mm; unset: any length"
-    )
-    sensitivity: float = Field(default=1.0, ge=0.2, le=5, description="above 1 sees fainter items and more dirt")
-    settle_ms: Ms = Field(default=300.0, le=10_000, description="bin station: how long an item must lie still, ms")
-    beam_pin: Pin | None = Field(
-        default=None, description="beam-break or proximity sensor, low while an item is there", examples=[25]
-    )
-    beam_to_line_mm: float = Field(default=0.0, ge=-5000, le=5000, description="sensor to decision line, mm")
-
-
-class Inference(Settings):
-    """The model and how it is run."""
-
-    bundle: Path | None = Field(
-        default=None,
-        description="a bundle file; unset: the store's current one, else the shipped one",
-        examples=["waste-1.2.sorter"],
-    )
-    runtime: Literal["auto", "litert", "tflite-runtime"] = Field(default="auto", description="interpreter")
-    threads: int = Field(default=1, ge=1, le=8, description="inference threads")
-    max_crops: int = Field(default=3, ge=1, le=10, description="pictures of one item that are looked at, at most")
-    max_invoke_ms: float | None = Field(
-        default=None, gt=0, description="a model slower than this is not activated, ms", examples=[80.0]
-    )
-    allow_unsigned: bool = Field(default=False, description="use bundles without a signature by a trusted key")
-    keys: Path = Field(default=Path("keys"), description="folder of trusted keys, *.pub; relative to the station file")
-
-
-class ReceiveSettings(Settings):
-    """What whoever may push a model over SSH may ask for besides."""
-
-    allow_downgrade: bool = Field(default=False, description="a pushed model may be older than the current one")
-    allow_no_probation: bool = Field(default=False, description="a pushed model may go to work without probation")
-
-
-class Deciding(Settings):
-    """When an item is sure enough for its bin."""
-
-    min_score: float | None = Field(
-        default=None, ge=0, le=1, description="one threshold for all labels; unset: the model's own", examples=[0.8]
-    )
-    min_margin: float = Field(default=0.0, ge=0, le=1, description="least distance to the second best score")
-    min_gap_mm: float = Field(
-        default=0.0, ge=0, le=1000, description="least gap between items that the widest blade or jet leaves alone, mm"
-    )
-
-
-class JournalSettings(Settings):
-    """The durable record."""
-
-    batch_ms: float = Field(default=1000.0, ge=50, le=60_000, description="rows are stored at least this often, ms")
-    max_mb: float = Field(default=200.0, ge=1, le=100_000, description="the oldest rows go when it is larger, MB")
-    max_days: float = Field(
-        default=90.0, gt=0, le=3650, description="rows older than this go, days; none while the date is in doubt"
-    )
-    keep_crops: Literal["none", "unsure", "all"] = Field(default="unsure", description="which items' pictures are kept")
-    crops_max_mb: float = Field(default=100.0, ge=0, le=100_000, description="room for kept pictures, MB")
-
-
-class Page(Settings):
-    """The page and the metrics."""
-
-    enabled: bool = Field(default=True, description="serve the page")
-    host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 shows it to the whole network")
-    port: int = Field(default=8080, ge=0, le=65535, description="port; 0 takes a free one")
-    controls: bool = Field(default=False, description="whoever reaches the page may stop the station and let it go on")
-    names: tuple[str, ...] = Field(
-        default=(),
-        description="further names under which browsers may open the page, as in sorter.example.org",
-        examples=[["sorter.example.org"]],
-    )
-
-
-class Safety(Settings):
-    """Inputs and outputs that concern the whole station."""
-
-    estop_pin: Pin | None = Field(
-        default=None, description="observes the emergency stop chain; low or open means stopped"
-    )
-    reset_pin: Pin | None = Field(default=None, description="reset button after an emergency stop, low while pressed")
-    jam_pin: Pin | None = Field(default=None, description="jam sensor, low while jammed")
-    beacon_pin: Pin | None = Field(default=None, description="output that is on while the station is in a fault")
-    stall_ms: float = Field(
-        default=3000.0, ge=200, le=60_000, description="no frame all the way through for this long is a fault, ms"
-    )
 
 
 class Station(Settings):

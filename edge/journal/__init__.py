@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge import __version__
-from edge.config.station import JournalSettings
+from edge.config.service import JournalSettings
 from edge.interfaces import Clock
 from edge.journal.database import Connect, Run, connect_for_writing
 from edge.journal.entries import Landing

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from edge.bundle.pictures import cut_out
-from edge.config.station import JournalSettings
+from edge.config.service import JournalSettings
 from edge.line import Outcome
 from edge.tally import EXPECTED, NOT_SEEN
 from edge.types import Event, Image, Reason, Stroke

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from edge.clock import NS_PER_S, ms
-from edge.config.station import JournalSettings
+from edge.config.service import JournalSettings
 from edge.health.faults import FaultKind
 from edge.interfaces import Clock
 from edge.journal.backlog import Backlog, BacklogCounts

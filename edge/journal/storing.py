@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge.clock import NS_PER_S
-from edge.config.station import JournalSettings
+from edge.config.service import JournalSettings
 from edge.health.faults import FaultKind
 from edge.interfaces import Clock
 from edge.journal.backlog import Pending

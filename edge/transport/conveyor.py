@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
 from edge.config.actuators import ActuatorSettings
-from edge.config.station import Bin
+from edge.config.sorting import Bin
 from edge.transport.belt import BeltModel
 from edge.transport.budget import Pace
 from edge.transport.exit_sensors import Arrivals

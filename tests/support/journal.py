@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.clock import NS_PER_S, VirtualClock, ms
-from edge.config.station import JournalSettings
+from edge.config.service import JournalSettings
 from edge.interfaces import Clock
 from edge.journal import Journal
 from edge.journal.database import Connect, Run, connect_for_writing

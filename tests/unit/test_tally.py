@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from edge.cli import root
 from edge.cli.commands.run import print_summary
 from edge.clock import NS_PER_S, VirtualClock, ms
-from edge.config.station import JournalSettings
+from edge.config.service import JournalSettings
 from edge.journal import Landing, open_journal
 from edge.line import Outcome
 from edge.status.live import LiveView

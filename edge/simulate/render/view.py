@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 
 from edge.config import Station
-from edge.config.station import Region
+from edge.config.sorting import Region
 from edge.errors import ConfigError
 from edge.types import Image
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge.config import Station
 from edge.config.belt import Belt
-from edge.config.station import Bin
+from edge.config.sorting import Bin
 from edge.tools.check.problems import Problem
 
 # What a live picture's age is taken for: exposure, readout and processing at 30 frames/s, with reserve.

@@ -18,7 +18,7 @@ from support.journal import build_journal, items_in, outcome, stroke
 from support.power_cut import THOROUGH, TIME_LIMIT
 
 from edge.clock import SystemClock, ms
-from edge.config.station import JournalSettings
+from edge.config.service import JournalSettings
 from edge.journal.reading import check_journal
 from edge.system.files import remove_leftovers, write_atomically
 from edge.types import Event, EventKind

@@ -19,7 +19,7 @@ from support.journal import build_journal, items_in, outcome, record_many, strok
 from support.power_cut import THOROUGH, TIME_LIMIT, Medium, Survives, by_chance, everything, nothing_more
 
 from edge.clock import VirtualClock
-from edge.config.station import JournalSettings
+from edge.config.service import JournalSettings
 from edge.journal.database import Connection
 from edge.system.files import write_atomically
 from edge.types import Event

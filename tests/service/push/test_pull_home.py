@@ -19,7 +19,7 @@ from converter.fleet.pull import PullResult, _is_home_bound, pull_from
 from converter.fleet.ssh import Ways
 from converter.pull_command import command
 from edge.clock import VirtualClock
-from edge.config.station import JournalSettings
+from edge.config.service import JournalSettings
 from edge.journal import open_journal
 from edge.journal.reading import ItemRecord, Query, read_all
 from edge.line import Outcome

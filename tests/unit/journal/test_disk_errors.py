@@ -16,7 +16,7 @@ from support.disk import Disk
 from support.journal import build_journal, items_in, outcome, record_many
 
 from edge.clock import NS_PER_S, VirtualClock
-from edge.config.station import JournalSettings
+from edge.config.service import JournalSettings
 from edge.errors import JournalError
 from edge.health.faults import FaultKind
 from edge.journal import Journal

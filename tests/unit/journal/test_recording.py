@@ -18,7 +18,7 @@ from support.disk import Disk
 from support.journal import build_journal, items_in, outcome, photo, record_many
 
 from edge.clock import NS_PER_S, VirtualClock, ms
-from edge.config.station import JournalSettings
+from edge.config.service import JournalSettings
 from edge.errors import JournalError
 from edge.health.faults import FaultKind
 from edge.journal import Landing, open_journal, run_writer

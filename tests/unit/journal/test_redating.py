@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.clock import NS_PER_S, VirtualClock
-from edge.config.station import JournalSettings
+from edge.config.service import JournalSettings
 from edge.journal import open_journal, redating
 from edge.journal.reading import EventRecord, Query, read_all
 from edge.types import Event, EventKind

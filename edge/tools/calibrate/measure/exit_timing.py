@@ -15,7 +15,7 @@ from statistics import median, pstdev
 from edge.clock import NS_PER_MS, NS_PER_S, ms
 from edge.config import Station
 from edge.config.inputs import InputName, InputRole
-from edge.config.station import Bin
+from edge.config.sorting import Bin
 from edge.errors import CalibrationError
 from edge.interfaces import Trigger
 from edge.sensing import build_trigger

@@ -38,7 +38,7 @@ from edge.config.calibration.record import (
 )
 from edge.config.cameras import Picamera2Camera, V4l2Camera
 from edge.config.inputs import Input, InputName
-from edge.config.station import Region
+from edge.config.sorting import Region
 from edge.devices.actuators.servo import ServoActuator
 from edge.devices.gpio.mock_pins import MockPins
 from edge.errors import CalibrationError

@@ -1,0 +1,56 @@
+"""Settings of what goes on beside the sorting: safety, journal, page, and what may be pushed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from edge.config.base import Pin, Settings
+
+
+class Safety(Settings):
+    """Inputs and outputs that concern the whole station."""
+
+    estop_pin: Pin | None = Field(
+        default=None, description="observes the emergency stop chain; low or open means stopped"
+    )
+    reset_pin: Pin | None = Field(default=None, description="reset button after an emergency stop, low while pressed")
+    jam_pin: Pin | None = Field(default=None, description="jam sensor, low while jammed")
+    beacon_pin: Pin | None = Field(default=None, description="output that is on while the station is in a fault")
+    stall_ms: float = Field(
+        default=3000.0, ge=200, le=60_000, description="no frame all the way through for this long is a fault, ms"
+    )
+
+
+class JournalSettings(Settings):
+    """The durable record."""
+
+    batch_ms: float = Field(default=1000.0, ge=50, le=60_000, description="rows are stored at least this often, ms")
+    max_mb: float = Field(default=200.0, ge=1, le=100_000, description="the oldest rows go when it is larger, MB")
+    max_days: float = Field(
+        default=90.0, gt=0, le=3650, description="rows older than this go, days; none while the date is in doubt"
+    )
+    keep_crops: Literal["none", "unsure", "all"] = Field(default="unsure", description="which items' pictures are kept")
+    crops_max_mb: float = Field(default=100.0, ge=0, le=100_000, description="room for kept pictures, MB")
+
+
+class Page(Settings):
+    """The page and the metrics."""
+
+    enabled: bool = Field(default=True, description="serve the page")
+    host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 shows it to the whole network")
+    port: int = Field(default=8080, ge=0, le=65535, description="port; 0 takes a free one")
+    controls: bool = Field(default=False, description="whoever reaches the page may stop the station and let it go on")
+    names: tuple[str, ...] = Field(
+        default=(),
+        description="further names under which browsers may open the page, as in sorter.example.org",
+        examples=[["sorter.example.org"]],
+    )
+
+
+class ReceiveSettings(Settings):
+    """What whoever may push a model over SSH may ask for besides."""
+
+    allow_downgrade: bool = Field(default=False, description="a pushed model may be older than the current one")
+    allow_no_probation: bool = Field(default=False, description="a pushed model may go to work without probation")
