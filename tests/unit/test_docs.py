@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -17,6 +18,8 @@ from typer.testing import CliRunner
 from converter.fleet.inventory import Inventory
 from edge.cli import root
 from edge.config.station import Station
+from edge.health.faults import FaultKind
+from edge.types import Reason
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -175,3 +178,42 @@ def test_every_file_of_the_repository_that_is_named_is_there() -> None:
     named = {(_name(page), path) for page in PAGES for path in re.findall(pattern, page.read_text())}
     real = sorted((page, path) for page, path in named if "NAME" not in path)
     assert [(page, path) for page, path in real if not (ROOT / path).exists()] == []
+
+
+def _first_cells(page: str, section: str) -> list[str]:
+    """What the first column of a section's table quotes."""
+    text = (ROOT / "docs" / page).read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (.+?) \|", text, flags=re.MULTILINE)
+    return [quoted for row in rows for quoted in re.findall(r"`([^`]+)`", row)]
+
+
+def test_troubleshooting_names_faults_and_reasons_that_there_are() -> None:
+    faults, reasons = (
+        _first_cells("troubleshooting.md", "Faults"),
+        _first_cells("troubleshooting.md", "It sorts, but badly"),
+    )
+    assert faults
+    assert reasons
+    assert set(faults) <= set(FaultKind)
+    assert set(reasons) <= set(Reason)
+
+
+def _messages() -> str:
+    """Every text in `edge`, with `...` for what is filled in."""
+    found = []
+    for path in sorted((ROOT / "edge").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                found.append(
+                    "".join(str(part.value) if isinstance(part, ast.Constant) else "..." for part in node.values)
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return "\n".join(found)
+
+
+def test_troubleshooting_quotes_messages_that_the_program_writes() -> None:
+    quoted = [text.removesuffix(" ...") for text in _first_cells("troubleshooting.md", "It does not start")]
+    messages, others = _messages(), {"sorter check", "sorter doctor", "numpy", "opencv"}
+    assert len(quoted) > 5
+    assert [text for text in quoted if text not in others and text not in messages] == []
