@@ -19,7 +19,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 IMAGES = Path(__file__).parent / "images"
-ITEMS = 24
+ITEMS = 40
 PATIENCE_S = 180
 
 

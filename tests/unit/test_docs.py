@@ -20,6 +20,7 @@ from edge.cli import root
 from edge.config.station import Station
 from edge.health.faults import FaultKind
 from edge.types import Reason
+from training.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -30,6 +31,12 @@ PLAIN: dict[str, Any] = {
     "camera": {"type": "picamera2"},
     "belt": {"speed_mm_per_s": 300, "mm_per_pixel": 0.6},
     "bins": [{"name": "residual"}],
+}
+PLAIN_RECIPE: dict[str, Any] = {
+    "name": "hall-1",
+    "labels": ["glass", "paper"],
+    "train": [{"tree": "photos"}],
+    "validation": [{"list": "val.csv"}],
 }
 
 
@@ -65,9 +72,7 @@ def test_every_toml_example_loads(example: str, tmp_path: Path) -> None:
     elif set(table) <= set(Station.model_fields):
         Station.model_validate(_completed(table))
     else:
-        recipe = pytest.importorskip("training.recipe")
-        unknown = set(table) - set(recipe.Recipe.model_fields)
-        assert not unknown, f"neither a part of a station file nor of a recipe: {unknown}"
+        Recipe.model_validate({**PLAIN_RECIPE, **table})
 
 
 def _assert_a_station_passes_the_check(example: str, folder: Path) -> None:
