@@ -222,3 +222,15 @@ def test_troubleshooting_quotes_messages_that_the_program_writes() -> None:
     messages, others = _messages(), {"sorter check", "sorter doctor", "numpy", "opencv"}
     assert len(quoted) > 5
     assert [text for text in quoted if text not in others and text not in messages] == []
+
+
+def test_the_picture_of_the_layers_is_that_of_the_test_of_imports() -> None:
+    lines = ast.parse((ROOT / "tests" / "unit" / "test_architecture.py").read_text()).body
+    floors = next(
+        ast.literal_eval(line.value) for line in lines if isinstance(line, ast.Assign) and "FLOORS" in ast.dump(line)
+    )
+    drawn = re.findall(
+        r'font-weight="600">([^<]+)<', (ROOT / "docs" / "images" / "architecture-layers.svg").read_text()
+    )
+    from_below = [{room.removesuffix(".py") for room in row.split(" · ")} for row in reversed(drawn)]
+    assert from_below == [set(floor) for floor in floors if floor != {"__main__"}]
