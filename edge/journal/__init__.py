@@ -13,8 +13,7 @@ from edge.journal.database import Connect, Run, connect_for_writing
 from edge.journal.entries import Landing
 from edge.journal.recording import Counts, Journal, run_writer
 from edge.journal.storing import Storage
-from edge.system.files import make_folder
-from edge.system.folder_lock import claim_folder
+from edge.system.files import claim_folder, make_folder
 
 __all__ = ["Counts", "Journal", "Landing", "open_journal", "run_writer"]
 

@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from edge.errors import JournalError
+
 _TEMPORARY = ".tmp"
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -224,3 +226,29 @@ def make_folder(folder: Path) -> None:
     for path in reversed(missing):
         path.mkdir(exist_ok=True)
         sync_folder(path.parent)
+
+
+def claim_folder(folder: Path) -> int | None:
+    """Lock the folder, for one controller only, until the returned descriptor is closed or the process ends, however it ends.
+
+    Returns None where the disk does not even let us look: that must not keep a sorter from starting.
+
+    Raises:
+        JournalError: another process has the folder.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise JournalError(
+            f"{folder}: another sorter keeps its journal here. Stop it (`sudo systemctl stop sorter`), "
+            "or use another state folder"
+        ) from None
+    except OSError:  # a network file system without locks
+        os.close(descriptor)
+        return None
+    return descriptor

@@ -24,7 +24,7 @@ GUARD_MS, GUARD_MM = 4.0, 4.0
 RETIME_NS = ms(2)
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class _Planned:
     """A stroke that has been handed out.
 
@@ -109,18 +109,19 @@ class Conveyor:
         """
         changes: list[tuple[Actuation, Actuation | None]] = []
         stopped = self.belt.speed(now) <= 0
-        for planned in [p for p in self._planned if p.actuation.fire_at > now]:
+        still_planned = []
+        for planned in self._planned:
             before = planned.actuation
-            after = None if stopped else self._retimed(planned, now)
+            after = before if before.fire_at <= now else None if stopped else self._retimed(planned, now)
+            if after is not None:
+                still_planned.append(planned if after is before else replace(planned, actuation=after))
             if after is before:
                 continue
             changes.append((before, after))
             self.arrivals.give_up(before.item_ids)
-            if after is None:
-                self._planned.remove(planned)
-            else:
-                planned.actuation = after
+            if after is not None:
                 self.arrivals.expect(Decision(after.item_ids[0], planned.bin, Reason.SORTED, now), after)
+        self._planned = still_planned
         return changes
 
     # -- one stroke --------------------------------------------------------------------------------------------
@@ -194,8 +195,7 @@ class Conveyor:
             began_at = min(began_at, self._pulse_began_at(other))
         if mine.release_at - began_at > max_on_ns:
             return Reason.TOO_LARGE if began_at == fire_at else Reason.DIVERTER_BUSY
-        planned.actuation = replace(mine, fire_at=fire_at)
-        return planned
+        return replace(planned, actuation=replace(mine, fire_at=fire_at))
 
     def _pulse_began_at(self, planned: _Planned) -> int:
         """Return when the pulse began that this stroke is part of."""

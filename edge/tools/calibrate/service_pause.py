@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge.errors import CalibrationError, SetupError
-from edge.system.folder_lock import claim_folder
+from edge.system.files import claim_folder
 from edge.system.processes import Runner
 from edge.system.signals import undisturbed
 

@@ -144,7 +144,7 @@ def test_without_a_terminal_and_without_yes_it_says_so(tmp_path: Path) -> None:
 
 
 def test_a_sorter_that_runs_on_the_folder_is_not_disturbed(tmp_path: Path) -> None:
-    from edge.system.folder_lock import claim_folder
+    from edge.system.files import claim_folder
 
     claimed = claim_folder(tmp_path)
     done = run(tmp_path, "camera", "--yes")
