@@ -69,33 +69,56 @@ def match(tracks: list[Track], blobs: list[Blob], step: float, nominal_step: flo
     `nominal_step` is how far the belt goes at its usual speed: what is not where it was predicted is looked for
     between standing still and twice that.
     """
-    owners: dict[int, list[Track]] = {n: [] for n in range(len(blobs))}
-    taken: dict[int, list[int]] = {}
+    assigned = _by_place(tracks, blobs)
+    _search_lost(assigned, tracks, blobs, step, max(step, nominal_step))
+    found = Matches(new=[blobs[n] for n, owners in enumerate(assigned.owners) if not owners])
+    found.parts = _corners_of_one(assigned)
+    for n, owners in enumerate(assigned.owners):
+        if len(owners) > 1:
+            _keep_in_place(owners, blobs[n])
     for track in tracks:
-        linked = [n for n, blob in enumerate(blobs) if _overlap(track, blob) >= OVERLAP]
-        taken[track.track_id] = _own_parts(track, linked, blobs)
-        for n in taken[track.track_id]:
-            owners[n].append(track)
-    _search_lost(tracks, blobs, owners, taken, step, max(step, nominal_step))
-    found = Matches(new=[blobs[n] for n, several in owners.items() if not several])
-    for n, several in owners.items():
-        if len(several) > 1 and not any(track.lengths for track in several):
-            # Its corners came into view one by one, and now what is between them.
-            found.parts += several[1:]
-            owners[n] = several[:1]
-        elif len(several) > 1:
-            _keep_in_place(several, blobs[n])
-    for track in tracks:
-        mine = taken[track.track_id]
+        mine = assigned.taken[track.track_id]
         if track in found.parts:
             continue
         if not mine:
             found.missed.append(track)
-        elif any(len(owners[n]) > 1 for n in mine):
+        elif any(len(assigned.owners[n]) > 1 for n in mine):
             found.shared.append(track)
         else:
             found.alone.append((track, _union([blobs[n] for n in mine])))
     return found
+
+
+class _Assignment:
+    """Which tracks own each blob, by its number, and which blobs each track has taken."""
+
+    def __init__(self, tracks: list[Track], blobs: list[Blob]) -> None:
+        self.owners: list[list[Track]] = [[] for _ in blobs]
+        self.taken: dict[int, list[int]] = {track.track_id: [] for track in tracks}
+
+    def give(self, track: Track, numbers: list[int]) -> None:
+        self.taken[track.track_id] += numbers
+        for n in numbers:
+            self.owners[n].append(track)
+
+
+def _by_place(tracks: list[Track], blobs: list[Blob]) -> _Assignment:
+    """Give each track the blobs that lie where it is expected; neighbours may share one."""
+    assigned = _Assignment(tracks, blobs)
+    for track in tracks:
+        linked = [n for n, blob in enumerate(blobs) if _overlap(track, blob) >= OVERLAP]
+        assigned.give(track, _own_parts(track, linked, blobs))
+    return assigned
+
+
+def _corners_of_one(assigned: _Assignment) -> list[Track]:
+    """Take out, and return, tracks that are parts of another: its corners came into view one by one, now what is between."""
+    parts: list[Track] = []
+    for owners in assigned.owners:
+        if len(owners) > 1 and not any(track.lengths for track in owners):
+            parts += owners[1:]
+            del owners[1:]
+    return parts
 
 
 def _overlap(track: Track, blob: Blob) -> float:
@@ -126,28 +149,20 @@ def inside(track: Track, blob: Blob) -> float:
     return max(0.0, wide) * max(0.0, high) / max(1.0, blob.length * (blob.bottom - blob.top))
 
 
-def _search_lost(
-    tracks: list[Track],
-    blobs: list[Blob],
-    owners: dict[int, list[Track]],
-    taken: dict[int, list[int]],
-    step: float,
-    usual_step: float,
-) -> None:
+def _search_lost(assigned: _Assignment, tracks: list[Track], blobs: list[Blob], step: float, usual_step: float) -> None:
     """Look for tracks without a blob where a belt that just changed its pace would have them, foremost first."""
     for track in sorted(tracks, key=lambda t: -t.right):
-        if taken[track.track_id]:
+        if assigned.taken[track.track_id]:
             continue
-        best: tuple[float, int] | None = None
+        near: list[tuple[float, int]] = []
         for n, blob in enumerate(blobs):
-            if owners[n] or min(track.bottom, blob.bottom) <= max(track.top, blob.top):
+            if assigned.owners[n] or min(track.bottom, blob.bottom) <= max(track.top, blob.top):
                 continue
             ahead = blob.right - track.right
-            if -step - SLACK <= ahead <= 2 * usual_step - step + SLACK and (best is None or abs(ahead) < best[0]):
-                best = (abs(ahead), n)
-        if best is not None:
-            owners[best[1]].append(track)
-            taken[track.track_id] = [best[1]]
+            if -step - SLACK <= ahead <= 2 * usual_step - step + SLACK:
+                near.append((abs(ahead), n))
+        if near:
+            assigned.give(track, [min(near)[1]])
 
 
 def _keep_in_place(sharing: list[Track], blob: Blob) -> None:

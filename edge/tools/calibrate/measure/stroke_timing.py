@@ -106,31 +106,31 @@ def fit_travel(shots: Sequence[Shot]) -> Travel:
         CalibrationError: too few pictures show it on its way, or it never came to rest.
     """
     shots = sorted(shots, key=lambda shot: shot.after_ms)
-    before = [shot for shot in shots if shot.after_ms < 0]
-    rest = [shot for shot in shots if shot.after_ms > REST_SHARE * shots[-1].after_ms]
-    gone = _limit([shot.from_start for shot in before])
-    there = _limit([shot.from_end for shot in rest])
+    times = np.array([shot.after_ms for shot in shots])
+    settles_at = REST_SHARE * times[-1]
+    gone = _limit([shot.from_start for shot in shots if shot.after_ms < 0])
+    there = _limit([shot.from_end for shot in shots if shot.after_ms > settles_at])
     # Lamps and noise change a little all the time, so both limits must stay far below a real difference.
-    moved = [shot for shot in shots if shot.after_ms >= 0 and shot.from_start > gone]
-    not_there = [shot for shot in shots if shot.from_end > there]
-    moving = [shot for shot in moved if shot.from_end > there]
-    if not moved or len(moving) < MIN_MOVING:
+    has_left = (times >= 0) & (np.array([shot.from_start for shot in shots]) > gone)
+    not_there = np.array([shot.from_end for shot in shots]) > there
+    moving = [shots[n] for n in np.flatnonzero(has_left & not_there)]
+    if len(moving) < MIN_MOVING:
         raise CalibrationError(
             f"only {len(moving)} pictures show the actuator on its way, at least {MIN_MOVING} are needed: "
             "raise camera.frames_per_s, or fire it more often (--repeats)"
         )
-    last = not_there[-1].after_ms
-    arrived = min((shot.after_ms for shot in shots if shot.after_ms > last), default=None)
-    if arrived is None or last > REST_SHARE * shots[-1].after_ms:
+    first_away, last_away = float(times[has_left][0]), float(times[not_there][-1])
+    after, still = times[times > last_away], times[times < first_away]
+    if not after.size or last_away > settles_at:
         raise CalibrationError(
             "it had not come to rest when the last picture was taken: it swings, or is slower than 1 s"
         )
-    still = max((shot.after_ms for shot in shots if shot.after_ms < moved[0].after_ms), default=0.0)
+    arrived = float(after[0])
     return Travel(
-        began_ms=max(0.0, (still + moved[0].after_ms) / 2),
-        reached_ms=(last + arrived) / 2,
+        began_ms=max(0.0, ((float(still[-1]) if still.size else 0.0) + first_away) / 2),
+        reached_ms=(last_away + arrived) / 2,
         spread_ms=_spread(moving),
-        within_ms=(arrived - last) / 2,
+        within_ms=(arrived - last_away) / 2,
         moving=len(moving),
     )
 

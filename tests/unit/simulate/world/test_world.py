@@ -116,7 +116,7 @@ def test_sensors_show_what_happens() -> None:
     for number in edges:
         listen(number)
     stop = threading.Event()
-    world._agenda.at(START + 10 * NS_PER_S, lambda at: stop.set())
+    world.agenda.at(START + 10 * NS_PER_S, lambda at: stop.set())
     world.follow(stop)
     assert edges[5] + edges[6] == pytest.approx(10 * 400 * 0.5, abs=2)
     crossed = [item for item in world.items if item.crossed_at]
