@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,56 +11,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from edge.bundle.pictures import encode_jpeg
-from edge.clock import VirtualClock
 from edge.config import Station
 from edge.config.calibration.files import save_calibration
-from edge.config.calibration.overlay import apply_calibration, step_digest, without_stale
+from edge.config.calibration.overlay import apply_calibration, without_stale
 from edge.config.calibration.record import Calibration
 from edge.errors import CalibrationError
-from edge.inference.thresholds import fitted
-from edge.models.fit import check_fit
-from edge.models.select import open_station_bundle
 from edge.system.files import write_atomically
-from edge.tools.calibrate.measure.followers import Source
 from edge.tools.calibrate.operator.operator import Operator
-from edge.tools.calibrate.operator.samples import Wanted, take_samples
 from edge.tools.calibrate.report import needed_steps, step_state
 from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.step_result import Outcome
-from edge.tools.calibrate.steps.background import measure_background
-from edge.tools.calibrate.steps.belt import measure_belt
-from edge.tools.calibrate.steps.camera import CameraOptions, measure_camera, usual_speed
-from edge.tools.calibrate.steps.diverters import measure_diverters
-from edge.tools.calibrate.steps.sensors import measure_sensors
-from edge.tools.calibrate.steps.thresholds import FEWEST, measure_thresholds, wanted_labels
-from edge.tools.calibrate.steps.verify import known_labels, verify_real, verify_simulated
+from edge.tools.calibrate.steps.table import STEPS, Options, StepContext
 from edge.types import Image
 
-# Items to verify with where no number was given.
-SIMULATED_ITEMS, REAL_ITEMS = 40, 12
 PICTURES_FOLDER = "calibration-pictures"
 
 
 def stamp_of(wall_time: float) -> str:
     """Return an instant as files and folders are named by it."""
     return datetime.fromtimestamp(wall_time, UTC).strftime("%Y%m%dT%H%M%SZ")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a person gave by option; see the functions that measure."""
-
-    camera: CameraOptions = field(default_factory=CameraOptions)
-    seconds: float = 20.0
-    passes: int = 5
-    source: Source = "sheet"
-    repeats: int | None = None
-    only: tuple[str, ...] = ()  # actuators or sensors
-    jog: bool = False
-    photos: Path | None = None
-    purity: float = 0.95
-    items: int | None = None
-    labels: tuple[str, ...] = ()  # of the items that are asked for
 
 
 @dataclass
@@ -71,7 +40,7 @@ class CalibrationSession:
     rig: MeasurementRig
     operator: Operator
     calibration: Calibration
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
     pictures: dict[str, Image] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
@@ -107,11 +76,14 @@ class CalibrationSession:
             CalibrationError: what is wrong at the station, or in which order to go.
         """
         base = self.calibration.with_values(camera=None) if step == "camera" else self.calibration
-        if step in ("background", "belt") and base.camera is None:
+        if STEPS[step].needs_camera and base.camera is None:
             raise CalibrationError(f"the step {step} builds on the camera's: run `sorter calibrate camera` first")
         self.rig.use(apply_calibration(self.written, base))
+        context = StepContext(
+            self.written, self.rig, self.operator, self.calibration, self.options, stamp_of(wall_time)
+        )
         try:
-            outcome = self._steps(wall_time)[step]()
+            outcome = STEPS[step].run(context)
         except ValidationError as error:
             told = "; ".join(f"{'.'.join(map(str, p['loc']))} = {p['input']!r}: {p['msg']}" for p in error.errors())
             raise CalibrationError(f"{step}: what was measured is out of range ({told}); nothing was kept") from None
@@ -130,11 +102,10 @@ class CalibrationSession:
 
     def _outdated_by(self, step: str) -> dict[str, None]:
         """Return what a new measurement makes worthless."""
-        outdated = [] if step == "verify" else ["verify"]  # what was verified before was another station
-        if step == "camera":  # it may hang elsewhere now
-            outdated.append("background")
-            belt = self.calibration.belt
-            outdated += ["belt"] if belt is not None and belt.measured_from == "items" else []
+        outdated = list(STEPS[step].outdates)
+        belt = self.calibration.belt
+        if step == "camera" and belt is not None and belt.measured_from == "items":
+            outdated.append("belt")  # by pictures of the old scale
         return dict.fromkeys(outdated)
 
     def save(self, wall_time: float) -> tuple[Path, Path | None]:
@@ -156,57 +127,6 @@ class CalibrationSession:
                 f"{folder}: pictures can't be written: {error.strerror}; the old calibration is unchanged"
             ) from None
         return folder
-
-    def _thresholds(self, stamp: str) -> Outcome:
-        station, operator, options = self.written, self.operator, self.options
-        bundle = open_station_bundle(station)
-        check_fit(bundle, station, options.purity)
-        photos = options.photos
-        if photos is None:
-            labels = wanted_labels(station, bundle, options.labels)
-            wanted = Wanted(labels, options.items or FEWEST, bundle.manifest.geometry, stamp)
-            photos = take_samples(self.rig, operator, wanted, station.state_folder)
-        return measure_thresholds(station, operator, step_digest(station, "thresholds"), bundle, photos, options.purity)
-
-    def _verify(self) -> Outcome:
-        bundle = fitted(open_station_bundle(self.written), self.calibration)
-        check_fit(bundle, self.written)
-        rig, operator, digest = self.rig, self.operator, step_digest(self.written, "verify")
-        if isinstance(rig.clock, VirtualClock):
-            items = self.options.items or SIMULATED_ITEMS
-            return verify_simulated(self.written, rig.station, bundle, operator, digest, items)
-        labels = known_labels(rig.station, self.options.labels, self.options.items or REAL_ITEMS)
-        return verify_real(rig, operator, self.calibration, bundle, digest, labels)
-
-    def _steps(self, wall_time: float) -> dict[str, Callable[[], Outcome]]:
-        rig, operator, options, station = self.rig, self.operator, self.options, self.written
-        return {
-            "camera": lambda: measure_camera(
-                rig, operator, step_digest(station, "camera"), usual_speed(rig.station), options.camera
-            ),
-            "background": lambda: measure_background(
-                rig, operator, step_digest(station, "background"), options.seconds, max(30.0, options.seconds)
-            ),
-            "belt": lambda: measure_belt(rig, operator, step_digest(station, "belt"), options.passes, options.source),
-            "diverters": lambda: measure_diverters(
-                rig,
-                operator,
-                self._parts("diverters", [actuator.name for actuator in station.actuators]),
-                options.repeats,
-                jog=options.jog,
-            ),
-            "sensors": lambda: measure_sensors(rig, operator, self._parts("sensors", list(station.pins_by_text()))),
-            "thresholds": lambda: self._thresholds(stamp_of(wall_time)),
-            "verify": self._verify,
-        }
-
-    def _parts(self, step: str, names: list[str]) -> dict[str, str]:
-        """Return the digests of the parts that are to be measured."""
-        if unknown := set(self.options.only) - set(names):
-            raise CalibrationError(
-                f"no {step} of that name: {', '.join(sorted(unknown))}; there are: {', '.join(names)}"
-            )
-        return {name: step_digest(self.written, step, name) for name in self.options.only or names}
 
     def _dated(self, key: str, value: Any, date: str) -> Any:
         """Put the date in; parts that were not measured this time stay."""

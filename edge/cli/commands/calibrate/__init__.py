@@ -66,8 +66,8 @@ def walk(
     """Walk through the steps that the station needs and that are missing or stale; nothing is kept before the end."""
     if context.invoked_subcommand is not None:
         return
-    from edge.tools.calibrate.session import Options
     from edge.tools.calibrate.steps.camera import CameraOptions
+    from edge.tools.calibrate.steps.table import Options
 
     options = Options(
         CameraOptions(mains_hz=mains, host=host), seconds, passes, repeats=repeats, photos=photos, items=items
@@ -92,8 +92,8 @@ def camera(
     host: HostOption = None,
 ) -> None:
     """View, sharpness and scale; exposure and gain chosen against blur and flicker, then fixed."""
-    from edge.tools.calibrate.session import Options
     from edge.tools.calibrate.steps.camera import CameraOptions
+    from edge.tools.calibrate.steps.table import Options
     from edge.types import Box
 
     box = None if region is None else Box(*region)
@@ -111,7 +111,7 @@ def background(
     seconds: SecondsOption = 20.0,
 ) -> None:
     """The empty place: whether it stays empty in the station's eyes, and how well items stand out."""
-    from edge.tools.calibrate.session import Options
+    from edge.tools.calibrate.steps.table import Options
 
     measure(Request(station, demo, state_folder, yes, as_json), "background", Options(seconds=seconds))
 
@@ -127,7 +127,7 @@ def belt(
     from_items: FromItemsOption = False,
 ) -> None:
     """Speed and direction from the sheet (or items) riding through; the encoder; how far the belt runs on."""
-    from edge.tools.calibrate.session import Options
+    from edge.tools.calibrate.steps.table import Options
 
     measure(
         Request(station, demo, state_folder, yes, as_json),
@@ -148,7 +148,7 @@ def diverters(
     jog: Annotated[bool, typer.Option("--jog", help="First set the positions of servos with the arrow keys.")] = False,
 ) -> None:
     """Fire each diverter and see how long it takes to its position and back. Things move!"""
-    from edge.tools.calibrate.session import Options
+    from edge.tools.calibrate.steps.table import Options
 
     options = Options(repeats=repeats, only=tuple(names or ()), jog=jog)
     measure(Request(station, demo, state_folder, yes, as_json), "diverters", options)
@@ -164,7 +164,7 @@ def sensors(
     as_json: JsonOption = False,
 ) -> None:
     """Activate each sensor once: does it work, the right way round, and how long does it bounce?"""
-    from edge.tools.calibrate.session import Options
+    from edge.tools.calibrate.steps.table import Options
 
     measure(Request(station, demo, state_folder, yes, as_json), "sensors", Options(only=tuple(names or ())))
 
@@ -187,7 +187,7 @@ def thresholds(
     as_json: JsonOption = False,
 ) -> None:
     """How sure the model must be at this station for the purity that is wanted, from items put through or photos."""
-    from edge.tools.calibrate.session import Options
+    from edge.tools.calibrate.steps.table import Options
 
     options = Options(photos=photos, purity=purity, items=items, labels=tuple(label or ()))
     measure(Request(station, demo, state_folder, yes, as_json), "thresholds", options)
@@ -208,7 +208,7 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Run known items through the station as calibrated; report where each landed, with pictures. Things move!"""
-    from edge.tools.calibrate.session import Options
+    from edge.tools.calibrate.steps.table import Options
 
     measure(
         Request(station, demo, state_folder, yes, as_json), "verify", Options(items=items, labels=tuple(label or ()))

@@ -18,7 +18,8 @@ from edge.system.terminal import Terminal, styled
 if TYPE_CHECKING:
     from edge.config import Station
     from edge.config.calibration.record import Calibration
-    from edge.tools.calibrate.session import CalibrationSession, Options
+    from edge.tools.calibrate.session import CalibrationSession
+    from edge.tools.calibrate.steps.table import Options
 
 
 DemoOption = Annotated[bool, typer.Option("--demo", help="Practise on a simulated station.")]

@@ -16,8 +16,9 @@ from edge.errors import CalibrationError
 from edge.tools.calibrate.operator.operator import Onlooker
 from edge.tools.calibrate.report import step_state
 from edge.tools.calibrate.rig import MeasurementRig, open_rig
-from edge.tools.calibrate.session import CalibrationSession, Options
+from edge.tools.calibrate.session import CalibrationSession
 from edge.tools.calibrate.step_result import Outcome
+from edge.tools.calibrate.steps.table import Options
 
 WHEN = "2026-01-02T03:04:05Z"
 
