@@ -12,6 +12,21 @@ if TYPE_CHECKING:
     from edge.bundle.archive import Bundle
 
 
+def at_station(bundle: Bundle, station: Station) -> Bundle:
+    """Return a model as a station that starts now would use it: with the thresholds that were fitted for it there.
+
+    Raises:
+        BundleError: it does not fit the station.
+    """
+    # Whoever only receives a model does not need what reads calibrations yet.
+    from edge.config.calibration.recover import usable_calibration
+    from edge.inference.thresholds import fitted
+
+    used = fitted(bundle, usable_calibration(station))
+    check_fit(used, station)
+    return used
+
+
 def check_fit(bundle: Bundle, station: Station, purity: float | None = None) -> None:
     """Refuse a model that lacks a label that a bin waits for, or whose thresholds are less pure than a bin asks for.
 

@@ -17,7 +17,7 @@ from edge.bundle.manifest import version_order
 from edge.clock import SystemClock
 from edge.config import Station, load_station
 from edge.errors import BundleError, StoreError
-from edge.models.fit import check_fit
+from edge.models.fit import at_station
 from edge.models.quick import check_room
 from edge.models.records import Evidence, Generation
 from edge.models.select import open_store
@@ -55,7 +55,7 @@ def prove(bundle: Bundle, device: Device, allow_downgrade: bool = False, for_lat
     """
     signer = device.trust.signer(bundle)
     if not for_later:
-        check_fit(bundle, device.station)
+        at_station(bundle, device.station)
     if not allow_downgrade:
         check_version(bundle.manifest.name, bundle.manifest.version, bundle.digest, device.store)
     if not device.store.holds(bundle.digest):
@@ -90,7 +90,7 @@ def activate(device: Device, digest: str, why: str, probation: bool = True, bund
         )
     if bundle is None:
         bundle = device.store.open(digest)
-        check_fit(bundle, device.station)
+        at_station(bundle, device.station)
     if not device.store.history():
         _seed(device)
     return device.store.activate(digest, why, wall_instant(device.clock), probation)
@@ -101,7 +101,7 @@ def _seed(device: Device) -> None:
 
     try:
         shipped = open_shipped_bundle()
-        check_fit(shipped, device.station)
+        at_station(shipped, device.station)
         evidence = _measure(shipped, device, signer=None)
     except BundleError as error:
         log.warning("the shipped model can't serve as the one to come back to: %s", str(error))

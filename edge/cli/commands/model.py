@@ -13,10 +13,10 @@ from edge.bundle.archive import Bundle, bundle_bytes, open_bundle
 from edge.bundle.manifest import Manifest
 from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.errors import StoreError
-from edge.inference.classifier import open_shipped_bundle
-from edge.models.fit import check_fit
+from edge.models.fit import at_station
 from edge.models.install import Device, activate, open_device, prove, wall_instant
 from edge.models.records import Evidence, Generation, find_model
+from edge.models.select import Origin, find_bundle
 from edge.models.shadow import Comparison, compare, shadow_folder
 from edge.models.verify import verify_store
 from edge.system.output import say
@@ -97,11 +97,9 @@ class _Shelf:
         self._store, self._generation = device.store, device.store.active()
         self.models = device.store.models()
         self._outside: Bundle | None = None
-        named = device.station.inference.bundle
-        if named is not None:
-            self._put(open_bundle(named), "named by the station file")
-        elif self._generation is None:
-            self._put(open_shipped_bundle(), "shipped")
+        if device.station.inference.bundle is not None or self._generation is None:
+            origin, bundle = find_bundle(device.station)
+            self._put(bundle, origin)
 
     @property
     def at_work(self) -> str:
@@ -120,13 +118,13 @@ class _Shelf:
         outside = self._outside is not None and model.digest == self._outside.digest
         return self._outside.manifest if outside and self._outside else self._store.read(model.digest).manifest
 
-    def _put(self, bundle: Bundle, origin: str) -> None:
+    def _put(self, bundle: Bundle, origin: Origin) -> None:
         self._outside, manifest = bundle, bundle.manifest
         if all(model.digest != bundle.digest for model in self.models):
             facts = {"name": manifest.name, "version": manifest.version, "labels": manifest.labels, "size": bundle.size}
             nothing = {"signer": None, "milliseconds": 0.0, "golden_steps": 0, "runtime": ""}
             self.models.append(
-                Evidence(digest=bundle.digest, title=manifest.title, installed=origin, **facts, **nothing)  # type: ignore[arg-type]
+                Evidence(digest=bundle.digest, title=manifest.title, installed=origin.value, **facts, **nothing)  # type: ignore[arg-type]
             )
 
 
@@ -180,7 +178,7 @@ def shadow(
         say("no model looks on any more")
         return
     evidence = device.store.find(model)
-    check_fit(device.store.open(evidence.digest), device.station)
+    at_station(device.store.open(evidence.digest), device.station)
     device.store.set_shadow(evidence.digest)
     say(f"{evidence.title} looks on from now on; see what it says with 'sorter model compare'")
 

@@ -41,6 +41,15 @@ def load_or_set_aside(station: Station) -> tuple[Calibration | None, bool]:
         return None, True
 
 
+def usable_calibration(station: Station) -> Calibration | None:
+    """Read what was measured at a station as far as it still holds; None if nothing does, or it can't be used."""
+    try:
+        calibration = load_calibration(station.state_folder)
+    except CalibrationError:
+        return None
+    return None if calibration is None else without_stale(station, calibration)
+
+
 def _is_newer(path: Path) -> bool:
     try:
         version = parse_toml(read_regular(path, MOST_BYTES)).get("format_version")

@@ -143,14 +143,12 @@ def _sweep(station: Station, conditions: Conditions, seconds: float, as_json: bo
 
 def _open_bundle(station: Station, path: Path | None) -> Bundle:
     from edge.bundle.archive import open_bundle
-    from edge.models.fit import check_fit
+    from edge.models.fit import at_station
     from edge.models.select import open_station_bundle
     from edge.system.privileges import leave_root
 
     leave_root(station.state_folder if path is None else path.absolute())
-    bundle = open_station_bundle(station) if path is None else open_bundle(path)
-    check_fit(bundle, station)
-    return bundle
+    return at_station(open_station_bundle(station) if path is None else open_bundle(path), station)
 
 
 def _simulate(station: Station, conditions: Conditions, seconds: float, video: Path | None) -> Score:
