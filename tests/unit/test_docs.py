@@ -82,6 +82,22 @@ def _assert_a_station_passes_the_check(example: str, folder: Path) -> None:
     assert (errors, result.exit_code) == ([], 0)
 
 
+@pytest.mark.parametrize(
+    ("page", "right", "wrong"),
+    [("station-file.md", "speed_mm_per_s", "speed_mm_s"), ("tutorial.md", "pin = 18", "pin = 17")],
+)
+def test_a_mistake_is_answered_as_the_guide_shows(
+    page: str, right: str, wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = ROOT / "docs" / page
+    example = next(block for block in _blocks(guide, "toml") if "name" in tomllib.loads(block))
+    shown = next(block for block in _blocks(guide, "console", "text") if "error station" in block)
+    (tmp_path / "station.toml").write_text(example.replace(right, wrong))
+    monkeypatch.chdir(tmp_path)
+    answer = CliRunner().invoke(root, ["check", "--station", "station.toml"]).stdout
+    assert answer.splitlines() == [line for line in shown.splitlines() if not line.startswith("$")]
+
+
 def _completed(part: Mapping[str, Any]) -> dict[str, Any]:
     """A whole station file around a part of one: what the part says goes before what is plain."""
     table = {**PLAIN, **part}
