@@ -250,3 +250,9 @@ def test_the_picture_of_the_layers_is_that_of_the_test_of_imports() -> None:
     )
     from_below = [{room.removesuffix(".py") for room in row.split(" · ")} for row in reversed(drawn)]
     assert from_below == [set(floor) for floor in floors if floor != {"__main__"}]
+
+
+def test_every_picture_is_small_and_shown_on_a_page() -> None:
+    shown = {(page.parent / link).resolve() for page in PAGES for link in _links(page)}
+    pictures = sorted((ROOT / "docs" / "images").iterdir())
+    assert [picture.name for picture in pictures if picture not in shown or picture.stat().st_size > 200_000] == []
