@@ -257,7 +257,7 @@ def import_dataset(
     named = _pairs(label_map or [])
     for label in named.values():
         if load("edge.bundle.photo_tree").as_label(label) != label:
-            raise ConfigError(f"--map: {label!r}: {load('training.dataset.photos').label_advice(label)}")
+            raise ConfigError(f"--map: {label!r}: {load('training.dataset.naming').label_advice(label)}")
     photos = read_photos(source, named, others_stay=not only)
     make_folder(out)
     with progress(QUICK_S) as show, disk_full_is_said(out):

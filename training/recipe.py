@@ -15,7 +15,7 @@ from edge.config.problems import explain_problems
 from edge.errors import ConfigError
 from edge.system.text import NotTextError
 from edge.system.toml import load_toml
-from training.dataset.photos import label_advice
+from training.dataset.naming import label_advice
 
 SHIPPED = Path(__file__).parent / "recipes"
 NONE = "none"  # the label map's word for photos that show none of the labels

@@ -14,6 +14,7 @@ import numpy as np
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
 from edge.devices.actuators import ACTUATOR_TYPES
+from edge.simulate.render.hand import draw_hand, tilt_plate
 from edge.simulate.render.photo_stock import Stock
 from edge.simulate.render.sprite import Pose, Smear, Sprite
 from edge.simulate.render.texture import build_strip
@@ -30,8 +31,6 @@ _HOLD_NS: Final = ms(180)  # it stays this long where it puts something down
 _SLIDE_NS: Final = ms(80)  # an item needs an open flap for so long to slide off
 _REST_NS: Final = ms(500)  # what has not moved for so long stands still
 _PATIENCE_NS: Final = ms(6000)  # then the person takes the item and throws it into residual by hand
-_SKIN: Final = (196, 152, 128)
-_SLEEVE: Final = (52, 66, 92)
 _FIRST_VISIT_S: Final = 3.0  # nobody comes while the station learns what its empty plate looks like
 
 
@@ -262,7 +261,7 @@ class BinScene:
         picture = self._plate.copy()
         tilt = max((self._flaps[name].extension(position, at) for name, position in self._tilting), default=0.0)
         if tilt > 0:
-            _tilt(picture, tilt)
+            tilt_plate(picture, tilt)
         for thing in self.lying:
             _draw_thing(picture, thing, 0.0, 90 * tilt**2)
         if self._hand is not None and self._hand.begin <= at <= self._hand.end:
@@ -275,28 +274,7 @@ class BinScene:
         if at < hand.touch or not hand.lets_go:
             for thing in hand.carried:
                 _draw_thing(picture, thing, dx, dy)
-        scale = max(self._size) / 640
-        tip = np.array([hand.x + dx, hand.y + dy])
-        along = np.array([cos(hand.angle), sin(hand.angle)])
-        across = np.array([-along[1], along[0]])
-
-        def stroke(begin: float, end: float, side: float, width: float, colour: tuple[int, int, int]) -> None:
-            points = [tip + along * begin * scale + across * side * scale, tip + along * end * scale]
-            first, last = (tuple(round(float(v)) for v in point) for point in points)
-            cv2.line(picture, first, last, colour, round(width * scale), cv2.LINE_AA)
-
-        stroke(150, 1400, 0, 120, _SLEEVE)
-        stroke(60, 170, 0, 92, _SKIN)
-        for side in (-34, -12, 12, 34):
-            stroke(8, 70, side, 22, _SKIN)
-
-
-def _tilt(picture: Image, tilt: float) -> None:
-    """The plate turns away from the lamp, and a dark gap opens at its lower edge."""
-    cv2.convertScaleAbs(picture, dst=picture, alpha=1 - 0.45 * tilt)
-    gap = round(picture.shape[0] * 0.25 * tilt)
-    if gap:
-        picture[-gap:] = (12, 12, 13)
+        draw_hand(picture, (hand.x + dx, hand.y + dy), hand.angle)
 
 
 def _draw_thing(picture: Image, thing: Lying, dx: float, dy: float) -> None:
