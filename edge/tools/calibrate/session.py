@@ -21,7 +21,7 @@ from edge.tools.calibrate.operator.operator import Operator
 from edge.tools.calibrate.report import needed_steps, step_state
 from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.step_result import Outcome
-from edge.tools.calibrate.steps.table import STEPS, Options, StepContext
+from edge.tools.calibrate.steps.table import STEPS, CalibrationStep, Options, StepContext
 from edge.types import Image
 
 PICTURES_FOLDER = "calibration-pictures"
@@ -41,6 +41,7 @@ class CalibrationSession:
     operator: Operator
     calibration: Calibration
     options: Options = field(default_factory=Options)
+    steps: Mapping[str, CalibrationStep] = field(default_factory=lambda: STEPS)
     pictures: dict[str, Image] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
@@ -76,14 +77,14 @@ class CalibrationSession:
             CalibrationError: what is wrong at the station, or in which order to go.
         """
         base = self.calibration.with_values(camera=None) if step == "camera" else self.calibration
-        if STEPS[step].needs_camera and base.camera is None:
+        if self.steps[step].needs_camera and base.camera is None:
             raise CalibrationError(f"the step {step} builds on the camera's: run `sorter calibrate camera` first")
         self.rig.use(apply_calibration(self.written, base))
         context = StepContext(
             self.written, self.rig, self.operator, self.calibration, self.options, stamp_of(wall_time)
         )
         try:
-            outcome = STEPS[step].run(context)
+            outcome = self.steps[step].run(context)
         except ValidationError as error:
             told = "; ".join(f"{'.'.join(map(str, p['loc']))} = {p['input']!r}: {p['msg']}" for p in error.errors())
             raise CalibrationError(f"{step}: what was measured is out of range ({told}); nothing was kept") from None
@@ -102,7 +103,7 @@ class CalibrationSession:
 
     def _outdated_by(self, step: str) -> dict[str, None]:
         """Return what a new measurement makes worthless."""
-        outdated = list(STEPS[step].outdates)
+        outdated = list(self.steps[step].outdates)
         belt = self.calibration.belt
         if step == "camera" and belt is not None and belt.measured_from == "items":
             outdated.append("belt")  # by pictures of the old scale

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from edge.tools.calibrate.report import step_state
 from edge.tools.calibrate.rig import MeasurementRig, open_rig
 from edge.tools.calibrate.session import CalibrationSession
 from edge.tools.calibrate.step_result import Outcome
-from edge.tools.calibrate.steps.table import Options
+from edge.tools.calibrate.steps.table import CalibrationStep, Options, StepContext
 
 WHEN = "2026-01-02T03:04:05Z"
 
@@ -105,21 +105,15 @@ def test_steps_that_need_somebody_are_left_out_where_nobody_is(station: Station,
     assert "thresholds" in session.all_steps()
 
 
-class Mismeasuring(CalibrationSession):
-    """Measures a belt that is faster than any."""
-
-    def _steps(self, wall_time: float) -> dict[str, Callable[[], Outcome]]:
-        def measure() -> Outcome:
-            belt = BeltStep(
-                measured_at=WHEN, of="", speed_mm_per_s=9999, speed_spread=0.1, direction="right", repeats=5
-            )
-            return Outcome({"belt": belt}, (), ())
-
-        return {"belt": measure}
+def _measure_wrongly(context: StepContext) -> Outcome:
+    """Measure a belt that is faster than any."""
+    belt = BeltStep(measured_at=WHEN, of="", speed_mm_per_s=9999, speed_spread=0.1, direction="right", repeats=5)
+    return Outcome({"belt": belt}, (), ())
 
 
 def test_a_measurement_beyond_what_a_station_can_have_ends_in_a_sentence(station: Station, rig: MeasurementRig) -> None:
-    session = Mismeasuring.begin(station, rig, Onlooker(), calibrated(station, rig.identity), Options())
+    session = CalibrationSession.begin(station, rig, Onlooker(), calibrated(station, rig.identity), Options())
+    session.steps = {"belt": CalibrationStep(_measure_wrongly)}
     before = session.calibration
     with pytest.raises(CalibrationError, match=r"belt: what was measured is out of range \(speed_mm_per_s = 9999"):
         session.run("belt", 0.0)
