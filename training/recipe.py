@@ -28,25 +28,26 @@ class _Strict(BaseModel):
 
 
 class PhotoSet(_Strict):
-    """One source of photos (a camera, a place, a style): a folder tree or a list.
+    """One source of photos (a camera, a place, a style): a folder tree or a list."""
 
-    `source` is its name in tables, else the name of its folder. `every` thins a label's folder, `repeat` is views a
-    round, `weight` that of each view. `cut` has objects (of these labels) cut off plain backgrounds, by default in
-    lists. `trusted` labels are taken as they are, see training/fitting/label_noise.py. `merge` is for measuring: which label
-    counts as another.
-    """
-
-    tree: str | None = None
-    list: str | None = None
-    source: str | None = None
-    licence: str = "none stated"
-    label_map: Mapping[str, str] | None = None
-    every: Mapping[str, int] = {}
-    repeat: Mapping[str, float] = {}
-    cut: bool | tuple[str, ...] | None = None
-    weight: float = Field(default=1.0, gt=0.0)
-    trusted: bool = True
-    merge: Mapping[str, str] = {}
+    tree: str | None = Field(default=None, description="folder with one folder of photos a label")
+    list: str | None = Field(default=None, description="file that names photos with their labels")
+    source: str | None = Field(default=None, description="its name in tables; unset: that of its folder")
+    licence: str = Field(default="none stated", description="licence of the photos; goes into the model's provenance")
+    label_map: Mapping[str, str] | None = Field(
+        default=None, description="what its own names for labels are called here; none: photos that show none of them"
+    )
+    every: Mapping[str, int] = Field(default={}, description="per folder of photos, only every n-th is taken")
+    repeat: Mapping[str, float] = Field(default={}, description="per label, views of each photo a round; unset: 1")
+    cut: bool | tuple[str, ...] | None = Field(
+        default=None,
+        description="objects (of these labels) are cut off plain backgrounds; unset: in lists, not in trees",
+    )
+    weight: float = Field(default=1.0, gt=0.0, description="weight of each of its views")
+    trusted: bool = Field(
+        default=True, description="false: its labels are weighed against what the other photos say, see label_noise"
+    )
+    merge: Mapping[str, str] = Field(default={}, description="for measuring only: which label counts as another")
 
     @property
     def name(self) -> str:
@@ -63,29 +64,37 @@ class PhotoSet(_Strict):
 
 
 class Backgrounds(_Strict):
-    """Photos of surfaces and surroundings: globs, each thinned to every n-th, and clips of which four frames serve."""
+    """Photos of surfaces and surroundings, which items are laid on."""
 
-    photos: tuple[str, ...] = ()
-    every: tuple[int, ...] = ()
-    clips: tuple[str, ...] = ()
+    photos: tuple[str, ...] = Field(default=(), description="patterns of files, as in empty/*.jpg")
+    every: tuple[int, ...] = Field(default=(), description="for each pattern, only every n-th photo is taken; unset: 1")
+    clips: tuple[str, ...] = Field(default=(), description="videos, of which four frames serve")
 
 
 class Network(_Strict):
-    """The backbone and its input.
+    """The backbone and its input."""
 
-    `backbone` is efficientnet_lite0 or efficientnet_lite2, a KerasHub preset, a preset's folder, or a class of keras.applications;
-    `weights` is a local file (of keras.applications also "imagenet"; a preset brings its own). `frozen_blocks` of
-    EfficientNet-Lite0's 16 stay as they were pre-trained, or as many sixteenths of another backbone's layers.
-    `start` is a bundle of the same backbone whose weights the training goes on from, see training/network/start.py.
-    """
-
-    backbone: str = "efficientnet_lite0"
-    weights: str | None = None
-    start: str | None = None
-    size: int = Field(default=224, ge=64, le=512, multiple_of=32)
-    margin: Share = 0.15
-    frozen_blocks: int = Field(default=11, ge=0, le=16)
-    dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
+    backbone: str = Field(
+        default="efficientnet_lite0",
+        description="efficientnet_lite0 or efficientnet_lite2, a KerasHub preset, a preset's folder, or a class of "
+        "keras.applications",
+    )
+    weights: str | None = Field(
+        default=None, description='a local file; of keras.applications also "imagenet"; a preset brings its own'
+    )
+    start: str | None = Field(
+        default=None, description="a bundle of the same backbone, whose weights the training goes on from"
+    )
+    size: int = Field(
+        default=224, ge=64, le=512, multiple_of=32, description="side of the input, pixels; a multiple of 32"
+    )
+    margin: Share = Field(default=0.15, description="surroundings on each side, fraction of the box's larger side")
+    frozen_blocks: int = Field(
+        default=11, ge=0, le=16, description="of sixteen parts, those nearest to the pixels that stay as pre-trained"
+    )
+    dropout: float = Field(
+        default=0.2, ge=0.0, lt=1.0, description="share of features that are dropped before the head"
+    )
 
     @model_validator(mode="after")
     def _start_has_weights(self) -> Network:
@@ -101,70 +110,85 @@ class Network(_Strict):
 class Views(_Strict):
     """Shares of the kinds of views, see training/rendering/views.py."""
 
-    composite_share: Share = 0.55
-    plain_share: Share = 0.12
-    strength: float = Field(default=1.0, ge=0.0, le=2.0)
-    clutter_share: Share = 0.15
+    composite_share: Share = Field(default=0.55, description="items cut out and laid on another background")
+    plain_share: Share = Field(default=0.12, description="the photo whole, only mirrored and turned")
+    strength: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=2.0,
+        description="how strong light and colour change; 0: not at all, 1: as on the worst belts",
+    )
+    clutter_share: Share = Field(default=0.15, description="of the composites, those with other things around")
 
 
 class Fit(_Strict):
-    """Fine-tuning, see training/fitting/finetune.py.
+    """Fine-tuning, see training/fitting/finetune.py."""
 
-    `cycles` are epochs, the learning rate falling to nothing in each (Loshchilov and Hutter, SGDR, 2017);
-    an alpha lies between the probe (0) and the fine-tuned weights (1). `teacher` is the run folder or .keras file of
-    a larger network for the same labels, which takes pixels minus 127; its answers make up `distill` of the targets.
-    `precision` auto is mixed_bfloat16 on a GPU that has it.
-    """
-
-    cycles: tuple[Annotated[int, Field(ge=1)], ...] = (4, 3)
-    batch: int = Field(default=64, ge=2)
-    learning_rate: float = Field(default=4e-4, gt=0.0)
-    weight_decay: float = Field(default=1e-4, ge=0.0)
-    label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0)
-    mixup: float = Field(default=0.2, ge=0.0)
-    cutmix: float = Field(default=0.0, ge=0.0)
-    teacher: str | None = None
-    distill: Share = 0.5
-    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
-    keep_imagenet: float = Field(default=0.5, ge=0.0)
-    alphas: tuple[Share, ...] = (0.3, 0.5, 0.7, 0.85, 1.0)
+    cycles: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        default=(4, 3), description="epochs; in each cycle the learning rate falls to nothing (SGDR, 2017)"
+    )
+    batch: int = Field(default=64, ge=2, description="views a step")
+    learning_rate: float = Field(default=4e-4, gt=0.0, description="at the start of each cycle")
+    weight_decay: float = Field(default=1e-4, ge=0.0, description="pull of the weights towards 0")
+    label_smoothing: float = Field(
+        default=0.1, ge=0.0, lt=1.0, description="share of each target that is spread over all labels"
+    )
+    mixup: float = Field(default=0.2, ge=0.0, description="alpha of mixed pictures; 0: none")
+    cutmix: float = Field(default=0.0, ge=0.0, description="alpha of pictures with a part of another; 0: none")
+    teacher: str | None = Field(
+        default=None,
+        description="run folder or .keras file of a larger network for the same labels, which takes pixels minus 127",
+    )
+    distill: Share = Field(default=0.5, description="share of the targets that the teacher's answers make up")
+    precision: Literal["auto", "float32", "mixed_bfloat16"] = Field(
+        default="auto", description="auto is mixed_bfloat16 on a GPU that has it"
+    )
+    keep_imagenet: float = Field(
+        default=0.5, ge=0.0, description="weight of keeping the backbone's own answers on the same views"
+    )
+    alphas: tuple[Share, ...] = Field(
+        default=(0.3, 0.5, 0.7, 0.85, 1.0),
+        description="mixtures that are tried, from the probe on frozen features (0) to the fine-tuned weights (1)",
+    )
 
 
 class LabelNoise(_Strict):
-    """How labels of sources that are not trusted are weighed, see training/fitting/label_noise.py.
-
-    `network` is the larger one whose frozen features judge (without it: the recipe's own). `soften` is the share of the
-    targets that its answers make up; a photo on whose label it puts less than `least` is left out.
-    """
+    """How labels of sources that are not trusted are weighed; `network` judges, and without it the recipe's own."""
 
     network: Network | None = None
-    soften: Share = 0.3
-    least: Share = 0.02
+    soften: Share = Field(default=0.3, description="share of the targets that the judge's answers make up")
+    least: Share = Field(default=0.02, description="a photo on whose label the judge puts less is left out")
 
 
 class Hints(_Strict):
     """For each label the classes of the backbone's own classifier that are things of it, see training/network/hints.py."""
 
-    strength: float = Field(default=0.4, gt=0.0)
-    classes: Mapping[str, Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]]
+    strength: float = Field(default=0.4, gt=0.0, description="how much its answers add to a label's score")
+    classes: Mapping[str, Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]] = Field(
+        description="for each label, numbers of the classes"
+    )
 
 
 class Recipe(_Strict):
-    """Everything that decides what a run makes, except for the photos themselves.
+    """Everything that decides what a run makes, except for the photos themselves."""
 
-    `left_out` are sources that are never trained on: figures on them say what a new place will be like.
-    """
-
-    name: Name
-    labels: tuple[Label, ...] = Field(min_length=2, max_length=256)
-    sheets: tuple[str, ...] = ()
-    held_out: str | None = None
-    seed: int = 5
-    rounds: int = Field(default=8, ge=1)
-    nothing: Share = 0.06
-    train: tuple[PhotoSet, ...]
-    validation: tuple[PhotoSet, ...]
-    left_out: tuple[PhotoSet, ...] = ()
+    name: Name = Field(description="the model's name")
+    labels: tuple[Label, ...] = Field(min_length=2, max_length=256, description="what the network shall tell apart")
+    sheets: tuple[str, ...] = Field(
+        default=(),
+        description="flat labels: a photo of a list in which no outline is found counts as filled by its item",
+    )
+    held_out: str | None = Field(
+        default=None, description='"simulator": photos that the simulator shows are never trained on'
+    )
+    seed: int = Field(default=5, description="same seed, same views")
+    rounds: int = Field(default=8, ge=1, description="how often each photo is shown, each time as another view")
+    nothing: Share = Field(default=0.06, description="share of views that show no item")
+    train: tuple[PhotoSet, ...] = Field(description="sources to train on")
+    validation: tuple[PhotoSet, ...] = Field(description="sources to choose and to fit thresholds with")
+    left_out: tuple[PhotoSet, ...] = Field(
+        default=(), description="sources that are never trained on: figures on them say what a new place will be like"
+    )
     label_noise: LabelNoise | None = None
     backgrounds: Backgrounds = Backgrounds()
     network: Network = Network()

@@ -10,7 +10,7 @@ from edge.bundle.archive import GOLDEN_PHOTOS, MANIFEST, MEMBER_LIMITS, MEMBER_T
 from edge.bundle.manifest import Manifest
 from edge.bundle.signature import Signature
 from edge.inference.golden_photos import GoldenPhoto
-from generate.fields import REQUIRED, full_type, is_mapping, models_in, values
+from generate.fields import REQUIRED, full_type, tables, values
 from generate.markdown import anchored, code, document, sentence, table
 
 _MIB = 1 << 20
@@ -18,17 +18,10 @@ _MIB = 1 << 20
 
 def parts() -> Iterator[tuple[str, str, type[BaseModel]]]:
     """Yield member, path within it and model of every JSON object of a bundle."""
-    yield from _parts(MANIFEST, "", Manifest)
+    for path, models in tables(Manifest):
+        yield MANIFEST, path, models[0]
     yield SIGNATURE, "", Signature
     yield GOLDEN_PHOTOS, "[]", GoldenPhoto
-
-
-def _parts(member: str, path: str, model: type[BaseModel]) -> Iterator[tuple[str, str, type[BaseModel]]]:
-    yield member, path, model
-    for name, field in model.model_fields.items():
-        inner = f"{path}.{name}{'.NAME' if is_mapping(field.annotation) else ''}".lstrip(".")
-        for one in models_in(field.annotation):
-            yield from _parts(member, inner, one)
 
 
 def page() -> str:

@@ -52,6 +52,30 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for argument in get_args(annotation) for model in models_in(argument)]
 
 
+def tables(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, list[type[BaseModel]]]]:
+    """Yield the path of every table of a file and the models that it may have, from the top down.
+
+    Arrays of tables have brackets, tables of tables a NAME: `bins[]`, `inputs.NAME`.
+    """
+    if not path:
+        yield "", [model]
+    for name, field in model.model_fields.items():
+        if found := models_in(field.annotation):
+            inner = f"{path}.{name}{brackets(field.annotation)}".lstrip(".")
+            yield inner, found
+            for one in found:
+                yield from tables(one, inner)
+
+
+def header(path: str) -> str:
+    """Return a table's header as a TOML file has it: `[belt.encoder]`, `[[bins]]`."""
+    return f"[[{path[:-2]}]]" if path.endswith("[]") else f"[{path}]"
+
+
+def brackets(annotation: Any) -> str:
+    return "[]" if get_origin(annotation) is tuple else ".NAME" if is_mapping(annotation) else ""
+
+
 def is_mapping(annotation: Any) -> bool:
     return get_origin(annotation) in (dict, Mapping)
 
@@ -118,4 +142,4 @@ def default_text(field: FieldInfo) -> str:
         return _number(value)
     if isinstance(value, str | Path):
         return f'"{value}"'
-    return "empty"
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) and value else "empty"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from generate import bundle, commands, faults, journal, metrics, routes, settings
+from generate import bundle, commands, faults, journal, metrics, recipe, routes, settings
 
 GENERATED: Mapping[str, Callable[[], str]] = {
     "settings": settings.page,
@@ -14,5 +14,6 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "http": routes.page,
     "journal": journal.page,
     "bundle": bundle.page,
+    "recipe": recipe.page,
 }
 """What fills a page, by the page's name."""

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
 import edge
 from edge.config.base import Name
 from edge.config.station import Station
-from generate.fields import REQUIRED, Value, full_type, is_mapping, models_in, values
+from generate.fields import REQUIRED, Value, brackets, full_type, header, models_in, tables, values
 from generate.markdown import anchored, code, document, fenced, sentence, table
 
 UNITS = (
@@ -25,6 +25,8 @@ UNITS = (
 )  # fmt: skip
 _UNIT = re.compile(rf", ({'|'.join(UNITS)})(?=$|[,;] | \()")
 _TOP = "At the top"
+STATION = dict(tables(Station))
+"""The models of every table, by its path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def _rows(model: type[BaseModel], path: str) -> Iterator[Row]:
         if name in own:
             yield Row(path, own[name])
             continue
-        inner = f"{path}.{name}{_brackets(field.annotation)}".lstrip(".")
+        inner = f"{path}.{name}{brackets(field.annotation)}".lstrip(".")
         models = models_in(field.annotation)
         yield from _rows(models[0], inner) if len(models) == 1 else _union_rows(models, inner)
 
@@ -81,31 +83,8 @@ def _union_rows(models: list[type[BaseModel]], path: str) -> Iterator[Row]:
         yield Row(path, value, () if len(some) == len(kinds) else tuple(some))
 
 
-def _brackets(annotation: Any) -> str:
-    return "[]" if get_origin(annotation) is tuple else ".NAME" if is_mapping(annotation) else ""
-
-
 def _kind(model: type[BaseModel]) -> str:
     return ", ".join(get_args(model.model_fields["type"].annotation))
-
-
-def tables() -> dict[str, list[type[BaseModel]]]:
-    """Return the models of every table, by its path."""
-    return {"": [Station], **dict(_tables(Station, ""))}
-
-
-def _tables(model: type[BaseModel], path: str) -> Iterator[tuple[str, list[type[BaseModel]]]]:
-    for name, field in model.model_fields.items():
-        if found := models_in(field.annotation):
-            inner = f"{path}.{name}{_brackets(field.annotation)}".lstrip(".")
-            yield inner, found
-            for one in found:
-                yield from _tables(one, inner)
-
-
-def header(path: str) -> str:
-    """Return a table's header as the file has it: `[belt.encoder]`, `[[bins]]`."""
-    return f"[[{path[:-2]}]]" if path.endswith("[]") else f"[{path}]"
 
 
 @cache
@@ -121,9 +100,9 @@ def shipped() -> Mapping[tuple[str, str, str], Any]:
 def _collect(content: Mapping[str, Any], path: str, found: dict[tuple[str, str, str], Any]) -> None:
     for name, value in content.items():
         inner = f"{path}.{name}".lstrip(".")
-        if isinstance(value, dict) and inner in tables():
+        if isinstance(value, dict) and inner in STATION:
             _collect(value, inner, found)
-        elif isinstance(value, list) and value and f"{inner}[]" in tables():
+        elif isinstance(value, list) and value and f"{inner}[]" in STATION:
             for one in value:
                 _collect(one, f"{inner}[]", found)
         else:
@@ -145,7 +124,7 @@ def page() -> str:
     """Return the page's text."""
     rows = settings_rows()
     parts = []
-    for path, models in tables().items():
+    for path, models in STATION.items():
         mine = [row for row in rows if row.table == path]
         parts.append(f"## {code(header(path)) if path else _TOP} {{ #{_anchor(path) or 'top'} }}")
         parts += _one(path, models[0], mine) if len(models) == 1 else _several(path, models, mine)

@@ -43,7 +43,8 @@ from generate import hook
 from generate.example import live, station
 from generate.journal import exported
 from generate.pages import GENERATED
-from generate.settings import example, settings_rows, tables
+from generate.settings import STATION, example, settings_rows
+from training.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -149,7 +150,7 @@ def test_every_setting_is_described_with_its_default(pages: dict[str, str]) -> N
 def test_every_setting_has_an_example_that_the_station_file_takes() -> None:
     tried = 0
     for row in settings_rows():
-        for model in tables()[row.table]:
+        for model in STATION[row.table]:
             field = model.model_fields.get(row.value.name)
             chosen = model.model_fields.get("type")
             kind = "" if chosen is None else str(TypeAdapter(chosen.annotation).json_schema()["const"])
@@ -310,6 +311,17 @@ def test_every_column_of_an_export_has_a_meaning(record: type[Any]) -> None:
     known = exported("items" if record is ItemRecord else "events")
     assert list(known) == list(record._fields)
     assert all(known.values())
+
+
+def test_every_setting_of_a_recipe_is_described(pages: dict[str, str]) -> None:
+    schema = Recipe.model_json_schema()
+    known = [field for part in (schema, *schema["$defs"].values()) for field in part["properties"].items()]
+    assert len(known) > 50
+    for name, field in known:
+        if "$ref" in str(field):  # a table of its own
+            assert re.search(rf"^## .*`\[+(\w+\.)?{name}\]+`", pages["recipe"], flags=re.MULTILINE), name
+        else:
+            assert f">`{name}`</span> | {field['description']} |" in pages["recipe"], name
 
 
 @pytest.mark.parametrize(
