@@ -52,7 +52,7 @@ class Journal:
         self._clock = clock
         self._claim = claim  # a descriptor that holds the folder's lock while it is open
         self._storage = storage
-        self._storage.on_set_aside = lambda text: self._tell(EventKind.JOURNAL_DAMAGED, text)
+        self._storage.on_quarantine = lambda text: self._tell(EventKind.JOURNAL_DAMAGED, text)
         self._storing = threading.Lock()  # held while the disk works
         self._event_numbers = count(1)
         self._error = NO_ERROR

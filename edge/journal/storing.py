@@ -1,4 +1,4 @@
-"""The writer's side of the journal: an open file, a damaged file set aside, the pictures, the age of rows."""
+"""The writer's side of the journal: an open file, a damaged file in quarantine, the pictures, the age of rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from edge.clock import NS_PER_S
@@ -27,10 +28,10 @@ from edge.journal.dates import DateWatch
 from edge.journal.disk_errors import REFUSALS, explain, is_damage
 from edge.journal.entries import OutcomeRow
 from edge.journal.pictures import Pictures
-from edge.journal.set_aside import set_aside
-from edge.system.files import make_folder
+from edge.system.files import discard, make_folder, quarantine
 
 DAY_S = 86_400.0
+QUARANTINED = 3  # journals; a card that damages one after the other must not fill up with them
 # A disk that was full has room again when so much is free: of a large one, and of a small one.
 ROOM_BYTES, ROOM_SHARE = 5 * BYTES_PER_MB, 0.05
 
@@ -38,7 +39,7 @@ ROOM_BYTES, ROOM_SHARE = 5 * BYTES_PER_MB, 0.05
 class Storage:
     """The journal's file and pictures; used by one thread at a time, and only here is the disk waited for.
 
-    `on_set_aside` is told in a sentence when a file was damaged and a new one was begun.
+    `on_quarantine` is told in a sentence when a file was damaged and a new one was begun.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Storage:
         connect: Connect = connect_for_writing,
     ) -> None:
         self.path = path
-        self.on_set_aside: Callable[[str], None] = lambda text: None
+        self.on_quarantine: Callable[[str], None] = lambda text: None
         self._settings = settings
         self._clock = clock
         self._run = run
@@ -82,7 +83,7 @@ class Storage:
             self.close()
             self._failed = True
             if is_damage(error):
-                self._set_aside(error)
+                self._quarantine(error)
             elif explain(error).fault is FaultKind.DISK_FULL:
                 with suppress(OSError):
                     self._pictures.give_up_some()
@@ -116,7 +117,7 @@ class Storage:
         try:
             return open_database(self.path, run, most_bytes, self._connect)
         except UnusableFileError as error:
-            self._set_aside(error)
+            self._quarantine(error)
             return open_database(self.path, run, most_bytes, self._connect)
 
     def _look_after_old_rows(self, database: Database) -> None:
@@ -128,11 +129,15 @@ class Storage:
             self.close()
             if is_damage(error):
                 with suppress(OSError):  # the next batch fails too, and is reported
-                    self._set_aside(error)
+                    self._quarantine(error)
 
-    def _set_aside(self, error: Exception) -> None:
-        target = set_aside(self.path, self._clock.wall_time())
-        self.on_set_aside(
+    def _quarantine(self, error: Exception) -> None:
+        for companion in ("-shm", "-journal"):
+            discard(self.path.with_name(self.path.name + companion))
+        stamp = datetime.fromtimestamp(self._clock.wall_time(), UTC).strftime("%Y%m%d-%H%M%S")
+        # With its log: SQLite would delete a log that it finds beside a new, empty file.
+        target = quarantine(self.path, stamp=stamp, companions=("-wal",), keep=QUARANTINED)
+        self.on_quarantine(
             f"The journal can't be used ({error}); it was set aside as {target.name} and a new one was begun."
         )
 

@@ -6,7 +6,7 @@ import logging
 import threading
 from pathlib import Path
 
-from edge.system.files import put_aside, sync_folder, write_atomically
+from edge.system.files import quarantine, sync_folder, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Latch:
                 write_atomically(self._path, f"stopped; removed by {self._ended_by}\n".encode())
             else:
                 if self._path.is_dir():
-                    put_aside(self._path)
+                    quarantine(self._path)
                 self._path.unlink(missing_ok=True)
                 sync_folder(self._path.parent)
         except OSError as error:

@@ -9,7 +9,9 @@ import re
 import secrets
 import shutil
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -152,19 +154,37 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644, calls: FileC
     sync_folder(path.parent, calls)
 
 
-def put_aside(path: Path) -> Path:
-    """Rename a file that can't be used to `damaged-` and its name, in the place of an earlier one; return the new path.
+def quarantine(path: Path, *, stamp: str = "", companions: Sequence[str] = (), keep: int = 1) -> Path:
+    """Take what can't be used out of the way without destroying it: it is called `damaged-` and its name; return the new path.
+
+    It takes the place of an earlier one, or with a stamp in its name stands beside the newest `keep` of them. Files of
+    its name and one of the `companions` go with it, and before it.
 
     Raises:
         OSError: the folder can't be written.
     """
-    aside = path.with_name(f"damaged-{path.name}")
-    if _is_folder(aside):
-        shutil.rmtree(aside)
-    elif _is_folder(path):
-        aside.unlink(missing_ok=True)
-    path.rename(aside)
-    return aside
+    target = path.with_name(f"damaged-{path.name}")
+    if stamp:
+        target = _free_name(path, stamp)
+    elif _is_folder(target) or _is_folder(path):  # neither replaces the other
+        discard(target)
+    for companion in companions:
+        beside = path.with_name(path.name + companion)
+        if os.path.lexists(beside):
+            beside.rename(target.with_name(target.name + companion))
+    if os.path.lexists(path):
+        path.rename(target)
+    for old in sorted(path.parent.glob(f"damaged-*-{path.name}"), key=_modified)[:-keep] if stamp else ():
+        for companion in ("", *companions):
+            discard(old.with_name(old.name + companion))
+    sync_folder(path.parent)
+    return target
+
+
+def _free_name(path: Path, stamp: str) -> Path:
+    numbers = chain([""], (f"-{number}" for number in count(2)))
+    names = (path.with_name(f"damaged-{stamp}{number}-{path.name}") for number in numbers)
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _is_folder(path: Path) -> bool:
@@ -173,6 +193,18 @@ def _is_folder(path: Path) -> bool:
         return stat.S_ISDIR(path.lstat().st_mode)
     except FileNotFoundError:
         return False
+
+
+def _modified(path: Path) -> int:
+    return path.lstat().st_mtime_ns
+
+
+def discard(path: Path) -> None:
+    """Remove a file, or the folder that is in its place, if anything is there."""
+    if _is_folder(path):
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path, of: str = "") -> None:

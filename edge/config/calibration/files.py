@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from edge.config import explain_problems
 from edge.config.calibration.record import FORMAT_VERSION, Calibration
 from edge.errors import CalibrationError
-from edge.system.files import UnusableFileError, put_aside, read_regular, write_atomically
+from edge.system.files import UnusableFileError, quarantine, read_regular, write_atomically
 from edge.system.text import NotTextError
 from edge.system.toml import parse_toml
 
@@ -93,7 +93,7 @@ def _keep_older(path: Path, history: Path, stamp: str) -> None:
     try:
         before = read_regular(path, MOST_BYTES, follow=False)
     except UnusableFileError:
-        put_aside(path)
+        quarantine(path)
         return
     history.mkdir(exist_ok=True)
     write_atomically(history / f"{stamp}.toml", before)

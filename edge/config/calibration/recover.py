@@ -11,7 +11,7 @@ from edge.config.calibration.files import FILE_NAME, MOST_BYTES, load_calibratio
 from edge.config.calibration.overlay import apply_calibration, without_stale
 from edge.config.calibration.record import FORMAT_VERSION, Calibration
 from edge.errors import CalibrationError
-from edge.system.files import put_aside, read_regular
+from edge.system.files import quarantine, read_regular
 from edge.system.toml import parse_toml
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def load_or_set_aside(station: Station) -> tuple[Calibration | None, bool]:
             raise
         log.error("%s: %s", path, str(error).removeprefix(f"{path}: "))
         with suppress(OSError):  # a read-only disk keeps it where it is; it is not used all the same
-            aside = put_aside(path)
+            aside = quarantine(path)
             log.error("it was set aside as %s; the station file's own values are in use", aside)
         return None, True
 

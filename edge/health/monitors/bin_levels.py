@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge.clock import NS_PER_S
 from edge.config import Station
-from edge.system.files import put_aside, read_regular, write_atomically
+from edge.system.files import quarantine, read_regular, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class BinLevels:
             log.error("%s can't be read (%s): the bins count as empty", path, error)
             self.was_damaged = True
             with suppress(OSError):  # a read-only disk keeps it where it is
-                log.error("it was set aside as %s", put_aside(path))
+                log.error("it was set aside as %s", quarantine(path))
             return {}
 
     @staticmethod

@@ -191,7 +191,7 @@ def test_a_file_that_can_not_be_used_is_set_aside_named_and_replaced(memory_fold
     journal.record(outcome(1, NS_PER_S))
     assert journal.store_pending() == 1
     journal.close()
-    aside = memory_folder / "journal-damaged-20260101-000000.db"
+    aside = memory_folder / "damaged-20260101-000000-journal.db"
     assert aside.read_bytes()[100:] == content[100:]
     assert [row.run_id for row in items_in(memory_folder)] == ["later"]
     (event,) = read_all(memory_folder / "journal.db", EventRecord, Query())
@@ -220,7 +220,7 @@ def test_a_folder_in_its_place_is_set_aside(memory_folder: Path) -> None:
         journal.record(outcome(1, NS_PER_S))
         journal.close()
         assert len(items_in(memory_folder)) == 1
-    assert len([path for path in memory_folder.glob("journal-damaged-*") if (path / "inside").exists()]) == 3
+    assert len([path for path in memory_folder.glob("damaged-*") if (path / "inside").exists()]) == 3
 
 
 def test_a_log_without_its_file_is_kept_and_named(memory_folder: Path) -> None:
@@ -232,7 +232,7 @@ def test_a_log_without_its_file_is_kept_and_named(memory_folder: Path) -> None:
     assert len(items_in(memory_folder)) == 1
     (event,) = read_all(memory_folder / "journal.db", EventRecord, Query())
     assert event.kind == "journal-damaged"
-    (aside,) = memory_folder.glob("journal-damaged-*")
+    (aside,) = memory_folder.glob("damaged-*")
     assert aside.read_bytes() == b"rows" * 1000
 
 
@@ -254,7 +254,7 @@ def test_damage_that_shows_up_in_a_running_journal_is_set_aside_too(memory_folde
     record_many(journal, clock, range(9, 1009), journal.store_pending)
     journal.close()
     assert journal.counts.lost == journal.counts.pending == 0
-    assert len(list(memory_folder.glob("journal-damaged-*.db"))) == 1
+    assert len(list(memory_folder.glob("damaged-*-journal.db"))) == 1
     assert check_journal(memory_folder / "journal.db") == []
     assert items_in(memory_folder)[-1].item == 1008
 
@@ -279,7 +279,7 @@ def test_only_a_few_set_aside_files_are_kept(memory_folder: Path) -> None:
         journal = build_journal(memory_folder)
         journal.record(outcome(1, NS_PER_S))
         journal.close()
-    assert len(list(memory_folder.glob("journal-damaged-*"))) == 3
+    assert len(list(memory_folder.glob("damaged-*"))) == 3
 
 
 def file_bytes(folder: Path) -> int:

@@ -183,7 +183,7 @@ def test_a_journal_of_the_version_before_is_taken_over(tmp_path: Path) -> None:
     pi.start()
     pi.work(1)
     assert pi.lost() == set()
-    assert list(tmp_path.glob("journal-damaged-*")) == []
+    assert list(tmp_path.glob("damaged-*")) == []
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from edge.system.files import UnusableFileError, open_regular, read_regular, remove_leftovers, write_atomically
+from edge.system.files import (
+    UnusableFileError,
+    open_regular,
+    quarantine,
+    read_regular,
+    remove_leftovers,
+    write_atomically,
+)
 
 
 @dataclass
@@ -149,3 +156,30 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         with pytest.raises(UnusableFileError):
             read_regular(tmp_path / "pipe", 100)
     assert len(list(Path("/proc/self/fd").iterdir())) == len(before)
+
+
+@pytest.mark.parametrize("earlier", ["nothing", "a file", "a folder"])
+@pytest.mark.parametrize("now", ["a file", "a folder"])
+def test_what_is_put_into_quarantine_takes_the_place_of_an_earlier_one(earlier: str, now: str, tmp_path: Path) -> None:
+    path, target = tmp_path / "a.json", tmp_path / "damaged-a.json"
+    for place, kind in ((target, earlier), (path, now)):
+        if kind == "a folder":
+            place.mkdir()
+            (place / "inside").write_text(kind)
+        elif kind == "a file":
+            place.write_text(kind)
+    (tmp_path / "damaged-other.json").touch()
+    assert quarantine(path) == target
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["damaged-a.json", "damaged-other.json"]
+    assert (target / "inside" if now == "a folder" else target).read_text() == now
+
+
+def test_the_newest_in_quarantine_are_kept_with_what_belongs_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    for number in range(1, 5):
+        for name in ("a.db", "a.db-wal"):
+            (tmp_path / name).write_text(str(number))
+            os.utime(tmp_path / name, (number, number))
+        target = quarantine(path, stamp="today", companions=("-wal",), keep=2)
+        assert target.read_text() == target.with_name(target.name + "-wal").read_text() == str(number)
+    assert sorted(entry.read_text() for entry in tmp_path.iterdir()) == ["3", "3", "4", "4"]
