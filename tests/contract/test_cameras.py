@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from support.paths import ROOT
 
 from edge.bundle.photo import load_photo
 from edge.clock import NS_PER_MS, NS_PER_S, VirtualClock, ms
@@ -26,7 +27,6 @@ from edge.interfaces import Camera, Controls
 from edge.station.assemble import open_station_camera
 from edge.types import Frame, Image
 
-ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 5
 
 

@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
+from support.stations import ALL_BUT_PAPER, BIN, write_station
 
 import edge.cli
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
 PHOTOS = ROOT / "edge" / "simulate" / "photos"
 # A folder as people and attackers name them: umlauts, a sign that Latin-1 lacks, markup, an escape sequence.
 ODD_NAME = "Förderband … [red]\x1b[31m"
@@ -24,7 +25,7 @@ COMMANDS = {
     "help": "--help",
     "run help": "run --help",
     "journal help": "journal list --help",
-    "check": "check --station {here}/s.toml",
+    "check": "check --station {here}/station.toml",
     "doctor": "doctor --station {here}/demo.toml",
     "journal list": "journal list --state-folder {here}/state",
     "journal list events": "journal list --events --state-folder {here}/state",
@@ -34,8 +35,8 @@ COMMANDS = {
     "journal json": "journal list --json --state-folder {here}/state",
     "classify": "classify {here}/photos",
     "count": "count {here}/photos --kind bin",
-    "model list": "model list --station {here}/s.toml",
-    "model verify": "model verify --station {here}/s.toml",
+    "model list": "model list --station {here}/station.toml",
+    "model verify": "model verify --station {here}/station.toml",
     "key list": "key list {here}/keys",
     "calibrate show": "calibrate show --demo --state-folder {here}/state",
     "calibrate sheet": "calibrate sheet {here}/sheet.pdf",
@@ -50,20 +51,6 @@ COMMANDS = {
 }
 # Ends with exit code 0 wherever the tests run; the others may find something to say about this machine.
 SOUND = set(COMMANDS) - {"doctor", "setup"}
-STATION = """
-name = "line-1"
-kind = "bin"
-state_folder = "state"
-camera = {type = "folder", path = "photos"}
-actuators = [{name = "flap", type = "digital", pin = 17}]
-[[bins]]
-name = "plastic"
-labels = ["plastic"]
-actuator = "flap"
-[[bins]]
-name = "residual"
-labels = ["cardboard", "glass", "metal", "organic", "paper", "trash"]
-"""
 
 
 def sorter(words: str, here: Path, **options: object) -> subprocess.CompletedProcess[bytes]:
@@ -82,7 +69,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "edge" / "stations" / "demo.toml", folder / "demo.toml")
     for photo in sorted((PHOTOS / "glass").glob("*.jpg"))[:2]:
         shutil.copy(photo, folder / "photos" / f"Glas ü … {photo.name}")
-    (folder / "s.toml").write_text(STATION, "utf-8")
+    residual = {"labels": ALL_BUT_PAPER}
+    write_station(folder, BIN, state_folder="state", camera={"path": "photos"}, bins={"residual": residual})
     assert sorter("key new {here}/keys/maker", folder).returncode == 0
     made = sorter("simulate --minutes 0.3 --perfect-model --journal {here}/state", folder)
     assert made.returncode == 0, made.stderr

@@ -6,13 +6,11 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def fuzz(*options: str) -> tuple[subprocess.CompletedProcess[str], dict[str, int]]:

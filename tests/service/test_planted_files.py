@@ -10,27 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
+from support.stations import BELT, write_station
 
 from edge.bundle.archive import read_bundle
 from edge.system.files import UnusableFileError, append_regular, write_regular
 
-ROOT = Path(__file__).resolve().parents[2]
 AT_MOST_S = 60
-STATION = """
-name = "belt"
-kind = "conveyor"
-state_folder = "state"
-camera = {type = "simulated", width = 160, height = 120, frames_per_s = 10}
-belt = {speed_mm_per_s = 200, mm_per_pixel = 2.0}
-actuators = [{name = "flap", type = "digital", pin = 17}]
-bins = [
-  {name = "glass", labels = ["glass"], actuator = "flap", distance_mm = 400, capacity = 50},
-  {name = "residual", labels = ["paper", "metal"]},
-]
-simulation = {items_per_min = 60}
-inference = {allow_unsigned = true}
-journal = {keep_crops = "all"}
-"""
 DIGEST = "DIGEST"
 FILES = [
     "station.toml",
@@ -67,8 +53,15 @@ def sorter(*arguments: object, station: Path, said: bytes = b"") -> subprocess.C
 def sorted_here(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Callable[..., bytes]) -> Path:
     """A station that has run with a pushed model, with every file that it makes."""
     folder = tmp_path_factory.mktemp("station")
-    station = folder / "station.toml"
-    station.write_text(STATION)
+    station = write_station(
+        folder,
+        BELT,
+        state_folder="state",
+        bins={"glass": {"capacity": 50}, "residual": {"labels": ["paper", "metal"]}},
+        inference={"allow_unsigned": True},
+        journal={"keep_crops": "all"},
+        page={"enabled": True},
+    )
     (folder / "tiny.sorter").write_bytes(tiny_bundle())
     assert sorter("model", "install", folder / "tiny.sorter", "--activate", station=station).returncode == 0
     assert sorter("run", "--seconds", "2", "--port", "0", station=station).returncode == 0

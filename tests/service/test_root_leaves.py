@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
 from edge.bundle.archive import read_bundle
 from edge.inference.classifier import shipped_bundle_path
 
 pytestmark = pytest.mark.needs_root
 
-ROOT = Path(__file__).resolve().parents[2]
 USER = 4242  # an account of that number is not needed
 # Debian's where there is one: this one may lie in somebody's home, where no other account may look.
 DEBIANS = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"

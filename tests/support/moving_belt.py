@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from support.stations import BELT, make_station
 
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
@@ -20,15 +21,9 @@ START = NS_PER_S
 
 def conveyor(speed: float = 200.0, **changes: Any) -> Station:
     """Return a conveyor with one millimetre per pixel; `belt` and other tables may be changed."""
-    belt = {"speed_mm_per_s": speed, "mm_per_pixel": 1.0, "decision_line": LINE} | changes.pop("belt", {})
-    table: dict[str, Any] = {
-        "name": "test",
-        "kind": "conveyor",
-        "camera": {"type": "folder", "path": ".", "width": WIDTH, "height": HEIGHT},
-        "belt": belt,
-        "bins": [{"name": "residual"}],
-    }
-    return Station.model_validate(table | changes)
+    belt = {"speed_mm_per_s": speed, "mm_per_pixel": 1.0, "decision_line": LINE, **changes.pop("belt", {})}
+    camera = changes.pop("camera", {"type": "folder", "path": ".", "width": WIDTH, "height": HEIGHT})
+    return make_station(BELT, camera=camera, belt=belt, **changes)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from support.paths import ROOT
+
 from edge.bundle.archive import read_bundle
 
-ROOT = Path(__file__).resolve().parents[2]
 Event = dict[str, Any]
 
 

@@ -13,29 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.stations import BIN, write_station
 
 from edge.bundle.signature import public_line, write_key_pair
 from edge.models.store import ModelStore
 
-STATION = """
-name = "{name}"
-kind = "bin"
-state_folder = "state"
-[camera]
-type = "folder"
-path = "."
-[[actuators]]
-name = "flap"
-type = "digital"
-pin = 17
-[[bins]]
-name = "{first}"
-labels = ["{first}"]
-actuator = "flap"
-[[bins]]
-name = "residual"
-labels = {others}
-"""
 TINY_LABELS = ("paper", "glass", "metal")
 
 
@@ -69,8 +51,9 @@ class SshServer:
         """A station of its own, with a key that can do nothing but receive."""
         folder = self.folder / alias
         (folder / "keys").mkdir(parents=True)
-        others = "[" + ", ".join(f'"{label}"' for label in labels[1:]) + "]"
-        (folder / "station.toml").write_text(STATION.format(name=alias, first=labels[0], others=others))
+        first = {"name": labels[0], "labels": [labels[0]], "actuator": "flap"}
+        rest = {"name": "residual", "labels": list(labels[1:])}
+        write_station(folder, BIN, name=alias, state_folder="state", bins=[first, rest])
         (folder / "keys" / "maker.pub").write_text(public_line(self.maker.public_key()) + " maker\n")
         command = f"{sys.executable} -m edge receive --station {folder / 'station.toml'}"
         self._add_key(alias, f'command="{command}",{options} ')

@@ -8,7 +8,8 @@ import sys
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
+
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
 # What the wheel is made of. Built from a copy: a build folder left in the checkout would bring files that are gone.
 PARTS = ("pyproject.toml", "README.md", "LICENSE", "edge", "training", "converter", "systemd")

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 # What each package may import of the other two; edge knows neither.
 ALLOWED = {
     "edge": ("edge",),

@@ -15,6 +15,7 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from support.paths import STATIONS
 
 from edge.config import Station, load_station
 from edge.errors import ConfigError
@@ -22,7 +23,7 @@ from edge.system.text import NotTextError
 from edge.system.toml import parse_toml
 from generate.settings import settings_rows
 
-STATIONS = sorted((Path(__file__).resolve().parents[2] / "edge" / "stations").glob("*.toml"))
+STATIONS = sorted((STATIONS).glob("*.toml"))
 TABLES = [tomllib.loads(path.read_text("utf-8")) for path in STATIONS]
 CONVEYOR = next(table for table in TABLES if table["name"] == "conveyor")
 FLAP = next(table for table in TABLES if table["name"] == "bin-flap")

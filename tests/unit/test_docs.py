@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.paths import ROOT
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -22,7 +23,6 @@ from edge.health.faults import FaultKind
 from edge.types import Reason
 from training.recipe import Recipe
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # A file is shown in parts, each of which is tried as a part of this one.
 PLAIN: dict[str, Any] = {

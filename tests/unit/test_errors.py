@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
+
+from support.paths import ROOT
 
 import edge.errors
 from edge.errors import SorterError
 
-ROOT = Path(__file__).resolve().parents[2]
 OWN = {
     name: kind for name, kind in vars(edge.errors).items() if isinstance(kind, type) and issubclass(kind, SorterError)
 }

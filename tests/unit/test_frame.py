@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from packaging.version import Version
+from support.paths import ROOT
 
 from edge import __version__
 from edge.cli import COMMANDS
 from generate.settings import settings_rows
 
-ROOT = Path(__file__).resolve().parents[2]
 TOP = {
     "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "mkdocs.yml",
     "pyproject.toml", "benchmarks", "converter", "docs", "edge", "systemd", "tests", "training",

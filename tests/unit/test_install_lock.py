@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 LOCKS = {path.stem: path.read_text() for path in sorted((ROOT / "docs" / "install").glob("pi-*.txt"))}
 PIN = re.compile(
     r"^(?P<name>[\w.-]+)==(?P<version>\S+) \\\n(?P<hashes>(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.M

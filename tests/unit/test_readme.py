@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from support.paths import ROOT
 
 from edge.tools.setup.setup import WITH_NUMPY_1
 
-ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 MOST_LINES = 150

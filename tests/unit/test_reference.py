@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, TypeAdapter
 from starlette.testclient import TestClient
+from support.paths import ROOT
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -46,7 +47,6 @@ from generate.pages import GENERATED
 from generate.settings import STATION, example, settings_rows
 from training.recipe import Recipe
 
-ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 
 

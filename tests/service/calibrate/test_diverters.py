@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.paths import STATIONS
 
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
@@ -20,8 +21,6 @@ from edge.tools.calibrate.operator.operator import Onlooker, SimulatedOperator
 from edge.tools.calibrate.rig import MeasurementRig, open_rig
 from edge.tools.calibrate.steps.diverters import measure_diverters
 from edge.tools.calibrate.steps.procedures import jog_all
-
-STATIONS = Path(__file__).resolve().parents[3] / "edge" / "stations"
 
 
 def open_station(written: Station, **true: Any) -> MeasurementRig:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from support.paths import STATIONS
 
 from edge.bundle.archive import Bundle, open_bundle
 from edge.clock import VirtualClock
@@ -17,7 +18,7 @@ from edge.tools.calibrate.operator.samples import Wanted, take_samples
 from edge.tools.calibrate.rig import MeasurementRig, open_rig
 from edge.tools.calibrate.steps.thresholds import wanted_labels
 
-PRACTICE = Path(__file__).resolve().parents[3] / "edge" / "stations" / "practice.toml"
+PRACTICE = STATIONS / "practice.toml"
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 from support.hostile import GREY, HARMLESS, hostile_bundle
+from support.paths import ROOT
 from support.processes import has_ended
 from support.receiver import push
+from support.stations import BIN, write_station
 
 from edge.bundle.archive import read_bundle
 from edge.clock import SystemClock
@@ -27,27 +29,12 @@ from edge.inference.worker import Order
 
 pytestmark = pytest.mark.realtime
 
-ROOT = Path(__file__).resolve().parents[3]
 AT_MOST_S = 60.0
-STATION = """
-name = "line-1"
-kind = "bin"
-state_folder = "state"
-camera = {type = "folder", path = "."}
-actuators = [{name = "flap", type = "digital", pin = 17}]
-bins = [
-  {name = "paper", labels = ["paper"], actuator = "flap"},
-  {name = "residual", labels = ["glass", "metal"]},
-]
-inference = {allow_unsigned = true}
-"""
 
 
 @pytest.fixture
 def station(tmp_path: Path) -> Path:
-    path = tmp_path / "station.toml"
-    path.write_text(STATION)
-    return path
+    return write_station(tmp_path, BIN, state_folder="state", inference={"allow_unsigned": True})
 
 
 def model_processes(maker: int) -> set[int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 from packaging.requirements import Requirement
 from starlette.applications import Starlette
+from support.paths import ROOT
 
 import edge.web
 
@@ -17,7 +18,7 @@ import edge.web
 def test_the_range_leaves_out_what_keeps_streams_and_what_may_break_the_wrapping() -> None:
     """Before 0.32.1 uvicorn promised ASGI 2.4 and kept a stream whose visitor had gone; `Config.http_protocol_class`,
     which edge/web/server.py wraps, is in no document."""
-    settings = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     extras = settings["project"]["optional-dependencies"]["edge"]
     wanted = next(found for text in extras if (found := Requirement(text)).name == "uvicorn")
     assert not wanted.specifier.contains("0.32.0")

@@ -14,14 +14,13 @@ from time import perf_counter
 import asyncssh
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from support.sshd import STATION
+from support.stations import BIN, station_in
 
 from converter.fleet.inventory import parse_host
 from converter.fleet.push import HostResult, PushOptions, State, push_to_all
 from edge.bundle.archive import read_bundle
 from edge.bundle.signature import write_key_pair
 from edge.clock import SystemClock
-from edge.config import load_station
 from edge.models.install import Device
 from edge.models.store import ModelStore
 from edge.models.trust import Trust
@@ -38,9 +37,7 @@ class Fleet:
 
     def __init__(self, folder: Path, trusted: Ed25519PrivateKey) -> None:
         self._folder = folder
-        text = STATION.format(name="fleet", first="paper", others='["glass", "metal"]')
-        (folder / "station.toml").write_text(text)
-        self._station = load_station(folder / "station.toml")
+        self._station = station_in(folder, BIN, state_folder="state")
         self._trust = Trust((trusted.public_key(),))
 
     def store(self, name: str) -> ModelStore:

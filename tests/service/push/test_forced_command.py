@@ -9,17 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
+from support.stations import BIN, write_station
 
 from edge.tools.setup.setup import Target, hints, receive_command
 
-ROOT = Path(__file__).resolve().parents[3]
-STATION = """
-name = "line-1"
-kind = "bin"
-camera = {type = "folder", path = "."}
-actuators = [{name = "flap", type = "digital", pin = 17}]
-bins = [{name = "paper", labels = ["paper"], actuator = "flap"}, {name = "residual"}]
-"""
 PLANTED = "import pathlib; pathlib.Path(__file__).with_suffix('.ran').touch()\n"
 
 pytestmark = pytest.mark.slow
@@ -46,7 +40,7 @@ def home(tmp_path: Path) -> Path:
         file.write_text(PLANTED)
     (users / "planted.pth").write_text(f"import pathlib; pathlib.Path({str(users / 'pth.ran')!r}).touch()\n")
     (tmp_path / "json.py").write_text(PLANTED)
-    (tmp_path / "station.toml").write_text(STATION)
+    write_station(tmp_path, BIN)
     return tmp_path
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from support import receiver
 from support.receiver import Event
-from support.sshd import STATION
+from support.stations import BIN, write_station
 
 from edge.bundle.archive import read_bundle
 from edge.models.store import ModelStore
@@ -38,9 +38,8 @@ def clean(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> Path:
     """A station with one model at work."""
     folder = tmp_path / "clean"
     folder.mkdir()
-    text = STATION.format(name="line-1", first="paper", others='["glass", "metal"]')
-    (folder / "station.toml").write_text(text + "[inference]\nallow_unsigned = true\n")
-    assert receiver.push(folder / "station.toml", tiny_bundle(version="1.0"))[-1]["active"]
+    station = write_station(folder, BIN, state_folder="state", inference={"allow_unsigned": True})
+    assert receiver.push(station, tiny_bundle(version="1.0"))[-1]["active"]
     return folder
 
 

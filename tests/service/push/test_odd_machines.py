@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from support import receiver
-from support.sshd import STATION
+from support.paths import ROOT
+from support.stations import BIN, write_station
 
 from edge.bundle.archive import read_bundle
 from edge.inference.classifier import shipped_bundle_path
@@ -21,7 +22,6 @@ from edge.models.verify import verify_store
 
 pytestmark = pytest.mark.realtime
 
-ROOT = Path(__file__).resolve().parents[3]
 PAGE = 4096
 YEAR_S = 366 * 86_400
 
@@ -67,8 +67,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", folder], check=False, capture_output=True
     )
     disk = Disk(folder, is_own=mounted.returncode == 0)
-    text = STATION.format(name="line-1", first="paper", others='["glass", "metal"]')
-    disk.station.write_text(text + "[inference]\nallow_unsigned = true\n")
+    write_station(folder, BIN, state_folder="state", inference={"allow_unsigned": True})
     yield disk
     if disk.is_own:
         subprocess.run(["umount", folder], check=True)

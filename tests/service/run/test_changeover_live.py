@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
 from edge.bundle.archive import pack_bundle, read_bundle
 from edge.clock import SystemClock
@@ -21,8 +22,6 @@ from edge.models.store import ModelStore
 from edge.models.trust import Trust
 
 pytestmark = pytest.mark.realtime
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

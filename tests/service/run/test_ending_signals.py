@@ -10,18 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.stations import YARD, write_station
 
-STATION = """
-name = "line"
-kind = "conveyor"
-camera = {type = "simulated"}
-belt = {speed_mm_per_s = 250, mm_per_pixel = 0.8, run_pin = 26}
-actuators = [{name = "flap", type = "digital", pin = 17}]
-bins = [
-  {name = "metal", labels = ["metal"], actuator = "flap", distance_mm = 500},
-  {name = "residual", labels = ["cardboard", "glass", "organic", "paper", "plastic", "trash"]},
-]
-"""
 RELAY = "GPIO26"
 # `sorter` with every level that it drives written to a file: the last one is what the hardware is left with.
 DRIVING = """
@@ -84,8 +74,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    station = tmp_path / "station.toml"
-    station.write_text(STATION)
+    station = write_station(tmp_path, YARD, belt={"run_pin": 26})
     yield from opened(Terminal(tmp_path, "run", "--station", str(station), "--port", "0"))
 
 

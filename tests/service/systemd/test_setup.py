@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 from typer.testing import CliRunner
 
 from edge.cli import root as cli
@@ -29,8 +30,6 @@ from edge.tools.setup.setup import (
 )
 from edge.tools.setup.shipped import shipped_folder
 from edge.tools.setup.tasks import RemoveFile, Task, WriteFile
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 class RecordingRunner:

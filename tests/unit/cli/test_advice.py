@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.paths import ROOT
 from typer.main import get_command
 
 from edge.cli import root
 
-ROOT = Path(__file__).resolve().parents[3]
 ADVISED = re.compile(r"[`']((?:sudo (?:-u \w+ )?)?sorter [a-z][^`'\n]*)[`']")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from support.paths import STATIONS
 from typer.testing import CliRunner
 
 from edge.cli import root
@@ -83,6 +84,6 @@ def test_mistakes_are_named(options: list[str], message: str, tmp_path: Path, mo
 
 
 def test_a_bin_station_has_no_belt_speed() -> None:
-    flap = Path(__file__).resolve().parents[3] / "edge" / "stations" / "bin-flap.toml"
+    flap = STATIONS / "bin-flap.toml"
     with pytest.raises(ConfigError, match="leave --speed out"):
         CliRunner().invoke(root, ["simulate", "--station", str(flap), "--speed", "300"], catch_exceptions=False)

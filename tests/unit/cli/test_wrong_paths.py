@@ -11,10 +11,10 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from support.paths import ROOT
 
 from edge.cli import main
 
-ROOT = Path(__file__).resolve().parents[3]
 BUNDLE = next((ROOT / "edge" / "model").glob("*.sorter"))
 PATIENCE_S = 60
 

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from support.journal import build_journal, outcome, record_many, stroke
+from support.paths import STATIONS
 from typer.testing import CliRunner
 
 from edge.cli.commands.journal import app, parse_instant
@@ -213,7 +214,7 @@ def _snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def test_a_journal_is_found_by_the_station_file(folder: Path, tmp_path: Path) -> None:
-    demo = Path(__file__).resolve().parents[3] / "edge" / "stations" / "demo.toml"
+    demo = STATIONS / "demo.toml"
     lines = [line for line in demo.read_text().splitlines() if not line.startswith("state_folder")]
     station = tmp_path / "station.toml"
     station.write_text(f'state_folder = "{folder}"\n' + "\n".join(lines))

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
+from support.stations import BELT, write_station
 
 from edge.system.signals import (
     ALWAYS,
@@ -173,25 +175,14 @@ def test_what_must_be_done_is_done_whatever_comes() -> None:
 
 BENCH = """
 import sys
+from pathlib import Path
 from edge.devices.gpio.mock_pins import RestingPins
 from edge.tools.calibrate.rig import MeasurementRig
 from edge.clock import SystemClock
-from edge.config import Station
+from edge.config import load_station
 from edge.system.signals import interrupted_by_signals
 
-station = Station.model_validate({
-    "name": "line", "kind": "conveyor", "camera": {"type": "folder", "path": "."},
-    "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 0.8, "run_pin": 26},
-    "actuators": [
-        {"name": "valve", "type": "digital", "pin": 17},
-        {"name": "arm", "type": "servo", "pin": 18, "safe_us": 1500, "positions_us": {"out": 1900}, "return_ms": 400},
-    ],
-    "bins": [
-        {"name": "paper", "labels": ["paper"], "actuator": "valve", "distance_mm": 300},
-        {"name": "glass", "labels": ["glass"], "actuator": "arm", "position": "out", "distance_mm": 500},
-        {"name": "residual"},
-    ],
-})
+station = load_station(Path(sys.argv[1]))
 pins = RestingPins()
 try:
     with interrupted_by_signals(), MeasurementRig(station, pins, SystemClock()) as bench:
@@ -204,8 +195,20 @@ except KeyboardInterrupt:
 """
 
 
-def test_a_lost_connection_and_an_impatient_person_leave_nothing_switched_on() -> None:
-    process = subprocess.Popen([sys.executable, "-c", BENCH], stdout=subprocess.PIPE, text=True)
+def test_a_lost_connection_and_an_impatient_person_leave_nothing_switched_on(tmp_path: Path) -> None:
+    arm = {"type": "servo", "pin": 18, "safe_us": 1500, "positions_us": {"out": 1900}, "return_ms": 400}
+    station = write_station(
+        tmp_path,
+        BELT,
+        camera={"type": "folder", "path": "."},
+        belt={"run_pin": 26},
+        actuators={"flap": None, "valve": {"type": "digital", "pin": 17}, "arm": arm},
+        bins={
+            "glass": {"actuator": "valve"},
+            "paper": {"labels": ["paper"], "actuator": "arm", "position": "out", "distance_mm": 500},
+        },
+    )
+    process = subprocess.Popen([sys.executable, "-c", BENCH, str(station)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "moving\n"
     for sent in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP):

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.table import Table
+from support.paths import ROOT
 
 from edge.system.output import HarmlessFormatter, say
 from edge.system.terminal import Terminal, styled
 from edge.system.text import harmless
 
-ROOT = Path(__file__).resolve().parents[3]
 # The only places that may write to a terminal by other means.
 DOORS = {"edge/system/output.py", "edge/system/terminal.py"}
 HOSTILE = "\x1b[2J\x1b]0;title\x07[red]a[/] \u202egpj.exe\r\x9b31m\x00 :smile:"

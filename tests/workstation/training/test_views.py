@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.paths import ROOT
 
 from edge.bundle.photo import load_photo
 from edge.bundle.preprocess import InputGeometry, prepare_crop
@@ -17,7 +18,7 @@ from training.rendering.pool import Source, ViewPlan, ViewRenderer, plan_views
 from training.rendering.views import Surroundings, ViewSettings, make_view
 
 GEOMETRY = InputGeometry(height=64, width=64, margin=0.1)
-SHIPPED = Path(__file__).parents[3] / "edge" / "simulate" / "photos"
+SHIPPED = ROOT / "edge" / "simulate" / "photos"
 
 
 def board_with_disc(shadow: bool) -> np.ndarray:

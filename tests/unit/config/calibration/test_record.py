@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from support.paths import STATIONS
+from support.stations import BIN, make_station
 
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
@@ -45,7 +46,7 @@ from edge.errors import CalibrationError
 from edge.sensing.still_view import stored_view
 from edge.tools.calibrate.operator.jog import Jog
 
-DEMO = Path(__file__).resolve().parents[4] / "edge" / "stations" / "demo.toml"
+DEMO = STATIONS / "demo.toml"
 
 
 @pytest.fixture(scope="module")
@@ -110,17 +111,10 @@ def test_what_sensors_were_learnt_to_do_is_used_and_hangs_on_their_pins() -> Non
     assert stale_steps(station.model_copy(update={"bins": tuple(bins)}), calibration) == ["sensors"]
 
 
-ARM = """
-name = "arm-station"
-kind = "bin"
-camera = {type = "simulated"}
-actuators = [{name = "arm", type = "servo", pin = 18, safe_us = 1500, positions_us = {out = 1700}, max_us = 1800}]
-bins = [{name = "paper", labels = ["paper"], actuator = "arm", position = "out"}, {name = "residual"}]
-"""
-
-
 def arm_station() -> Station:
-    return Station.model_validate(tomllib.loads(ARM))
+    arm = {"type": "servo", "pin": 18, "safe_us": 1500, "positions_us": {"out": 1700}, "max_us": 1800}
+    paper = {"actuator": "arm", "position": "out"}
+    return make_station(BIN, camera={"type": "simulated"}, actuators={"flap": None, "arm": arm}, bins={"paper": paper})
 
 
 def arm_measured(station: Station, **found: Any) -> Calibration:

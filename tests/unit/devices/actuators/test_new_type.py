@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, get_args
 
 import pytest
 from pydantic import Field, ValidationError
+from support.paths import ROOT
 
 from edge.clock import VirtualClock, ms
 from edge.config import Station
@@ -27,7 +27,7 @@ from edge.tools.calibrate.steps.procedures import PROCEDURES
 from edge.tools.check.check_settings import pin_problems
 from edge.types import Actuation, StrokeOutcome
 
-PAGE = Path(__file__).resolve().parents[4] / "docs" / "extending.md"
+PAGE = ROOT / "docs" / "extending.md"
 LEFT, RIGHT = 5, 23
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.paths import STATIONS
 
 from edge.clock import VirtualClock, ms
 from edge.config import load_station
@@ -15,7 +15,6 @@ from edge.config.inputs import ESTOP, Input, InputName, InputRole
 from edge.devices.gpio.inputs import Debouncer, Edge, Inputs, Quadrature
 from edge.devices.gpio.mock_pins import MockPins
 
-STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
 SETTLE = ms(5)
 EXIT = InputName(InputRole.EXIT, "plastic")
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT, STATIONS
 
-STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
 # What lgpio 0.2.2 does when it is imported, and how it refuses a machine without GPIO.
 LGPIO = """
 import os
@@ -49,7 +49,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "lgpio.py").write_text(LGPIO)
     (tmp_path / "place").mkdir()
-    root = Path(__file__).resolve().parents[4]
+    root = ROOT
     kept = {
         key: value for key, value in os.environ.items() if not key.endswith(("_DIR", "_DIRECTORY")) and key != "LG_WD"
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.paths import STATIONS
 
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
@@ -25,7 +26,7 @@ WHEN = "2026-01-02T03:04:05Z"
 
 @pytest.fixture(scope="module")
 def station() -> Station:
-    return load_station(Path(__file__).resolve().parents[4] / "edge" / "stations" / "practice.toml")
+    return load_station(STATIONS / "practice.toml")
 
 
 @pytest.fixture

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
+from support.paths import STATIONS
 
 from edge.config import load_station
 from edge.tools.calibrate.verdict import MOST_WRONG, Checked, judge, surely_more_than
 
-STATION = load_station(Path(__file__).resolve().parents[4] / "edge" / "stations" / "practice.toml")
+STATION = load_station(STATIONS / "practice.toml")
 
 
 def item(landed: str, margin_ms: float = 300.0) -> Checked:

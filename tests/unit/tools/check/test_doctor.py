@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.paths import STATIONS
 from typer.testing import CliRunner
 
 from edge.cli import root
@@ -17,7 +18,6 @@ from edge.system.privileges import Reader, first_unreadable, unreadable_by_servi
 from edge.tools.check.doctor import Doctor
 from edge.tools.check.findings import Answer, Finding, ask
 
-STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
 GOOD: dict[str, dict[str, Any]] = {
     "libraries": {"numpy": "2.2.4", "opencv": "4.12.0"},
     "runtime": {

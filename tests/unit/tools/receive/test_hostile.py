@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.paths import ROOT
 from support.stations import BIN, write_station
 
 from edge.bundle.archive import read_bundle
@@ -27,8 +28,6 @@ from edge.tools.receive.connection import LEAST_BYTES_PER_S, PATIENCE_S, SILENCE
 from edge.tools.receive.incoming import forget_oldest, one_of_few, open_part
 from edge.tools.receive.requests import Pull, Push, Status, parse_request
 from edge.tools.receive.sending import LARGEST_FILE, list_files, send_files
-
-ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
