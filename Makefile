@@ -8,7 +8,7 @@ FAST := tests/unit tests/contract tests/line --numprocesses auto \
     -m "not (slow or realtime or needs_tensorflow or needs_browser or needs_sshd or needs_root)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-versions lint wheel docs bench model digests photo-sets lock tools clean
+.PHONY: help run test test-fast test-oldest lint wheel docs bench model digests photo-sets lock tools clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 15
@@ -16,15 +16,17 @@ help: ## show this list
 run: .venv/.run ## sort real photos on a simulated belt, page on http://localhost:8080
 	$(BIN)/sorter run --demo
 
-test: .venv/.test tools ## run all tests
-	$(BIN)/pytest $(PYTEST_ARGS)
+test: .venv/.test tools ## run all tests: those that wait for the clock one after the other, at the end
+	$(BIN)/pytest -m "not realtime" --numprocesses auto --dist loadfile --junitxml=build/tests/together.xml $(PYTEST_ARGS)
+	$(BIN)/pytest -m realtime --junitxml=build/tests/realtime.xml $(PYTEST_ARGS)
 
 test-fast: .venv/.fast ## the tests that need no TensorFlow, browser, SSH server, root or waiting: three minutes
 	$(BIN)/pytest $(FAST) $(PYTEST_ARGS)
 
-test-versions: .venv/.fast ## these with the lowest, then with the newest packages that pyproject.toml allows
-	$(call with_versions,lowest-direct)
-	$(call with_versions,highest)
+test-oldest: .venv/.fast ## these with the oldest packages that pyproject.toml allows: what pip installs is the newest
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-oldest
+	$(BIN)/uv pip install --quiet --python .venv-oldest --resolution lowest-direct --editable '.[edge,test]'
+	.venv-oldest/bin/pytest $(FAST) $(PYTEST_ARGS)
 
 lint: .venv/.test ## ruff, mypy, and the schemas of what GitHub reads
 	$(BIN)/ruff check .
@@ -96,13 +98,6 @@ clean: ## remove the virtual environments
 .venv/.test: .venv/bin/python pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[edge,training,converter,dev]'
 	touch $@ .venv/.run .venv/.fast .venv/.docs
-
-# $(1): how uv chooses among the versions that pyproject.toml allows.
-define with_versions
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$(1)
-	$(BIN)/uv pip install --quiet --python .venv-$(1) --resolution $(1) --editable '.[edge,test]'
-	.venv-$(1)/bin/pytest $(FAST) $(PYTEST_ARGS)
-endef
 
 # $(1): file, $(2): Python, $(3): platform, $(4): what its picamera2 asks of NumPy. No wheel is built on a Pi.
 # gpiozero's backports-strenum is for Python < 3.11 from 1.3 on; pip sees that and takes an older one, uv does not.
