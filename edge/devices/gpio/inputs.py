@@ -19,7 +19,6 @@ from edge.interfaces import Clock
 
 # A kernel stamp that lies farther from now is on another clock (kernels before 5.7 used the date).
 OLDEST_STAMP_NS = NS_PER_S
-# Edges that wait to be fetched; more than that and the oldest go.
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +71,19 @@ class Debouncer:
 class Quadrature:
     """Counts the edges of two channels a quarter apart: forwards up, backwards down.
 
-    Contact bounce counts one up and one down again. A skipped state (both channels changed) is an edge lost,
-    counted in `lost`.
+    Contact bounce counts one up and one down again. A skipped state (both channels changed) counts nothing: which way it
+    went is not known.
     """
 
     # By the state before and after, each A + 2 B: the sequence forwards is 0, 1, 3, 2.
     _STEP = ((0, 1, -1, 0), (-1, 0, 0, 1), (1, 0, 0, -1), (0, -1, 1, 0))
 
     def __init__(self, a: bool, b: bool) -> None:
-        self.lost = 0
         self._state = a + 2 * b
 
     def update(self, a: bool, b: bool) -> int:
         """Take the levels over; return -1, 0 or 1."""
         before, self._state = self._state, a + 2 * b
-        if before ^ self._state == 3:
-            self.lost += 1
         return self._STEP[before][self._state]
 
 
@@ -118,7 +114,6 @@ class Inputs:
         self._callbacks: list[Callable[[float, bool], None]] = []  # gpiozero holds them weakly
         for name, number in station.input_pins().items():
             self._watch(name, number, station.input(name), pins)
-        self._quadrature: Quadrature | None = None
         if station.belt is not None and station.belt.encoder is not None:
             self._watch_encoder(station.belt.encoder.pin_a, station.belt.encoder.pin_b, pins)
 
@@ -126,11 +121,6 @@ class Inputs:
     def names(self) -> tuple[InputName, ...]:
         """The inputs that are fitted."""
         return tuple(self._debouncers)
-
-    @property
-    def lost_ticks(self) -> int:
-        """Edges of the encoder that came too fast to be told apart."""
-        return 0 if self._quadrature is None else self._quadrature.lost
 
     def is_active(self, name: InputName) -> bool:
         """Return the debounced state; KeyError if there is no such input."""
@@ -173,7 +163,7 @@ class Inputs:
     def _watch_encoder(self, number_a: int, number_b: int, pins: Pins) -> None:
         a = self._open("encoder A", number_a, pins, "up")
         b = self._open("encoder B", number_b, pins, "up")
-        quadrature = self._quadrature = Quadrature(bool(a.state), bool(b.state))
+        quadrature = Quadrature(bool(a.state), bool(b.state))
         levels = [bool(a.state), bool(b.state)]
 
         def listener(channel: int) -> Callable[[float, bool], None]:
