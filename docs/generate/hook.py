@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from generate.links import linked
 from generate.pages import GENERATED
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if not _MARK.search(markdown):
         log.warning("%s: expected the line <!-- generate -->, where the generated text goes", page.file.src_uri)
     return _MARK.sub(lambda _: generated(), markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Have what is named as `belt.speed_mm_per_s` or `sorter check` lead to where it is described."""
+    return linked(html, page.url)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:

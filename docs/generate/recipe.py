@@ -14,7 +14,7 @@ def page() -> str:
     places: dict[type[BaseModel], list[str]] = {}
     for path, (model,) in tables(Recipe):
         places.setdefault(model, []).append(path)
-    return document(*(_part(model, sorted(paths, key=len)) for model, paths in places.items()))
+    return document(*(_part(model, sorted(paths, key=lambda path: path.count("."))) for model, paths in places.items()))
 
 
 def _part(model: type[BaseModel], paths: list[str]) -> str:

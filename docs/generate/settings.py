@@ -141,14 +141,14 @@ def _several(path: str, models: list[type[BaseModel]], rows: list[Row]) -> list[
         kind = _kind(model)
         own = [row for row in rows if kind in row.kinds]
         parts += [f'### `type = "{kind}"` {{ #{_anchor(path)}-{kind} }}', sentence(model.__doc__)]
-        parts += [_table(own, f"{kind}.") if own else "", _example(path, [r for r in rows if not r.kinds] + own, kind)]
+        parts += [_table(own, kind) if own else "", _example(path, [r for r in rows if not r.kinds] + own, kind)]
     return parts
 
 
-def _table(rows: list[Row], within: str = "") -> str:
+def _table(rows: list[Row], kind: str = "") -> str:
     lines = [
         [
-            anchored(f"{_anchor(row.table)}.{within}{row.value.name}".lstrip("."), code(row.value.name)),
+            anchored(key_anchor(row, kind), code(row.value.name)),
             row.meaning,
             _type(row.value),
             row.unit,
@@ -163,6 +163,11 @@ def _type(value: Value) -> str:
     """Return type and range; the page's introduction says what a name is."""
     pattern = f"`{get_args(Name)[1].metadata[0].pattern}`"
     return full_type(value).replace(f"text, {pattern}", "name").replace(pattern, "each with a name")
+
+
+def key_anchor(row: Row, kind: str = "") -> str:
+    """Return what links to a key name, as in `belt.speed_mm_per_s` or `camera.v4l2.device`."""
+    return ".".join(part for part in (_anchor(row.table), kind, row.value.name) if part)
 
 
 def _anchor(path: str) -> str:

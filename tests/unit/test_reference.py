@@ -43,6 +43,7 @@ from edge.web.app import build_app
 from generate import hook
 from generate.example import live, station
 from generate.journal import exported
+from generate.links import linked, places
 from generate.pages import GENERATED
 from generate.settings import STATION, example, settings_rows
 from training.recipe import Recipe
@@ -116,6 +117,30 @@ def test_links_to_other_pages_and_sites_pass(caplog: pytest.LogCaptureFixture) -
     links = ("faults.html#jam", "#jam", "https://www.example.org/a?b=c", "mailto:a@example.org")
     hook.on_post_page("".join(f'<a href="{link}">there</a><img src="a.svg">' for link in links), page, nothing)
     assert caplog.records == []
+
+
+def test_what_a_page_names_leads_to_its_description_and_nothing_else_changes() -> None:
+    html = (
+        "<h2><code>sorter check</code></h2><p><code>page.controls</code>, <code>sorter journal stats --since 1h</code> and "
+        "<code>sorter</code>, <code>name</code>; <a href='x'><code>sorter run</code></a><pre><code>sorter run</code></pre></p>"
+    )
+    assert linked(html, "decisions/0001.html") == html.replace(
+        "<code>page.controls</code>",
+        '<a href="../reference/settings.html#page.controls"><code>page.controls</code></a>',
+    ).replace(
+        "<code>sorter journal stats --since 1h</code>",
+        '<a href="../reference/commands.html#sorter-journal-stats"><code>sorter journal stats --since 1h</code></a>',
+    )
+    assert linked("<code>page.controls</code>", "index.html").startswith('<a href="reference/settings.html#')
+    assert linked("<code>page.controls</code>", "reference/settings.html") == "<code>page.controls</code>"
+
+
+def test_every_place_that_links_lead_to_is_on_its_page(pages: dict[str, str]) -> None:
+    assert len(places()) > 100
+    for place in places().values():
+        page, anchor = re.fullmatch(r"reference/(\w+)\.html#(.+)", place).groups()  # type: ignore[union-attr]
+        is_there = f'id="{anchor}"' in pages[page] or f"`{anchor.replace('-', ' ', 2)}`\n" in pages[page]
+        assert is_there, place
 
 
 # -- settings -----------------------------------------------------------------------------------------------------
