@@ -8,6 +8,8 @@ from pydantic import Field
 
 from edge.config.base import MmPerPixel, Pin, Settings, Speed, TicksPerMm
 
+Direction = Literal["right", "left", "down", "up"]
+
 
 class Encoder(Settings):
     """A quadrature encoder on the belt."""
@@ -22,9 +24,7 @@ class Belt(Settings):
 
     speed_mm_per_s: Speed = Field(description="belt speed, mm/s")
     mm_per_pixel: MmPerPixel = Field(description="scale at the belt's surface, mm per pixel")
-    direction: Literal["right", "left", "down", "up"] = Field(
-        default="right", description="where items go in the picture"
-    )
+    direction: Direction = Field(default="right", description="where items go in the picture")
     decision_line: float = Field(
         default=0.6, ge=0.1, le=0.95, description="where an item is decided, fraction of the view along the belt"
     )

@@ -21,8 +21,8 @@ def build_trigger(
 
     `belt` is the one that a conveyor's transport plans with, `is_moving` says when a bin's plate is being moved.
     """
-    if belt is None:
-        return BinTrigger(station, is_moving)
-    trigger = ConveyorTrigger(station, belt)
-    sensing = station.sensing
+    sensing, region = station.sensing, station.region
+    if belt is None or station.belt is None:
+        return BinTrigger(sensing, region, is_moving)
+    trigger = ConveyorTrigger(sensing, region, station.belt, belt, station.inference.max_crops)
     return trigger if sensing.beam_pin is None else BeamTrigger(trigger, belt, sensing.beam_to_line_mm)

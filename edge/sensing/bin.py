@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import cv2
 
 from edge.clock import NS_PER_S, ms
-from edge.config import Station
+from edge.config.sorting import Region, Sensing
 from edge.interfaces import Sighting
 from edge.sensing.background import Background, Difference
 from edge.sensing.blobs import Blob, cover, find_blobs
@@ -60,8 +60,8 @@ class BinTrigger:
     lies there afterwards was not dropped and counts anew.
     """
 
-    def __init__(self, station: Station, is_moving: Callable[[int], bool] = lambda at: False) -> None:
-        self._station = station
+    def __init__(self, sensing: Sensing, region: Region, is_moving: Callable[[int], bool] = lambda at: False) -> None:
+        self._sensing, self._region = sensing, region
         self._is_moving = is_moving
         self._view: View | None = None
         self._blobs: list[Blob] = []
@@ -108,10 +108,10 @@ class BinTrigger:
 
     def _begin(self, frame: Frame) -> None:
         height, width = frame.pixels.shape[:2]
-        self._view = build_view(self._station, (width, height))
+        self._view = build_view(self._region, (width, height))
         small = self._view.shrink(frame.pixels)
-        self._min_area = max(6.0, self._station.sensing.min_item_mm2 / self._view.scale**2)
-        self._scene = Background(small, self._station.sensing.sensitivity, along_belt=False)
+        self._min_area = max(6.0, self._sensing.min_item_mm2 / self._view.scale**2)
+        self._scene = Background(small, self._sensing.sensitivity, along_belt=False)
         self._empty = self._scene.mean.copy()
         self._lying = Lying(small)
         self._rest = Rest(small, frame.captured_at)
@@ -157,7 +157,7 @@ class BinTrigger:
 
     def _has_settled(self, blob: Blob, longer_ms: float = 0.0) -> bool:
         times = AT_EDGE_TIMES if any(self._edges(blob)) else 1.0
-        return self._rest.has_lasted(slices(blob), self._station.sensing.settle_ms * times + longer_ms)
+        return self._rest.has_lasted(slices(blob), self._sensing.settle_ms * times + longer_ms)
 
     def _stands_out(self, small: Image, blob: Blob) -> bool:
         box, around = slices(blob), slices(blob, 3)

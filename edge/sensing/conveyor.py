@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge.clock import NS_PER_S, ms
-from edge.config import Station
 from edge.config.belt import Belt
-from edge.errors import ConfigError
+from edge.config.sorting import Region, Sensing
 from edge.interfaces import Sighting
 from edge.sensing.background import Background
 from edge.sensing.blobs import Blob, cover, find_blobs
@@ -28,18 +27,17 @@ LEARN_NS = ms(80)
 class ConveyorTrigger:
     """Satisfies Trigger: each thing that the belt carries over the decision line becomes exactly one Item."""
 
-    def __init__(self, station: Station, belt: BeltModel) -> None:
-        if station.belt is None:
-            raise ConfigError(f"station {station.name!r} has no [belt]; expected a conveyor")
-        self._station, self._settings, self._belt = station, station.belt, belt
+    def __init__(self, sensing: Sensing, region: Region, settings: Belt, belt: BeltModel, max_crops: int) -> None:
+        self.mirrors = Mirrors()
+        self._sensing, self._region, self._settings = sensing, region, settings
+        self._belt, self._max_crops = belt, max_crops
         self._scene: _Scene | None = None
         self._at = 0
-        self.mirrors = Mirrors()
 
     def observe(self, frame: Frame) -> Sequence[Item]:
         """Take the next frame in; return the items that crossed the decision line since the last one."""
         if self._scene is None:  # the first frame says how large the view is
-            self._scene = _Scene(self._station, self._settings, self._belt, self.mirrors, frame)
+            self._scene = self._begin(frame)
             elapsed = 0
         elif frame.captured_at <= self._at:
             return []  # a frame that was already overtaken by a newer one tells nothing new
@@ -52,20 +50,25 @@ class ConveyorTrigger:
         """Return what is followed in the newest frame."""
         return [] if self._scene is None else self._scene.sightings()
 
+    def _begin(self, first: Frame) -> _Scene:
+        height, width = first.pixels.shape[:2]
+        view = build_view(self._region, (width, height), self._settings.direction)
+        scale = BeltScale.of(self._sensing, self._settings, view)
+        flow = Flow(self._belt, scale.mm)
+        items = ItemBuilder(scale, self._belt, flow, self.mirrors, self._max_crops)
+        background = Background(view.shrink(first.pixels), self._sensing.sensitivity)
+        return _Scene(view, background, Tracker(scale, flow), items, self.mirrors, first.captured_at)
+
 
 class _Scene:
     """One view of the belt: what it looks like when it is empty, what is on it, and what becomes of that."""
 
-    def __init__(self, station: Station, settings: Belt, belt: BeltModel, mirrors: Mirrors, frame: Frame) -> None:
-        height, width = frame.pixels.shape[:2]
-        self._view: View = build_view(station, (width, height))
-        self._scale = BeltScale.of(station, settings, self._view)
-        flow = Flow(belt, self._scale.mm)
-        self._background = Background(self._view.shrink(frame.pixels), station.sensing.sensitivity)
-        self._tracker = Tracker(self._scale, flow)
-        self._mirrors = mirrors
-        self._items = ItemBuilder(self._scale, belt, flow, mirrors, station.inference.max_crops)
-        self._learnt_at = frame.captured_at
+    def __init__(
+        self, view: View, background: Background, tracker: Tracker, items: ItemBuilder, mirrors: Mirrors, now: int
+    ) -> None:
+        self._view, self._background, self._tracker = view, background, tracker
+        self._items, self._mirrors = items, mirrors
+        self._learnt_at = now
 
     def observe(self, frame: Frame, elapsed: int) -> list[Item]:
         small, at = self._view.shrink(frame.pixels), frame.captured_at
@@ -90,7 +93,8 @@ class _Scene:
         if difference is None:
             return []
         difference = with_dark_things(difference, Look(frame.pixels, small, self._background.mean, self._view))
-        return find_blobs(difference, self._scale.min_area, self._scale.gap, longest=self._scale.longest)
+        scale = self._tracker.scale
+        return find_blobs(difference, scale.min_area, scale.gap, longest=scale.longest)
 
     def _learn(self, small: Image, blobs: list[Blob], at: int) -> None:
         if at - self._learnt_at < LEARN_NS:

@@ -8,7 +8,8 @@ from typing import Any
 
 import cv2
 
-from edge.config import Station
+from edge.config.belt import Direction
+from edge.config.sorting import Region
 from edge.errors import ConfigError
 from edge.types import Box, Image
 
@@ -25,7 +26,7 @@ class View:
     """
 
     region: Box
-    direction: str = "right"
+    direction: Direction = "right"
 
     @cached_property
     def scale(self) -> float:
@@ -90,18 +91,17 @@ class View:
         return self.region.width / width if self.sideways else self.region.height / height
 
 
-def build_view(station: Station, frame_size: tuple[int, int]) -> View:
-    """Return the station's view of frames of that width and height.
+def build_view(region: Region, frame_size: tuple[int, int], direction: Direction = "right") -> View:
+    """Return the view of a region in frames of that width and height; `direction` is the belt's.
 
     Raises:
         ConfigError: the region lies outside the picture.
     """
     width, height = frame_size
-    region = station.region
     box = Box(region.x, region.y, region.width or width - region.x, region.height or height - region.y)
     if box.width < 32 or box.height < 32 or box.x + box.width > width or box.y + box.height > height:
         raise ConfigError(
             f"[region] {box.width} x {box.height} at ({box.x}, {box.y}) does not fit into frames of {width} x {height}; "
             "make it smaller, or remove the table to look at the whole picture"
         )
-    return View(box, "right" if station.belt is None else station.belt.direction)
+    return View(box, direction)

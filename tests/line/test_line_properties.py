@@ -23,7 +23,7 @@ from edge.devices.actuators.schedule import TOLERANCE_NS, Schedule
 from edge.interfaces import Sighting
 from edge.line import Line, Outcome
 from edge.policy import Policy
-from edge.sensing import ConveyorTrigger
+from edge.sensing import build_trigger
 from edge.transport import BeltModel, Conveyor, Pace
 from edge.types import Box, Crop, Frame, Item, Prediction, Reason, Stroke
 
@@ -234,7 +234,7 @@ def test_old_frames_place_real_items_as_exactly_as_fresh_ones(age_ms: int) -> No
         clock = VirtualClock(START)
         model = BeltModel(SPEED)
         script = Script([], lambda: None)
-        trigger = ConveyorTrigger(chosen, model)
+        trigger = build_trigger(chosen, model)
         line = Line(clock, trigger, script, Policy(chosen, {}, 0.0), Conveyor(chosen, model, Pace()))
         planned = []
         for frame in MovingBelt(belt.things, speed=SPEED, frames_per_s=20).frames(2.6):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from edge.config import Station
 from edge.config.belt import Belt
+from edge.config.sorting import Sensing
 from edge.sensing.blobs import GROWN
 from edge.sensing.view import View
 
@@ -33,17 +33,17 @@ class BeltScale:
     lanes: int
 
     @classmethod
-    def of(cls, station: Station, belt: Belt, view: View) -> BeltScale:
-        """Return the scale of a station's view."""
+    def of(cls, sensing: Sensing, belt: Belt, view: View) -> BeltScale:
+        """Return the scale of a view of a belt."""
         along, across = view.size
         mm = belt.mm_per_pixel * view.along_scale
-        largest = station.sensing.largest_item_mm
+        largest = sensing.largest_item_mm
         return cls(
             along=along,
             across=across,
             mm=mm,
             line=belt.decision_line * along,
-            min_area=max(6.0, station.sensing.min_item_mm2 / mm**2),
+            min_area=max(6.0, sensing.min_item_mm2 / mm**2),
             longest=math.inf if largest is None else LONGER * largest / mm + 2 * GROWN,
             gap=belt.merge_gap_mm / mm,
             lanes=belt.lanes,

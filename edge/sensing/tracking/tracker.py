@@ -22,7 +22,7 @@ class Tracker:
 
     def __init__(self, scale: BeltScale, flow: Flow) -> None:
         self.tracks: list[Track] = []
-        self._scale = scale
+        self.scale = scale
         self._flow = flow
         self._next = 1
 
@@ -36,7 +36,7 @@ class Tracker:
             track.move(step)
         found = match(self.tracks, blobs, step, usual)
         for track, blob in found.alone:
-            track.take(blob, at, self._scale.along, EDGE)
+            track.take(blob, at, self.scale.along, EDGE)
         for track in found.shared:
             track.share(at)
         for track in found.missed:
@@ -46,7 +46,7 @@ class Tracker:
         moved = [
             track.right - before[track.track_id]
             for track, _ in found.alone
-            if track.frames > 2 and track.right < self._scale.along - EDGE and track.has_moved
+            if track.frames > 2 and track.right < self.scale.along - EDGE and track.has_moved
         ]
         self._flow.note(moved, at)
         for blob in found.new:
@@ -67,7 +67,7 @@ class Tracker:
         self.tracks = [
             track
             for track in self.tracks
-            if track.left < self._scale.along - EDGE and not (track.missed and at - track.seen_at > _patience(track))
+            if track.left < self.scale.along - EDGE and not (track.missed and at - track.seen_at > _patience(track))
         ]
 
     def _begin(self, blob: Blob, at: int, step: float, *, first: bool) -> None:
@@ -75,9 +75,9 @@ class Tracker:
         unseen_before = not first and blob.right - step <= 3 * EDGE
         track = Track(
             self._next, blob.left, blob.top, blob.right, blob.bottom, at,
-            before_line=blob.centre < self._scale.line or unseen_before,
+            before_line=blob.centre < self.scale.line or unseen_before,
         )  # fmt: skip
-        track.note_place(self._scale.along, EDGE)
+        track.note_place(self.scale.along, EDGE)
         track.touching = int(blob.touching)
         self._next += 1
         self.tracks.append(track)
@@ -86,7 +86,7 @@ class Tracker:
         """Make one of two tracks that nearly always share one blob: they are parts of one thing."""
         mixed = [t for t in self.tracks if t.shared >= 4 and t.shared > 2 * t.alone and not t.emitted]
         for part in sorted(mixed, key=lambda t: t.frames):
-            whole = next((t for t in self.tracks if t is not part and _near(t, part, self._scale.gap + 2)), None)
+            whole = next((t for t in self.tracks if t is not part and _near(t, part, self.scale.gap + 2)), None)
             if whole is not None and not whole.emitted:
                 whole.left, whole.right = min(whole.left, part.left), max(whole.right, part.right)
                 whole.top, whole.bottom = min(whole.top, part.top), max(whole.bottom, part.bottom)

@@ -101,7 +101,7 @@ def describe_clip(
     if first is None:
         raise CameraError(f"{path}: it shows no picture")
     height, width = first.pixels.shape[:2]
-    view = build_view(still, (width, height))
+    view = build_view(still.region, (width, height))
     table["sensing"] = {"min_item_mm2": MIN_ITEM * view.region.width * view.region.height}
     motion = None if kind == "bin" else survey(_frames(still), view.region)
     moves = motion is not None and motion.is_belt

@@ -12,7 +12,7 @@ from support.stations import BIN, make_station
 
 from edge.clock import NS_PER_S
 from edge.config import Station
-from edge.sensing import BinTrigger
+from edge.sensing import build_trigger
 from edge.sensing.blobs import Blob
 from edge.sensing.stillness import joined
 from edge.types import Frame, Image, Item, Reason
@@ -65,7 +65,7 @@ def _draw_hand(picture: np.ndarray[tuple[int, ...], np.dtype[np.float32]], thing
 
 
 def watch(frames: Iterator[Frame], settle_ms: float = 300) -> list[Item]:
-    trigger = BinTrigger(station(settle_ms))
+    trigger = build_trigger(station(settle_ms), None)
     return [item for frame in frames for item in trigger.observe(frame)]
 
 
@@ -129,7 +129,7 @@ def test_a_thing_that_stays_is_not_counted_again_when_another_is_put_beside_it()
 def test_nothing_is_looked_at_while_the_plate_moves_and_what_is_left_counts_anew() -> None:
     frames = list(place([Put(100, 120, 2.0, hand=False)], 8.0))
     stroke = range(NS_PER_S * 5, NS_PER_S * 6)
-    trigger = BinTrigger(station(), lambda at: at in stroke)
+    trigger = build_trigger(station(), None, lambda at: at in stroke)
     items = [item for frame in frames for item in trigger.observe(frame)]
     assert [at in stroke for at in (item.crossed_at for item in items)] == [False, False]
     assert items[0].crossed_at < stroke.start < stroke.stop < items[1].crossed_at

@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 from edge.cli import root
 from edge.clock import NS_PER_S, ms
 from edge.interfaces import Sighting
-from edge.sensing import ConveyorTrigger
+from edge.sensing import build_trigger
 from edge.tools.count.count import Count, count_items, describe_clip
 from edge.transport import BeltModel
 from edge.types import Box, Frame, Item
@@ -107,7 +107,7 @@ def test_empty_belts_give_nothing_in_any_order(data_dir: Path) -> None:
     for view, number in views.items():
         chosen = [cv2.imread(str(path)) for path in sorted((data_dir / "empty_belts").glob(f"belt-{view}*.png"))]
         assert len(chosen) == number
-        trigger = ConveyorTrigger(conveyor(60.0, region={"x": 40, "width": 200}), BeltModel(60.0))
+        trigger = build_trigger(conveyor(60.0, region={"x": 40, "width": 200}), BeltModel(60.0))
         frames = [np.ascontiguousarray(chosen[n // 5 % len(chosen)][..., ::-1]) for n in range(60)]
         items = [trigger.observe(Frame(frame, NS_PER_S + n * ms(33), n)) for n, frame in enumerate(frames)]
         assert sum(map(len, items)) == 0

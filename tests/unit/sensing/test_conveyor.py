@@ -7,7 +7,7 @@ import pytest
 from support.moving_belt import HEIGHT, START, WIDTH, MovingBelt, Thing, conveyor, stop_and_go
 
 from edge.clock import NS_PER_MS, NS_PER_S
-from edge.sensing import ConveyorTrigger
+from edge.sensing import ConveyorTrigger, build_trigger
 from edge.transport import BeltModel
 from edge.types import Frame, Item, Reason
 
@@ -18,7 +18,7 @@ def watch(scene: MovingBelt, seconds: float, **changes: object) -> list[Item]:
 
 
 def new_trigger(speed: float = 200.0, **changes: object) -> ConveyorTrigger:
-    return ConveyorTrigger(conveyor(speed, **changes), BeltModel(speed))
+    return build_trigger(conveyor(speed, **changes), BeltModel(speed))
 
 
 def test_an_empty_belt_gives_nothing() -> None:
@@ -135,7 +135,7 @@ def test_a_stopped_belt_keeps_its_items_and_counts_each_once() -> None:
     things = [Thing(0.2), Thing(0.6, across=80), Thing(1.0)]
     belt = MovingBelt(things, position=stop_and_go(200, 1.3, 4.3))
     model = BeltModel(200)
-    trigger = ConveyorTrigger(conveyor(200), model)
+    trigger = build_trigger(conveyor(200), model)
     stopped = []
     items = []
     for frame in belt.frames(8.0):

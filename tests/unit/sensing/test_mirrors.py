@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.moving_belt import HEIGHT, WIDTH, MovingBelt, Rail, Thing, conveyor
 
-from edge.sensing import ConveyorTrigger
+from edge.sensing import build_trigger
 from edge.tools.count.count import count_items
 from edge.transport import BeltModel
 from edge.types import Item
@@ -21,7 +21,7 @@ COLOURS = [(200, 170, 120), (40, 60, 190), (225, 225, 215), (30, 150, 70), (190,
 
 
 def watch(belt: MovingBelt, seconds: float) -> list[Item]:
-    trigger = ConveyorTrigger(conveyor(belt.speed), BeltModel(belt.speed))
+    trigger = build_trigger(conveyor(belt.speed), BeltModel(belt.speed))
     return [item for frame in belt.frames(seconds) for item in trigger.observe(frame)]
 
 

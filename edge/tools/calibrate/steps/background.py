@@ -93,7 +93,8 @@ def start_belt(rig: MeasurementRig, operator: Operator) -> None:
 
 
 def _watch_empty(rig: MeasurementRig, operator: Operator, trigger: Trigger, seconds: float) -> _Empty:
-    view = build_view(rig.station, rig.size)
+    belt = rig.station.belt
+    view = build_view(rig.station.region, rig.size, "right" if belt is None else belt.direction)
     kept: list[Image] = []
     small: list[NDArray[np.float32]] = []
     false_items = 0
