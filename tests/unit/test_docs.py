@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gpiozero.pins.pi import PiBoardInfo
 from support.paths import ROOT
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -256,3 +257,26 @@ def test_every_picture_is_small_and_shown_on_a_page() -> None:
     shown = {(page.parent / link).resolve() for page in PAGES for link in _links(page)}
     pictures = sorted((ROOT / "docs" / "images").iterdir())
     assert [picture.name for picture in pictures if picture not in shown or picture.stat().st_size > 200_000] == []
+
+
+def test_the_wiring_names_the_right_pins_of_the_header() -> None:
+    header = PiBoardInfo.from_revision(0xC03111).headers["J8"].pins
+    places = {
+        pin.name: {number for number, other in header.items() if other.name == pin.name} for pin in header.values()
+    }
+    page = (ROOT / "docs" / "wiring.md").read_text()
+    drawings = "".join(path.read_text() for path in (ROOT / "docs" / "images").glob("wiring-*.svg"))
+    drawn = [(f"GPIO{gpio}", pin) for gpio, pin in re.findall(r"GPIO (\d+) \(pin (\d+)\)", drawings)]
+    drawn += [("GND", pin) for pin in re.findall(r"GND \(pin (\d+)\)", drawings)]
+    drawn += [("3V3", pin) for pin in re.findall(r"3\.3 V \(pin (\d+)\)", drawings)]
+    listed = [
+        (f"GPIO{gpio}", pin)
+        for gpios, pins in re.findall(r"^\| \D[^|]* \| ([\d, ]+) \| ([\d, ]+) \|$", page, flags=re.MULTILINE)
+        for gpio, pin in zip(gpios.split(", "), pins.split(", "), strict=True)
+    ]
+    for row in re.findall(r"^\| (\d.+) \|$", page.split("The whole header:")[1], flags=re.MULTILINE):
+        cells = row.split(" | ")
+        listed += [(f"GPIO{gpio}", pin) for gpio, pin in zip(cells[::2], cells[1::2], strict=True) if gpio.isdigit()]
+    assert len(drawn) > 20
+    assert len(listed) > 40
+    assert [(name, pin) for name, pin in drawn + listed if int(pin) not in places[name]] == []
