@@ -53,6 +53,9 @@ class Redating:
         Raises:
             sqlite3.Error: the disk does not let us; what was moved stays so, and moving again is harmless.
         """
+        if self._below:
+            # A date that was known may have been set to a wrong one: rows that are moved to it must not count as old.
+            self._connection.execute(schema.UNMARK_DATED, (self.boot_id,))
         for table, below in list(self._below.items()):
             part = {"below": below, "rows": REDATED_AT_ONCE, "boot": self.boot_id}
             lowest, is_over = self._connection.execute(schema.REDATED[table], part).fetchone()

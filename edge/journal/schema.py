@@ -179,6 +179,7 @@ REDATED = {
 MISDATED_RUNS = "SELECT count(*) FROM runs WHERE boot_id = ? AND abs(wall_time - started_at / 1e9 - ?) > ?"
 REDATE_RUNS = "UPDATE runs SET wall_time = started_at / 1e9 + ? WHERE boot_id = ?"
 MARK_DATED = "UPDATE runs SET dated = 1 WHERE boot_id = ? AND NOT dated"
+UNMARK_DATED = "UPDATE runs SET dated = 0 WHERE boot_id = ? AND dated"
 # Every row is decoded to its last column.
 VERIFY_ITEMS = """
     SELECT max(row), count(landed_in), total(length(reason))

@@ -136,6 +136,19 @@ def test_a_date_that_was_set_while_the_service_was_down_moves_the_rows_of_this_b
     assert pi.off_by_s(1) < 1
 
 
+def test_a_date_that_was_known_and_is_set_wrong_makes_no_row_old(tmp_path: Path) -> None:
+    pi = Pi(tmp_path)
+    pi.set_date(0, known=True)
+    pi.work(1)
+    pi.set_date(-400 * DAY_S, known=False)
+    pi.work(1)
+    pi.stop()
+    pi.boot(pi.clock.true_time + 600, 0.0)
+    pi.set_date(0, known=True)
+    pi.work(3)
+    assert pi.lost() == set()
+
+
 def test_rows_that_wait_for_the_disk_while_the_date_is_set_get_the_right_one(tmp_path: Path) -> None:
     pi = Pi(tmp_path)
     pi.set_date(-120 * DAY_S, known=False)
