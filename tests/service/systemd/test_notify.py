@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,10 +75,14 @@ def test_an_abstract_socket(tmp_path: Path) -> None:
         assert heard(listening) == ["STOPPING=1"]
 
 
-def test_without_systemd_nothing_happens() -> None:
+def test_without_systemd_nothing_is_sent_and_nothing_complained_of(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    descriptors = sorted(Path("/proc/self/fd").iterdir())
     notifier = Notifier.from_environment({})
     notifier.ready("x")
     notifier.feed_watchdog(0)
+    assert sorted(Path("/proc/self/fd").iterdir()) == descriptors
+    assert caplog.text == ""
 
 
 def test_a_systemd_that_is_gone_or_busy_does_not_stop_the_line(

@@ -19,7 +19,7 @@ from edge.devices.actuators.actuator_type import SafeOutput
 from edge.devices.gpio.mock_pins import MockPins
 from edge.station.safe_outputs import NOTE, drive_safe, note_outputs, read_safe_outputs
 
-STATIONS = Path(__file__).resolve().parents[3] / "edge" / "stations"
+STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
 
 
 def test_it_reads_a_station_without_numpy_opencv_pydantic_or_gpiozero() -> None:
