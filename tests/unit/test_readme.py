@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from support.paths import ROOT
 
 from edge.tools.setup.setup import WITH_NUMPY_1
@@ -27,3 +29,16 @@ def test_both_systems_are_installed_with_the_versions_that_doctor_and_setup_name
     ]
     assert len(lines) == 2  # Bookworm, Trixie
     assert lines[0].endswith(f"'edge-sorter[edge]' {WITH_NUMPY_1}")
+
+
+def test_its_figures_and_their_commands_are_those_of_the_page_on_figures() -> None:
+    table = README.read_text("utf-8").split("\n## Honest figures\n")[1].split("\n## ")[0]
+    rows = [row.split(" | ") for row in re.findall(r"^\| (?!what|---)(.+) \|$", table, flags=re.MULTILINE)]
+    page = (DOCS / "figures.md").read_text("utf-8")
+    numbers = {number for _, figure, _ in rows for number in re.findall(r"\d[\d.]*\d|\d", figure)}
+    commands = {command for *_, cell in rows for command in re.findall(r"`([^`]+)`", cell)}
+    assert len(rows) > 5
+    assert [
+        number for number in sorted(numbers) if not re.search(rf"(?<![\d.]){re.escape(number)}(?![\d])", page)
+    ] == []
+    assert [command for command in sorted(commands) if command not in page] == []
