@@ -21,7 +21,8 @@ from edge.clock import NS_PER_S
 from edge.health.faults import FaultKind
 from edge.health.health import State
 from edge.health.monitors.machine import MachineState
-from edge.status.live import Latency, LiveView, Snapshot
+from edge.status.latency import Latency
+from edge.status.live import LiveView, Snapshot
 from edge.types import Reason
 
 
