@@ -101,11 +101,16 @@ def test_flickering_drifting_and_covered_are_told_apart() -> None:
     scale=st.floats(0.1, 2),
     mains=st.sampled_from([50.0, 60.0]),
 )
-def test_the_exposure_never_blurs_more_than_a_pixel(speed: float, scale: float, mains: float) -> None:
+def test_a_thing_moves_by_at_most_a_pixel_while_it_is_exposed_and_lamps_shine_alike_whenever_that_leaves_the_time(
+    speed: float, scale: float, mains: float
+) -> None:
     exposure = choose_exposure(speed, scale, mains)
-    assert exposure.blur_pixels <= 1.0 + speed * 1e-6 / scale + 10e-6 * speed / scale
+    pixels_per_us, half_period_us = speed / scale / 1e6, 5e5 / mains
+    assert exposure.exposure_us * pixels_per_us <= 1 + pixels_per_us or exposure.exposure_us == 10  # us, the shortest
+    if half_period_us * pixels_per_us < 0.999:
+        assert exposure.flicker_free
     if exposure.flicker_free:
-        halves = exposure.exposure_us * 1e-6 * 2 * mains
+        halves = exposure.exposure_us / half_period_us
         assert halves == pytest.approx(round(halves), abs=1e-3)
 
 

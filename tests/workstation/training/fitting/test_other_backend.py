@@ -31,7 +31,7 @@ def test_jax_trains_without_tensorflow(tiny_data: Path, tmp_path: Path) -> None:
     made = subprocess.run(
         [sys.executable, str(script), "train", str(recipe), "--data", str(tiny_data), "--run", str(tmp_path / "run"),
          "--processes", "1"],
-        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(__file__).parents[4])},
         check=False, capture_output=True, text=True, timeout=1800,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr[-3000:]
