@@ -22,5 +22,8 @@ def build_belt(station: Station) -> BeltModel | None:
 
 def build_transport(station: Station, belt: BeltModel | None) -> Conveyor | Chute:
     """Return the transport of the station's kind; `belt` is the one that its trigger measures."""
-    pace = Pace()
-    return Chute(station, pace) if belt is None else Conveyor(station, belt, pace)
+    bins, actuators = {b.name: b for b in station.bins}, {a.name: a for a in station.actuators}
+    pace, max_crops = Pace(), station.inference.max_crops
+    if belt is None:
+        return Chute(bins, actuators, pace, max_crops)
+    return Conveyor(bins, actuators, belt, pace, max_crops, station.deciding.min_gap_mm)

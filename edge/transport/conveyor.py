@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from edge.clock import NS_PER_S, ms
-from edge.config import RESIDUAL, Station
+from edge.config import RESIDUAL
 from edge.config.actuators import ActuatorSettings
 from edge.config.sorting import Bin
 from edge.transport.belt import BeltModel
 from edge.transport.budget import Pace
-from edge.transport.exit_sensors import Arrivals
+from edge.transport.exit_sensors import Arrivals, watched_bins
 from edge.transport.in_transit import Passenger, Passengers
 from edge.types import Actuation, Decision, Item, Reason
 
@@ -45,19 +46,24 @@ class Conveyor:
     """One belt with diverters along it, each of which acts on all lanes.
 
     Every length is reckoned in belt positions and becomes an instant only at the end, so that a belt that slows
-    down moves the strokes with it (`revise`).
+    down moves the strokes with it (`revise`). `bins` and `actuators` are by name; diverters don't separate items closer
+    than `min_gap_mm`.
     """
 
-    station: Station
+    bins: Mapping[str, Bin]
+    actuators: Mapping[str, ActuatorSettings]
     belt: BeltModel
     pace: Pace
+    max_crops: int
+    min_gap_mm: float = 0.0
     arrivals: Arrivals = field(init=False)
     _passengers: Passengers = field(init=False)
     _planned: list[_Planned] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._passengers = Passengers(self.station, self.belt)
-        self.arrivals = Arrivals(self.station)
+        distances = {name: where.distance_mm for name, where in self.bins.items() if where.distance_mm is not None}
+        self._passengers = Passengers(distances, self.belt)
+        self.arrivals = Arrivals(watched_bins(self.bins))
 
     @property
     def invoke_ns(self) -> float:
@@ -75,14 +81,13 @@ class Conveyor:
     def budget(self, item: Item, waiting: int, now: int) -> int:
         """Return how many crops may be looked at before the first diverter; one, if only a later one can be met."""
         self.pace.item_crossed(item.crossed_at)
-        most = self.station.inference.max_crops
         spare = [self._fire_instant(item, where, now) - NOTICE_NS - now for where in self._diverted_bins()]
         if not spare:
-            return most
+            return self.max_crops
         affordable = self.pace.affordable(min(spare), waiting)
         if affordable == 0 and max(spare) > self.pace.invoke_ns * (waiting + 1):
             return 1
-        return min(most, affordable)
+        return min(self.max_crops, affordable)
 
     def plan(self, item: Item, decision: Decision, now: int) -> tuple[Decision, Actuation | None]:
         """Return what can be carried out: the item's own stroke, or residual with the reason."""
@@ -128,13 +133,13 @@ class Conveyor:
 
     def _stroke(self, item: Item, decision: Decision, now: int) -> _Planned | Reason | None:
         """Return the stroke that brings an item into its bin, None if it needs none, or what stands against it."""
-        where = self.station.bin(decision.bin)
+        where = self.bins[decision.bin]
         if where.actuator is None or where.distance_mm is None:
             return None
         speed = self.belt.speed(now)
         if speed <= 0:
             return Reason.BELT_STOPPED
-        actuator = self.station.actuator(where.actuator)
+        actuator = self.actuators[where.actuator]
         me = self._passengers.board(item, where.name)
         window = self._window(me, item.gap_behind_mm, where, actuator, speed)
         if window is None or self._is_struck(me, speed):
@@ -157,7 +162,7 @@ class Conveyor:
         guard = max(GUARD_MS * per_ms, GUARD_MM)
         wide = max(guard, where.dwell_ms / 2 * per_ms)
         lead, back = actuator.lead_ms * per_ms, actuator.return_ms * per_ms
-        gap = self.station.deciding.min_gap_mm
+        gap = self.min_gap_mm
         others = self._passengers.passing(me.reach, where.name)
         room_ahead = me.front - max((p.back for p in others if p.front <= me.front), default=-math.inf)
         room_behind = min([*(p.front for p in others if p.front > me.front), me.back + gap_behind]) - me.back
@@ -228,11 +233,11 @@ class Conveyor:
 
     def _fire_instant(self, item: Item, where: Bin, now: int) -> int:
         """Return when the bin's stroke would have to begin; far in the future while the belt stands still."""
-        actuator = self.station.actuator(where.actuator or "")
+        actuator = self.actuators[where.actuator or ""]
         speed = self.belt.speed(now)
         begin = self.belt.position(item.crossed_at) - item.length_mm / 2 + (where.distance_mm or 0.0)
         at = self.belt.arrival(begin - where.dwell_ms / 2000 * speed, now)
         return now + NS_PER_S if at is None else at - ms(actuator.lead_ms)
 
     def _diverted_bins(self) -> list[Bin]:
-        return [b for b in self.station.bins if b.actuator is not None and b.distance_mm is not None and b.enabled]
+        return [b for b in self.bins.values() if b.actuator is not None and b.distance_mm is not None and b.enabled]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from edge.clock import ms
-from edge.config import RESIDUAL, Station
+from edge.config import RESIDUAL
+from edge.config.actuators import ActuatorSettings
+from edge.config.sorting import Bin
 from edge.transport.budget import Pace
-from edge.transport.exit_sensors import Arrivals
+from edge.transport.exit_sensors import Arrivals, watched_bins
 from edge.types import Actuation, Decision, Item, Reason
 
 # From planning a stroke to the actuation thread taking it up.
@@ -18,20 +21,22 @@ NOTICE_NS = ms(2)
 class Chute:
     """One item at a time: the stroke begins as soon as it is decided, and the next one waits for its end.
 
-    A residual bin with an actuator of its own gets its items like any other bin.
+    A residual bin with an actuator of its own gets its items like any other bin. `bins` and `actuators` are by name.
     """
 
-    station: Station
+    bins: Mapping[str, Bin]
+    actuators: Mapping[str, ActuatorSettings]
     pace: Pace
+    max_crops: int
     arrivals: Arrivals = field(init=False)
     _busy_until: int = 0
 
     def __post_init__(self) -> None:
-        self.arrivals = Arrivals(self.station)
+        self.arrivals = Arrivals(watched_bins(self.bins))
 
     def budget(self, item: Item, waiting: int, now: int) -> int:
         """Return how many crops may be looked at: nothing moves, so all that the settings allow."""
-        return self.station.inference.max_crops
+        return self.max_crops
 
     @property
     def invoke_ns(self) -> float:
@@ -59,10 +64,10 @@ class Chute:
         if decision.reason is not Reason.HELD and now < self._busy_until:
             decision = replace(decision, bin=RESIDUAL, reason=Reason.DIVERTER_BUSY)
             return decision, None
-        where = self.station.bin(decision.bin)
+        where = self.bins[decision.bin]
         if where.actuator is None or decision.reason is Reason.HELD:
             return decision, None
-        actuator = self.station.actuator(where.actuator)
+        actuator = self.actuators[where.actuator]
         fire_at = now + NOTICE_NS
         release_at = fire_at + min(ms(actuator.lead_ms + where.dwell_ms), ms(actuator.max_on_ms))
         self._busy_until = release_at + ms(actuator.return_ms)

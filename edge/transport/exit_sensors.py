@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edge.clock import ms
-from edge.config import RESIDUAL, Station
+from edge.config import RESIDUAL
+from edge.config.sorting import Bin
 from edge.types import Actuation, Decision
 
 # An item falls and slides from the diverter to the sensor for so long at most after its stroke has ended.
@@ -15,6 +17,11 @@ FALL_NS = ms(1500)
 # So many in a row that did not come are a jam; a single one may have slipped past the sensor.
 JAM_AFTER = 3
 MOST_WAITING = 256
+
+
+def watched_bins(bins: Mapping[str, Bin]) -> frozenset[str]:
+    """Return the bins with an exit sensor."""
+    return frozenset(name for name, where in bins.items() if where.exit_pin is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +37,14 @@ class Arrival:
 class Arrivals:
     """Holds the items sent into bins with an exit sensor against the edges of those sensors.
 
-    `passed` may be called from the pins' own thread.
+    `passed` may be called from the pins' own thread. `watched` are the bins with an exit sensor.
     """
 
-    station: Station
+    watched: frozenset[str]
     _expected: dict[str, deque[tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(deque))
     _edges: deque[tuple[str, int]] = field(default_factory=lambda: deque(maxlen=MOST_WAITING))
     _missing: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self.watched = frozenset(where.name for where in self.station.bins if where.exit_pin is not None)
 
     def expect(self, decision: Decision, actuation: Actuation | None) -> None:
         """Wait for an item whose stroke was planned; residual items and bins without a sensor are not waited for."""

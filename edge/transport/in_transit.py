@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from edge.config import RESIDUAL, Station
+from edge.config import RESIDUAL
 from edge.transport.belt import BeltModel
 from edge.types import Item
 
@@ -33,20 +34,21 @@ class Passenger:
 
 @dataclass
 class Passengers:
-    """The items that were decided and have not left the belt yet, in the order in which they crossed."""
+    """The items that were decided and have not left the belt yet, in the order in which they crossed.
 
-    station: Station
+    `distances` are those of the bins with a diverter, from the decision line, mm; what goes into another bin stays on.
+    """
+
+    distances: Mapping[str, float]
     belt: BeltModel
     _on_belt: deque[Passenger] = field(default_factory=lambda: deque(maxlen=MOST))
 
     def board(self, item: Item, bin_name: str) -> Passenger:
         """Return an item as a passenger on its way to a bin, without taking it in."""
         centre = self.belt.position(item.crossed_at)
-        distance = self.station.bin(bin_name).distance_mm if bin_name != RESIDUAL else None
         half = item.length_mm / 2
-        return Passenger(
-            item.item_id, centre - half, centre + half, math.inf if distance is None else distance, bin_name
-        )
+        reach = math.inf if bin_name == RESIDUAL else self.distances.get(bin_name, math.inf)
+        return Passenger(item.item_id, centre - half, centre + half, reach, bin_name)
 
     def add(self, passenger: Passenger) -> None:
         """Take one in."""
@@ -58,7 +60,6 @@ class Passengers:
 
     def forget(self, now: int) -> None:
         """Drop those that have left the belt."""
-        distances = [b.distance_mm for b in self.station.bins if b.distance_mm is not None]
-        end = self.belt.position(now) - max(distances, default=0.0) - BEYOND_MM
+        end = self.belt.position(now) - max(self.distances.values(), default=0.0) - BEYOND_MM
         while self._on_belt and self._on_belt[0].back < end:
             self._on_belt.popleft()

@@ -24,7 +24,7 @@ from edge.interfaces import Sighting
 from edge.line import Line, Outcome
 from edge.policy import Policy
 from edge.sensing import build_trigger
-from edge.transport import BeltModel, Conveyor, Pace
+from edge.transport import BeltModel, build_transport
 from edge.types import Box, Crop, Frame, Item, Prediction, Reason, Stroke
 
 SPEED, START, PERIOD = 250.0, 10 * NS_PER_S, NS_PER_S // 30
@@ -89,7 +89,7 @@ class Plant:
         self.actuators = {name: FakeActuator(name, self.clock) for name in DISTANCES}
         self.schedule = Schedule(self.actuators, dict.fromkeys(DISTANCES, ms(MAX_ON_MS)))
         policy = Policy(chosen, dict.fromkeys(self.script.labels, 0.6), 0.0)
-        self.line = Line(self.clock, self.script, self.script, policy, Conveyor(chosen, BeltModel(SPEED), Pace()))
+        self.line = Line(self.clock, self.script, self.script, policy, build_transport(chosen, BeltModel(SPEED)))
 
     def run(self, stop_after: int | None = None) -> None:
         """Run until all has landed, or until so many things have happened; then hold."""
@@ -235,7 +235,7 @@ def test_old_frames_place_real_items_as_exactly_as_fresh_ones(age_ms: int) -> No
         model = BeltModel(SPEED)
         script = Script([], lambda: None)
         trigger = build_trigger(chosen, model)
-        line = Line(clock, trigger, script, Policy(chosen, {}, 0.0), Conveyor(chosen, model, Pace()))
+        line = Line(clock, trigger, script, Policy(chosen, {}, 0.0), build_transport(chosen, model))
         planned = []
         for frame in MovingBelt(belt.things, speed=SPEED, frames_per_s=20).frames(2.6):
             clock.advance_to(START + frame.captured_at + age)

@@ -10,7 +10,7 @@ from support.stations import BELT, make_station
 
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
-from edge.transport import BeltModel, Conveyor, Pace
+from edge.transport import BeltModel, Conveyor, build_transport
 from edge.types import Actuation, Decision, Item, Reason
 
 START = 10 * NS_PER_S
@@ -36,7 +36,13 @@ def station(lead_ms: float = 40, return_ms: float = 30, max_on_ms: float = 2000,
 
 
 def conveyor(**changes: Any) -> Conveyor:
-    return Conveyor(station(**changes), BeltModel(SPEED), Pace())
+    return on(BeltModel(SPEED), **changes)
+
+
+def on(belt: BeltModel, **changes: Any) -> Conveyor:
+    transport = build_transport(station(**changes), belt)
+    assert isinstance(transport, Conveyor)
+    return transport
 
 
 def item(number: int, crossed_ms: float = 0, length: float = 40, gap_behind: float = math.inf) -> Item:
@@ -168,7 +174,7 @@ def test_a_stopped_belt_never_fires() -> None:
 
 
 def test_a_slower_belt_moves_the_stroke() -> None:
-    belt = Conveyor(station(), BeltModel(SPEED, ticks_per_mm=1.0), Pace())
+    belt = on(BeltModel(SPEED, ticks_per_mm=1.0))
     at = START - NS_PER_S
     for _ in range(200):
         at += ms(5)

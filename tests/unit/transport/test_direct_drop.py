@@ -6,7 +6,7 @@ from support.stations import BIN, make_station
 
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL
-from edge.transport import Chute, Pace
+from edge.transport import Chute, build_transport
 from edge.types import Decision, Item, Reason
 
 NOW = 5 * NS_PER_S
@@ -22,7 +22,9 @@ def chute(residual: dict[str, object] | None = None) -> Chute:
             {"name": "residual", **(residual or {})},
         ],
     )
-    return Chute(station, Pace())
+    transport = build_transport(station, None)
+    assert isinstance(transport, Chute)
+    return transport
 
 
 def decided(where: str, reason: Reason = Reason.SORTED) -> Decision:

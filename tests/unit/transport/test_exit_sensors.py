@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from support.stations import BIN, make_station
-
 from edge.clock import NS_PER_S, ms
 from edge.transport import Arrival, Arrivals
 from edge.transport.exit_sensors import FALL_NS, JAM_AFTER
@@ -13,17 +11,7 @@ START = NS_PER_S
 
 
 def arrivals() -> Arrivals:
-    return Arrivals(
-        make_station(
-            BIN,
-            actuators={"other": {"type": "digital", "pin": 6}},
-            bins=[
-                {"name": "watched", "actuator": "flap", "exit_pin": 9},
-                {"name": "blind", "actuator": "other"},
-                {"name": "residual"},
-            ],
-        )
-    )
+    return Arrivals(frozenset({"watched"}))
 
 
 def send(sensors: Arrivals, item_id: int, fire_ms: float, where: str = "watched") -> None:
