@@ -220,7 +220,15 @@ def test_what_tests_a_part_lies_in_the_folder_that_the_part_has(tests: str, pack
     assert sorted(folders - _folders(ROOT / package)) == []
 
 
-MOST_FILES = 15
+MOST_FILES, MOST_CLASS_LINES, MOST_FUNCTION_LINES = 15, 200, 50
+# Shrinks to nothing.
+STILL_LONG = {
+    "edge/health/health.py::Health",
+    "edge/models/switcher.py::Changeover",
+    "edge/station/assemble.py::_open_parts",
+    "edge/station/runtime.py::Runtime",
+    "edge/station/supervisor.py::Supervisor",
+}
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
@@ -229,3 +237,22 @@ def test_no_folder_has_more_files_than_a_person_sees_at_once(package: str) -> No
     full = {str(folder.relative_to(ROOT)): n for folder, n in counts.items() if n > MOST_FILES}
     assert counts
     assert full == {}
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_classes_and_functions_fit_on_a_screen_or_a_few(package: str) -> None:
+    kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    found = [
+        (path.relative_to(ROOT), node)
+        for path in _modules(package)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, kinds)
+    ]
+    long = {
+        f"{path}::{node.name}": lines
+        for path, node in found
+        if (lines := (node.end_lineno or 0) - node.lineno + 1)
+        > (MOST_CLASS_LINES if isinstance(node, ast.ClassDef) else MOST_FUNCTION_LINES)
+    }
+    assert found
+    assert {name: lines for name, lines in long.items() if name not in STILL_LONG} == {}
