@@ -8,7 +8,7 @@ FAST := tests/unit tests/contract tests/line --numprocesses auto \
     -m "not (slow or realtime or needs_tensorflow or needs_browser or needs_sshd or needs_root)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-oldest lint wheel docs bench model digests photo-sets lock tools clean
+.PHONY: help run test test-fast test-oldest lint wheel docs pictures bench model digests photo-sets lock tools clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 15
@@ -45,6 +45,9 @@ wheel: .venv/bin/python ## build the wheel in dist
 # The variable spares a banner about the successors of MkDocs.
 docs: .venv/.docs ## build the documentation in build/site; warnings, broken links among them, are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict && echo "the first page is build/site/index.html"
+
+pictures: .venv/.test tools ## take the pictures of the page in docs/images anew, from the running demo
+	$(BIN)/python docs/screenshots.py
 
 bench: .venv/.test ## run the benchmarks
 	$(BIN)/python benchmarks/loop.py

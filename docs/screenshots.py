@@ -1,4 +1,4 @@
-"""Take the pictures of the page anew: `python docs/screenshots.py`, in an environment that `make test` has made.
+"""Take the pictures of the page anew: `make pictures`, after whatever changed how it looks.
 
 It runs the demo as `make run` does, once as it is and once with a full bin, and waits for items on the page.
 """
