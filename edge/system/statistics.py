@@ -55,6 +55,11 @@ def surely(right: ArrayLike, count: ArrayLike) -> Floats:
     return _wilson(right, count, _Z_80)[0]
 
 
+def fewest_photos(purity: float) -> int:
+    """Return how many photos, all of them right, are the fewest that show a purity below 1: `surely` n of n."""
+    return math.ceil(purity * _Z_80**2 / (1 - purity))
+
+
 def _wilson(right: ArrayLike, count: ArrayLike, z: float) -> tuple[Floats, Floats]:
     n = np.asarray(count, np.float64)
     share = np.asarray(right, np.float64) / n

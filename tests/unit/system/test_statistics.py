@@ -14,6 +14,7 @@ from edge.system.statistics import (
     LEAST_SCORE,
     NEVER,
     Threshold,
+    fewest_photos,
     fit_temperature,
     fit_threshold,
     fit_thresholds,
@@ -68,8 +69,15 @@ def test_the_true_share_is_above_the_lower_end_in_about_four_of_five_cases(share
     assert 0.7 < np.mean(surely(right, np.full(20_000, count)) <= share) < 0.93
 
 
-def test_23_right_photos_show_a_purity_of_97_percent_and_22_do_not() -> None:
-    assert surely(22, 22) < 0.97 < surely(23, 23)
+@given(st.floats(0.5, 0.999))
+def test_the_fewest_photos_show_the_purity_and_one_less_does_not(purity: float) -> None:
+    photos = fewest_photos(purity)
+    assert surely(photos, photos) >= purity - 1e-9
+    assert photos == 1 or surely(photos - 1, photos - 1) < purity
+
+
+def test_23_right_photos_show_a_purity_of_97_percent() -> None:
+    assert fewest_photos(0.97) == 23
 
 
 @settings(max_examples=10)

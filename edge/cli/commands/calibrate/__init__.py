@@ -175,7 +175,10 @@ def thresholds(
         Path | None,
         typer.Option(help="Photos taken here, one folder for each label; without them items are asked for."),
     ] = None,
-    items: Annotated[int, typer.Option(min=20, max=1000, help="How many items of each label are asked for.")] = 20,
+    items: Annotated[
+        int | None,
+        typer.Option(min=20, max=1000, help="How many items of each label are asked for; unset: as the purity needs."),
+    ] = None,
     label: Annotated[list[str] | None, typer.Option(help="Ask for this label; may be given several times.")] = None,
     purity: Annotated[
         float, typer.Option(min=0.5, max=0.999, help="Share of right items in a bin that is wanted.")

@@ -25,7 +25,7 @@ from edge.tools.calibrate.steps.belt import measure_belt
 from edge.tools.calibrate.steps.camera import CameraOptions, measure_camera, usual_speed
 from edge.tools.calibrate.steps.diverters import measure_diverters
 from edge.tools.calibrate.steps.sensors import measure_sensors
-from edge.tools.calibrate.steps.thresholds import FEWEST, measure_thresholds, wanted_labels
+from edge.tools.calibrate.steps.thresholds import measure_thresholds, photos_needed, wanted_labels
 from edge.tools.calibrate.steps.verify import known_labels, verify_real, verify_simulated
 
 # Items to verify with where no number was given.
@@ -115,7 +115,8 @@ def _thresholds(context: StepContext) -> Outcome:
     photos = options.photos
     if photos is None:
         labels = wanted_labels(station, bundle, options.labels)
-        wanted = Wanted(labels, options.items or FEWEST, bundle.manifest.geometry, context.stamp)
+        count = max(options.items or 0, photos_needed(options.purity))
+        wanted = Wanted(labels, count, bundle.manifest.geometry, context.stamp)
         photos = take_samples(context.rig, operator, wanted, station.state_folder)
     return measure_thresholds(station, operator, context.digest("thresholds"), bundle, photos, options.purity)
 

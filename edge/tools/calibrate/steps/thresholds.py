@@ -19,7 +19,7 @@ from edge.config.calibration.record import ThresholdStep
 from edge.errors import CalibrationError
 from edge.inference.classifier import log_probabilities
 from edge.inference.interpreter import open_interpreter
-from edge.system.statistics import fit_temperature, fit_thresholds, softmax
+from edge.system.statistics import fewest_photos, fit_temperature, fit_thresholds, softmax
 from edge.tools.calibrate.operator.operator import Operator
 from edge.tools.calibrate.operator.samples import SAMPLES_FOLDER
 from edge.tools.calibrate.step_result import Outcome
@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
-# Fewer photos of a label than this say nothing of its purity.
-FEWEST = 20
+# Fewer photos of a label than this say nothing of what it is confused with.
+_FEWEST = 20
 
 
 def measure_thresholds(
@@ -42,7 +42,7 @@ def measure_thresholds(
     """
     by_label = _find(photos, bundle)
     diverted = _diverted(station, bundle)
-    _refuse_too_few(photos, by_label, diverted)
+    _refuse_too_few(photos, by_label, diverted, purity)
     logits, truth = _look(bundle, by_label, operator)
     temperature = fit_temperature(logits, truth)
     fits = dict(zip(bundle.labels, fit_thresholds(softmax(logits, temperature), truth, purity), strict=True))
@@ -74,12 +74,19 @@ def _refuse_nothing(never: Sequence[str], purity: float, samples: Path) -> None:
         )
 
 
-def _refuse_too_few(photos: Path, by_label: Mapping[str, list[Path]], diverted: Sequence[str]) -> None:
-    missing = {label: FEWEST - len(by_label.get(label, ())) for label in diverted}
+def photos_needed(purity: float) -> int:
+    """Return how many photos of a label may show a purity, if hardly one of them is taken for another label."""
+    return max(_FEWEST, fewest_photos(purity))
+
+
+def _refuse_too_few(photos: Path, by_label: Mapping[str, list[Path]], diverted: Sequence[str], purity: float) -> None:
+    needed = photos_needed(purity)
+    missing = {label: needed - len(by_label.get(label, ())) for label in diverted}
     if short := {label: count for label, count in missing.items() if count > 0}:
         wanted = ", ".join(f"{count} more of {label}" for label, count in sorted(short.items()))
         raise CalibrationError(
-            f"{photos}: too few photos to say anything: {wanted} (at least {FEWEST} of each label that is sorted out). "
+            f"{photos}: too few photos to show a purity of {purity:.0%}: {wanted} (at least {needed} of each label that is "
+            "sorted out, if all are recognised). "
             "Take them at this station, one item each, under its own light"
         )
 
