@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.paths import STATIONS
+from support.stations import make_station, shipped
 
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
@@ -33,10 +34,7 @@ def open_station(written: Station, **true: Any) -> MeasurementRig:
 
 
 def simulated(name: str, tmp_path: Path, **changes: Any) -> Station:
-    table: dict[str, Any] = load_station(STATIONS / name).model_dump()
-    return Station.model_validate(
-        table | {"camera": {"type": "simulated"}, "region": {}, "state_folder": tmp_path, **changes}
-    )
+    return make_station(shipped(name), state_folder=tmp_path, camera={"type": "simulated"}, region=None, **changes)
 
 
 def technician(rig: MeasurementRig, operator: Onlooker | None = None) -> SimulatedOperator:
@@ -48,9 +46,7 @@ def technician(rig: MeasurementRig, operator: Onlooker | None = None) -> Simulat
 @pytest.fixture
 def far(tmp_path: Path) -> Station:
     """A conveyor whose first arm stands beyond the camera's view, with an exit sensor in its bin."""
-    table: dict[str, Any] = load_station(STATIONS / "practice.toml").model_dump()
-    table["bins"][0]["distance_mm"] = 420
-    return Station.model_validate(table | {"state_folder": tmp_path})
+    return make_station(shipped("practice"), state_folder=tmp_path, bins={"plastic": {"distance_mm": 420}})
 
 
 def test_an_arm_out_of_view_is_timed_by_the_exit_sensor_of_its_bin(far: Station) -> None:
@@ -78,7 +74,7 @@ def test_an_arm_that_nothing_sees_is_named(far: Station) -> None:
 
 
 def test_a_steppers_time_is_that_of_its_steps(tmp_path: Path) -> None:
-    with open_station(simulated("bin-carousel.toml", tmp_path)) as rig:
+    with open_station(simulated("bin-carousel", tmp_path)) as rig:
         name = rig.station.actuators[0].name
         step = measure_diverters(rig, technician(rig), {name: "x"}).changes["diverters"][name]
     assert step.measured_with == "steps"
@@ -89,7 +85,7 @@ def test_a_steppers_time_is_that_of_its_steps(tmp_path: Path) -> None:
 
 
 def test_a_stepper_that_does_not_turn_is_named(tmp_path: Path) -> None:
-    with open_station(simulated("bin-carousel.toml", tmp_path)) as rig:
+    with open_station(simulated("bin-carousel", tmp_path)) as rig:
         actuator = rig.station.actuators[0]
         assert actuator.type == "stepper"
         stuck = actuator.model_copy(update={"home_pin": 4})  # a switch that never closes
@@ -142,7 +138,7 @@ class Presses(Onlooker):
 
 
 def test_a_stepper_is_moved_with_the_arrow_keys(tmp_path: Path) -> None:
-    with open_station(simulated("bin-carousel.toml", tmp_path)) as rig:
+    with open_station(simulated("bin-carousel", tmp_path)) as rig:
         actuator = rig.station.actuators[0]
         assert actuator.type == "stepper"
         positions = list(actuator.positions_steps)
