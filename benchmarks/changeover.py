@@ -29,7 +29,8 @@ from edge.inference.classifier import open_shipped_bundle  # noqa: E402
 from edge.models.install import Device, prove  # noqa: E402
 from edge.models.store import ModelStore  # noqa: E402
 from edge.models.trust import Trust  # noqa: E402
-from edge.station.assemble import build_runtime  # noqa: E402
+from edge.station.build import build_station  # noqa: E402
+from edge.station.runtime import Runtime  # noqa: E402
 from edge.types import Reason  # noqa: E402
 
 
@@ -73,15 +74,16 @@ def install_two(station: Station) -> list[str]:
 
 
 def run(station: Station, seconds: float, change: Callable[[ModelStore], object] | None, every: float) -> Figures:
-    runtime = build_runtime(station)
+    built = build_station(station)
+    live = built.reporting.live
     beats: list[float] = []
-    publish = runtime.parts.live.publish_frame
+    publish = live.publish_frame
 
     def note_beat(*arguments: object) -> None:
         beats.append(perf_counter())
         publish(*arguments)  # type: ignore[arg-type]
 
-    runtime.parts.live.publish_frame = note_beat  # type: ignore[method-assign]
+    live.publish_frame = note_beat  # type: ignore[method-assign]
     done, changes = threading.Event(), 0
 
     def keep_changing() -> None:
@@ -93,11 +95,11 @@ def run(station: Station, seconds: float, change: Callable[[ModelStore], object]
     changing = threading.Thread(target=keep_changing)
     changing.start()
     try:
-        runtime.run(seconds)
+        Runtime(built).run(seconds)
     finally:
         done.set()
         changing.join()
-    counts = runtime.parts.live.snapshot().counts
+    counts = live.snapshot().counts
     gaps = [after - before for before, after in pairwise(beats)]
     return Figures(
         items=sum(counts.values()),

@@ -36,14 +36,13 @@ from edge.devices.actuators import open_actuators
 from edge.devices.actuators.schedule import Schedule
 from edge.devices.gpio.mock_pins import RestingPins
 from edge.health.health import Health
-from edge.health.monitors.bin_levels import BinLevels
+from edge.health.monitors import Observer
 from edge.inference.classifier import BundleClassifier, shipped_bundle_path
 from edge.inference.interpreter import open_interpreter
 from edge.inference.process import open_apart
-from edge.policy import Policy
 from edge.station.runtime import SWITCH_INTERVAL_S
-from edge.station.station_io import Panel
-from edge.station.supervisor import Supervisor
+from edge.station.safe_state import OutputPins, SafeState
+from edge.station.station_io import StationIO
 from edge.system.realtime import Priority, real_time, settled_memory
 from edge.types import Actuation
 
@@ -79,10 +78,11 @@ class Bench:
         self.actuators = open_actuators(self.station, self.pins, self.clock)
         self.schedule = Schedule(self.actuators, {name: ms(2000) for name in self.actuators})
         self.health = Health(self.clock.now())
-        self.supervisor = Supervisor(self.clock, self.health, self.schedule, Policy(self.station, {}, 0.0))
-        stop, levels = self.supervisor.emergency_stop, BinLevels({})
-        self.panel = Panel(self.station, self.pins, self.clock, self.health, stop, levels)
-        self.panel.open()
+        observer, outputs = Observer(), OutputPins()
+        self.safe_state = SafeState(self.schedule, self.pins, outputs, self.health, self.clock, observer)
+        stop = self.safe_state.emergency_stop
+        self.station_io = StationIO(self.station, self.pins, self.clock, self.health, stop, observer)
+        self.station_io.open()
         self.stop = threading.Event()
         self.inferences = 0
 
@@ -117,10 +117,10 @@ class Bench:
         pin: Any = self.pins.pin(ESTOP_PIN)
         pin.drive_high()
         time.sleep(0.01)  # the contact comes to rest
-        self.panel.watch(self.clock.now())
+        self.station_io.poll(self.clock.now())
         self.health.chain_closed(self.clock.now())
         self.health.reset(self.clock.now())
-        self.schedule.resume()
+        self.safe_state.leave()
         now = self.clock.now()
         for actuator in self.station.actuators:
             self.schedule.plan(Actuation(actuator.name, now, now + ms(1500), (1,)))

@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import Station, load_station
-from edge.line import Line, Outcome
-from edge.station.assemble import build_runtime
+from edge.line import Outcome
+from edge.station.assembled import AssembledStation
+from edge.station.build import build_station
 from edge.station.runtime import Runtime
 from edge.types import Frame
 
@@ -73,15 +74,15 @@ def demo(folder: Path, items_per_s: float) -> Station:
 class Stopwatch:
     """Times every frame that goes through."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, station: AssembledStation) -> None:
         self.durations: list[float] = []
         self.items = 0
-        self._take = runtime.supervisor.take
-        runtime.supervisor.take = self.take  # type: ignore[method-assign]
+        self._process = station.intake.process
+        station.intake.process = self.process  # type: ignore[method-assign]
 
-    def take(self, line: Line, frame: Frame) -> Sequence[Outcome]:
+    def process(self, frame: Frame) -> Sequence[Outcome]:
         begun = time.perf_counter()
-        outcomes = self._take(line, frame)
+        outcomes = self._process(frame)
         self.durations.append(1000 * (time.perf_counter() - begun))
         self.items += len(outcomes)
         return outcomes
@@ -135,10 +136,10 @@ def soak(seconds: float, items_per_s: float) -> list[Sample]:
     stop = threading.Event()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        runtime = build_runtime(demo(folder, items_per_s))
-        watch, begun = Stopwatch(runtime), time.monotonic()
-        assert runtime.parts.page is not None
-        url = runtime.parts.page.url
+        station = build_station(demo(folder, items_per_s))
+        watch, begun = Stopwatch(station), time.monotonic()
+        assert station.page.server is not None
+        url = station.page.server.url
         visitors = [threading.Thread(target=work, args=(url, stop), daemon=True) for work in (visit, listen)]
 
         def sample(_now: int) -> None:
@@ -146,11 +147,10 @@ def soak(seconds: float, items_per_s: float) -> list[Sample]:
                 samples.append(look(folder, begun, watch))
                 print(*(f"{key} {value:.4g}" for key, value in vars_of(samples[-1])), sep=", ", flush=True)
 
-        runtime.supervisor.watchers.append(sample)
         for visitor in visitors:
             visitor.start()
         try:
-            runtime.run(seconds + 1.0)
+            Runtime(station).run(seconds + 1.0, sample)
         finally:
             stop.set()
     return samples

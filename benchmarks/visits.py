@@ -77,7 +77,7 @@ def station_of(options: argparse.Namespace, texture: str, seed: int) -> Station:
 def watch(station: Station, kinds: Sequence[Visit]) -> list[Seen]:
     """Let people come one after the other; return what was made of each visit."""
     run = build_virtual_run(station, Conditions())
-    world = run.rig.world
+    world = run.world
     scene = world.scene
     assert isinstance(scene, BinScene)
     for n, kind in enumerate(kinds):
@@ -93,8 +93,7 @@ def watch(station: Station, kinds: Sequence[Visit]) -> list[Seen]:
                 cv2.rectangle(picture, (box.x, box.y), (box.x + box.width, box.y + box.height), (255, 40, 40), 2)
             pictures.append((frame.captured_at, picture))
 
-    run.on_frame = keep
-    run.run(FIRST_S + len(kinds) * EVERY_S, 12.0)
+    run.run(FIRST_S + len(kinds) * EVERY_S, 12.0, keep)
     return _sort_out(scene, run.records, pictures)
 
 

@@ -21,6 +21,7 @@ def ms(milliseconds: float) -> int:
 # systemd-timesyncd's mark that a time server has set the date since the start of the machine.
 SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
 SUSPENDED_S = 10.0
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TIMEX_BYTES, _TIME_ERROR = 256, 5  # at least struct timex; adjtimex(2)
 
 
@@ -28,6 +29,11 @@ def _kernel_is_synchronised() -> bool:
     """Say whether anything (chrony, a GPS receiver) keeps the kernel's clock right; False where we may not ask."""
     state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
     return 0 <= int(state) < _TIME_ERROR
+
+
+def present_boot_id() -> str:
+    """Return the kernel's id of this boot, which tells the instants of two boots apart; empty where it has none."""
+    return _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
 
 
 class SystemClock:

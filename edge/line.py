@@ -13,6 +13,7 @@ from typing import Protocol
 from edge.errors import ClassifierError
 from edge.interfaces import Classifier, Clock, Trigger
 from edge.policy import Policy
+from edge.transport.exit_sensors import Arrivals
 from edge.types import Actuation, Decision, Frame, Item, Prediction
 
 
@@ -40,6 +41,11 @@ class Transport(Protocol):
         """Learn how long one inference took, for later budgets."""
         ...
 
+    @property
+    def arrivals(self) -> Arrivals:
+        """What exit sensors have to see."""
+        ...
+
     def revise(self, now: int) -> Sequence[tuple[Actuation, Actuation | None]]:
         """Return the strokes that must change because the belt's speed did: (as planned, as it must be or None)."""
         ...
@@ -47,13 +53,17 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All that is known of one item when it has been decided."""
+    """All that is known of one item when it has been decided.
+
+    `is_watched`: it is to be diverted, and an exit sensor has to see it before it counts as sorted.
+    """
 
     item: Item
     prediction: Prediction | None
     decision: Decision
     actuation: Actuation | None
     frame_age_ns: int
+    is_watched: bool = False
 
 
 def _raise(error: ClassifierError) -> None:
@@ -81,7 +91,8 @@ class Line:
         prediction = self._predict(item, waiting)
         decision = self.policy.decide(item, prediction, self.clock.now())
         decision, actuation = self.transport.plan(item, decision, self.clock.now())
-        return Outcome(item, prediction, decision, actuation, frame_age_ns)
+        is_watched = actuation is not None and decision.bin in self.transport.arrivals.watched
+        return Outcome(item, prediction, decision, actuation, frame_age_ns, is_watched)
 
     def _predict(self, item: Item, waiting: int) -> Prediction | None:
         if item.concern is not None or not item.crops:

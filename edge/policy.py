@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from edge.config import RESIDUAL, Station
@@ -14,15 +14,23 @@ from edge.types import Decision, Item, Prediction, Reason
 class Policy:
     """When an item is sure enough for its bin, and which bins take items at the moment.
 
-    `min_scores` holds a threshold for each label. `unavailable` maps the bins that take nothing
-    now (full, disabled) to the reason; `held` says that nothing may be fired. The runtime changes both.
+    `min_scores` holds a threshold for each label; they change with the model.
     """
 
     station: Station
     min_scores: Mapping[str, float]
     min_margin: float
-    unavailable: dict[str, Reason] = field(default_factory=dict)
-    held: bool = False
+    _unavailable: Mapping[str, Reason] = field(default_factory=dict, init=False)
+    _held: bool = field(default=False, init=False)
+
+    def use_thresholds(self, min_scores: Mapping[str, float]) -> None:
+        """Ask for at least these scores, by label, from the next item on."""
+        self.min_scores = min_scores
+
+    def restrict(self, *, held: bool, full: Iterable[str]) -> None:
+        """From the next item on fire nothing where everything is held, and send nothing into full bins."""
+        self._held = held
+        self._unavailable = dict.fromkeys(full, Reason.BIN_FULL)
 
     def decide(self, item: Item, prediction: Prediction | None, now: int) -> Decision:
         """Return where the item goes as far as the model and the bins are concerned."""
@@ -65,8 +73,8 @@ class Policy:
         return self.min_scores.get(label, 1.0) if where.min_purity is None else where.min_purity
 
     def _hindrance(self, where: Bin) -> Reason:
-        if self.held:
+        if self._held:
             return Reason.HELD
         if not where.enabled:
             return Reason.BIN_DISABLED
-        return self.unavailable.get(where.name, Reason.SORTED)
+        return self._unavailable.get(where.name, Reason.SORTED)

@@ -17,7 +17,7 @@ from edge.config.calibration.overlay import apply_calibration, step_digest
 from edge.config.calibration.recover import load_or_set_aside
 from edge.devices.actuators import open_actuators
 from edge.devices.gpio.mock_pins import MockPins
-from edge.station.safe_outputs import NOTE, note_outputs
+from edge.station.stops.safe_outputs import NOTE, note_outputs
 from fuzzing.case import THINGS, Case, mutate, mutate_value
 from fuzzing.examples import STATION, STATIONS, make_safe
 

@@ -14,7 +14,7 @@ from edge.clock import VirtualClock
 from edge.devices.gpio.mock_pins import MockPins
 from edge.inference.golden import make_golden
 from edge.inference.interpreter import Interpreter
-from edge.station.safe_outputs import drive_safe, read_safe_outputs
+from edge.station.stops.safe_outputs import drive_safe, read_safe_outputs
 
 ROOT = Path(__file__).resolve().parents[2]
 STATIONS = ROOT / "edge" / "stations"

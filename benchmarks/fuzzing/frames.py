@@ -26,13 +26,13 @@ def frame(folder: Path) -> Callable[[Case], None]:
     def run(case: Case) -> None:
         begun = build_virtual_run(demo, Conditions())
         begun.run(0.1)
-        rig = begun.rig
-        rig.clock.advance_to(rig.clock.now() + ms(33))
+        station, clock = begun.station, begun.clock
+        clock.advance_to(clock.now() + ms(33))
         pixels = _pixels(case.chance)
-        rig.supervisor.take(rig.line, Frame(pixels, rig.clock.now() + case.chance.randint(-(10**12), 10**12), 7))
-        rig.schedule.run_due(rig.clock.now())
+        station.intake.process(Frame(pixels, clock.now() + case.chance.randint(-(10**12), 10**12), 7))
+        station.schedule.run_due(clock.now())
         whole = pixels.shape == (480, 640, 3)
-        assert whole or rig.supervisor.health.held, "strokes are not held after a frame that is none"
+        assert whole or station.health.held, "strokes are not held after a frame that is none"
 
     return run
 

@@ -21,8 +21,8 @@ from edge.health.monitors.bin_levels import BinLevels, counted_bins
 from edge.journal.reading import check_journal
 from edge.models.select import open_station_bundle, open_store
 from edge.models.verify import verify_store
-from edge.station.latch import EstopLatch, Latch, PauseLatch
-from edge.station.safe_outputs import NOTE, note_outputs, read_safe_outputs
+from edge.station.stops.latch import EstopLatch, Latch, PauseLatch
+from edge.station.stops.safe_outputs import NOTE, note_outputs, read_safe_outputs
 from fuzzing.calibrations import example
 from fuzzing.case import THINGS, Case
 from fuzzing.examples import STATION, make_safe, small_bundle

@@ -10,7 +10,7 @@ from pathlib import Path
 import tomli_w
 
 from edge.config import load_station
-from edge.station.safe_outputs import read_safe_outputs
+from edge.station.stops.safe_outputs import read_safe_outputs
 from fuzzing.case import Case, mutate, mutate_value
 from fuzzing.examples import STATIONS
 

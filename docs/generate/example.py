@@ -9,9 +9,9 @@ import numpy as np
 import edge
 from edge.clock import VirtualClock, ms
 from edge.config import Station, load_station
-from edge.health.faults import FaultKind
-from edge.health.health import Fault, State
+from edge.health.faults import Fault, FaultKind
 from edge.health.monitors.machine import MachineState
+from edge.health.state import State
 from edge.line import Outcome
 from edge.status.live import LiveView
 from edge.types import Actuation, Box, Crop, Decision, Frame, Item, Reason, Stroke, StrokeOutcome

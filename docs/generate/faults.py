@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from edge.clock import NS_PER_S
 from edge.health.faults import NATURES, STEP_TEXT, FaultKind, Nature, Step
-from edge.health.health import ENDED_BY_RESET, HELD_STATES
+from edge.health.health import ENDED_BY_RESET
 from edge.health.retry import Backoff
+from edge.health.state import HELD_STATES
 from edge.web.words import STATE_TEXT
 from generate.markdown import code, document, table
 

@@ -221,3 +221,20 @@ NATURES: Mapping[FaultKind, Nature] = MappingProxyType(
         ),
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault that is there now; `detail` names the bin, pin or file."""
+
+    kind: FaultKind
+    raised_at: int
+    detail: str
+
+    @property
+    def nature(self) -> Nature:
+        return NATURES[self.kind]
+
+    @property
+    def text(self) -> str:
+        return f"{self.nature.sentence} ({self.detail})" if self.detail else self.nature.sentence

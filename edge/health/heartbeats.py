@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from edge.clock import NS_PER_S, ms
-from edge.health.faults import FaultKind
+from edge.health.faults import FaultKind, Step
 
 
 class Sign(StrEnum):
@@ -31,6 +31,14 @@ class Limits:
     starved: int = 600 * NS_PER_S
     watchdog: int = 30 * NS_PER_S
     watchdog_recovering: int = 420 * NS_PER_S  # all tries to reopen a camera take 303 s
+
+    def watchdog_during(self, remedies: Collection[Step | None]) -> int:
+        """Return how long systemd shall wait while these are tried.
+
+        A service that is killed in the middle of the tries to reopen its camera takes the page with it.
+        """
+        recovering = {Step.REOPEN_CAMERA, Step.RESTART_CLASSIFIER}
+        return self.watchdog if recovering.isdisjoint(remedies) else self.watchdog_recovering
 
     @classmethod
     def of(cls, stall_ms: float, batch_ms: float) -> Limits:

@@ -1,11 +1,15 @@
-"""How long to wait between tries, and when to try the bigger step: one record for each kind of fault."""
+"""What is tried against a fault, how long to wait between tries, and when to try the bigger step."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from edge.clock import NS_PER_S
-from edge.health.faults import Nature, Step
+from edge.health.faults import NATURES, FaultKind, Nature, Step
+
+FaultKey = tuple[FaultKind, str]
+"""Kind and detail of a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Backoff:
 
 
 @dataclass(slots=True)
-class Record:
+class RetryState:
     """What was tried against one kind of fault; outlives the fault, so that one that comes and goes escalates."""
 
     backoff: Backoff
@@ -55,3 +59,41 @@ class Record:
         self.tries += 1
         self.due_at = at + self.backoff.wait(self.tries)
         return step
+
+
+class RetryPlanner:
+    """Knows what was tried against each fault; a fault that comes and goes escalates.
+
+    Attributes:
+        counts: how often each recovery step was due since the start.
+    """
+
+    def __init__(self, backoff: Backoff) -> None:
+        self.counts: Counter[Step] = Counter()
+        self.backoff = backoff
+        self._states: dict[FaultKey, RetryState] = {}
+
+    def note_raised(self, key: FaultKey, at: int) -> None:
+        """The fault is there (again)."""
+        self._states.setdefault(key, RetryState(self.backoff)).note_raised(at)
+
+    def note_cleared(self, key: FaultKey, at: int) -> None:
+        """The fault is gone."""
+        self._states[key].cleared_at = at
+
+    def linger(self, key: FaultKey) -> int:
+        """Return how long the fault stays reported after it went, nanoseconds."""
+        return self._states[key].linger
+
+    def forget_calm(self, at: int) -> None:
+        """Forget the faults that stayed away long enough."""
+        self._states = {key: state for key, state in self._states.items() if not state.is_calm(at)}
+
+    def next_step(self, key: FaultKey, at: int) -> tuple[Step, int] | None:
+        """Return the step against the fault that is due, and the how manyth try it is; each is returned once."""
+        state = self._states[key]
+        step = state.next_step(NATURES[key[0]], at)
+        if step is None:
+            return None
+        self.counts[step] += 1
+        return step, state.tries

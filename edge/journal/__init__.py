@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge import __version__
+from edge.clock import present_boot_id
 from edge.config.service import JournalSettings
 from edge.interfaces import Clock
 from edge.journal.database import Connect, Run, connect_for_writing
@@ -16,8 +17,6 @@ from edge.journal.storing import Storage
 from edge.system.files import claim_folder, make_folder
 
 __all__ = ["Counts", "Journal", "Landing", "open_journal", "run_writer"]
-
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def open_journal(
@@ -41,14 +40,9 @@ def open_journal(
     claim = claim_folder(folder)
     run = Run(
         run_id=run_id or uuid.uuid4().hex,
-        boot_id=boot_id or _present_boot_id(),
+        boot_id=boot_id or present_boot_id(),
         version=__version__,
         started_at=clock.now(),
         wall_time=clock.wall_time(),
     )
     return Journal(Storage(folder / "journal.db", settings, clock, run, connect), settings, clock, claim)
-
-
-def _present_boot_id() -> str:
-    """Return the kernel's id of this boot, which tells the monotonic instants of two boots apart."""
-    return _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""

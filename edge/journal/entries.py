@@ -6,7 +6,6 @@ Names (reasons, outcomes, kinds of events) are stored as their text.
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -92,8 +91,8 @@ class EventRow(NamedTuple):
 Row = OutcomeRow | StrokeRow | LandingRow | EventRow
 
 
-def outcome_row(outcome: Outcome, wall_time: float, bundle: str, exit_bins: Container[str] = ()) -> OutcomeRow:
-    """Return the row of an item; it holds nothing of the frame. `exit_bins` are those with an exit sensor."""
+def outcome_row(outcome: Outcome, wall_time: float, bundle: str) -> OutcomeRow:
+    """Return the row of an item; it holds nothing of the frame."""
     item, decision, stroke = outcome.item, outcome.decision, outcome.actuation
     return OutcomeRow(
         item=item.item_id,
@@ -112,7 +111,7 @@ def outcome_row(outcome: Outcome, wall_time: float, bundle: str, exit_bins: Cont
         position=stroke.position if stroke else None,
         fire_at=stroke.fire_at if stroke else None,
         release_at=stroke.release_at if stroke else None,
-        landed_in=EXPECTED if stroke and decision.bin in exit_bins else None,
+        landed_in=EXPECTED if outcome.is_watched else None,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
@@ -37,22 +36,20 @@ class Counts(BacklogCounts):
 class Journal:
     """A bounded queue before a file: any thread records, one thread at a time stores.
 
-    `bundle` is the digest written with every item, `exit_bins` are the bins with an exit sensor; `turned_at` the instant at which storing was last
-    tried to the end; `on_event` is told what the journal records about itself, by the storing thread.
+    `turned_at` is the instant at which storing was last tried to the end,
+    `damages` how often the file had to be set aside since the start.
     The file is opened by the first `store_pending`, not here: starting never waits for the disk either.
     """
 
     def __init__(self, storage: Storage, settings: JournalSettings, clock: Clock, claim: int | None = None) -> None:
         self.settings = settings
-        self.bundle = ""
-        self.exit_bins: frozenset[str] = frozenset()
         self.turned_at = clock.now()
-        self.on_event: Callable[[Event], None] = lambda event: None
+        self.damages = 0
         self.backlog = Backlog()
         self._clock = clock
         self._claim = claim  # a descriptor that holds the folder's lock while it is open
         self._storage = storage
-        self._storage.on_quarantine = lambda text: self._tell(EventKind.JOURNAL_DAMAGED, text)
+        self._bundle = ""
         self._storing = threading.Lock()  # held while the disk works
         self._event_numbers = count(1)
         self._error = NO_ERROR
@@ -65,6 +62,10 @@ class Journal:
         c = self.backlog.counts
         return Counts(c.recorded, c.stored, c.lost, c.pending, c.pictures_lost, self._error)
 
+    def use_bundle(self, digest: str) -> None:
+        """Write this digest with every item from now on."""
+        self._bundle = digest
+
     def record(self, entry: Entry) -> None:
         """Take an entry in; it is on the disk after the next `store_pending` that works.
 
@@ -73,7 +74,7 @@ class Journal:
         wall_time = self._clock.wall_time()
         if isinstance(entry, Outcome):
             picture = wanted_picture(entry, self.settings)
-            self.backlog.add(outcome_row(entry, wall_time, self.bundle, self.exit_bins), picture)
+            self.backlog.add(outcome_row(entry, wall_time, self._bundle), picture)
         elif isinstance(entry, Stroke):
             for row in stroke_rows(entry, wall_time):
                 self.backlog.add(row)
@@ -126,11 +127,13 @@ class Journal:
         try:
             pictures_lost = self._storage.store(batch)
         except REFUSALS as error:
+            self._tell_damages()
             explained = explain(error)
             if explained.fault is not self._error.fault:
                 log.warning("nothing can be stored: %s", explained.text)
             self._error, self._refused_at = explained, self._clock.now()
             return 0
+        self._tell_damages()
         self.backlog.settle(len(batch), pictures_lost)
         if self._error.fault is not FaultKind.DISK_FULL:
             self._error = NO_ERROR
@@ -145,12 +148,15 @@ class Journal:
         """Say whether a disk that was full is so still: now and then a small batch finds a last page on it."""
         return self._clock.now() - self._refused_at < FULL_CALM_NS or self._storage.is_crowded()
 
+    def _tell_damages(self) -> None:
+        for text in self._storage.take_notices():
+            self.damages += 1
+            self._tell(EventKind.JOURNAL_DAMAGED, text)
+
     def _tell(self, kind: EventKind, text: str) -> None:
         """Record an event about the journal itself."""
         log.warning("%s", text)
-        event = Event(kind, self._clock.now(), text, Severity.WARNING, kind)
-        self.record(event)
-        self.on_event(event)
+        self.record(Event(kind, self._clock.now(), text, Severity.WARNING, kind))
 
 
 def run_writer(journal: Journal, clock: Clock, stop: threading.Event) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,10 +37,7 @@ ROOM_BYTES, ROOM_SHARE = 5 * BYTES_PER_MB, 0.05
 
 
 class Storage:
-    """The journal's file and pictures; used by one thread at a time, and only here is the disk waited for.
-
-    `on_quarantine` is told in a sentence when a file was damaged and a new one was begun.
-    """
+    """The journal's file and pictures; used by one thread at a time, and only here is the disk waited for."""
 
     def __init__(
         self,
@@ -51,7 +48,6 @@ class Storage:
         connect: Connect = connect_for_writing,
     ) -> None:
         self.path = path
-        self.on_quarantine: Callable[[str], None] = lambda text: None
         self._settings = settings
         self._clock = clock
         self._run = run
@@ -59,6 +55,7 @@ class Storage:
         self._dates = DateWatch(clock)
         self._pictures = Pictures(path.with_name("pictures"), int(settings.crops_max_mb * BYTES_PER_MB))
         self._database: Database | None = None
+        self._notices: list[str] = []
         self._failed = False  # until a batch is stored no picture is: it would take the room that the rows need
 
     def store(self, batch: Sequence[Pending]) -> int:
@@ -91,6 +88,11 @@ class Storage:
         self._failed = False
         self._look_after_old_rows(database)
         return sum(pending.picture is not None and name is None for pending, name in zip(batch, names, strict=True))
+
+    def take_notices(self) -> Sequence[str]:
+        """Return what happened since the last call, in sentences: a file was damaged and a new one was begun."""
+        notices, self._notices = self._notices, []
+        return notices
 
     def is_crowded(self) -> bool:
         """Say whether so little room is left that the next batches may find none; no where the disk does not tell."""
@@ -137,7 +139,7 @@ class Storage:
         stamp = datetime.fromtimestamp(self._clock.wall_time(), UTC).strftime("%Y%m%d-%H%M%S")
         # With its log: SQLite would delete a log that it finds beside a new, empty file.
         target = quarantine(self.path, stamp=stamp, companions=("-wal",), keep=QUARANTINED)
-        self.on_quarantine(
+        self._notices.append(
             f"The journal can't be used ({error}); it was set aside as {target.name} and a new one was begun."
         )
 

@@ -1,348 +1,205 @@
-"""Settings to working parts: the one place that knows which class serves which setting."""
+"""The one builder: settings to a station that is wired and does not run yet, real and simulated alike.
+
+Parts are made in the order in which they need each other: what is told and kept, the line, the monitors, what stops
+everything, and who looks after it all. Nothing is put in later.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from edge.bundle.archive import Bundle
-from edge.clock import SystemClock, ms
+from edge.clock import ms
 from edge.config import Station
-from edge.config.calibration.overlay import apply_calibration, check_camera
-from edge.config.calibration.record import Calibration
-from edge.config.calibration.recover import load_or_set_aside
 from edge.devices.actuators import open_actuators
-from edge.devices.actuators.schedule import Schedule
-from edge.devices.camera import open_camera
-from edge.devices.gpio.pins import Pins, open_pins
-from edge.errors import ConfigError, SorterError
+from edge.errors import ClassifierError
 from edge.health.faults import FaultKind
 from edge.health.health import Health
-from edge.health.heartbeats import Limits
-from edge.health.monitors.belt import BeltWatch
-from edge.health.monitors.bin_levels import BinLevels, counted_bins
-from edge.health.monitors.camera import CameraWatch
-from edge.health.monitors.machine import Machine
-from edge.inference.classifier import BundleClassifier
-from edge.inference.metered import TimedClassifier
-from edge.inference.process import open_apart
-from edge.inference.thresholds import fitted
-from edge.interfaces import Camera, Classifier, Clock
-from edge.journal import Journal, open_journal
-from edge.journal.database import connect_for_writing
+from edge.health.heartbeats import Limits, Sign
+from edge.health.monitors import Monitor, Observer, Observers
+from edge.health.monitors.actuators import ActuatorMonitor
+from edge.health.monitors.at_start import StartMonitor
+from edge.health.monitors.belt import BeltMonitor
+from edge.health.monitors.bin_levels import BinLevelMonitor
+from edge.health.monitors.camera import CameraClockMonitor, PictureMonitor
+from edge.health.monitors.inference_load import InferenceLoadMonitor
+from edge.health.monitors.jams import JamMonitor
+from edge.health.monitors.machine import MachineMonitor
+from edge.inference.slot import ClassifierSlot
+from edge.interfaces import Classifier, Clock
+from edge.journal.monitor import JournalMonitor
 from edge.line import Line
-from edge.models.fit import check_fit
-from edge.models.select import open_station_bundle
-from edge.models.switcher import Changeover, Serving, build_changeover
+from edge.models.loader import Serving
+from edge.models.switcher import ModelSwitcher
 from edge.policy import Policy
-from edge.sensing import build_trigger
-from edge.sensing.still_view import stored_view
-from edge.station.control import StopSwitch, serve
-from edge.station.exit_sensors import watch_sensors
-from edge.station.latch import EstopLatch, PauseLatch
-from edge.station.parts import Parts
-from edge.station.runtime import Runtime
-from edge.station.safe_outputs import NOTE, note_outputs
-from edge.station.station_io import Panel
-from edge.status.live import LiveView
-from edge.system.files import remove_leftovers
-from edge.system.realtime import Priority
-from edge.system.systemd_notify import Notifier
-from edge.transport import Chute, build_belt, build_transport
-from edge.transport.conveyor import Conveyor
-from edge.web import PageServer, build_app
-
-if TYPE_CHECKING:
-    from edge.config.cameras import CameraSettings
-    from edge.simulate.world.faults import Planned
-    from edge.simulate.world.world import World
-    from edge.station.practice import Practice
+from edge.sensing import BeamTrigger, build_trigger
+from edge.sensing.still_view import StillView
+from edge.station.assembled import AssembledStation
+from edge.station.environment import Environment, Interference
+from edge.station.frame_intake import FrameIntake
+from edge.station.models import FixedModel, Models, at_work
+from edge.station.page import Page, Server
+from edge.station.recorder import Reporting
+from edge.station.safe_state import OutputPins, SafeState
+from edge.station.station_io import BeamEdges, StationIO, ignore_tick
+from edge.station.stops.control import StopSwitch
+from edge.station.stops.latch import EstopLatch, PauseLatch
+from edge.station.supervisor import Supervisor
+from edge.transport import Chute, Conveyor, build_belt, build_transport
+from edge.web import build_app
 
 log = logging.getLogger(__name__)
 
-# A replayed or simulated picture must not move real things: only a camera that looks at the place drives real pins.
-LIVE_CAMERAS = frozenset({"picamera2", "v4l2"})
-# How long a model may take to answer, of the time after which the station counts as stuck: a model that hangs is ended
-# and opened anew before the whole service would be.
-ANSWER_SHARE = 0.75
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What calibrating has left besides the settings: what stood still in view, or a file that was damaged."""
+
+    view: StillView | None = None
+    was_damaged: bool = False
 
 
-def build_line(station: Station, classifier: Classifier, min_scores: Mapping[str, float], clock: Clock) -> Line:
-    """Return the line of a station; `min_scores` are the model's own thresholds, by label."""
-    belt = build_belt(station)
-    min_scores = _thresholds(station, min_scores)
-    policy = Policy(station=station, min_scores=min_scores, min_margin=station.deciding.min_margin)
-    transport = build_transport(station, belt)
-    trigger = (
-        build_trigger(station, belt, transport.is_moving)
-        if isinstance(transport, Chute)
-        else build_trigger(station, belt)
+def assemble(
+    station: Station,
+    environment: Environment,
+    reporting: Reporting,
+    models: Models,
+    measured: Measured,
+    observers: Sequence[Observer] = (),
+) -> AssembledStation:
+    """Return the station; `observers` are told what goes on besides the station's own.
+
+    Raises:
+        SorterError: an actuator's pin can't be used; closing the model is left to the caller.
+    """
+    clock, recorder, interference = environment.clock, reporting.recorder, environment.interference
+    actuators = open_actuators(station, environment.pins, clock)
+    schedule = interference.schedule(actuators, {a.name: ms(a.max_on_ms) for a in station.actuators})
+    latch, paused = EstopLatch(environment.state_folder), PauseLatch(environment.state_folder)
+    health = _build_health(station, clock, latch, paused, has_journal=reporting.journal is not None)
+    slot = ClassifierSlot(replace(models.first, classifier=interference.classifier(models.first.classifier)))
+    recorder.use_model(slot.model)
+    transport = build_transport(station, build_belt(station))
+    line = build_line(station, transport, slot, slot.model.min_scores, clock, partial(_model_failed, health, clock))
+    switcher, reopen = _follow(station, models, slot, interference)
+    switch = StopSwitch(health, clock, paused, lambda: schedule.held)
+    page = Page(_page_opener(station, environment, reporting, switch), interference.page_is_taken_away)
+    actuator_monitor, machine = ActuatorMonitor(actuators), MachineMonitor(interference.look_at_machine)
+    monitors = _monitors(station, transport, reporting, measured.view)
+    monitors += [StartMonitor(calibration_damaged=measured.was_damaged), actuator_monitor, machine, page]
+    monitors += [] if switcher is None else [switcher]
+    beam = [BeamEdges(line.trigger)] if isinstance(line.trigger, BeamTrigger) else []
+    listening = [monitor for monitor in monitors if isinstance(monitor, Observer)]
+    observer = Observers([recorder, *listening, *beam, *interference.observers(), *observers])
+    safe_state = SafeState(schedule, environment.pins, _outputs(station), health, clock, observer)
+    station_io = StationIO(
+        station, environment.pins, clock, health, safe_state.emergency_stop, observer, _encoder(station, transport)
     )
-    return Line(clock, trigger, classifier, policy, transport)
+    supervisor = Supervisor(
+        health, monitors, observer, recorder, station_io, safe_state, line.policy, environment.notifier
+    )
+    intake = FrameIntake(clock, line, slot, schedule, safe_state, health, recorder, observer)
+    return AssembledStation(
+        station, environment, clock, line, slot, intake, actuators, schedule, safe_state, station_io, health,
+        supervisor, reporting, actuator_monitor, machine, page, latch, switch,
+        lambda: interference.classifier(reopen()), switcher,
+    )  # fmt: skip
 
 
-def _thresholds(station: Station, models_own: Mapping[str, float]) -> Mapping[str, float]:
-    """Return the least score of each label: the model's own, or the station's one for all."""
-    wanted = station.deciding.min_score
-    return models_own if wanted is None else dict.fromkeys(models_own, wanted)
+def build_line(
+    station: Station,
+    transport: Conveyor | Chute,
+    classifier: Classifier,
+    min_scores: Mapping[str, float],
+    clock: Clock,
+    on_failure: Callable[[ClassifierError], None],
+) -> Line:
+    """Return the line of a station; `min_scores` are the thresholds by label, `on_failure` is told when the model fails."""
+    policy = Policy(station=station, min_scores=min_scores, min_margin=station.deciding.min_margin)
+    trigger = (
+        build_trigger(station, None, transport.is_moving)
+        if isinstance(transport, Chute)
+        else build_trigger(station, transport.belt)
+    )
+    return Line(clock, trigger, classifier, policy, transport, on_failure)
 
 
-def build_runtime(station: Station, clock: Clock | None = None, faults: Sequence[Planned] = ()) -> Runtime:
-    """Open everything that a station names and return it, ready to run.
-
-    `faults` are what goes wrong at a simulated station, to practise it.
-
-    Raises:
-        SorterError: something is missing, damaged or does not fit; what was opened is safe and closed.
-    """
-    clock = clock or SystemClock()
-    calibration, was_damaged = load_or_set_aside(station)
-    station = apply_calibration(station, calibration)
-    practice = _plan_practice(station, faults, clock)
-    connect = connect_for_writing if practice is None else practice.connect()
-    journal = open_journal(station.state_folder, station.journal, clock, connect=connect)
-    # After the journal: it makes sure that no other process works here, which would look like a crashed one.
-    models = build_changeover(station, clock)
-    if models is not None:
-        models.fit, models.open_classifier = partial(_fit, calibration), partial(_open_classifier, station)
-    try:
-        if station.camera.type in LIVE_CAMERAS:
-            _note_outputs(station)
-        serving = _open_named(station, clock, calibration) if models is None else models.begin()
-        ground = Ground(clock, *open_world(station, clock), calibration, practice)
-        runtime = _build(station, ground, journal, serving, models)
-    except SorterError:
-        if models is not None:
-            models.end()  # a camera or a pin that is missing is not the model's fault
-        raise
-    if was_damaged:
-        runtime.parts.health.raise_fault(FaultKind.CALIBRATION_DAMAGED, clock.now())
-    return runtime
-
-
-def _note_outputs(station: Station) -> None:
-    """Leave a note for `sorter safe`, which may find another station file than this one, or none."""
-    try:
-        note_outputs(station.state_folder, station.model_dump())
-    except OSError as error:
-        log.warning("%s can't be written (%s)", station.state_folder / NOTE, error.strerror)
-
-
-def _plan_practice(station: Station, faults: Sequence[Planned], clock: Clock) -> Practice | None:
-    if not faults:
-        return None
-    from edge.station.practice import Practice
-
-    return Practice(station, faults, clock)
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What a station stands on; `world` is the simulated one behind its pins and its camera, None on a real one."""
-
-    clock: Clock
-    pins: Pins
-    world: World | None
-    calibration: Calibration | None
-    practice: Practice | None = None
-
-
-def build_trial(station: Station, ground: Ground, bundle: Bundle, folder: Path) -> Runtime:
-    """Return a station that sorts as it would after `calibration` was kept, with its journal in a folder of its own.
-
-    Raises:
-        SorterError: something is missing or does not fit; what was opened is safe and closed.
-    """
-    serving = _open_bundle(fitted(bundle, ground.calibration), station, ground.clock)
-    closed = station.with_values(page=station.page.with_values(enabled=False))
-    return _build(closed, ground, open_journal(folder, station.journal, ground.clock), serving, None)
-
-
-def _build(station: Station, ground: Ground, journal: Journal, serving: Serving, models: Changeover | None) -> Runtime:
-    try:
-        check_fit(serving.bundle, station)
-        parts = _open_parts(station, ground, journal, serving)
-    except SorterError:
-        serving.classifier.close()
-        raise
-    if models is not None:
-        parts.models, parts.open_classifier = models, models.reopen
-    if ground.practice is not None and ground.world is not None:
-        ground.practice.begin(ground.world)
-        ground.practice.trouble(parts)
-    runtime = Runtime(parts)
-    line, live = parts.line, parts.live
-    watch_sensors(line, runtime.supervisor)
-
-    def put_to_work(another: Serving) -> None:
-        """Everything that belongs to a model changes in one go: thresholds, the journal's digest, the page."""
-        runtime.swap_classifier(another.classifier, lambda: _introduce(station, line, journal, live, another))
-
-    _introduce(station, line, journal, live, serving)
-    if models is not None:
-        models.tell, models.put_to_work = runtime.supervisor.record_event, put_to_work
-    return runtime
-
-
-def _open_parts(station: Station, ground: Ground, journal: Journal, serving: Serving) -> Parts:
-    clock, calibration = ground.clock, ground.calibration
-    actuators = open_actuators(station, ground.pins, clock)
-    live = LiveView(clock)
-    notifier = Notifier.from_environment()
-    latch = EstopLatch(station.state_folder)
-    paused = PauseLatch(station.state_folder)
-    health = Health(
+def _build_health(
+    station: Station, clock: Clock, estop: EstopLatch, paused: PauseLatch, *, has_journal: bool
+) -> Health:
+    return Health(
         clock.now(),
         Limits.of(station.safety.stall_ms, station.journal.batch_ms),
-        estopped=latch.is_set,
+        watched=frozenset({Sign.ACTUATION, Sign.JOURNAL} if has_journal else {Sign.ACTUATION}),
+        estopped=estop.is_set,
         paused_by="a person before the restart" if paused.is_set else "",
     )
-    schedule = Schedule(actuators, {a.name: ms(a.max_on_ms) for a in station.actuators})
-    switch = StopSwitch(health, clock, paused, lambda: schedule.held)
-    line = build_line(station, serving.classifier, serving.bundle.manifest.thresholds.minimum_score, clock)
-    levels = BinLevels(counted_bins(station), station.state_folder)
-    if levels.was_damaged:
-        health.raise_fault(FaultKind.BIN_LEVELS_DAMAGED, clock.now())
-
-    def open_page() -> PageServer:
-        press = switch.press if station.page.controls else None
-        app = build_app(live, station, station.state_folder / "journal.db", clock, press)
-        return PageServer(app, station.page.host, station.page.port)
-
-    def open_checked() -> Camera:
-        opened = open_station_camera(station.camera, clock, ground.world)
-        check_camera(calibration, opened.identity)
-        return opened
-
-    return Parts(
-        clock=clock,
-        line=line,
-        open_camera=open_checked,
-        actuators=actuators,
-        schedule=schedule,
-        journal=journal,
-        live=live,
-        health=health,
-        notifier=notifier,
-        build_panel=partial(Panel, station, ground.pins, clock, health, levels=levels),
-        latch=latch,
-        switch=switch,
-        serve_control=partial(serve, station.state_folder, switch),
-        machine=Machine(clock),
-        open_classifier=partial(_open_named_classifier, station, clock, calibration),
-        watch_belt=partial(watch_belt, station, line, health),
-        camera_watch=watch_camera(station, calibration),
-        page=_first_page(open_page, health, clock) if station.page.enabled else None,
-        open_page=open_page,
-        follow_world=None if ground.world is None else ground.world.follow,
-        is_live=station.camera.type in LIVE_CAMERAS,
-        tidy=partial(remove_leftovers, station.state_folder),
-    )
 
 
-def _introduce(station: Station, line: Line, journal: Journal, live: LiveView, serving: Serving) -> None:
-    manifest = serving.bundle.manifest
-    line.policy.min_scores = _thresholds(station, manifest.thresholds.minimum_score)
-    journal.bundle = serving.bundle.digest
-    live.publish_model(manifest.name, manifest.version)
+def _model_failed(health: Health, clock: Clock, error: ClassifierError) -> None:
+    """Items go to residual from here on, and the model is opened anew."""
+    log.error("%s", error)
+    health.raise_fault(FaultKind.CLASSIFIER_FAILED, clock.now())
 
 
-def watch_camera(station: Station, calibration: Calibration | None = None) -> CameraWatch:
-    """Have the camera's pictures watched, against what stood still when it was calibrated.
+def _follow(
+    station: Station, models: Models, slot: ClassifierSlot, interference: Interference
+) -> tuple[ModelSwitcher | None, Callable[[], Classifier]]:
+    """Return what puts other models of the store to work, if there is one, and what opens the one at work anew."""
+    if isinstance(models, FixedModel):
+        return None, models.reopen
 
-    Only the pictures of a sensor, with its noise, can be told to be frozen.
-    """
-    camera = station.camera.type
-    has_noise = camera in LIVE_CAMERAS or (camera == "simulated" and station.simulation.noise > 0)
-    return CameraWatch(stored_view(calibration), can_freeze=has_noise)
+    def put_to_work(serving: Serving) -> None:
+        model = at_work(station, serving)
+        slot.swap(replace(model, classifier=interference.classifier(model.classifier)))
+
+    switcher = ModelSwitcher(models.loader, models.watch, models.started, put_to_work)
+    return switcher, switcher.reopen
 
 
-def _first_page(open_page: Callable[[], PageServer], health: Health, clock: Clock) -> PageServer | None:
-    """Open the page; one that can't be opened is a fault that is tried to be mended, and no reason not to sort."""
-    try:
-        return open_page()
-    except ConfigError as error:
-        log.error("%s; sorting goes on without it, and it is tried again", error)
-        health.raise_fault(FaultKind.PAGE_DOWN, clock.now())
+def _page_opener(
+    station: Station, environment: Environment, reporting: Reporting, switch: StopSwitch
+) -> Callable[[], Server] | None:
+    """Return what opens the page; None where the station has none."""
+    if not station.page.enabled:
         return None
+    press = switch.press if station.page.controls else None
+    journal = station.state_folder / "journal.db"
+    return lambda: environment.open_server(build_app(reporting.live, station, journal, environment.clock, press))
 
 
-def watch_belt(station: Station, line: Line, health: Health, panel: Panel) -> BeltWatch | None:
-    """Let the encoder feed the belt's model, and have both watched; None for a station without a belt."""
-    if station.belt is None or not isinstance(line.transport, Conveyor):
-        return None
-    belt = line.transport.belt
-    has_encoder = station.belt.encoder is not None
-    if has_encoder:
-        panel.on_tick = belt.tick
-    return BeltWatch(belt, health, station.belt.run_pin is not None, belt.speed if has_encoder else None)
-
-
-def open_station_camera(settings: CameraSettings, clock: Clock, world: World | None) -> Camera:
-    """Open the camera of a station; a simulated one looks at the world.
-
-    Raises:
-        CameraError: it is absent, busy, or gives something other than what was asked for.
-    """
-    if world is None or settings.type != "simulated":
-        return open_camera(settings, clock)
-    from edge.simulate.backend.camera import SimulatedCamera
-
-    return SimulatedCamera(world, clock, settings)
-
-
-def open_world(station: Station, clock: Clock) -> tuple[Pins, World | None]:
-    """Return the pins of a station, and the simulated world that they and its camera belong to, if it is simulated."""
-    if station.camera.type == "simulated":
-        from edge.simulate.backend.pins import WorldPins
-        from edge.simulate.world.world import World
-
-        world = World(station, clock)
-        return WorldPins(world, clock), world
-    if station.camera.type in LIVE_CAMERAS:
-        return open_pins(), None
-    from edge.devices.gpio.mock_pins import RestingPins
-
-    return RestingPins(), None
-
-
-def _fit(calibration: Calibration | None, bundle: Bundle) -> Bundle:
-    """Return the bundle with the thresholds that were fitted at this station, if any were fitted for it."""
-    if (
-        calibration is not None
-        and calibration.thresholds is not None
-        and calibration.thresholds.bundle != bundle.digest
-    ):
-        log.warning(
-            "the thresholds of this station were fitted for another model; the model's own are used: "
-            "run `sorter calibrate thresholds`"
+def _monitors(
+    station: Station, transport: Conveyor | Chute, reporting: Reporting, view: StillView | None
+) -> list[Monitor]:
+    """Return the monitors of camera, belt, model, bins and journal."""
+    camera, belt = station.camera, station.belt
+    # Only the pictures of a sensor, with its noise, can be told to be frozen.
+    has_noise = camera.is_live or (camera.is_simulated and station.simulation.noise > 0)
+    sensed = [where.name for where in station.bins if where.full_pin is not None]
+    monitors: list[Monitor] = [
+        PictureMonitor(view, can_freeze=has_noise),
+        CameraClockMonitor(),
+        InferenceLoadMonitor(transport),
+        JamMonitor(transport.arrivals, reporting.recorder.on_delivery),
+        BinLevelMonitor(reporting.levels, sensed),
+    ]
+    if belt is not None and isinstance(transport, Conveyor):
+        is_driven, has_encoder = belt.run_pin is not None, belt.encoder is not None
+        monitors.append(
+            BeltMonitor(transport.belt, is_driven=is_driven, has_encoder=has_encoder, frames_per_s=camera.frames_per_s)
         )
-    return fitted(bundle, calibration)
+    if reporting.journal is not None:
+        monitors.append(JournalMonitor(reporting.journal))
+    return monitors
 
 
-def _open_named(station: Station, clock: Clock, calibration: Calibration | None) -> Serving:
-    """Open the bundle that the station file names."""
-    return _open_bundle(_fit(calibration, open_station_bundle(station)), station, clock)
+def _outputs(station: Station) -> OutputPins:
+    return OutputPins(None if station.belt is None else station.belt.run_pin, station.safety.beacon_pin)
 
 
-def _open_bundle(bundle: Bundle, station: Station, clock: Clock) -> Serving:
-    return Serving(bundle, TimedClassifier(_open_classifier(station, bundle), clock), None)
-
-
-def _open_classifier(station: Station, bundle: Bundle) -> BundleClassifier:
-    """Load a model as a station does that runs for real: in a process of its own."""
-    is_live = station.camera.type in LIVE_CAMERAS
-    open_model = partial(
-        open_apart,
-        answer_s=ANSWER_SHARE * station.safety.stall_ms / 1000,
-        priority=Priority.VISION if is_live else 0,
-    )
-    return BundleClassifier(bundle, station.inference.threads, station.inference.runtime, open_model)
-
-
-def _open_named_classifier(station: Station, clock: Clock, calibration: Calibration | None) -> Classifier:
-    return _open_named(station, clock, calibration).classifier
+def _encoder(station: Station, transport: Conveyor | Chute) -> Callable[[int, int], None]:
+    """Return what takes the ticks of the belt's encoder."""
+    has_encoder = station.belt is not None and station.belt.encoder is not None
+    return transport.belt.tick if has_encoder and isinstance(transport, Conveyor) else ignore_tick

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from edge.bundle.pictures import cut_out, thumbnail
 from edge.clock import NS_PER_S, ms
-from edge.health.health import Fault, State
+from edge.health.faults import Fault
 from edge.health.monitors.machine import MachineState
+from edge.health.state import State
 from edge.interfaces import Clock, Sighting
 from edge.line import Outcome
 from edge.status.latency import Durations, Latency
@@ -107,16 +108,13 @@ class _Settled(NamedTuple):
     crossed_at: int
     frame_age_ns: int
     spare_ns: int | None
+    is_watched: bool
 
 
 class LiveView:
-    """The newest frame, the last items, counters and the state; written by the station, read by the page.
-
-    `exit_bins` are the bins with an exit sensor, which has to see an item before it counts as sorted.
-    """
+    """The newest frame, the last items, counters and the state; written by the station, read by the page."""
 
     def __init__(self, clock: Clock, model: tuple[str, str] = ("", "")) -> None:
-        self.exit_bins: frozenset[str] = frozenset()
         self._clock = clock
         self._started_at = clock.now()
         self._model = model
@@ -152,7 +150,7 @@ class LiveView:
         spare = None if actuation is None else actuation.fire_at - decision.decided_at
         if item.crops:
             self._uncut.append((item.item_id, item.crops[0]))
-        self._settled.append(_Settled(decision, item.crossed_at, outcome.frame_age_ns, spare))
+        self._settled.append(_Settled(decision, item.crossed_at, outcome.frame_age_ns, spare, outcome.is_watched))
 
     def publish_stroke(self, stroke: Stroke) -> None:
         """Count a stroke and mark the items that it served."""
@@ -251,7 +249,7 @@ class LiveView:
 
     def _take_in(self, settled: _Settled) -> None:
         decision = settled.decision
-        has_stroke, is_watched = settled.spare_ns is not None, decision.bin in self.exit_bins
+        has_stroke, is_watched = settled.spare_ns is not None, settled.is_watched
         self._tally.decided(
             decision.item_id, decision.bin, decision.reason, has_stroke=has_stroke, is_watched=is_watched
         )

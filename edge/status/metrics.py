@@ -19,8 +19,8 @@ from prometheus_client.registry import Collector
 
 from edge.clock import NS_PER_S
 from edge.health.faults import FaultKind
-from edge.health.health import State
 from edge.health.monitors.machine import MachineState
+from edge.health.state import State
 from edge.status.latency import Latency
 from edge.status.live import LiveView, Snapshot
 from edge.types import Reason

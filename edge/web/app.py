@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from edge.clock import ms
 from edge.config import Station
-from edge.health.health import HELD_STATES
+from edge.health.state import HELD_STATES
 from edge.interfaces import Clock
 from edge.status.live import THUMBNAIL_PX, LiveView
 from edge.status.metrics import build_registry, read_disk_free

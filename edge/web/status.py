@@ -9,7 +9,7 @@ from typing import Any
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config import RESIDUAL, Station
 from edge.health.faults import FaultKind
-from edge.health.health import State
+from edge.health.state import State
 from edge.interfaces import Sighting
 from edge.status.live import RecentItem, Snapshot
 from edge.tally import IN_NO_BIN

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from edge.health.health import State
+from edge.health.state import State
 from edge.types import StrokeOutcome
 
 

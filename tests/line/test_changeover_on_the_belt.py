@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.switching import start_switcher
 
 from edge.bundle.archive import pack_bundle, read_bundle
 from edge.clock import ms
@@ -14,8 +16,8 @@ from edge.inference.classifier import open_shipped_bundle
 from edge.interfaces import Classifier
 from edge.line import Outcome
 from edge.models.install import Device, activate, prove
+from edge.models.loader import Serving
 from edge.models.store import ModelStore
-from edge.models.switcher import Changeover, Serving
 from edge.models.trust import Trust
 from edge.tools.simulate.build import Conditions, build_virtual_run, run_and_score
 from edge.tools.simulate.score import Record
@@ -43,6 +45,9 @@ class Signing:
         self._signed.append(self._version)
         return self._inner.classify(crops, budget)
 
+    def close(self) -> None:
+        pass
+
 
 class ChangingRun:
     """A run whose model another process changes every second; `signed` is who looked at each item, in order."""
@@ -51,27 +56,24 @@ class ChangingRun:
         self.run: VirtualRun = build_virtual_run(station, Conditions())
         self.signed: list[str] = []
         self.events: list[Event] = []
-        self._device = Device(store, station, Trust(allow_unsigned=True), self.run.rig.clock)
+        self._device = Device(store, station, Trust(allow_unsigned=True), self.run.clock)
         self._digests = list(digests)
-        self._changes = Changeover(
-            store, station, self.run.rig.clock, "boot", put_to_work=self._put_to_work, tell=self.events.append
-        )
-        self._oracle = self.run.rig.line.classifier
-        self._put_to_work(self._changes.begin())
+        self._oracle = self.run.station.slot.model
+        self._switcher = start_switcher(store, station, self.run.clock, self._put_to_work, self.events.append)
         self._frames = 0
-        self.run.on_frame = self._between_frames
 
     def _put_to_work(self, serving: Serving) -> None:
-        self.run.rig.line.classifier = Signing(self._oracle, serving.bundle.manifest.version, self.signed)
+        signing = Signing(self._oracle.classifier, serving.bundle.manifest.version, self.signed)
+        self.run.station.slot.swap(replace(self._oracle, classifier=signing))
 
-    def _between_frames(self, frame: Frame, outcomes: Sequence[Outcome]) -> None:
+    def between_frames(self, frame: Frame, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
-            self._changes.note(outcome)
+            self._switcher.on_outcome(outcome, self.run.clock.now())
         self._frames += 1
         if self._frames % 20 == 0:
             self._digests.append(self._digests.pop(0))
             activate(self._device, self._digests[0], "pushed")
-            self._changes.turn()
+            self._switcher.tick()
             self.run.spend(ms(HELD_MS))
 
 
@@ -86,7 +88,7 @@ def station(tmp_path: Path) -> Station:
 def install_two(station: Station, store: ModelStore, run: VirtualRun) -> list[str]:
     shipped = open_shipped_bundle()
     members = {name: content for name, content in shipped.members.items() if name not in ("manifest.json", "signature")}
-    device, digests = Device(store, station, Trust(allow_unsigned=True), run.rig.clock), []
+    device, digests = Device(store, station, Trust(allow_unsigned=True), run.clock), []
     for version in ("99.0", "99.1"):
         content = pack_bundle(shipped.manifest.model_copy(update={"version": version}), members)
         bundle = read_bundle(content, version)
@@ -102,7 +104,7 @@ def test_no_item_is_lost_or_late_when_the_model_changes_every_second(station: St
     expected = run_and_score(station, undisturbed, SECONDS)
     store = ModelStore(tmp_path / "models")
     changing = ChangingRun(station, store, install_two(station, store, undisturbed))
-    result = run_and_score(station, changing.run, SECONDS)
+    result = run_and_score(station, changing.run, SECONDS, changing.between_frames)
 
     assert sum("at work" in event.text for event in changing.events) >= SECONDS - 1
     assert {*changing.signed} == {"99.0", "99.1"}

@@ -25,10 +25,10 @@ def station(name: str, **changes: object) -> Station:
 def run_with(settings: Station, visits: list[tuple[float, Visit]]) -> tuple[VirtualRun, BinScene]:
     """Build a run to which exactly these people come, at seconds after the start."""
     run = build_virtual_run(settings, Conditions())
-    scene = run.rig.world.scene
+    scene = run.world.scene
     assert isinstance(scene, BinScene)
     for seconds, kind in visits:
-        scene.visit_at(kind, run.rig.world.started_at + round(seconds * NS_PER_S))
+        scene.visit_at(kind, run.world.started_at + round(seconds * NS_PER_S))
     return run, scene
 
 
@@ -69,7 +69,7 @@ def test_nothing_for_a_quarter_of_an_hour_is_nothing() -> None:
 def test_an_item_without_a_bin_of_its_own_stays_until_someone_takes_it() -> None:
     settings = station("bin-flap")
     run, scene = run_with(settings, [(4, Visit.ONE_ITEM)])
-    run.rig.line.policy.min_scores = dict.fromkeys(run.rig.line.classifier.labels, 2.0)  # never sure enough
+    run.station.line.policy.use_thresholds(dict.fromkeys(run.station.slot.labels, 2.0))  # never sure enough
     run_and_score(settings, run, 8)
     assert [item.landed_in for item in scene.items] == [RESIDUAL]
     assert {record.bin for record in run.records} == {RESIDUAL}

@@ -11,13 +11,12 @@ import pytest
 
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station, load_station
-from edge.health.health import State
+from edge.health.state import State
 from edge.simulate.world.faults import parse_disturbance
 from edge.simulate.world.truth import SPILLED
 from edge.tools.simulate.build import Conditions, build_virtual_run, run_and_score
 from edge.tools.simulate.simulated_station import Changes, simulated_variant
-from edge.tools.simulate.virtual_run import VirtualRun
-from edge.types import Reason, Stroke
+from edge.types import Reason
 
 DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"
 
@@ -41,22 +40,9 @@ def without_exit_sensors(plain: Station) -> Station:
     return Station.model_validate(table)
 
 
-def keep_strokes(run: VirtualRun) -> list[Stroke]:
-    strokes: list[Stroke] = []
-    note = run.rig.supervisor.note_strokes
-
-    def keep(ended: list[Stroke]) -> None:
-        strokes.extend(ended)
-        note(ended)
-
-    run.rig.supervisor.note_strokes = keep  # type: ignore[method-assign, assignment]
-    return strokes
-
-
 def test_every_item_is_counted_once_and_lands_in_its_own_bin() -> None:
     settings = station()
     run = build_virtual_run(settings, Conditions())
-    strokes = keep_strokes(run)
     result = run_and_score(settings, run, 20)
     assert result.items > 25
     assert (result.missed, result.doubled, result.phantom, result.spilled, result.mis_timed) == (0, 0, 0, 0, 0)
@@ -64,7 +50,7 @@ def test_every_item_is_counted_once_and_lands_in_its_own_bin() -> None:
     assert result.diverted.recovery == 1.0
     decided = {record.item_id: record for record in run.records}
     assert len(decided) == len(run.records)
-    fired = [stroke for stroke in strokes if stroke.outcome == "fired"]
+    fired = [stroke for stroke in run.log.strokes if stroke.outcome == "fired"]
     assert {n for stroke in fired for n in stroke.actuation.item_ids} == {
         r.item_id for r in run.records if r.reason is Reason.SORTED
     }
@@ -139,24 +125,23 @@ def test_whenever_it_is_stopped_every_pin_is_safe(seconds: float) -> None:
     run.run(seconds)
     for actuator in settings.actuators:
         for pin in actuator.pins().values():
-            assert run.rig.panel.pins.pin(pin).state == 0
-    run.rig.world.run_due(run.rig.clock.now() + NS_PER_S)
-    for flap in run.rig.world.flaps.values():
-        assert flap.extension("", run.rig.clock.now() + NS_PER_S) == 0.0
+            assert run.station.environment.pins.pin(pin).state == 0
+    run.world.run_due(run.clock.now() + NS_PER_S)
+    for flap in run.world.flaps.values():
+        assert flap.extension("", run.clock.now() + NS_PER_S) == 0.0
 
 
 def test_an_emergency_stop_ends_all_motion_and_waits_for_its_reset() -> None:
     settings = with_safety(station())
     plan = [parse_disturbance(text) for text in ("emergency-stop@6+3", "reset@12")]
     run = build_virtual_run(settings, Conditions(disturbances=plan))
-    strokes = keep_strokes(run)
-    start = run.rig.world.started_at
+    start = run.world.started_at
     run_and_score(settings, run, 24)
-    fired = [(stroke.fired_at - start) / NS_PER_S for stroke in strokes if stroke.outcome == "fired"]
+    fired = [(stroke.fired_at - start) / NS_PER_S for stroke in run.log.strokes if stroke.outcome == "fired"]
     assert any(at < 6 for at in fired)
     assert any(at > 12 for at in fired)
     assert not any(6 < at < 12 for at in fired)
-    surface = run.rig.world.surface
+    surface = run.world.surface
     assert surface.speed_at(start + 8 * NS_PER_S) == 0
     assert surface.speed_at(start + 11 * NS_PER_S) == 0
     assert surface.speed_at(start + 14 * NS_PER_S) > 0
@@ -165,10 +150,9 @@ def test_an_emergency_stop_ends_all_motion_and_waits_for_its_reset() -> None:
 def test_a_stopped_belt_fires_nothing() -> None:
     settings = station()
     run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("belt-stopped@6+5")]))
-    strokes = keep_strokes(run)
-    start = run.rig.world.started_at
+    start = run.world.started_at
     result = run_and_score(settings, run, 20)
-    fired = [(stroke.fired_at - start) / NS_PER_S for stroke in strokes if stroke.outcome == "fired"]
+    fired = [(stroke.fired_at - start) / NS_PER_S for stroke in run.log.strokes if stroke.outcome == "fired"]
     assert any(at < 6 for at in fired)
     assert any(at > 12 for at in fired)
     # Seen from the items themselves, which takes a moment; a stroke that is out already is let go in time.
@@ -180,7 +164,7 @@ def test_a_diverter_without_power_sends_its_items_on_to_the_next_place() -> None
     settings = without_exit_sensors(station())
     run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("diverter-unplugged:flap-5@0")]))
     result = run_and_score(settings, run, 15)
-    glass = [item for item in run.rig.world.items if item.label == "glass" and item.landed_in]
+    glass = [item for item in run.world.items if item.label == "glass" and item.landed_in]
     assert glass
     assert {item.landed_in for item in glass} == {RESIDUAL}
     assert result.mis_timed == len(glass)
@@ -190,7 +174,7 @@ def test_exit_sensors_see_that_a_diverter_is_without_power(caplog: pytest.LogCap
     settings = station()
     run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("diverter-unplugged:flap-5@0")]))
     run_and_score(settings, run, 15)
-    assert run.rig.supervisor.health.state is State.FAULT
+    assert run.station.health.state is State.FAULT
     assert "Items are jammed. (glass)" in caplog.text
 
 
@@ -198,15 +182,14 @@ def test_a_stuck_diverter_is_what_the_score_sees() -> None:
     settings = station()
     run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("diverter-stuck:flap-1@5+4")]))
     run_and_score(settings, run, 15)
-    assert {item.landed_in for item in run.rig.world.items} <= {b.name for b in settings.bins} | {SPILLED, ""}
+    assert {item.landed_in for item in run.world.items} <= {b.name for b in settings.bins} | {SPILLED, ""}
 
 
 def test_a_camera_that_was_unplugged_for_a_while_comes_back_by_itself() -> None:
     settings = station()
     run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("camera-lost@4+3")]))
-    strokes = keep_strokes(run)
     result = run_and_score(settings, run, 24)
-    start = run.rig.world.started_at
-    assert any((stroke.fired_at - start) / NS_PER_S > 12 for stroke in strokes if stroke.outcome == "fired")
+    start = run.world.started_at
+    assert any((stroke.fired_at - start) / NS_PER_S > 12 for stroke in run.log.strokes if stroke.outcome == "fired")
     assert result.diverted.purity == 1.0
     assert result.missed > 0

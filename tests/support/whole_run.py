@@ -1,7 +1,6 @@
 """The whole controller at work on a small simulated belt, while a person calibrates and models are activated.
 
-As a program, for a tracer: `python tests/support/whole_run.py FOLDER ENOUGH` reports on its standard output, and ends when
-so many items, calibrations and generations of models are stored.
+As a program, for a tracer: `python tests/support/whole_run.py FOLDER SECONDS` reports on its standard output.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from edge.config.calibration.files import load_calibration, save_calibration
 from edge.config.calibration.overlay import step_digest
 from edge.config.calibration.record import BackgroundStep, Calibration
 from edge.errors import SorterError
-from edge.health.health import State
+from edge.health.state import State
 from edge.journal import Journal
 from edge.journal.entries import Entry
 from edge.journal.reading import ItemRecord, Query, check_journal, read_all
@@ -31,7 +30,8 @@ from edge.models.install import Device, prove
 from edge.models.records import Evidence
 from edge.models.store import ModelStore
 from edge.models.trust import Trust
-from edge.station.assemble import build_runtime
+from edge.station.build import build_station
+from edge.station.runtime import Runtime
 
 STATION = """
 name = "cut"
@@ -73,45 +73,25 @@ def prepare(folder: Path, models: Sequence[bytes]) -> None:
         (folder / f"model-{number}.json").write_text(evidence.model_dump_json())
 
 
-class _Report:
-    """Writes to a descriptor what is stored: `items 12`, `calibration 3`, and the like."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._numbers = dict.fromkeys(FACTS, 0)
-
-    def __call__(self, fact: str, number: int) -> None:
-        os.write(self._descriptor, f"{fact} {number}\n".encode())
-        self._numbers[fact] = number
-
-    def up(self, state: State, faults: Sequence[str]) -> None:
-        os.write(self._descriptor, f"up {state} {','.join(faults)}\n".encode())
-
-    def is_enough(self, enough: int) -> bool:
-        return min(self._numbers.values()) >= enough
-
-
-def work(folder: Path, descriptor: int, enough: int | None = None) -> None:
-    """Sort, calibrate and activate; report what is stored, and end when there is enough of each."""
-    station, report = load_station(folder / "station.toml"), _Report(descriptor)
-    runtime = build_runtime(station)
-    _tell_items(runtime.parts.journal, report)
+def work(folder: Path, report: int, seconds: float | None = None) -> None:
+    """Sort, calibrate and activate; write to the descriptor what is stored: `items 12`, `calibration 3`, and the like."""
+    station = load_station(folder / "station.toml")
+    built = build_station(station)
+    assert built.reporting.journal is not None
+    _tell_items(built.reporting.journal, report)
     told = []
 
     def look(_now: int) -> None:
-        health = runtime.parts.health
+        health = built.health
         if not told and health.state is not State.STARTING:
             told.append(health.state)
-            report.up(health.state, [fault.kind for fault in health.faults])
+            os.write(report, f"up {health.state} {','.join(fault.kind for fault in health.faults)}\n".encode())
             threading.Thread(target=_change_things, args=(folder, station.state_folder, report), daemon=True).start()
-        if enough is not None and report.is_enough(enough):
-            runtime.stop()
 
-    runtime.supervisor.watchers.append(look)
-    runtime.run()
+    Runtime(built).run(seconds, look)
 
 
-def _tell_items(journal: Journal, report: _Report) -> None:
+def _tell_items(journal: Journal, report: int) -> None:
     record, store, seen = journal.record, journal.store_pending, [0]
 
     def recording(entry: Entry) -> None:
@@ -122,23 +102,23 @@ def _tell_items(journal: Journal, report: _Report) -> None:
         before = seen[0]
         stored = store()
         if not journal.counts.pending and not journal.counts.lost and before:
-            report("items", before)
+            os.write(report, f"items {before}\n".encode())
         return stored
 
     journal.record, journal.store_pending = recording, storing  # type: ignore[method-assign]
 
 
-def _change_things(folder: Path, state: Path, report: _Report) -> None:
+def _change_things(folder: Path, state: Path, report: int) -> None:
     store, digest = ModelStore(state / "models"), step_digest(load_station(folder / "station.toml"), "background")
     for number in count(calibration_number(state) + 1):
         step = BackgroundStep(measured_at=DATE, of=digest, seconds=number, separability=9, false_items=0)
         save_calibration(state, Calibration(station="cut", background=step), f"{number:06}")
-        report("calibration", number)
+        os.write(report, f"calibration {number}\n".encode())
         name = folder / f"model-{number % 2}"
         evidence = Evidence.model_validate_json(name.with_suffix(".json").read_bytes())
         store.add(name.with_suffix(".sorter").read_bytes(), evidence)
         generation = store.activate(evidence.digest, "test", DATE)
-        report("generation", generation.number)
+        os.write(report, f"generation {generation.number}\n".encode())
         time.sleep(0.05)
 
 
@@ -175,4 +155,4 @@ def count_items(state: Path) -> int:
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]), 1, int(sys.argv[2]))
+    work(Path(sys.argv[1]), 1, float(sys.argv[2]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
 from support.stations import BIN, make_station
 
 from edge.config import RESIDUAL, Station
@@ -74,11 +73,10 @@ def test_a_bin_may_ask_for_more_purity_than_the_model() -> None:
     assert bin_and_reason(policy(glass={"min_purity": 0.9}), saw(0.05, 0.0, 0.92, 0.03)) == ("glass", Reason.SORTED)
 
 
-@pytest.mark.parametrize("reason", [Reason.BIN_FULL, Reason.BIN_DISABLED])
-def test_a_bin_that_takes_nothing_is_named(reason: Reason) -> None:
+def test_a_full_bin_gets_nothing() -> None:
     chosen = policy()
-    chosen.unavailable["glass"] = reason
-    assert bin_and_reason(chosen, saw(0, 0, 1, 0)) == (RESIDUAL, reason)
+    chosen.restrict(held=False, full=["glass"])
+    assert bin_and_reason(chosen, saw(0, 0, 1, 0)) == (RESIDUAL, Reason.BIN_FULL)
     assert bin_and_reason(chosen, saw(1, 0, 0, 0)) == ("fibre", Reason.SORTED)
 
 
@@ -88,5 +86,5 @@ def test_a_bin_switched_off_in_the_settings() -> None:
 
 def test_while_held_nothing_is_sorted() -> None:
     chosen = policy()
-    chosen.held = True
+    chosen.restrict(held=True, full=[])
     assert bin_and_reason(chosen, saw(0, 0, 1, 0)) == (RESIDUAL, Reason.HELD)

@@ -68,7 +68,6 @@ class Witnesses:
         self.clock = VirtualClock()
         self.live = LiveView(self.clock)
         self.journal = open_journal(folder, JournalSettings(), self.clock)
-        self.live.exit_bins = self.journal.exit_bins = WATCHED
         self.folder = folder
 
     def tell(self, number: int, story: Story) -> None:
@@ -77,7 +76,9 @@ class Witnesses:
         plan = None
         if story.bin in ACTUATORS:
             plan = Actuation(ACTUATORS[story.bin], now + ms(300), now + ms(400), (number,))
-        outcome = Outcome(Item(number, now, ()), None, Decision(number, story.bin, story.reason, now), plan, 0)
+        outcome = Outcome(
+            Item(number, now, ()), None, Decision(number, story.bin, story.reason, now), plan, 0, story.bin in WATCHED
+        )
         self.live.publish_outcome(outcome)
         self.journal.record(outcome)
         if story.seen_first:

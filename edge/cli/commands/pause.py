@@ -31,7 +31,7 @@ def press(action: str, station: Path, demo: bool, state_folder: Path | None) -> 
 
     from edge.cli.commands.run import DEMO_STATION
     from edge.config import load_station
-    from edge.station.control import ask
+    from edge.station.stops.control import ask
     from edge.system.output import say
 
     folder = state_folder or load_station(DEMO_STATION if demo else station).state_folder

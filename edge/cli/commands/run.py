@@ -38,7 +38,8 @@ def command(
     import logging
 
     from edge.config import load_station
-    from edge.station.assemble import build_runtime
+    from edge.station.build import build_station
+    from edge.station.runtime import Runtime
     from edge.system.logs import configure_logs
     from edge.system.mounts import memory_under
     from edge.system.privileges import leave_root
@@ -51,17 +52,17 @@ def command(
     leave_root(settings.state_folder)
     if not settings.camera.is_simulated and (memory := memory_under(settings.state_folder)):
         logging.getLogger(__name__).warning("%s", in_memory(settings.state_folder, memory))
-    runtime = build_runtime(settings, faults=_planned(fault))
-    if runtime.parts.page is not None:
-        say(f"page: http://{settings.page.host}:{runtime.parts.page.port}")
+    built = build_station(settings, faults=_planned(fault))
+    if built.page.server is not None:
+        say(f"page: http://{settings.page.host}:{built.page.server.port}")
     elif settings.page.enabled:
         say("page: none for now")
     say("sorting; Ctrl-C stops")
     try:
-        runtime.run(seconds)
+        Runtime(built).run(seconds)
     finally:
         with suppress(OSError, OutputError):  # its terminal is gone; the journal has it all
-            print_summary(runtime.parts.live.snapshot())
+            print_summary(built.reporting.live.snapshot())
         leave_dead_streams()
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
 from statistics import median
 
 from edge.clock import NS_PER_S
 from edge.health.faults import FaultKind
-from edge.health.health import Health
+from edge.health.monitors import Observer
+from edge.line import Outcome
 from edge.transport.belt import BeltModel
+from edge.types import Frame
 
 # From the relay to a belt at its speed; an item that lies still for a moment is no stopped belt either.
 START_UP_NS = 3 * NS_PER_S
@@ -19,69 +20,78 @@ TRY_AGAIN_NS = 10 * NS_PER_S
 ITEMS = 7
 # Speeds of items that were in view while the program was not let run are guesses: so long an item is in view.
 IN_VIEW_NS = 5 * NS_PER_S
+# So many pictures missing in a row: things on a belt are no longer followed, but found anew.
+MISSING_FRAMES = 6
 CAMERA_FAULTS = frozenset(kind for kind in FaultKind if kind.startswith("camera-"))
 SLIPPING, FAST_ENOUGH = 0.10, 0.05  # shares of the speed; begins and ends
 
 
-@dataclass
-class BeltWatch:
+class BeltMonitor(Observer):
     """Follows the belt's own speed and that of the items on it.
 
     `is_driven` says whether the station itself switches the belt: then a belt that stands while
-    everything is held says nothing.
+    everything is held says nothing. Without an encoder only the pictures tell.
     """
 
-    belt: BeltModel
-    health: Health
-    is_driven: bool
-    expected_speed: Callable[[int], float] | None = None
-    _disturbed_at: int | None = field(default=None, init=False)
-    _still_since: int | None = field(default=None, init=False)
-    _stopped_at: int | None = field(default=None, init=False)
-    _speeds: deque[float] = field(default_factory=lambda: deque(maxlen=ITEMS), init=False)
+    kinds = frozenset({FaultKind.BELT_STOPPED, FaultKind.BELT_SLIPPING})
 
-    def pictures_missed(self, now: int) -> None:
-        """Take note that pictures are missing: an item that is seen now and then only has no speed to speak of."""
+    def __init__(self, belt: BeltModel, *, is_driven: bool, has_encoder: bool, frames_per_s: float) -> None:
+        self._belt = belt
+        self._is_driven, self._has_encoder = is_driven, has_encoder
+        self._longest_gap = MISSING_FRAMES * NS_PER_S / frames_per_s
+        self._held = self._is_blind = self._is_slipping = False
+        self._captured_at: int | None = None
+        self._disturbed_at: int | None = None
+        self._still_since: int | None = None
+        self._stopped_at: int | None = None
+        self._speeds: deque[float] = deque(maxlen=ITEMS)
+
+    def on_frame(self, frame: Frame, now: int) -> None:
+        """An item that is seen now and then only has no speed to speak of."""
+        before, self._captured_at = self._captured_at, frame.captured_at
+        if before is not None and frame.captured_at - before > self._longest_gap:
+            self._disturbed_at = now
+
+    def on_stall(self, span: int, now: int) -> None:
+        """What a starved machine did not see says nothing of the belt."""
         self._disturbed_at = now
-
-    def disturbed(self, now: int) -> None:
-        """Take note that the machine was too busy to run this program: that says nothing of the belt."""
-        self.pictures_missed(now)
         self._still_since = None
 
-    def item_passed(self, speed_mm_per_s: float, now: int) -> None:
+    def on_state(self, held: bool, faults: Collection[FaultKind]) -> None:
+        self._held = held
+        self._is_blind = not self._has_encoder and not CAMERA_FAULTS.isdisjoint(faults)
+
+    def on_outcome(self, outcome: Outcome, now: int) -> None:
         """Take note of an item's own speed; 0 is unknown."""
-        expected = self.belt.nominal_speed if self.expected_speed is None else self.expected_speed(now)
-        if speed_mm_per_s <= 0 or expected <= 0:
+        speed = outcome.item.speed_mm_per_s
+        expected = self._belt.speed(now) if self._has_encoder else self._belt.nominal_speed
+        if speed <= 0 or expected <= 0:
             return
         if self._disturbed_at is not None and now - self._disturbed_at < IN_VIEW_NS:
             return
-        self._speeds.append(speed_mm_per_s / expected)
+        self._speeds.append(speed / expected)
         if len(self._speeds) == ITEMS:
             off = abs(median(self._speeds) - 1)
-            if off > SLIPPING:
-                self.health.raise_fault(FaultKind.BELT_SLIPPING, now)
-            elif off < FAST_ENOUGH:
-                self.health.clear_fault(FaultKind.BELT_SLIPPING, now)
+            self._is_slipping = off > (FAST_ENOUGH if self._is_slipping else SLIPPING)
 
-    def watch(self, now: int) -> None:
-        """Look at the belt; call it several times a second."""
-        if self.expected_speed is None and any(fault.kind in CAMERA_FAULTS for fault in self.health.faults):
-            self._still_since = None  # without an encoder only the pictures tell
-            return
-        if self.belt.speed(now) > 0:
-            self._still_since = self._stopped_at = None
-            self.health.clear_fault(FaultKind.BELT_STOPPED, now)
-            return
+    def faults(self, now: int) -> Iterator[tuple[FaultKind, str]]:
+        self._look(now)
         if self._stopped_at is not None:
-            if self.is_driven and now - self._stopped_at >= TRY_AGAIN_NS:
-                self._still_since = self._stopped_at = None
-                self.health.clear_fault(FaultKind.BELT_STOPPED, now)
-            return
-        if self.is_driven and self.health.held:
+            yield FaultKind.BELT_STOPPED, ""
+        if self._is_slipping:
+            yield FaultKind.BELT_SLIPPING, ""
+
+    def _look(self, now: int) -> None:
+        if self._is_blind:
             self._still_since = None
-            return
-        self._still_since = now if self._still_since is None else self._still_since
-        if now - self._still_since >= START_UP_NS:
-            self._stopped_at = now
-            self.health.raise_fault(FaultKind.BELT_STOPPED, now)
+        elif self._belt.speed(now) > 0:
+            self._still_since = self._stopped_at = None
+        elif self._stopped_at is not None:
+            if self._is_driven and now - self._stopped_at >= TRY_AGAIN_NS:
+                self._still_since = self._stopped_at = None
+        elif self._is_driven and self._held:
+            self._still_since = None
+        else:
+            self._still_since = now if self._still_since is None else self._still_since
+            if now - self._still_since >= START_UP_NS:
+                self._stopped_at = now

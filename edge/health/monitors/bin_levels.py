@@ -1,24 +1,32 @@
-"""How full the bins are by count, where no sensor says so; kept over restarts."""
+"""How full the bins are: by a sensor, or by count where none says so; counts are kept over restarts."""
 
 from __future__ import annotations
 
 import json
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.clock import NS_PER_S
-from edge.config import Station
+from edge.clock import NS_PER_S, ms
+from edge.config import RESIDUAL, Station
+from edge.config.inputs import InputRole
+from edge.devices.gpio.inputs import Edge
+from edge.health.faults import FaultKind
+from edge.health.monitors import Observer
+from edge.health.monitors.lasting import Lasting
+from edge.line import Outcome
 from edge.system.files import quarantine, read_regular, write_atomically
+from edge.types import Stroke, StrokeOutcome
 
 log = logging.getLogger(__name__)
 
 # A power cut forgets the items of this span at most; more often would wear the card.
 KEEP_EVERY_NS = 60 * NS_PER_S
 LARGEST_FILE = 1 << 16
+FULL_NS = ms(2000)
 
 
 def counted_bins(station: Station) -> dict[str, int]:
@@ -110,3 +118,46 @@ class BinLevels:
     @staticmethod
     def _path(folder: Path) -> Path:
         return folder / "bin-levels.json"
+
+
+class BinLevelMonitor(Observer):
+    """Counts items into bins as they are sent there, and says which bins are full; `sensed` are those with a sensor."""
+
+    kinds = frozenset({FaultKind.BIN_FULL, FaultKind.RESIDUAL_FULL, FaultKind.BIN_LEVELS_DAMAGED})
+
+    def __init__(self, levels: BinLevels, sensed: Collection[str]) -> None:
+        self.levels = levels
+        self._was_damaged = levels.was_damaged
+        self._sensors = {name: Lasting(FULL_NS) for name in sensed}
+        self._sent: dict[int, str] = {}  # the bins of items whose strokes are still to come
+
+    def on_edge(self, edge: Edge) -> None:
+        if edge.name.role is InputRole.FULL:
+            self._sensors[edge.name.bin].active = edge.active
+
+    def on_outcome(self, outcome: Outcome, now: int) -> None:
+        if outcome.actuation is None:
+            self.levels.note(outcome.decision.bin)
+        else:
+            self._sent[outcome.item.item_id] = outcome.decision.bin
+
+    def on_stroke(self, stroke: Stroke) -> None:
+        """Count an item into its bin when its stroke was fired; without a stroke it ran on to residual."""
+        if stroke.outcome is StrokeOutcome.MOVED:
+            return
+        for where in [self._sent.pop(item_id, None) for item_id in stroke.actuation.item_ids]:
+            if where is not None:
+                self.levels.note(where if stroke.outcome is StrokeOutcome.FIRED else RESIDUAL)
+
+    def on_reset(self, *, after_stop: bool) -> None:
+        """A reset that ends no emergency stop says that the bins that were counted full are empty."""
+        self._was_damaged = False
+        if not after_stop:
+            self.levels.empty_full()
+
+    def faults(self, now: int) -> Iterator[tuple[FaultKind, str]]:
+        sensed = [name for name, sensor in self._sensors.items() if sensor.is_due(now)]
+        for where in (*sensed, *self.levels.full):
+            yield FaultKind.RESIDUAL_FULL if where == RESIDUAL else FaultKind.BIN_FULL, where
+        if self._was_damaged:
+            yield FaultKind.BIN_LEVELS_DAMAGED, ""

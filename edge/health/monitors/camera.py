@@ -9,10 +9,14 @@ can't tell, and says so in `can_see_movement`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from edge.clock import NS_PER_S, ms
+from edge.errors import CameraClockError, CameraError
 from edge.health.faults import FaultKind
+from edge.health.monitors import Observer
 from edge.sensing.still_view import GRID, SAMPLES, Pattern, StillView, new_still_view, small_grey, still_pattern
 from edge.types import Frame, Image
 
@@ -28,13 +32,20 @@ DISPLACED = 0.0175  # of the picture's width, at the corner that moved most: 11 
 DISPLACED_NS = 3 * NS_PER_S
 COVERED_NS = 15 * NS_PER_S  # longer than anybody holds something before the whole view
 LOST_SHARE = 0.6
+# A frame from the future, or one that is older than any camera's buffers can make it, is timed by another clock.
+FUTURE_NS = ms(5)
+OLDEST_NS = ms(10_000)  # a starved machine may be seconds late; another clock is off by far more
 
 
-class CameraWatch:
+class PictureMonitor(Observer):
     """Is shown every frame and looks at five a second; `view` is what was seen at calibration, else the first healthy 20 s.
 
     `can_freeze` is false for a source whose pictures repeat, such as photos from a folder.
     """
+
+    kinds = frozenset(
+        {FaultKind.CAMERA_FROZEN, FaultKind.CAMERA_BLACK, FaultKind.CAMERA_OVEREXPOSED, FaultKind.CAMERA_MOVED}
+    )
 
     def __init__(self, view: StillView | None = None, can_freeze: bool = True) -> None:
         self.view = view
@@ -55,13 +66,16 @@ class CameraWatch:
         """Whether there is enough that stands still; false until it has been learnt."""
         return self.view is not None and self.view.is_telling
 
-    def observe(self, frame: Frame) -> frozenset[FaultKind]:
-        """Take the next frame in and return what is wrong with the picture now."""
+    def on_frame(self, frame: Frame, now: int) -> None:
         at = frame.captured_at
         if self._looked_at is None or at - self._looked_at >= LOOK_NS:
             self._looked_at = at
             self._found = self._look(frame.pixels, at)
-        return self._found
+
+    def faults(self, now: int) -> Iterator[tuple[FaultKind, str]]:
+        """Yield what is wrong with the newest picture."""
+        for kind in self._found:
+            yield kind, ""
 
     def _look(self, pixels: Image, at: int) -> frozenset[FaultKind]:
         dots = _dots(pixels, 0)
@@ -120,6 +134,26 @@ class CameraWatch:
             self._first, self._mean, self._samples = pattern, None, 0
             return
         self.view = new_still_view(self._first, pattern)
+
+
+class CameraClockMonitor(Observer):
+    """Notices frames whose instants are of another clock than the station's, so that nothing can be timed."""
+
+    kinds = frozenset({FaultKind.CAMERA_CLOCK})
+
+    def __init__(self) -> None:
+        self._fits = True
+
+    def on_frame(self, frame: Frame, now: int) -> None:
+        self._fits = -FUTURE_NS <= now - frame.captured_at <= OLDEST_NS
+
+    def on_camera_failed(self, error: CameraError) -> None:
+        """A camera that has noticed it itself gives no such frame."""
+        self._fits = self._fits and not isinstance(error, CameraClockError)
+
+    def faults(self, now: int) -> Iterator[tuple[FaultKind, str]]:
+        if not self._fits:
+            yield FaultKind.CAMERA_CLOCK, ""
 
 
 def _dots(pixels: Image, offset: int) -> Image:

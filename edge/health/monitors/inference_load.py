@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
 from statistics import median
 
 from edge.clock import NS_PER_S
 from edge.health.faults import FaultKind
-from edge.health.health import Health
-from edge.line import Outcome
-from edge.types import Reason
+from edge.health.monitors import Observer
+from edge.line import Outcome, Transport
+from edge.types import Frame, Reason
 
 # Median of the running means at the latest items: heat doubles it, one that was interrupted does not.
 SLOW = 2.0
@@ -21,38 +21,52 @@ TOO_MANY = 5
 TRY_AGAIN_NS = 10 * NS_PER_S
 
 
-@dataclass
-class Overload:
-    """Follows what becomes of the items that the model should look at; `relearn` asks for its pace to be forgotten."""
+class InferenceLoadMonitor(Observer):
+    """Follows what becomes of the items that the model should look at.
 
-    health: Health
-    relearn: bool = field(default=False, init=False)
-    _least_ns: float = field(default=float("inf"), init=False)
-    _means: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST), init=False)
-    _missed: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW), init=False)
-    _overloaded_at: int | None = field(default=None, init=False)
+    `transport` knows what an inference takes; after an overload it is made to learn that anew.
+    """
 
-    def note(self, outcome: Outcome, invoke_ns: float, now: int) -> None:
-        """Take note of a decided item; `invoke_ns` is the running mean of an inference."""
-        if outcome.item.concern is not None or not outcome.item.crops:
+    kinds = frozenset({FaultKind.CLASSIFIER_SLOW, FaultKind.OVERLOADED})
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._model_works = True
+        self._is_slow = self._has_to_relearn = False
+        self._least_ns = float("inf")
+        self._means: deque[float] = deque(maxlen=LATEST)
+        self._missed: deque[bool] = deque(maxlen=WINDOW)
+        self._overloaded_at: int | None = None
+
+    def on_state(self, held: bool, faults: Collection[FaultKind]) -> None:
+        """A model that fails leaves items without an answer, but not for want of time."""
+        self._model_works = FaultKind.CLASSIFIER_FAILED not in faults
+        if not self._model_works:
+            self._missed.clear()
+
+    def on_frame(self, frame: Frame, now: int) -> None:
+        if self._has_to_relearn:
+            self._has_to_relearn = False
+            self._transport.relearn()
+
+    def on_outcome(self, outcome: Outcome, now: int) -> None:
+        if outcome.item.concern is not None or not outcome.item.crops or not self._model_works:
             return
         self._missed.append(outcome.prediction is None or outcome.decision.reason is Reason.LATE)
-        self._means.append(invoke_ns)
+        self._means.append(self._transport.invoke_ns)
         if len(self._means) == LATEST:
             usual = median(self._means)
             self._least_ns = min(self._least_ns, usual)
-            slow = usual > SLOW * self._least_ns
-            self.health.set_faults(
-                frozenset({FaultKind.CLASSIFIER_SLOW}), frozenset({FaultKind.CLASSIFIER_SLOW} if slow else ()), now
-            )
+            self._is_slow = usual > SLOW * self._least_ns
         if sum(self._missed) >= TOO_MANY:
             self._overloaded_at = now
             self._missed.clear()
-            self.health.raise_fault(FaultKind.OVERLOADED, now)
 
-    def watch(self, now: int) -> None:
-        """Let the station try again after a while."""
+    def faults(self, now: int) -> Iterator[tuple[FaultKind, str]]:
         if self._overloaded_at is not None and now - self._overloaded_at >= TRY_AGAIN_NS:
             self._overloaded_at = None
-            self.relearn = True
-            self.health.clear_fault(FaultKind.OVERLOADED, now)
+            self._has_to_relearn = True
+        if self._is_slow:
+            yield FaultKind.CLASSIFIER_SLOW, ""
+        if self._overloaded_at is not None:
+            yield FaultKind.OVERLOADED, ""

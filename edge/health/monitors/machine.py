@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.health.faults import FaultKind
+from edge.health.monitors import Observer
 from edge.interfaces import Clock
 
 HOT_C = 75.0  # the firmware begins to slow a Pi down at 80 degrees
@@ -56,7 +57,6 @@ class Machine:
     clock: Clock
     root: Path = Path("/")
     ask: Ask = run_briefly
-    _was_hot: bool = field(default=False, init=False)
 
     def look(self) -> MachineState:
         flags = self._flags()
@@ -68,18 +68,6 @@ class Machine:
             memory_available_mb=_scaled(_number(self.root / "proc/meminfo", r"MemAvailable:\s+(\d+)"), 1 / 1024),
             date_is_set=self.clock.wall_time() >= RELEASED,
         )
-
-    def faults(self, state: MachineState) -> frozenset[FaultKind]:
-        """Return what is wrong by that look; hot ends only some degrees below where it began."""
-        temperature = state.temperature_c
-        self._was_hot = temperature is not None and temperature >= (COOL_C if self._was_hot else HOT_C)
-        found = {
-            FaultKind.HOT: self._was_hot,
-            FaultKind.THROTTLED: bool(state.throttled),
-            FaultKind.UNDER_VOLTAGE: bool(state.under_voltage),
-            FaultKind.CLOCK_UNSET: not state.date_is_set,
-        }
-        return frozenset(kind for kind, there in found.items() if there)
 
     def _temperature(self) -> float | None:
         zones = (self.root / "sys/class/thermal").glob("thermal_zone*/temp")
@@ -97,7 +85,32 @@ class Machine:
         return int(found[1], 16) if found else None
 
 
-MACHINE_FAULTS = frozenset({FaultKind.HOT, FaultKind.THROTTLED, FaultKind.UNDER_VOLTAGE, FaultKind.CLOCK_UNSET})
+class MachineMonitor(Observer):
+    """Says what is wrong by the last look; `look` takes milliseconds, so `refresh` is not for the control thread."""
+
+    kinds = frozenset({FaultKind.HOT, FaultKind.THROTTLED, FaultKind.UNDER_VOLTAGE, FaultKind.CLOCK_UNSET})
+
+    def __init__(self, look: Callable[[], MachineState]) -> None:
+        self.state = MachineState()
+        self._look = look
+        self._is_hot = False
+
+    def refresh(self) -> MachineState:
+        """Look anew; hot ends only some degrees below where it began."""
+        self.state = self._look()
+        temperature = self.state.temperature_c
+        self._is_hot = temperature is not None and temperature >= (COOL_C if self._is_hot else HOT_C)
+        return self.state
+
+    def faults(self, now: int) -> Iterator[tuple[FaultKind, str]]:
+        state = self.state
+        found = {
+            FaultKind.HOT: self._is_hot,
+            FaultKind.THROTTLED: bool(state.throttled),
+            FaultKind.UNDER_VOLTAGE: bool(state.under_voltage),
+            FaultKind.CLOCK_UNSET: not state.date_is_set,
+        }
+        yield from ((kind, "") for kind, there in found.items() if there)
 
 
 def _number(path: Path, pattern: str) -> float | None:

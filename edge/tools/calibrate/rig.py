@@ -16,7 +16,7 @@ from edge.devices.gpio.pins import Pin, Pins, open_output, refusing
 from edge.errors import CalibrationError, SorterError
 from edge.interfaces import Actuator, Camera, Clock, Controls, Metered, Paced
 from edge.simulate.world.world import World
-from edge.station.assemble import open_station_camera, open_world
+from edge.station.environment import open_station_camera, open_world
 from edge.types import Box, Frame
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from edge.clock import SystemClock
 from edge.devices.gpio.pins import open_pins
 from edge.errors import ActuatorError, ConfigError, OutputError, SorterError
-from edge.station.safe_outputs import drive_safe, read_safe_outputs
+from edge.station.stops.safe_outputs import drive_safe, read_safe_outputs
 from edge.system.output import complain, give_up_output, say
 from edge.system.signals import undisturbed
 

@@ -99,7 +99,7 @@ class Clip:
         self._draw_title(canvas, frame.captured_at)
         self._draw_picture(canvas, frame)
         self._draw_bins(canvas)
-        scene = self.run.rig.world.scene
+        scene = self.run.world.scene
         if isinstance(scene, BeltScene):
             self._draw_line(canvas, scene, frame.captured_at)
         else:
@@ -114,13 +114,13 @@ class Clip:
         return _PALETTE[names.index(bin_name) % len(_PALETTE)] if bin_name in names else WRONG
 
     def _draw_title(self, canvas: Image, at: int) -> None:
-        rig = self.run.rig
-        seconds = (at - rig.world.started_at) / NS_PER_S
+        world = self.run.world
+        seconds = (at - world.started_at) / NS_PER_S
         _text(canvas, f"edge-sorter simulate   {self.station.name}", 24, 40, Pen(INK, 0.75, 2))
-        landed = [item for item in rig.world.items if item.landed_in]
+        landed = [item for item in world.items if item.landed_in]
         rate = 60 * len(landed) / seconds if seconds > 1 else 0.0
-        belt = "" if self.station.belt is None else f"{rig.world.surface.speed_at(at):.0f} mm/s   "
-        state = str(rig.supervisor.health.state)
+        belt = "" if self.station.belt is None else f"{world.surface.speed_at(at):.0f} mm/s   "
+        state = str(self.run.station.health.state)
         _text(canvas, f"{seconds:7.2f} s   {belt}{rate:.0f} items/min   {state}", _PANEL_X, 40, Pen(DIM, 0.55))
 
     def _draw_picture(self, canvas: Image, frame: Frame) -> None:
@@ -131,13 +131,13 @@ class Clip:
         x += (room_x - size[0]) // 2
         picture = np.asarray(cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
         self._draw_decision_line(picture)
-        for sighting in self.run.rig.line.trigger.sightings():
+        for sighting in self.run.station.line.trigger.sightings():
             self._draw_box(picture, sighting.box, scale, self.decided.get(sighting.item_id))
         canvas[y : y + size[1], x : x + size[0]] = picture
         cv2.rectangle(canvas, (x - 1, y - 1), (x + size[0], y + size[1]), (60, 64, 72), 1)
 
     def _draw_decision_line(self, picture: Image) -> None:
-        scene = self.run.rig.world.scene
+        scene = self.run.world.scene
         if not isinstance(scene, BeltScene):
             return
         view, (height, width) = scene.view, picture.shape[:2]
@@ -167,8 +167,8 @@ class Clip:
             _text(canvas, words, 24, _LINE_Y + 26 * n, Pen(self.colour_of(decision.bin), 0.55))
 
     def _draw_bins(self, canvas: Image) -> None:
-        now = self.run.rig.clock.now()
-        landed = [item for item in self.run.rig.world.items if 0 < item.landed_at <= now]
+        now = self.run.clock.now()
+        landed = [item for item in self.run.world.items if 0 < item.landed_at <= now]
         row = min(64, 440 // len(self.station.bins))
         for n, where in enumerate(self.station.bins):
             here = [item for item in landed if item.landed_in == where.name]
@@ -239,7 +239,6 @@ def open_clip(path: Path, station: Station, run: VirtualRun) -> Iterator[Clip]:
             f"{path}: can't be written as a video; expected a name ending in .mp4 in a folder that exists"
         )
     clip = Clip(station, run, writer, every)
-    run.on_frame = clip.on_frame
     try:
         yield clip
     finally:

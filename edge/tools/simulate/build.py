@@ -1,33 +1,35 @@
-"""Station settings to a run on the virtual clock."""
+"""Station settings to a run on the virtual clock: the station that ships, on another ground."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from edge.bundle.archive import Bundle
 from edge.clock import VirtualClock, ms
 from edge.config import Station
-from edge.devices.actuators import open_actuators
-from edge.devices.actuators.schedule import Schedule
-from edge.health.health import Health
-from edge.health.heartbeats import Limits
+from edge.health.monitors import Observer
 from edge.health.monitors.bin_levels import BinLevels, counted_bins
+from edge.health.monitors.machine import MachineState
 from edge.inference.classifier import BundleClassifier
+from edge.inference.slot import ModelAtWork
 from edge.interfaces import Classifier
 from edge.journal import Journal, open_journal
+from edge.simulate.backend.camera import SimulatedCamera
 from edge.simulate.backend.pins import WorldPins
-from edge.simulate.world.faults import Planned
+from edge.simulate.world.faults import Disturbance, Planned
 from edge.simulate.world.world import World
-from edge.station.assemble import build_line, watch_belt, watch_camera
-from edge.station.exit_sensors import watch_sensors
-from edge.station.injected_faults import TroubledClassifier, troubled_connect
-from edge.station.station_io import Panel
-from edge.station.supervisor import Supervisor
+from edge.station.assemble import Measured, assemble
+from edge.station.environment import Environment, Interference
+from edge.station.faults.injected import Bug, TroubledClassifier, machine_state, troubled_connect
+from edge.station.models import FixedModel, fixed_model
+from edge.station.recorder import build_reporting
 from edge.tools.simulate.perfect_classifier import Oracle
 from edge.tools.simulate.score import Score, place_in_time, score
-from edge.tools.simulate.virtual_run import Rig, VirtualRun
+from edge.tools.simulate.virtual_run import OnFrame, RunLog, VirtualRun
+from edge.tools.simulate.virtual_time import VirtualTime
 
 ORACLE_LABELS = ("cardboard", "glass", "metal", "organic", "paper", "plastic", "trash")
 
@@ -52,45 +54,71 @@ class Conditions:
     truth: Station | None = None
 
 
-def build_virtual_run(station: Station, conditions: Conditions) -> VirtualRun:
-    """Open a simulated station with the product's own parts.
+class VirtualInterference(Interference):
+    """What goes wrong in a run on the virtual clock, and the time that an inference takes there."""
+
+    def __init__(self, world: World, clock: VirtualClock, time: VirtualTime, invoke_ns: int) -> None:
+        super().__init__(clock)
+        self._world, self._time, self._invoke_ns = world, time, invoke_ns
+
+    def observers(self) -> Sequence[Observer]:
+        return [Bug(self._world.is_active)]
+
+    def classifier(self, classifier: Classifier) -> Classifier:
+        return TroubledClassifier(classifier, self._invoke_ns, self._time.spend, self._world.is_active)
+
+    def look_at_machine(self) -> MachineState:
+        return machine_state(self._world.is_active)
+
+    def page_is_taken_away(self) -> bool:
+        return self._world.is_active(Disturbance.PAGE_DOWN)
+
+
+class NoVisitors:
+    """The server of a page that nobody can visit: there are no others on a virtual clock."""
+
+    url, port = "", 0
+
+    def run(self) -> None:
+        """Serve nobody, which is soon done."""
+
+    def stop(self) -> None:
+        """Nothing to end."""
+
+
+def build_virtual_run(station: Station, conditions: Conditions, observers: Sequence[Observer] = ()) -> VirtualRun:
+    """Assemble a simulated station as it ships; `observers` are told what goes on.
 
     Raises:
         SorterError: the station, its photos or its bundle are not usable.
     """
     clock = VirtualClock()
     world = World(conditions.truth or station, clock, conditions.disturbances)
-    pins = WorldPins(world, clock)
-    actuators = open_actuators(station, pins, clock)
-    schedule = Schedule(actuators, {a.name: ms(a.max_on_ms) for a in station.actuators})
-    classifier: Classifier
-    if conditions.bundle is None:
-        classifier, min_scores = Oracle(world, ORACLE_LABELS), dict.fromkeys(ORACLE_LABELS, 0.5)
-    else:
-        classifier = BundleClassifier(conditions.bundle, station.inference.threads, station.inference.runtime)
-        min_scores = dict(conditions.bundle.manifest.thresholds.minimum_score)
-    line = build_line(station, classifier, min_scores, clock)
+    time = VirtualTime(clock, world)
+    log = RunLog(world.started_at)
+    environment = Environment(
+        clock=clock,
+        pins=WorldPins(world, clock),
+        open_camera=lambda: SimulatedCamera(world, clock),
+        open_server=lambda app: NoVisitors(),
+        interference=VirtualInterference(world, clock, time, ms(conditions.invoke_ms)),
+        world=world,
+    )
     journal = _open_journal(station, conditions, clock, world)
-    health = Health(clock.now(), Limits.of(station.safety.stall_ms, station.journal.batch_ms))
-    levels = BinLevels(counted_bins(station))
-    panel = Panel(station, pins, clock, health, lambda: supervisor.emergency_stop(), levels)
-    belt = watch_belt(station, line, health, panel)
-    supervisor = Supervisor(clock, health, schedule, line.policy, journal, panel=panel, belt=belt, actuators=actuators)
-    supervisor.camera_watch = watch_camera(station)
-    watch_sensors(line, supervisor)
-    panel.open()
-    run = VirtualRun(Rig(clock, world, line, schedule, supervisor, panel, journal), frame_ns=ms(conditions.frame_ms))
-    line.classifier = TroubledClassifier(classifier, ms(conditions.invoke_ms), run.spend, world.is_active)
-    return run
+    reporting = build_reporting(journal, BinLevels(counted_bins(station)), clock)
+    model = _open_model(station, conditions, clock, world)
+    built = assemble(station, environment, reporting, model, Measured(), [log, *observers])
+    open_camera = partial(SimulatedCamera, world, clock)
+    return VirtualRun(built, clock, world, time, open_camera, log, frame_ns=ms(conditions.frame_ms))
 
 
-def run_and_score(station: Station, run: VirtualRun, seconds: float) -> Score:
+def run_and_score(station: Station, run: VirtualRun, seconds: float, on_frame: OnFrame | None = None) -> Score:
     """Run for some seconds of virtual time, let what is under way land, and hold the outcome against the truth."""
-    run.run(seconds, drain_s(station))
-    world = run.rig.world
+    run.run(seconds, drain_s(station), on_frame)
+    world = run.world
     place = place_in_time if station.belt is None else world.surface.position
     counted = score(station, world.items, run.records, place, seconds, run.dropped_frames)
-    return replace(counted, faults=run.faults.spans)
+    return replace(counted, faults=run.log.faults.spans)
 
 
 def drain_s(station: Station) -> float:
@@ -102,13 +130,20 @@ def drain_s(station: Station) -> float:
     return (length + view + 500.0) / station.belt.speed_mm_per_s + 1.0
 
 
+def _open_model(station: Station, conditions: Conditions, clock: VirtualClock, world: World) -> FixedModel:
+    """Open the model in this process: there is one thread, which would only wait for another."""
+    bundle = conditions.bundle
+    if bundle is None:
+        oracle = Oracle(world, ORACLE_LABELS)
+        return FixedModel(ModelAtWork(oracle, dict.fromkeys(ORACLE_LABELS, 0.5)), lambda: oracle)
+    threads, runtime = station.inference.threads, station.inference.runtime
+    return fixed_model(station, clock, lambda: bundle, lambda chosen: BundleClassifier(chosen, threads, runtime))
+
+
 def _open_journal(station: Station, conditions: Conditions, clock: VirtualClock, world: World) -> Journal | None:
     if conditions.journal_folder is None:
         return None
     # Named by the seed: the same run leaves the same journal, byte for byte.
     name = f"{station.simulation.seed:032x}"
     connect = troubled_connect(world.is_active)
-    journal = open_journal(conditions.journal_folder, station.journal, clock, name, "virtual", connect)
-    if conditions.bundle is not None:
-        journal.bundle = conditions.bundle.digest
-    return journal
+    return open_journal(conditions.journal_folder, station.journal, clock, name, "virtual", connect)

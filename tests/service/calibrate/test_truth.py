@@ -15,7 +15,7 @@ from edge.config import Station, load_station
 from edge.config.inputs import Input
 from edge.errors import CalibrationError
 from edge.health.faults import FaultKind
-from edge.health.monitors.camera import CameraWatch
+from edge.health.monitors.camera import PictureMonitor
 from edge.interfaces import Controls
 from edge.sensing.still_view import unpack_view
 from edge.simulate.backend.camera import SimulatedCamera
@@ -31,6 +31,7 @@ from edge.tools.calibrate.steps.belt import measure_belt
 from edge.tools.calibrate.steps.camera import CameraOptions, measure_camera
 from edge.tools.calibrate.steps.diverters import measure_diverters
 from edge.tools.calibrate.steps.sensors import live_levels, measure_sensors
+from edge.types import Frame
 
 PRACTICE = Path(__file__).resolve().parents[3] / "edge" / "stations" / "practice.toml"
 SPEED, SCALE, LEADS = 231.7, 0.87, {"arm-1": (73.0, 96.0), "arm-2": (171.0, 118.0)}
@@ -188,18 +189,24 @@ def test_the_empty_belt_is_empty_and_items_stand_out(rig: MeasurementRig) -> Non
     assert step.separability > 5
 
 
+def seen(watch: PictureMonitor, frame: Frame) -> set[FaultKind]:
+    """Show it a frame; return what it says of it."""
+    watch.on_frame(frame, frame.captured_at)
+    return {kind for kind, _ in watch.faults(frame.captured_at)}
+
+
 def test_a_camera_that_is_moved_after_calibrating_is_noticed(rig: MeasurementRig) -> None:
     rig.open_camera(exposure_us=1500, gain=1.0)
     step = measure_background(rig, technician(rig), "x", seconds=4).changes["background"]
-    watch = CameraWatch(unpack_view(step.view))
+    watch = PictureMonitor(unpack_view(step.view))
     assert watch.can_see_movement
     operator = technician(rig)
     rig.run_belt(on=True)
     operator.ask(Prompt.EMPTY)
-    found = [watch.observe(frame) for frame in rig.frames_for(12)]
+    found = [seen(watch, frame) for frame in rig.frames_for(12)]
     assert set().union(*found) == set()
     surround(rig, roll_degrees=8.0)
-    found = [watch.observe(frame) for frame in rig.frames_for(30)]
+    found = [seen(watch, frame) for frame in rig.frames_for(30)]
     assert FaultKind.CAMERA_MOVED in set().union(*found)
 
 

@@ -18,7 +18,7 @@ from edge.config.calibration.record import Calibration
 from edge.errors import CalibrationError
 from edge.inference.classifier import shipped_bundle_path
 from edge.simulate.world.faults import Disturbance
-from edge.station.latch import PauseLatch
+from edge.station.stops.latch import PauseLatch
 from edge.tools.calibrate.operator.operator import Onlooker, Prompt, SimulatedOperator
 from edge.tools.calibrate.rig import MeasurementRig, open_rig
 from edge.tools.calibrate.steps.verify import known_labels, verify_real

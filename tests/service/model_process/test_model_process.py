@@ -22,7 +22,7 @@ from edge.errors import BundleError, ClassifierError
 from edge.health.faults import FaultKind, Step
 from edge.inference.process import PROGRAM, InterpreterApart
 from edge.inference.worker import FACTS, LARGEST_PICTURE, MODEL, ORDER, PICTURE, Order, receive, send
-from edge.station.assemble import build_runtime
+from edge.station.build import build_station
 from edge.station.runtime import Runtime
 from edge.system.realtime import Priority, real_time
 
@@ -279,7 +279,7 @@ def runtime(tmp_path: Path, tiny_bundle: Callable[..., bytes], others: set[int])
             "page": {"enabled": False},
         }
     )
-    yield build_runtime(station)
+    yield Runtime(build_station(station))
     assert not models(others)
 
 
@@ -292,27 +292,26 @@ def run_until(runtime: Runtime, reached: Callable[[], bool]) -> None:
             seen.set()
             runtime.stop()
 
-    runtime.supervisor.watchers.append(look)
-    runtime.run(AT_MOST_S)
+    runtime.run(AT_MOST_S, look)
     assert seen.is_set()
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_station_opens_its_model_anew(runtime: Runtime, others: set[int], sent: signal.Signals) -> None:
-    health, live = runtime.parts.health, runtime.parts.live
+    health, live = runtime.station.health, runtime.station.reporting.live
     (first,) = models(others)
     os.kill(first, sent)
     decided = 0
 
     def reached() -> bool:
         nonlocal decided
-        if not health.step_counts[Step.RESTART_CLASSIFIER]:
+        if not health.retries.counts[Step.RESTART_CLASSIFIER]:
             decided = live.snapshot().total
         is_well = all(fault.kind is not FaultKind.CLASSIFIER_FAILED for fault in health.faults)
         return health.counts[FaultKind.CLASSIFIER_FAILED] > 0 and is_well and live.snapshot().total > decided + 1
 
     run_until(runtime, reached)
-    assert health.step_counts[Step.RESTART_SERVICE] == 0
+    assert health.retries.counts[Step.RESTART_SERVICE] == 0
     assert first not in models(others)
 
 
@@ -325,7 +324,7 @@ def test_many_models_after_another_leave_nothing_behind(runtime: Runtime, others
         if len(own) == 1 and own not in seen:
             seen.append(own)
             open_then.append(sockets())
-            runtime.swap_classifier(runtime.parts.open_classifier())
+            runtime.station.slot.replace_classifier(runtime.station.reopen_classifier())
         return len(seen) == 6
 
     run_until(runtime, reached)

@@ -16,7 +16,7 @@ from selenium.webdriver.chrome.service import Service
 
 from edge.clock import SystemClock, VirtualClock, ms
 from edge.config import Station
-from edge.health.health import State
+from edge.health.state import State
 from edge.interfaces import Sighting
 from edge.line import Outcome
 from edge.status.live import LiveView

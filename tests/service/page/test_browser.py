@@ -17,8 +17,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from edge.clock import SystemClock
-from edge.health.faults import FaultKind
-from edge.health.health import Fault, State
+from edge.health.faults import Fault, FaultKind
+from edge.health.state import State
 from edge.types import Reason
 from edge.web.words import STATE_TEXT
 

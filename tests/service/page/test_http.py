@@ -21,8 +21,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge.clock import VirtualClock, ms
 from edge.errors import ConfigError
-from edge.health.faults import FaultKind
-from edge.health.health import HELD_STATES, Fault, State
+from edge.health.faults import Fault, FaultKind
+from edge.health.state import HELD_STATES, State
 from edge.types import REASON_TEXT, Reason
 from edge.web import PageServer
 from edge.web.app import MAX_STREAMS, MAX_STREAMS_PER_ADDRESS

@@ -91,7 +91,7 @@ def test_a_disk_stays_full_until_there_is_room(disk: Disk) -> None:
     if not disk.own:
         pytest.skip("this account may not mount a disk of its own")
     run = build_virtual_run(STATION, Conditions(journal_folder=disk.folder))
-    health = run.rig.supervisor.health
+    health = run.station.health
     crumb = disk.folder / "crumb"
 
     def give_and_take(second: int) -> None:
@@ -106,11 +106,11 @@ def test_a_disk_stays_full_until_there_is_room(disk: Disk) -> None:
     stored: dict[int, int] = {}
 
     def look(now: int) -> None:
-        second = (now - run.rig.world.started_at) // NS_PER_S
+        second = (now - run.world.started_at) // NS_PER_S
         if second in seen:
             return
         seen[second] = any(fault.kind is FaultKind.DISK_FULL for fault in health.faults)
-        stored[second] = run.rig.journal.counts.stored  # type: ignore[union-attr]
+        stored[second] = run.station.reporting.journal.counts.stored  # type: ignore[union-attr]
         if second == 10:
             crumb.write_bytes(bytes(32 * 1024))
             disk.fill()
@@ -119,8 +119,7 @@ def test_a_disk_stays_full_until_there_is_room(disk: Disk) -> None:
         elif second == 50:
             disk.mend()
 
-    run.rig.supervisor.watchers.append(look)
-    run.run(65.0)
+    run.run(65.0, on_tick=look)
     began = min(second for second, there in seen.items() if there)
     assert stored[49] > stored[began + 1], "nothing got through: the test shows nothing"
     assert all(seen[second] for second in range(began, 50))
@@ -130,7 +129,7 @@ def test_a_disk_stays_full_until_there_is_room(disk: Disk) -> None:
 
 def test_sorting_goes_on_the_trouble_is_named_and_nothing_is_lost(disk: Disk) -> None:
     run = build_virtual_run(STATION, Conditions(journal_folder=disk.folder))
-    journal, health = run.rig.journal, run.rig.supervisor.health
+    journal, health = run.station.reporting.journal, run.station.health
     assert journal is not None
     # A file that is open can't be closed to it by permissions, so those are taken before the first row.
     troubles = {20: disk.fill, 40: disk.lock, 60: disk.mend} if disk.own else {0: disk.lock, 60: disk.mend}
@@ -138,14 +137,13 @@ def test_sorting_goes_on_the_trouble_is_named_and_nothing_is_lost(disk: Disk) ->
     sorted_by: dict[int, int] = {}
 
     def look(now: int) -> None:
-        second = (now - run.rig.world.started_at) // NS_PER_S
+        second = (now - run.world.started_at) // NS_PER_S
         waiting.setdefault(second, journal.counts.pending)
         sorted_by.setdefault(second, len(run.records))
         if second in troubles:
             troubles.pop(second)()
 
-    run.rig.supervisor.watchers.append(look)
-    run.run(80.0)
+    run.run(80.0, on_tick=look)
     assert (health.counts[FaultKind.DISK_FULL] > 0) == disk.own
     assert health.counts[FaultKind.DISK_READ_ONLY] > 0
     assert health.faults == []

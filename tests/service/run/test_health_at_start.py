@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.switching import start_switcher
 
 from edge.bundle.archive import read_bundle
 from edge.clock import VirtualClock
@@ -20,15 +21,16 @@ from edge.config.calibration.recover import load_or_set_aside
 from edge.devices.actuators.actuator_type import SafeOutput
 from edge.errors import CalibrationError, SetupError
 from edge.health.faults import FaultKind
-from edge.health.health import State
+from edge.health.state import State
 from edge.inference.classifier import open_shipped_bundle
 from edge.models.install import Device, activate, prove
+from edge.models.loader import Serving
 from edge.models.store import ModelStore
-from edge.models.switcher import Changeover
 from edge.models.trust import Trust
-from edge.station.assemble import build_runtime
-from edge.station.latch import EstopLatch
-from edge.station.safe_outputs import read_safe_outputs
+from edge.station.assembled import AssembledStation
+from edge.station.build import build_station
+from edge.station.stops.latch import EstopLatch
+from edge.station.stops.safe_outputs import read_safe_outputs
 from edge.types import Event
 
 STATION = """
@@ -44,6 +46,15 @@ bins = [
 ]
 inference = {allow_unsigned = true}
 """
+
+
+def found_at_start(built: AssembledStation) -> list[FaultKind]:
+    """What the supervisor reports with its first tick."""
+    built.supervisor.tick(built.clock.now())
+    assert built.reporting.journal is not None
+    built.reporting.journal.close()
+    built.slot.close()
+    return [fault.kind for fault in built.health.faults]
 
 
 def station_in(folder: Path) -> Station:
@@ -102,9 +113,8 @@ def test_the_service_comes_up_when_a_calibrated_pulse_is_beyond_the_servos_limit
     (tmp_path / "station.toml").write_text(SERVO.replace('name = "line"', 'name = "line"\nstate_folder = "state"'))
     station = load_station(tmp_path / "station.toml")
     save_calibration(station.state_folder, arm_measured(station, positions_us={"out": 1900}), "1")
-    runtime = build_runtime(station)
-    runtime.parts.journal.close()
-    assert [fault.kind for fault in runtime.parts.health.faults] == [FaultKind.CALIBRATION_DAMAGED]
+    built = build_station(station)
+    assert found_at_start(built) == [FaultKind.CALIBRATION_DAMAGED]
     assert (station.state_folder / f"damaged-{FILE_NAME}").exists()
 
 
@@ -129,12 +139,10 @@ def test_the_service_comes_up_without_its_calibration_and_says_so(tmp_path: Path
     (tmp_path / "station.toml").write_text(STATION)
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / FILE_NAME).write_bytes(b"\x00" * 100)
-    runtime = build_runtime(load_station(tmp_path / "station.toml"))
-    health = runtime.parts.health
-    runtime.parts.journal.close()
-    assert [fault.kind for fault in health.faults] == [FaultKind.CALIBRATION_DAMAGED]
-    health.beat(runtime.parts.clock.now())
-    assert health.state is State.DEGRADED
+    built = build_station(load_station(tmp_path / "station.toml"))
+    assert found_at_start(built) == [FaultKind.CALIBRATION_DAMAGED]
+    built.health.beat(built.clock.now())
+    assert built.health.state is State.DEGRADED
 
 
 def test_a_folder_in_the_calibrations_place_is_set_aside(tmp_path: Path) -> None:
@@ -151,9 +159,8 @@ def test_bin_levels_that_can_not_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "station.toml").write_text(counted)
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "bin-levels.json").write_bytes(b"")
-    runtime = build_runtime(load_station(tmp_path / "station.toml"))
-    runtime.parts.journal.close()
-    assert [fault.kind for fault in runtime.parts.health.faults] == [FaultKind.BIN_LEVELS_DAMAGED]
+    built = build_station(load_station(tmp_path / "station.toml"))
+    assert found_at_start(built) == [FaultKind.BIN_LEVELS_DAMAGED]
 
 
 def test_a_latch_that_is_no_file_holds_the_station_and_a_reset_ends_it(tmp_path: Path) -> None:
@@ -171,14 +178,17 @@ def test_a_store_that_can_not_be_read_is_named_and_the_shipped_model_sorts(tmp_p
     place = tmp_path / "store" / name
     place.parent.mkdir(parents=True)
     place.write_bytes(b"garbage")
-    changeover = Changeover(ModelStore(tmp_path / "store"), load_station(tmp_path / "station.toml"), VirtualClock(), "")
     events: list[Event] = []
-    serving = changeover.begin()
-    changeover.tell = events.append
-    changeover.turn()
-    serving.classifier.close()
-    assert serving.generation is None
+    works: list[Serving] = []
+    station = load_station(tmp_path / "station.toml")
+    switcher = start_switcher(ModelStore(tmp_path / "store"), station, VirtualClock(), works.append, events.append, "")
+    switcher.tick()
+    works[0].classifier.close()
+    assert works[0].generation is None
     assert [event.code for event in events] == [FaultKind.MODEL_DAMAGED]
+    assert list(switcher.faults(0)) == [(FaultKind.MODEL_DAMAGED, "")]
+    switcher.on_reset(after_stop=False)
+    assert list(switcher.faults(0)) == []
 
 
 def test_a_damaged_model_is_replaced_by_the_shipped_one_and_named(
@@ -195,10 +205,9 @@ def test_a_damaged_model_is_replaced_by_the_shipped_one_and_named(
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-100])
     events: list[Event] = []
-    changeover = Changeover(store, station, clock, "boot")
-    serving = changeover.begin()
-    changeover.tell = events.append
-    changeover.turn()
+    works: list[Serving] = []
+    start_switcher(store, station, clock, works.append, events.append).tick()
+    serving = works[0]
     serving.classifier.close()
     assert serving.bundle.digest == open_shipped_bundle().digest
     assert serving.generation == store.active()
@@ -216,7 +225,7 @@ def test_a_live_station_notes_its_outputs_before_it_opens_a_pin(
     monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
     station = load_station(path)
     with pytest.raises(SetupError):
-        build_runtime(station)
+        build_station(station)
     path.unlink()
     monkeypatch.setenv("STATE_DIRECTORY", str(station.state_folder))
     assert read_safe_outputs(path).outputs == [SafeOutput("flap", {17: False})]

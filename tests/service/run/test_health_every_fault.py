@@ -74,24 +74,23 @@ SCENARIOS = {
 AT_START = {FaultKind.MODEL_DAMAGED, FaultKind.CALIBRATION_DAMAGED, FaultKind.BIN_LEVELS_DAMAGED}
 
 
-class Recorder:
-    """Looks on at every turn of the supervisor."""
+class Onlooker:
+    """Looks on after every tick of the supervisor."""
 
     def __init__(self, run: VirtualRun, kind: FaultKind) -> None:
         self.run, self.kind = run, kind
         self.was_there = False
         self.turns_there = 0
         self.wrong: list[int] = []
-        run.rig.supervisor.watchers.append(self.look)
 
     @property
     def is_there(self) -> bool:
-        return any(fault.kind is self.kind for fault in self.run.rig.supervisor.health.faults)
+        return any(fault.kind is self.kind for fault in self.run.station.health.faults)
 
     def look(self, now: int) -> None:
         there = self.is_there
         self.turns_there += there
-        if there and self.was_there and NATURES[self.kind].holds and not self.run.rig.schedule.held:
+        if there and self.was_there and NATURES[self.kind].holds and not self.run.station.schedule.held:
             self.wrong.append(now)
         self.was_there = there
 
@@ -103,15 +102,15 @@ def test_the_simulator_raises_it_and_it_ends(kind: FaultKind, tmp_path: Path) ->
         (tmp_path / "journal.db").write_bytes(b"not a database at all" * 500)
     disturbances = [parse_disturbance(text) for text in scenario.faults]
     run = build_virtual_run(scenario.station, Conditions(disturbances=disturbances, journal_folder=tmp_path))
-    recorder = Recorder(run, kind)
-    run.run(scenario.seconds)
-    health = run.rig.supervisor.health
+    onlooker = Onlooker(run, kind)
+    run.run(scenario.seconds, on_tick=onlooker.look)
+    health = run.station.health
     assert health.counts[kind] >= 1
-    assert recorder.turns_there >= 5, "gone as soon as it came"
-    assert recorder.wrong == [], "strokes were not held"
-    assert not recorder.is_there, [fault.text for fault in health.faults]
-    assert run.rig.journal is not None
-    assert run.rig.journal.counts.lost == 0
+    assert onlooker.turns_there >= 5, "gone as soon as it came"
+    assert onlooker.wrong == [], "strokes were not held"
+    assert not onlooker.is_there, [fault.text for fault in health.faults]
+    assert run.station.reporting.journal is not None
+    assert run.station.reporting.journal.counts.lost == 0
 
 
 def test_what_a_reset_ends_is_known() -> None:
@@ -122,5 +121,5 @@ def test_what_a_reset_ends_is_known() -> None:
 def test_two_minutes_without_faults_have_none() -> None:
     run = build_virtual_run(conveyor(), Conditions())
     run.run(120.0)
-    assert dict(run.rig.supervisor.health.counts) == {}
-    assert run.rig.clock.now() >= 120 * NS_PER_S
+    assert dict(run.station.health.counts) == {}
+    assert run.clock.now() >= 120 * NS_PER_S

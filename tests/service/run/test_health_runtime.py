@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.assembled import build_in_real_time, journal_of
 
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
 from edge.errors import RestartError
 from edge.health.faults import FaultKind, Step
-from edge.health.health import State
 from edge.health.retry import Backoff
-from edge.station.assemble import build_runtime
+from edge.health.state import State
+from edge.station.assembled import AssembledStation
+from edge.station.build import build_station
 from edge.station.runtime import Runtime
 from edge.types import Crop, Frame, Item, Prediction
 
@@ -28,9 +30,9 @@ AT_MOST_S = 60.0
 
 
 @pytest.fixture
-def runtime(tmp_path: Path) -> Runtime:
-    """A small simulated belt in real time, impatient."""
-    station = Station.model_validate(
+def settings(tmp_path: Path) -> Station:
+    """A small simulated belt."""
+    return Station.model_validate(
         {
             "name": "belt",
             "kind": "conveyor",
@@ -46,15 +48,22 @@ def runtime(tmp_path: Path) -> Runtime:
             "page": {"enabled": False},
         }
     )
-    built = build_runtime(station)
-    health = built.parts.health
-    health.limits = replace(health.limits, stall=ms(1500), startup=ms(2500))
-    health.backoff = Backoff(first=ms(100), longest=ms(400), calm=60 * NS_PER_S)
+
+
+def impatient(built: AssembledStation) -> AssembledStation:
+    """Let a second do for what takes a station many."""
+    built.health.signs.limits = replace(built.health.signs.limits, stall=ms(1500), startup=ms(2500))
+    built.health.retries.backoff = Backoff(first=ms(100), longest=ms(400), calm=60 * NS_PER_S)
     return built
 
 
+@pytest.fixture
+def runtime(settings: Station) -> Runtime:
+    return Runtime(impatient(build_station(settings)))
+
+
 def run_until(runtime: Runtime, reached: Callable[[], bool]) -> None:
-    """Run until the condition holds at a turn of the supervisor; it has to."""
+    """Run until the condition holds after a tick of the supervisor; it has to."""
     seen = threading.Event()
 
     def look(_now: int) -> None:
@@ -62,8 +71,7 @@ def run_until(runtime: Runtime, reached: Callable[[], bool]) -> None:
             seen.set()
             runtime.stop()
 
-    runtime.supervisor.watchers.append(look)
-    runtime.run(AT_MOST_S)
+    runtime.run(AT_MOST_S, look)
     assert seen.is_set()
 
 
@@ -108,13 +116,12 @@ def test_a_signal_ends_the_run_whatever_lock_the_main_thread_holds_just_then(
             with own:
                 signal.raise_signal(sent)
 
-    runtime.supervisor.watchers.append(interrupt)
-    runtime.run(AT_MOST_S)
+    runtime.run(AT_MOST_S, interrupt)
     assert turns == 1
 
 
 def is_there(runtime: Runtime, kind: FaultKind) -> bool:
-    return any(fault.kind is kind for fault in runtime.parts.health.faults)
+    return any(fault.kind is kind for fault in runtime.station.health.faults)
 
 
 def journalled(folder: Path) -> list[str]:
@@ -138,18 +145,18 @@ class StuckCamera:
         self.let_go.set()
 
 
-def test_a_camera_that_never_answers_is_named_and_everything_held(runtime: Runtime) -> None:
+def test_a_camera_that_never_answers_is_named_and_everything_held(settings: Station) -> None:
     camera = StuckCamera()
-    runtime.parts.open_camera = lambda: camera
+    runtime = Runtime(impatient(build_in_real_time(settings, open_camera=lambda: camera)))
 
     def reached() -> bool:
-        if is_there(runtime, FaultKind.CAMERA_STALLED) and runtime.parts.schedule.held:
+        if is_there(runtime, FaultKind.CAMERA_STALLED) and runtime.station.schedule.held:
             camera.let_go.set()
             return True
         return False
 
     run_until(runtime, reached)
-    assert not runtime.parts.health.watchdog_due(runtime.parts.clock.now())
+    assert not runtime.station.health.watchdog_due(runtime.station.clock.now())
 
 
 def test_a_bug_in_a_stage_ends_the_run_with_safe_pins(runtime: Runtime, tmp_path: Path) -> None:
@@ -160,16 +167,16 @@ def test_a_bug_in_a_stage_ends_the_run_with_safe_pins(runtime: Runtime, tmp_path
         def sightings(self) -> Sequence[Any]:
             return ()
 
-    runtime.parts.line.trigger = Broken()
+    runtime.station.line.trigger = Broken()
     with pytest.raises(ZeroDivisionError):
         runtime.run(AT_MOST_S)
-    assert runtime.parts.schedule.held
+    assert runtime.station.schedule.held
     assert FaultKind.PROGRAM_ERROR in journalled(tmp_path)
 
 
-def test_a_page_that_dies_does_not_stop_sorting_and_comes_back(runtime: Runtime) -> None:
+def test_a_page_that_dies_does_not_stop_sorting_and_comes_back(settings: Station) -> None:
     class DeadPage:
-        url = "http://localhost/"
+        url, port = "http://localhost/", 1
 
         def __init__(self, dies: bool) -> None:
             self.dies, self.stopped = dies, threading.Event()
@@ -182,22 +189,23 @@ def test_a_page_that_dies_does_not_stop_sorting_and_comes_back(runtime: Runtime)
         def stop(self) -> None:
             self.stopped.set()
 
-    runtime.parts.page = DeadPage(True)  # type: ignore[assignment]
-    runtime.parts.open_page = lambda: DeadPage(False)  # type: ignore[assignment, return-value]
-    health = runtime.parts.health
+    pages = [DeadPage(False), DeadPage(True)]
+    with_page = settings.with_values(page=settings.page.with_values(enabled=True))
+    runtime = Runtime(impatient(build_in_real_time(with_page, open_server=lambda app: pages.pop())))
+    health = runtime.station.health
     run_until(
         runtime,
-        lambda: health.step_counts[Step.RESTART_PAGE] == 1 and health.state in (State.RUNNING, State.STARVED),
+        lambda: health.retries.counts[Step.RESTART_PAGE] == 1 and health.state in (State.RUNNING, State.STARVED),
     )
     assert health.counts[FaultKind.PAGE_DOWN] == 1
 
 
 def test_a_fault_that_only_a_restart_mends_asks_for_one(runtime: Runtime, tmp_path: Path) -> None:
-    runtime.parts.health.raise_fault(FaultKind.ACTUATOR_HUNG, runtime.parts.clock.now(), "flap")
+    runtime.station.health.raise_fault(FaultKind.ACTUATOR_HUNG, runtime.station.clock.now(), "flap")
     with pytest.raises(RestartError, match="actuator-hung") as asked:
         runtime.run(AT_MOST_S)
     assert asked.value.exit_code == 75
-    assert runtime.parts.schedule.held
+    assert runtime.station.schedule.held
     assert FaultKind.ACTUATOR_HUNG in journalled(tmp_path)
 
 
@@ -211,27 +219,21 @@ def test_a_model_that_fails_is_opened_anew(runtime: Runtime) -> None:
         def close(self) -> None:
             pass
 
-    runtime.swap_classifier(Dead())
-    health = runtime.parts.health
-    health.backoff = Backoff()  # a process starts slowly on a busy machine
+    runtime.station.slot.replace_classifier(Dead())
+    health = runtime.station.health
+    health.retries.backoff = Backoff()  # a process starts slowly on a busy machine
     run_until(
         runtime,
         lambda: health.counts[FaultKind.CLASSIFIER_FAILED] > 0 and not is_there(runtime, FaultKind.CLASSIFIER_FAILED),
     )
-    assert health.step_counts[Step.RESTART_CLASSIFIER] >= 1
+    assert health.retries.counts[Step.RESTART_CLASSIFIER] >= 1
 
 
-def test_an_emergency_stop_outlives_the_process(runtime: Runtime, tmp_path: Path) -> None:
-    health = runtime.parts.health
+def test_an_emergency_stop_outlives_the_process(runtime: Runtime, settings: Station) -> None:
+    health = runtime.station.health
     run_until(runtime, lambda: health.state is State.RUNNING)
-    runtime.parts.latch.keep(stopped=True)
-    again = build_runtime(runtime_station(runtime))
-    assert again.parts.health.state is State.ESTOP
-    again.parts.journal.close()
-    assert again.parts.health.reset(again.parts.clock.now())
-
-
-def runtime_station(runtime: Runtime) -> Station:
-    station = runtime.parts.line.policy.station
-    assert isinstance(station, Station)
-    return station
+    runtime.station.latch.keep(stopped=True)
+    again = build_station(settings)
+    assert again.health.state is State.ESTOP
+    journal_of(again).close()
+    assert again.health.reset(again.clock.now())

@@ -13,9 +13,10 @@ import pytest
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
 from edge.health.faults import FaultKind
-from edge.health.health import HELD_STATES
 from edge.health.retry import Backoff
-from edge.station.assemble import build_runtime
+from edge.health.state import HELD_STATES
+from edge.station.build import build_station
+from edge.station.runtime import Runtime
 
 pytestmark = pytest.mark.realtime
 
@@ -41,9 +42,9 @@ def test_sorting_begins_without_the_page_and_the_page_comes_when_its_port_is_fre
             "page": {"port": port},
         }
     )
-    runtime = build_runtime(station)
-    health = runtime.parts.health
-    health.backoff = Backoff(first=ms(100), longest=ms(200), calm=60 * NS_PER_S)
+    runtime = Runtime(build_station(station))
+    health = runtime.station.health
+    health.retries.backoff = Backoff(first=ms(100), longest=ms(200), calm=60 * NS_PER_S)
     assert f"port {port}: another program uses it" in caplog.text
     caplog.set_level(logging.INFO)
     sorted_without = threading.Event()
@@ -54,11 +55,10 @@ def test_sorting_begins_without_the_page_and_the_page_comes_when_its_port_is_fre
         if there and health.state not in HELD_STATES:
             sorted_without.set()
             taken.close()
-        elif sorted_without.is_set() and not there and not answers and runtime.parts.page is not None:
+        elif sorted_without.is_set() and not there and not answers and runtime.station.page.server is not None:
             answers.append(httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=AT_MOST_S).status_code)
             runtime.stop()
 
-    runtime.parts.watchers.append(look)
-    runtime.run(AT_MOST_S)
+    runtime.run(AT_MOST_S, look)
     assert answers == [200]
     assert f"the page is back: http://127.0.0.1:{port}/" in caplog.text

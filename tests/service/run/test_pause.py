@@ -21,11 +21,11 @@ from typer.testing import CliRunner
 from edge.cli import root
 from edge.config import Station
 from edge.errors import ControlError
-from edge.health.health import State
+from edge.health.state import State
 from edge.journal.reading import EventRecord, Query, read_all
-from edge.station.assemble import build_runtime
-from edge.station.control import NAME, ask
+from edge.station.build import build_station
 from edge.station.runtime import Runtime
+from edge.station.stops.control import NAME, ask
 
 AT_MOST_S = 90.0
 STATION: dict[str, Any] = {
@@ -48,16 +48,16 @@ class Running:
 
     def __init__(self, folder: Path, **changes: Any) -> None:
         self.folder = folder
-        self.runtime: Runtime = build_runtime(Station.model_validate({**STATION, "state_folder": folder, **changes}))
+        self.station = build_station(Station.model_validate({**STATION, "state_folder": folder, **changes}))
+        self.runtime = Runtime(self.station)
         self._turned = threading.Condition()
         self._states = (State.FAULT, State.FAULT)
-        self.runtime.supervisor.watchers.append(self._look)
-        self._thread = threading.Thread(target=self.runtime.run, args=(AT_MOST_S,))
+        self._thread = threading.Thread(target=self.runtime.run, args=(AT_MOST_S, self._look))
         self._thread.start()
 
     def _look(self, _now: int) -> None:
         with self._turned:
-            self._states = (self._states[1], self.runtime.parts.health.state)
+            self._states = (self._states[1], self.station.health.state)
             self._turned.notify_all()
 
     def wait_for(self, *states: State) -> None:
@@ -68,12 +68,12 @@ class Running:
 
     @property
     def belt_runs(self) -> bool:
-        return bool(self.runtime.panel.pins.pin(21).state)  # type: ignore[attr-defined]
+        return bool(self.station.environment.pins.pin(21).state)
 
     @property
     def url(self) -> str:
-        assert self.runtime.parts.page is not None
-        return self.runtime.parts.page.url.rstrip("/")
+        assert self.station.page.server is not None
+        return self.station.page.server.url.rstrip("/")
 
     def end(self) -> None:
         self.runtime.stop()
@@ -104,8 +104,8 @@ def test_pause_holds_everything_over_a_restart_and_resume_ends_it(tmp_path: Path
         station.wait_for(*WELL)
         assert station.belt_runs
         assert sorter("pause", "--state-folder", str(tmp_path)).startswith("Stopped: belt and actuators are held")
-        assert station.runtime.parts.health.state is State.STOPPED
-        assert station.runtime.parts.schedule.held
+        assert station.station.health.state is State.STOPPED
+        assert station.station.schedule.held
         assert not station.belt_runs
     with running(tmp_path) as station:
         station.wait_for(State.STOPPED)
@@ -134,7 +134,7 @@ def test_the_page_stops_it_and_says_who_did(tmp_path: Path) -> None:
         )
         assert web.post("/pause", content=token[1]).status_code == 415
         assert web.get("/pause").status_code == 405
-        assert station.runtime.parts.health.state is not State.STOPPED
+        assert station.station.health.state is not State.STOPPED
         assert web.post("/pause", json={"token": token[1]}).status_code == 200
         station.wait_for(State.STOPPED)
         status = web.get("/api/status").json()
@@ -200,7 +200,7 @@ def test_nonsense_and_silence_change_nothing_and_block_nobody(tmp_path: Path) ->
                     assert asking.recv(100) == b""
         with socket.socket(socket.AF_UNIX) as silent:
             silent.connect(str(tmp_path / NAME))
-            assert station.runtime.parts.health.state in WELL
+            assert station.station.health.state in WELL
             assert ask(tmp_path, "pause").startswith("Stopped")
 
 

@@ -14,7 +14,7 @@ from edge.config import Station
 from edge.errors import ConfigError
 from edge.health.faults import FaultKind
 from edge.simulate.world.faults import parse_disturbance
-from edge.station.assemble import build_runtime
+from edge.station.build import build_station
 from edge.station.runtime import Runtime
 
 pytestmark = pytest.mark.realtime
@@ -37,14 +37,14 @@ BELT: dict[str, Any] = {
 
 def practise(folder: Path, *faults: str, **changes: Any) -> Runtime:
     station = Station.model_validate({**BELT, "state_folder": folder, **changes})
-    return build_runtime(station, faults=[parse_disturbance(text) for text in faults])
+    return Runtime(build_station(station, faults=[parse_disturbance(text) for text in faults]))
 
 
 def test_faults_of_every_part_are_raised_and_end(tmp_path: Path) -> None:
     faults = ("classifier-failed@1+3", "disk-full@1+4", "page-down@1+3", "hot@0+12", "bin-full:glass@1+4")
     runtime = practise(tmp_path, *faults)
     wanted = {FaultKind(re.split("[:@]", fault)[0]) for fault in faults}
-    health = runtime.parts.health
+    health = runtime.station.health
     seen: set[FaultKind] = set()
 
     def look(_now: int) -> None:
@@ -53,8 +53,7 @@ def test_faults_of_every_part_are_raised_and_end(tmp_path: Path) -> None:
         if wanted <= seen and not wanted & there:
             runtime.stop()
 
-    runtime.parts.watchers.append(look)
-    runtime.run(AT_MOST_S)
+    runtime.run(AT_MOST_S, look)
     assert wanted <= seen
     assert not wanted & {fault.kind for fault in health.faults}
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from support.assembled import journal_of
+
 from edge.clock import ms
 from edge.config import Station
 from edge.journal.entries import Entry, Landing
 from edge.sensing import BeamTrigger
 from edge.simulate.world.hand import Hand
-from edge.simulate.world.world import World
-from edge.station.assemble import build_runtime
+from edge.station.build import build_station
+from edge.station.runtime import Runtime
 from edge.transport import Conveyor
 from edge.types import Actuation, Decision, Reason
 
@@ -46,14 +48,15 @@ def station(folder: Path, bundle: Path) -> Station:
 
 def test_encoder_beam_and_exit_sensors_tell_what_happens(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> None:
     (tmp_path / "tiny.sorter").write_bytes(tiny_bundle())
-    runtime = build_runtime(station(tmp_path / "state", tmp_path / "tiny.sorter"))
-    parts = runtime.parts
-    transport, trigger = parts.line.transport, parts.line.trigger
+    built = build_station(station(tmp_path / "state", tmp_path / "tiny.sorter"))
+    runtime, journal, world = Runtime(built), journal_of(built), built.environment.world
+    assert world is not None
+    transport, trigger = built.line.transport, built.line.trigger
     assert isinstance(transport, Conveyor)
     assert isinstance(trigger, BeamTrigger)
     edges: list[bool] = []
     landed: list[Landing] = []
-    take_edge, record = trigger.edge, parts.journal.record
+    take_edge, record = trigger.edge, journal.record
 
     def edge(at: int, broken: bool) -> None:
         edges.append(broken)
@@ -64,12 +67,11 @@ def test_encoder_beam_and_exit_sensors_tell_what_happens(tmp_path: Path, tiny_bu
         record(entry)
 
     trigger.edge = edge  # type: ignore[method-assign]
-    parts.journal.record = recording  # type: ignore[method-assign]
-    world: World = parts.follow_world.__self__  # type: ignore[union-attr]
+    journal.record = recording  # type: ignore[method-assign]
     fallen: list[int] = []
 
     def look(now: int) -> None:
-        if not fallen and not parts.health.held:
+        if not fallen and not built.health.held:
             fallen.append(now)
             stroke = Actuation("flap", now, now + ms(50), (7,))
             transport.arrivals.expect(Decision(7, "glass", Reason.SORTED, now), stroke)
@@ -77,8 +79,7 @@ def test_encoder_beam_and_exit_sensors_tell_what_happens(tmp_path: Path, tiny_bu
         if landed and len(edges) >= 2 and transport.belt.position(now) > 200:
             runtime.stop()
 
-    runtime.supervisor.watchers.append(look)
-    runtime.run(AT_MOST_S)
+    runtime.run(AT_MOST_S, look)
     assert [(landing.item_id, landing.bin) for landing in landed] == [(7, "glass")]
     assert edges[:2] == [True, False]
-    assert transport.belt.position(parts.clock.now()) > 200
+    assert transport.belt.position(built.clock.now()) > 200

@@ -58,12 +58,11 @@ def test_virtual_hours_take_no_more_than_virtual_minutes(tmp_path: Path) -> None
     every, due = 60.0, [60.0]
 
     def look(now: int) -> None:
-        if (now - run.rig.world.started_at) / 1e9 >= due[0]:
+        if (now - run.world.started_at) / 1e9 >= due[0]:
             due[0] += every
             seen.append((memory_mb(), descriptors(), threading.active_count()))
 
-    run.rig.supervisor.watchers.append(look)
-    run.run(5.5 * every)
+    run.run(5.5 * every, on_tick=look)
     (first_mb, *first), (last_mb, *last) = seen[1], seen[-1]
     assert len(seen) == 5
     assert last == first

@@ -8,8 +8,9 @@ import pytest
 
 from edge.clock import NS_PER_S
 from edge.health.faults import NATURES, FaultKind, Step
-from edge.health.health import Health, State
+from edge.health.health import Health
 from edge.health.heartbeats import Sign
+from edge.health.state import State
 from edge.types import Severity
 
 T0 = 10 * NS_PER_S
@@ -110,7 +111,7 @@ def test_a_silent_camera_is_noticed_named_and_reopened_with_growing_waits_then_t
     assert [step for _, step in steps] == [Step.REOPEN_CAMERA] * 10 + [Step.RESTART_SERVICE]
     gaps = [(b - a) // S for (a, _), (b, _) in pairwise(steps)]
     assert gaps == [2, 4, 8, 16, 32, 60, 60, 60, 60, 60]
-    assert health.step_counts[Step.REOPEN_CAMERA] == 10
+    assert health.retries.counts[Step.REOPEN_CAMERA] == 10
     assert health.watchdog_span() == health.limits.watchdog_recovering
 
 

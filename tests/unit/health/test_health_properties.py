@@ -8,8 +8,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.health.faults import NATURES, FaultKind, Step
-from edge.health.health import HELD_STATES, Health, State
+from edge.health.health import Health
 from edge.health.heartbeats import Sign
+from edge.health.state import HELD_STATES, State
 
 FAULTS = st.sampled_from([kind for kind in FaultKind if kind is not FaultKind.EMERGENCY_STOP])
 DETAILS = st.sampled_from(["", "glass", "paper"])

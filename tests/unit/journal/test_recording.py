@@ -23,17 +23,18 @@ from edge.errors import JournalError
 from edge.health.faults import FaultKind
 from edge.journal import Landing, open_journal, run_writer
 from edge.journal.exporting import export_rows
+from edge.journal.monitor import JournalMonitor
 from edge.journal.pictures import Pictures
 from edge.journal.reading import EventRecord, ItemRecord, Query, read_all
 from edge.journal.recording import FULL_CALM_NS
 from edge.simulate.world.faults import Disturbance
-from edge.station.injected_faults import troubled_connect
+from edge.station.faults.injected import troubled_connect
 from edge.types import Actuation, Event, EventKind, Image, Reason, Stroke, StrokeOutcome
 
 
 def test_a_row_tells_everything_that_happened_to_the_item(memory_folder: Path) -> None:
     journal = build_journal(memory_folder)
-    journal.bundle = "sha256:abc"
+    journal.use_bundle("sha256:abc")
     entry = outcome(2, at=5 * NS_PER_S)
     journal.record(entry)
     journal.record(Stroke(entry.actuation, entry.actuation.fire_at + 7, entry.actuation.release_at + 9))  # type: ignore[union-attr, arg-type]
@@ -304,14 +305,16 @@ def test_two_controllers_can_not_share_a_folder(memory_folder: Path) -> None:
     open_journal(memory_folder, JournalSettings(), VirtualClock()).close()
 
 
-def test_a_damaged_file_is_told_to_the_listener(memory_folder: Path) -> None:
+def test_a_damaged_file_is_a_fault_until_a_reset(memory_folder: Path) -> None:
     (memory_folder / "journal.db").write_bytes(b"not a database" * 100)
     journal = build_journal(memory_folder)
-    told: list[Event] = []
-    journal.on_event = told.append
+    monitor = JournalMonitor(journal)
+    assert list(monitor.faults(NS_PER_S)) == []
     journal.record(outcome(1, NS_PER_S))
     journal.close()
-    assert [event.code for event in told] == [FaultKind.JOURNAL_DAMAGED.value]
+    assert list(monitor.faults(NS_PER_S)) == [(FaultKind.JOURNAL_DAMAGED, "")]
+    monitor.on_reset(after_stop=False)
+    assert list(monitor.faults(NS_PER_S)) == []
 
 
 def _read_picture(path: Path) -> Image:

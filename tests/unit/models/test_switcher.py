@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.stations import BIN, station_in
+from support.switching import start_switcher
 
-from edge.bundle.archive import pack_bundle, read_bundle
+from edge.bundle.archive import Bundle, pack_bundle, read_bundle
 from edge.clock import VirtualClock, ms
 from edge.inference.classifier import BundleClassifier
 from edge.inference.process import open_apart
 from edge.line import Outcome
 from edge.models.install import Device, activate, prove
+from edge.models.loader import Serving
 from edge.models.shadow import compare, shadow_folder
 from edge.models.store import ModelStore
-from edge.models.switcher import Changeover, Serving
+from edge.models.switcher import ModelSwitcher
 from edge.models.trust import Trust
 from edge.types import Box, Crop, Decision, Event, Item, Prediction, Reason
 
 
 @dataclass
 class Rig:
-    """A station's changeover as the runtime would use it, and what came of it."""
+    """A station's switcher as the runtime would use it, and what came of it."""
 
     folder: Path
     models: dict[str, bytes]
@@ -47,23 +48,23 @@ class Rig:
         activate(self.device, bundle.digest, "test", probation)
         return bundle.digest
 
-    def start(self, boot: str = "boot-1") -> Changeover:
+    def start(
+        self, boot: str = "boot-1", open_classifier: Callable[[Bundle], BundleClassifier] = BundleClassifier
+    ) -> ModelSwitcher:
         """A new process."""
-        changeover = Changeover(self.store, self.station, self.clock, boot)
-        self.serving = changeover.begin()
-        changeover.tell = self.events.append
-        changeover.put_to_work = self._put_to_work
-        return changeover
+        return start_switcher(
+            self.store, self.station, self.clock, self._put_to_work, self.events.append, boot, open_classifier
+        )
 
-    def sort(self, changeover: Changeover, items: int, reason: Reason = Reason.SORTED) -> None:
+    def sort(self, switcher: ModelSwitcher, items: int, reason: Reason = Reason.SORTED) -> None:
         """Items come and go, ten a second."""
         for number in range(items):
             assert self.serving is not None
             prediction = self.serving.classifier.classify([CROP], 1)
-            changeover.note(outcome(number, prediction, reason))
+            switcher.on_outcome(outcome(number, prediction, reason), 0)
             self.clock.advance_to(self.clock.now() + ms(100))
             if number % 10 == 9:
-                changeover.turn()
+                switcher.tick()
 
     def current(self) -> str:
         generation = self.store.active()
@@ -96,38 +97,38 @@ def rig(tmp_path: Path, tiny_bundle: Callable[..., bytes]) -> Rig:
 
 def test_without_a_store_the_shipped_model_works(tmp_path: Path) -> None:
     rig = Rig(tmp_path, {})
-    rig.start().turn()
+    rig.start().tick()
     assert rig.serving is not None
     assert rig.serving.generation is None
     assert rig.events == []
 
 
 def test_a_model_activated_meanwhile_is_put_to_work_and_passes_its_probation(rig: Rig) -> None:
-    changeover = rig.start()
-    rig.sort(changeover, 50)
+    switcher = rig.start()
+    rig.sort(switcher, 50)
     rig.install("1.1")
     assert rig.at_work() == "1.0"
-    changeover.turn()
+    switcher.tick()
     assert rig.at_work() == "1.1"
-    rig.sort(changeover, 100)
+    rig.sort(switcher, 100)
     assert [event.text.split(":")[0] for event in rig.events] == [
         f"tiny-1.1 ({rig.serving.bundle.digest[:12]}) at work",  # type: ignore[union-attr]
         "tiny-1.1 passed its probation",
     ]
-    rig.sort(changeover, 50, Reason.UNSURE)
+    rig.sort(switcher, 50, Reason.UNSURE)
     assert rig.current() == "1.1"
 
 
 def test_a_model_that_sends_too_much_to_residual_goes_by_itself(rig: Rig) -> None:
-    changeover = rig.start()
-    rig.sort(changeover, 50)
+    switcher = rig.start()
+    rig.sort(switcher, 50)
     rig.install("1.1")
-    changeover.turn()
-    rig.sort(changeover, 30, Reason.UNSURE)
+    switcher.tick()
+    rig.sort(switcher, 30, Reason.UNSURE)
     assert (rig.at_work(), rig.current()) == ("1.0", "1.0")
     assert any("rolled back" in event.text and "went to residual" in event.text for event in rig.events)
     assert [event.severity for event in rig.events if "rolled back" in event.text] == ["warning"]
-    rig.sort(changeover, 30)
+    rig.sort(switcher, 30)
     assert rig.at_work() == "1.0"
 
 
@@ -146,32 +147,32 @@ def test_a_model_activated_while_nothing_ran_is_held_against_the_probation_of_th
 def test_the_limits_are_the_stations_own(rig: Rig) -> None:
     patient = rig.station.probation.model_copy(update={"max_residual_rise": 1.0, "items": 60})
     rig.station = rig.station.model_copy(update={"probation": patient})
-    changeover = rig.start()
-    rig.sort(changeover, 50)
+    switcher = rig.start()
+    rig.sort(switcher, 50)
     rig.install("1.1")
-    changeover.turn()
-    rig.sort(changeover, 70, Reason.UNSURE)
+    switcher.tick()
+    rig.sort(switcher, 70, Reason.UNSURE)
     assert rig.current() == "1.1"
     assert rig.events[-1].text.startswith("tiny-1.1 passed its probation: 60 items")
 
 
 def test_reasons_that_are_not_the_models_do_not_count(rig: Rig) -> None:
-    changeover = rig.start()
-    rig.sort(changeover, 50)
+    switcher = rig.start()
+    rig.sort(switcher, 50)
     rig.install("1.1")
-    changeover.turn()
-    rig.sort(changeover, 60, Reason.BIN_FULL)
+    switcher.tick()
+    rig.sort(switcher, 60, Reason.BIN_FULL)
     assert rig.at_work() == "1.1"
 
 
 def test_a_crash_on_probation_comes_back_at_the_next_start(rig: Rig) -> None:
     rig.start()
     rig.install("1.1")
-    rig.start().turn()
+    rig.start().tick()
     assert rig.at_work() == "1.1"
     later = rig.start()  # the process before this one never said that it ends
     assert (rig.at_work(), rig.current()) == ("1.0", "1.0")
-    later.turn()
+    later.tick()
     assert "without being asked to" in rig.events[-1].text
 
 
@@ -194,12 +195,12 @@ def test_one_power_cut_is_forgiven_the_second_comes_back(rig: Rig) -> None:
 def test_a_clean_restart_goes_on_with_the_probation(rig: Rig) -> None:
     rig.install("1.1")
     for _ in range(4):
-        changeover = rig.start()
-        rig.sort(changeover, 20)
-        changeover.end()
+        switcher = rig.start()
+        rig.sort(switcher, 20)
+        switcher.end()
     assert rig.current() == "1.1"
-    changeover = rig.start()
-    rig.sort(changeover, 20)
+    switcher = rig.start()
+    rig.sort(switcher, 20)
     assert "passed its probation: 100 items" in rig.events[-1].text
 
 
@@ -207,9 +208,9 @@ def test_a_damaged_active_model_is_replaced_by_its_predecessor(rig: Rig) -> None
     path = rig.store.bundle_path(rig.install("1.1"))
     path.chmod(0o644)
     path.write_bytes(b"rot")
-    changeover = rig.start()
+    switcher = rig.start()
     assert (rig.at_work(), rig.current()) == ("1.0", "1.0")
-    changeover.turn()
+    switcher.tick()
     assert "can't be used" in rig.events[0].text
 
 
@@ -224,38 +225,38 @@ def test_when_nothing_in_the_store_can_be_read_the_shipped_model_works(rig: Rig)
 
 
 def test_a_model_that_can_not_be_loaded_leaves_the_old_one_at_work(rig: Rig) -> None:
-    changeover = rig.start()
+    switcher = rig.start()
     bundle = read_bundle(rig.models["1.1"], "x")
     members = {"golden.bin": bundle.members["golden.bin"], "model.tflite": bytes(100)}
     broken = pack_bundle(bundle.manifest, members)
     evidence = prove(bundle, rig.device).model_copy(update={"digest": read_bundle(broken, "x").digest})
     rig.store.add(broken, evidence)
     rig.store.activate(evidence.digest, "by force", "")
-    changeover.turn()
+    switcher.tick()
     assert (rig.at_work(), rig.current()) == ("1.0", "1.0")
     assert "can't load" in rig.events[0].text
-    changeover.turn()
+    switcher.tick()
     assert len(rig.events) == 1
 
 
 def test_rolling_back_by_hand_reaches_the_running_station(rig: Rig) -> None:
     rig.install("1.1")
-    changeover = rig.start()
+    switcher = rig.start()
     rig.store.roll_back("by hand", "")
-    changeover.turn()
+    switcher.tick()
     assert rig.at_work() == "1.0"
 
 
 def test_a_slower_model_goes(rig: Rig) -> None:
-    changeover = rig.start()
+    switcher = rig.start()
     for version, slow_ms in (("1.0", 0.0), ("1.1", 9.0)):
         if version == "1.1":
             rig.install(version)
-            changeover.turn()
+            switcher.tick()
         assert rig.serving is not None
         inner = rig.serving.classifier._inner
         rig.serving.classifier._inner = _Slow(inner, rig.clock, 4.0 + slow_ms)
-        rig.sort(changeover, 30)
+        rig.sort(switcher, 30)
     assert rig.current() == "1.0"
     assert any("13.0 ms an inference, 4.0 ms" in event.text for event in rig.events)
 
@@ -275,19 +276,19 @@ class _Broken:
 
 
 def test_failures_count_although_the_model_is_opened_anew_after_each(rig: Rig) -> None:
-    changeover = rig.start()
-    rig.sort(changeover, 50)
+    switcher = rig.start()
+    rig.sort(switcher, 50)
     rig.install("1.1")
-    changeover.turn()
+    switcher.tick()
     assert rig.serving is not None
     classifier = rig.serving.classifier
     for _ in range(5):
         classifier._inner = _Broken()
         with pytest.raises(RuntimeError):
             classifier.classify([CROP], 1)
-        classifier = changeover.reopen()
-        changeover.note(outcome(1, Prediction("paper", 0, 0, ("paper",), (0.0,), 1), Reason.NOT_CLASSIFIED))
-    changeover.turn()
+        classifier = switcher.reopen()
+        switcher.on_outcome(outcome(1, Prediction("paper", 0, 0, ("paper",), (0.0,), 1), Reason.NOT_CLASSIFIED), 0)
+    switcher.tick()
     assert rig.current() == "1.0"
     assert any("it failed on 5 of 5 items" in event.text for event in rig.events)
 
@@ -306,23 +307,23 @@ def test_a_candidate_looks_on_without_acting_and_is_dismissed(rig: Rig) -> None:
     candidate = read_bundle(rig.models["1.1"], "1.1")
     rig.store.add(rig.models["1.1"], prove(candidate, rig.device))
     rig.store.set_shadow(candidate.digest)
-    changeover = rig.start()
-    changeover.turn()
-    assert (changeover.idle, rig.at_work()) == (False, "1.0")
+    switcher = rig.start()
+    switcher.tick()
+    assert (switcher.idle, rig.at_work()) == (False, "1.0")
 
     labels = ("paper", "glass", "metal")
     for number, label in enumerate(("paper", "glass")):  # the candidate sees a red crop, which is paper to it
         prediction = Prediction(label, 0.9, 0.8, labels, (0.9, 0.05, 0.05), 1)
-        changeover.note(outcome(number, prediction, Reason.SORTED))
-    changeover.rest(rig.clock.now() + ms(100))
+        switcher.on_outcome(outcome(number, prediction, Reason.SORTED), 0)
+    switcher.rest(rig.clock.now() + ms(100))
     comparison = compare(shadow_folder(rig.folder, candidate.digest))
     assert (comparison.items, comparison.same, comparison.pairs) == (2, 1, {("glass", "paper"): 1})
     (different,) = comparison.different
     assert (shadow_folder(rig.folder, candidate.digest) / different.picture).stat().st_size > 0
 
     rig.store.set_shadow(None)
-    changeover.turn()
-    assert changeover.idle
+    switcher.tick()
+    assert switcher.idle
     assert [event.text for event in rig.events] == [
         f"tiny-1.1 ({candidate.digest[:12]}) looks on", "no model looks on any more"
     ]  # fmt: skip
@@ -334,14 +335,22 @@ def test_a_candidate_whose_process_is_lost_stops_looking_on(rig: Rig) -> None:
     candidate = read_bundle(rig.models["1.1"], "1.1")
     rig.store.add(rig.models["1.1"], prove(candidate, rig.device))
     rig.store.set_shadow(candidate.digest)
-    changeover = rig.start()
     lost = open_apart(candidate)
-    changeover.open_classifier = partial(BundleClassifier, open_model=lambda *_: lost)
-    changeover.turn()
+
+    def open_classifier(bundle: Bundle) -> BundleClassifier:
+        return (
+            BundleClassifier(bundle, open_model=lambda *_: lost)
+            if bundle.digest == candidate.digest
+            else BundleClassifier(bundle)
+        )
+
+    switcher = rig.start(open_classifier=open_classifier)
+    switcher.tick()
     lost.close()
-    changeover.note(
-        outcome(1, Prediction("paper", 0.9, 0.8, ("paper", "glass", "metal"), (0.9, 0.1, 0.0), 1), Reason.SORTED)
+    switcher.on_outcome(
+        outcome(1, Prediction("paper", 0.9, 0.8, ("paper", "glass", "metal"), (0.9, 0.1, 0.0), 1), Reason.SORTED),
+        0,
     )
-    changeover.rest(rig.clock.now() + ms(100))
-    assert changeover.idle
+    switcher.rest(rig.clock.now() + ms(100))
+    assert switcher.idle
     assert rig.events[-1].text == "the model that looks on stops, the model's process was ended"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.stations import ALL_BUT_PAPER, BIN, write_station
+from support.switching import start_switcher
 from typer.testing import CliRunner
 
 from edge.bundle.archive import pack_bundle, read_bundle
@@ -21,9 +22,10 @@ from edge.config import load_station
 from edge.errors import BundleError, StoreError
 from edge.inference.classifier import open_shipped_bundle
 from edge.models.install import activate, open_device, prove
-from edge.models.select import open_station_bundle
+from edge.models.loader import Serving
+from edge.models.select import open_station_bundle, open_store
 from edge.models.store import BUNDLE, EVIDENCE, ModelStore
-from edge.models.switcher import Changeover, build_changeover
+from edge.models.switcher import ModelSwitcher
 from edge.types import Event
 
 TINY = ["glass", "metal"]
@@ -64,17 +66,16 @@ class Rig:
     def revoke(self, name: str) -> None:
         (self.folder / "keys" / f"{name}.pub").unlink()
 
-    def start(self) -> tuple[Changeover, str, list[Event]]:
+    def start(self) -> tuple[ModelSwitcher, str, list[Event]]:
         """A station that starts; the digest that it works with, and what it tells."""
-        changeover = build_changeover(load_station(self.station_file), VirtualClock())
-        assert changeover is not None
+        station = load_station(self.station_file)
         told: list[Event] = []
-        serving = changeover.begin()
-        serving.classifier.close()
-        changeover.tell = told.append
-        changeover.turn()
-        changeover.end()
-        return changeover, serving.bundle.digest, told
+        works: list[Serving] = []
+        switcher = start_switcher(open_store(station), station, VirtualClock(), works.append, told.append)
+        works[0].classifier.close()
+        switcher.tick()
+        switcher.end()
+        return switcher, works[0].bundle.digest, told
 
     def run(self, *arguments: str) -> Any:
         return CliRunner().invoke(root, [*arguments, "--station", str(self.station_file)])
@@ -141,9 +142,9 @@ def test_an_unsigned_model_that_was_put_into_the_store_by_hand_is_not_used(rig: 
 
 def test_a_running_station_does_not_change_over_to_it(rig: Rig) -> None:
     first = rig.install(rig.make("1.0", ANNA))
-    changeover, _, told = rig.start()
+    switcher, _, told = rig.start()
     rig.plant(rig.make("9.9", None))
-    changeover.turn()
+    switcher.tick()
     assert any("rolled back" in event.text for event in told)
     assert ModelStore(rig.folder / "state" / "models").active().current == first  # type: ignore[union-attr]
 

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
+from support.assembled import assemble_for_test, tick_alive
 from support.stations import BELT, make_station
 
 from edge.clock import VirtualClock, ms
 from edge.config.inputs import InputName, InputRole
-from edge.devices.actuators.schedule import Schedule
 from edge.devices.gpio.inputs import Edge
 from edge.health.faults import FaultKind
-from edge.health.health import Health
-from edge.health.heartbeats import Sign
 from edge.line import Outcome
-from edge.station.assemble import build_line
-from edge.station.exit_sensors import LATE_LOOK_NS, watch_sensors
-from edge.station.supervisor import Supervisor
-from edge.status.live import LiveView
+from edge.station.supervisor import LATE_TICK_NS
 from edge.transport import Conveyor
 from edge.transport.exit_sensors import FALL_NS, JAM_AFTER
-from edge.types import Actuation, Crop, Decision, Item, Prediction, Reason, Stroke, StrokeOutcome
+from edge.types import Actuation, Decision, Item, Reason, Stroke, StrokeOutcome
 from edge.web.status import describe_items
 
 STATION = make_station(BELT, bins={"glass": {"exit_pin": 9}})
-
-
-class Nobody:
-    labels = ("glass",)
-
-    def classify(self, crops: Sequence[Crop], budget: int) -> Prediction:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        pass
 
 
 class Rig:
@@ -42,26 +25,20 @@ class Rig:
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
-        self.health = Health(self.clock.now())
-        self.live = LiveView(self.clock)
-        line = build_line(STATION, Nobody(), {}, self.clock)
-        self.supervisor = Supervisor(self.clock, self.health, Schedule({}, {}), line.policy, live=self.live)
-        self.sensors = watch_sensors(line, self.supervisor)
-        assert isinstance(line.transport, Conveyor)
-        self.arrivals = line.transport.arrivals
+        self.station = assemble_for_test(STATION, self.clock)
+        self.health, self.live = self.station.health, self.station.reporting.live
+        self.observer = self.station.supervisor.observer
+        transport = self.station.line.transport
+        assert isinstance(transport, Conveyor)
+        self.arrivals = transport.arrivals
         self.pass_time(ms(100))
 
     def pass_time(self, span: int, step: int = ms(100)) -> None:
-        """Frames flow and the supervisor turns once each step."""
+        """Frames flow and the supervisor ticks once each step."""
         end = self.clock.now() + span
         while self.clock.now() < end:
             self.clock.advance_to(min(end, self.clock.now() + step))
-            now = self.clock.now()
-            self.health.beat(now)
-            self.health.item_seen(now)
-            for sign in (Sign.ACTUATION, Sign.JOURNAL, Sign.FRAME):
-                self.health.sign(sign, now)
-            self.supervisor.turn(now)
+            tick_alive(self.station, self.clock.now())
 
     def send(self, item_id: int) -> Actuation:
         """Decide an item and plan its stroke, from now on for 100 ms."""
@@ -69,7 +46,7 @@ class Rig:
         decision = Decision(item_id, "glass", Reason.SORTED, now, "glass", 0.9, 0.8)
         stroke = Actuation("flap", now, now + ms(100), (item_id,))
         self.arrivals.expect(decision, stroke)
-        self.live.publish_outcome(Outcome(Item(item_id, now, ()), None, decision, stroke, 0))
+        self.live.publish_outcome(Outcome(Item(item_id, now, ()), None, decision, stroke, 0, is_watched=True))
         return stroke
 
     def arrived(self) -> dict[int, bool | None]:
@@ -90,7 +67,7 @@ def test_the_page_is_told_what_was_seen_to_fall_and_what_was_not(rig: Rig) -> No
     rig.send(1)
     rig.pass_time(ms(300))
     assert rig.arrived() == {1: None}
-    rig.sensors.on_edge(Edge(InputName(InputRole.EXIT, "glass"), True, rig.clock.now()))
+    rig.observer.on_edge(Edge(InputName(InputRole.EXIT, "glass"), True, rig.clock.now()))
     rig.send(2)
     rig.pass_time(FALL_NS + ms(300))
     assert rig.arrived() == {1: True, 2: False}
@@ -101,7 +78,7 @@ def test_the_page_is_told_what_was_seen_to_fall_and_what_was_not(rig: Rig) -> No
 
 def test_items_that_were_sent_and_never_come_are_a_jam(rig: Rig) -> None:
     for number in range(JAM_AFTER):
-        rig.supervisor.note_strokes([Stroke(rig.send(number), 1, 2, StrokeOutcome.FIRED)])
+        rig.observer.on_stroke(Stroke(rig.send(number), 1, 2, StrokeOutcome.FIRED))
     rig.pass_time(FALL_NS + ms(300))
     assert rig.is_jammed
 
@@ -109,7 +86,7 @@ def test_items_that_were_sent_and_never_come_are_a_jam(rig: Rig) -> None:
 @pytest.mark.parametrize("outcome", [StrokeOutcome.REFUSED, StrokeOutcome.FAILED])
 def test_items_whose_stroke_was_not_carried_out_are_not_missing(rig: Rig, outcome: StrokeOutcome) -> None:
     for number in range(2 * JAM_AFTER):
-        rig.supervisor.stroke_watchers[0](Stroke(rig.send(number), None, None, outcome))
+        rig.observer.on_stroke(Stroke(rig.send(number), None, None, outcome))
     rig.pass_time(FALL_NS + ms(300))
     assert set(rig.arrived().values()) == {None}
     assert not rig.is_jammed
@@ -118,7 +95,7 @@ def test_items_whose_stroke_was_not_carried_out_are_not_missing(rig: Rig, outcom
 def test_a_machine_that_stood_still_gives_every_item_that_time_back(rig: Rig) -> None:
     for number in range(JAM_AFTER):
         rig.send(number)
-    stood = FALL_NS + LATE_LOOK_NS + ms(100)
+    stood = FALL_NS + LATE_TICK_NS + ms(100)
     rig.pass_time(stood, step=stood)
     assert rig.arrived() == dict.fromkeys(range(JAM_AFTER))
     rig.pass_time(FALL_NS)

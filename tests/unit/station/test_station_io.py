@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.assembled import assemble_for_test, tick_alive
 from support.stations import BELT, make_station
 
 from edge.clock import NS_PER_S, VirtualClock, ms
@@ -14,13 +16,14 @@ from edge.devices.actuators.schedule import Schedule
 from edge.devices.gpio.inputs import Edge, Inputs
 from edge.devices.gpio.mock_pins import MockPins, RestingPins
 from edge.health.faults import FaultKind
-from edge.health.health import Health, State
-from edge.health.heartbeats import Sign
-from edge.health.monitors.bin_levels import BinLevels, counted_bins
-from edge.policy import Policy
-from edge.station.station_io import CLOSED_NS, FULL_NS, JAM_NS, Panel
-from edge.station.supervisor import Supervisor
-from edge.types import Actuation, Reason, Stroke, StrokeOutcome
+from edge.health.health import Health
+from edge.health.monitors import Observer
+from edge.health.monitors.bin_levels import FULL_NS
+from edge.health.monitors.jams import JAM_NS
+from edge.health.state import State
+from edge.station.safe_state import OutputPins, SafeState
+from edge.station.station_io import CLOSED_NS, StationIO
+from edge.types import Actuation, Item, Prediction, Reason, Stroke, StrokeOutcome
 
 ESTOP, RESET, JAM, FULL, RESIDUAL, EXIT, BELT_RELAY, BEACON, FLAP = 5, 6, 13, 16, 19, 20, 21, 26, 17
 
@@ -32,29 +35,32 @@ STATION = make_station(
 )
 
 
+class Edges(Observer):
+    """Keeps what is passed on."""
+
+    def __init__(self) -> None:
+        self.edges: list[Edge] = []
+
+    def on_edge(self, edge: Edge) -> None:
+        self.edges.append(edge)
+
+
 class Rig:
     """A running station on mock pins; whoever tests it is the world."""
 
     def __init__(self, chain_closed: bool = True) -> None:
         self.clock = VirtualClock()
         self.pins = RestingPins() if chain_closed else MockPins()
-        actuators = open_actuators(STATION, self.pins, self.clock)
-        self.schedule = Schedule(actuators, {"flap": ms(2000)})
-        self.policy = Policy(STATION, {}, 0.0)
-        self.health = Health(self.clock.now())
-        self.edges: list[Edge] = []
-        self.supervisor = Supervisor(self.clock, self.health, self.schedule, self.policy)
-        self.panel = Panel(
-            STATION,
-            self.pins,
-            self.clock,
-            self.health,
-            self.supervisor.emergency_stop,
-            BinLevels(counted_bins(STATION)),
-            self.edges.append,
-        )
-        self.supervisor.panel = self.panel
-        self.panel.open()
+        self.seen = Edges()
+        self.station = assemble_for_test(STATION, self.clock, self.pins, observers=[self.seen])
+        self.health, self.schedule = self.station.health, self.station.schedule
+        self.station.safe_state.open()
+        self.station.station_io.open()
+
+    def why(self) -> Reason:
+        """What a glass item would be decided for."""
+        prediction = Prediction("glass", 1.0, 1.0, ("glass",), (1.0,))
+        return self.station.line.policy.decide(Item(1, 0, ()), prediction, self.clock.now()).reason
 
     def drive(self, number: int, level: bool) -> None:
         pin: Any = self.pins.pin(number)
@@ -71,13 +77,7 @@ class Rig:
         end = self.clock.now() + span
         while self.clock.now() < end:
             self.clock.advance_to(min(end, self.clock.now() + ms(100)))
-            now = self.clock.now()
-            self.health.beat(now)
-            self.health.item_seen(now)
-            for sign in (Sign.ACTUATION, Sign.JOURNAL):
-                self.health.sign(sign, now)
-            self.supervisor.note_strokes(self.schedule.run_due(now))
-            self.supervisor.turn(now)
+            tick_alive(self.station, self.clock.now())
 
     def fire(self) -> None:
         now = self.clock.now()
@@ -165,40 +165,65 @@ def test_a_full_bin_sends_its_items_to_residual_and_a_full_residual_stops(rig: R
     rig.drive(FULL, False)
     rig.pass_time(FULL_NS + ms(200))
     assert rig.health.state is State.DEGRADED
-    assert rig.policy.unavailable == {"glass": Reason.BIN_FULL}
+    assert rig.why() is Reason.BIN_FULL
     rig.drive(FULL, True)
     rig.pass_time()
-    assert rig.policy.unavailable == {}
+    assert rig.why() is Reason.SORTED
     rig.drive(RESIDUAL, False)
     rig.pass_time(FULL_NS + ms(200))
     assert [fault.kind for fault in rig.health.faults] == [FaultKind.RESIDUAL_FULL]
-    assert rig.policy.held
+    assert rig.why() is Reason.HELD
 
 
 def test_edges_that_are_no_fault_are_passed_on(rig: Rig) -> None:
     rig.drive(EXIT, False)
     rig.pass_time()
-    assert [(str(edge.name), edge.active) for edge in rig.edges] == [("exit:residual", True)]
+    assert [(str(edge.name), edge.active) for edge in rig.seen.edges] == [("exit:residual", True)]
 
 
 def test_a_pin_that_refuses_is_a_fault_until_it_works(rig: Rig) -> None:
     actuation = Actuation("flap", 0, 1, (1,))
-    rig.supervisor.note_strokes([Stroke(actuation, 1, 2, StrokeOutcome.FAILED)])
-    rig.supervisor.turn(rig.clock.now())
+    rig.station.supervisor.observer.on_stroke(Stroke(actuation, 1, 2, StrokeOutcome.FAILED))
+    tick_alive(rig.station, rig.clock.now())
     assert [(fault.kind, fault.detail) for fault in rig.health.faults] == [(FaultKind.ACTUATOR_REFUSED, "flap")]
     assert rig.schedule.held
-    rig.supervisor.note_strokes([Stroke(actuation, 1, 2, StrokeOutcome.FIRED)])
-    rig.supervisor.turn(rig.clock.now())
+    rig.station.supervisor.observer.on_stroke(Stroke(actuation, 1, 2, StrokeOutcome.FIRED))
+    tick_alive(rig.station, rig.clock.now())
     assert not rig.schedule.held
 
 
 def test_closing_leaves_everything_off(rig: Rig) -> None:
-    rig.panel.close()
-    rig.panel.close()
+    for _ in range(2):
+        rig.station.station_io.close()
+        rig.station.safe_state.close()
     assert not rig.level(BELT_RELAY)
     assert not rig.level(BEACON)
 
 
-@pytest.mark.parametrize(("part", "callback"), [(Panel, "on_stop"), (Inputs, "on_change")])
-def test_no_panel_and_no_inputs_can_be_made_without_saying_who_stops(part: type, callback: str) -> None:
+@pytest.mark.parametrize(("part", "callback"), [(StationIO, "on_stop"), (Inputs, "on_change")])
+def test_no_station_io_and_no_inputs_can_be_made_without_saying_who_stops(part: type, callback: str) -> None:
     assert inspect.signature(part).parameters[callback].default is inspect.Parameter.empty
+
+
+class PressedWhileItLetsGo(Schedule):
+    """The emergency stop is pressed in the very moment in which the supervisor lets the strokes go on."""
+
+    press: Callable[[], None]
+
+    def resume(self) -> None:
+        self.press()
+        super().resume()
+
+
+def test_a_stop_pressed_while_the_station_is_being_let_go_on_holds() -> None:
+    clock, pins = VirtualClock(), RestingPins()
+    health = Health(clock.now())
+    health.beat(clock.now())
+    schedule = PressedWhileItLetsGo(open_actuators(STATION, pins, clock), {"flap": ms(2000)})
+    safe_state = SafeState(schedule, pins, OutputPins(belt=BELT_RELAY), health, clock, Observer())
+    safe_state.open()
+    safe_state.enter(clock.now())
+    schedule.press = safe_state.emergency_stop
+    safe_state.follow(clock.now())
+    assert safe_state.is_held
+    assert not pins.pin(BELT_RELAY).state

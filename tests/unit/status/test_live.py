@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.clock import NS_PER_S, VirtualClock, ms
-from edge.health.faults import FaultKind
-from edge.health.health import Fault, State
+from edge.health.faults import Fault, FaultKind
 from edge.health.monitors.machine import MachineState
+from edge.health.state import State
 from edge.interfaces import Sighting
 from edge.line import Outcome
 from edge.status.live import KEEP_ITEMS, MAX_UNCUT, LiveView

@@ -9,9 +9,9 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from edge.clock import VirtualClock, ms
-from edge.health.faults import FaultKind
-from edge.health.health import Fault, State
+from edge.health.faults import Fault, FaultKind
 from edge.health.monitors.machine import MachineState
+from edge.health.state import State
 from edge.line import Outcome
 from edge.status.live import LiveView
 from edge.status.metrics import build_registry, read_disk_free

@@ -15,7 +15,7 @@ from edge.config.calibration.files import load_calibration
 from edge.config.calibration.record import Calibration
 from edge.errors import SorterError
 from edge.models.quick import store_folder
-from edge.station.safe_outputs import read_safe_outputs
+from edge.station.stops.safe_outputs import read_safe_outputs
 from edge.system.text import NotTextError, decode_text
 from training.recipe import SHIPPED, load_recipe
 
@@ -97,5 +97,5 @@ def test_every_toml_file_is_read_in_one_place() -> None:
     }
     assert readers == {
         "edge/system/toml.py",
-        "edge/station/safe_outputs.py",
+        "edge/station/stops/safe_outputs.py",
     }  # `sorter safe` reads what is broken, line by line

@@ -159,5 +159,5 @@ def _simulate(station: Station, conditions: Conditions, seconds: float, video: P
         return run_and_score(station, run, seconds)
     from edge.tools.simulate.annotated_clip import open_clip
 
-    with open_clip(video, station, run):
-        return run_and_score(station, run, seconds)
+    with open_clip(video, station, run) as clip:
+        return run_and_score(station, run, seconds, clip.on_frame)

@@ -13,7 +13,8 @@ from edge.config import RESIDUAL, Station
 from edge.config.inputs import InputRole
 from edge.devices.gpio.inputs import Edge
 from edge.errors import CalibrationError
-from edge.health.health import HELD_STATES, State
+from edge.health.monitors import Observer
+from edge.health.state import HELD_STATES, State
 from edge.status.live import LiveView, RecentItem
 from edge.tools.calibrate.operator.operator import Operator, Prompt
 from edge.tools.calibrate.verdict import NOWHERE, Checked
@@ -39,9 +40,20 @@ class Stage(StrEnum):
     DONE = "done"
 
 
+class SeenToLand(Observer):
+    """Keeps the bins whose exit sensors saw something fall in, oldest first."""
+
+    def __init__(self) -> None:
+        self.bins: deque[str] = deque(maxlen=64)
+
+    def on_edge(self, edge: Edge) -> None:
+        if edge.active and edge.name.role is InputRole.EXIT:
+            self.bins.append(edge.name.bin)
+
+
 @dataclass
 class AcceptanceTest:
-    """One round; `edge` takes the sensors' edges, `watch` is called several times a second.
+    """One round; `watch` is called several times a second.
 
     Attributes:
         labels: what is asked for, item by item.
@@ -54,6 +66,7 @@ class AcceptanceTest:
     labels: Sequence[str]
     live: LiveView
     poll: Callable[[], str]
+    seen: SeenToLand
     done: Callable[[], None]
     checked: list[Checked] = field(default_factory=list)
     miscounted: int = 0
@@ -63,12 +76,6 @@ class AcceptanceTest:
     _reminded_at: int = 0
     _last_item: int = 0
     _item: RecentItem | None = None
-    _landed: deque[str] = field(default_factory=lambda: deque(maxlen=64))
-
-    def edge(self, edge: Edge) -> None:
-        """Take an edge of a sensor in; from any thread."""
-        if edge.active and edge.name.role is InputRole.EXIT:
-            self._landed.append(edge.name.bin)
 
     def watch(self, now: int) -> None:
         """Go on if something has happened.
@@ -110,7 +117,7 @@ class AcceptanceTest:
             self._finish()
             return
         self._last_item = self._newest()
-        self._landed.clear()
+        self.seen.bins.clear()
         self.stage, self._since, self._reminded_at = Stage.ITEM, now, now
         self.operator.ask(Prompt.KNOWN_ITEM, f"{self.labels[self._number]}, {self._number + 1} of {len(self.labels)}")
 
@@ -137,8 +144,8 @@ class AcceptanceTest:
     def _await_landing(self, now: int) -> None:
         item = self._item
         assert item is not None
-        if self._landed:
-            self._note(self._landed[0], now, by_sensor=True)
+        if self.seen.bins:
+            self._note(self.seen.bins[0], now, by_sensor=True)
         elif now - self._since > self._way_ns or (self.operator.is_there and not self._has_sensor(item.decision.bin)):
             if self.operator.is_there:
                 self.stage = Stage.ANSWER
@@ -148,8 +155,8 @@ class AcceptanceTest:
                 self._note(NOWHERE if self._has_sensor(RESIDUAL) else RESIDUAL, now)
 
     def _await_answer(self, key: str, now: int) -> None:
-        if self._landed:
-            self._note(self._landed[0], now, by_sensor=True)
+        if self.seen.bins:
+            self._note(self.seen.bins[0], now, by_sensor=True)
         elif key and key in KEYS[: len(self._places)]:
             self._note(self._places[KEYS.index(key)], now)
 

@@ -13,9 +13,8 @@ from edge.bundle.pictures import cut_out, thumbnail
 from edge.clock import NS_PER_MS
 from edge.config import Station
 from edge.config.calibration.record import Calibration
-from edge.devices.gpio.inputs import Edge
 from edge.errors import CalibrationError
-from edge.tools.calibrate.operator.acceptance import QUIT, SKIP, AcceptanceTest, Stage
+from edge.tools.calibrate.operator.acceptance import QUIT, SKIP, AcceptanceTest, SeenToLand, Stage
 from edge.tools.calibrate.operator.operator import Operator
 from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.step_result import Outcome
@@ -46,10 +45,9 @@ def verify_simulated(
                 pictures[outcome.item.item_id] = thumbnail(cut, THUMBNAIL)
             progress(min(1.0, len(pictures) / items))
 
-    run.on_frame = keep
     seconds = 60 * items / written.simulation.items_per_min + 3
     with operator.progress(f"Running {items} known items") as progress:
-        score = run_and_score(station, run, seconds)
+        score = run_and_score(station, run, seconds, keep)
         progress(1.0)
     checked = [
         Checked(
@@ -81,27 +79,23 @@ def verify_real(
     Raises:
         CalibrationError: the station does not get ready, or no item came.
     """
-    from edge.station.assemble import Ground, build_trial
+    from edge.station.build import build_trial
+    from edge.station.environment import Interference, stand_on
+    from edge.station.runtime import Runtime
 
-    station = rig.station
+    station, clock = rig.station, rig.clock
     operator.warn("The station will sort as in daily work: the belt runs and the diverters move.")
     operator.say(
         f"{len(labels)} items, one at a time, each when it is asked for. {SKIP}: it went by unseen; {QUIT}: that is enough."
     )
     rig.close()  # camera and actuators are the running station's now
     with TemporaryDirectory(prefix="sorter-verify-") as folder, operator.keys() as poll:
-        ground = Ground(rig.clock, rig.pins, rig.world, calibration)
-        runtime = build_trial(station, ground, bundle, Path(folder))
-        trial = AcceptanceTest(station, operator, labels, runtime.parts.live, poll, runtime.stop)
-        to_line = runtime.panel.on_edge
-
-        def both(edge: Edge) -> None:
-            to_line(edge)
-            trial.edge(edge)
-
-        runtime.panel.on_edge = both
-        runtime.supervisor.watchers.append(trial.watch)
-        runtime.run()
+        environment = stand_on(station, clock, calibration, rig.pins, rig.world, Interference(clock))
+        seen = SeenToLand()
+        built = build_trial(station, environment, bundle, calibration, Path(folder), [seen])
+        runtime = Runtime(built)
+        trial = AcceptanceTest(station, operator, labels, built.reporting.live, poll, seen, runtime.stop)
+        runtime.run(on_tick=trial.watch)
     if trial.stage is not Stage.DONE:
         raise KeyboardInterrupt  # Ctrl-C ended the run
     return judge(station, trial.checked, trial.miscounted, digest)

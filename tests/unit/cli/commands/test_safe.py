@@ -17,14 +17,14 @@ from edge.clock import VirtualClock
 from edge.config import load_station
 from edge.devices.actuators.actuator_type import SafeOutput
 from edge.devices.gpio.mock_pins import MockPins
-from edge.station.safe_outputs import NOTE, drive_safe, note_outputs, read_safe_outputs
+from edge.station.stops.safe_outputs import NOTE, drive_safe, note_outputs, read_safe_outputs
 
 STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
 
 
 def test_it_reads_a_station_without_numpy_opencv_pydantic_or_gpiozero() -> None:
     program = (
-        "import sys, pathlib, edge.cli.commands.safe, edge.station.safe_outputs as safe\n"
+        "import sys, pathlib, edge.cli.commands.safe, edge.station.stops.safe_outputs as safe\n"
         f"assert safe.read_safe_outputs(pathlib.Path({str(STATIONS / 'conveyor.toml')!r})).outputs\n"
         "print(*[m for m in ('numpy', 'cv2', 'pydantic', 'gpiozero', 'rich') if m in sys.modules])"
     )

@@ -22,7 +22,7 @@ from edge.devices.camera import CAMERA_TYPES
 from edge.devices.gpio.mock_pins import MockPins
 from edge.simulate.backend.pins import WorldPins
 from edge.simulate.world.world import World
-from edge.station.safe_outputs import drive_safe, outputs_of
+from edge.station.stops.safe_outputs import drive_safe, outputs_of
 from edge.tools.calibrate.steps.procedures import PROCEDURES
 from edge.tools.check.check_settings import pin_problems
 from edge.types import Actuation, StrokeOutcome

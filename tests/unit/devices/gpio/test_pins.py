@@ -23,7 +23,7 @@ from edge.devices.gpio.mock_pins import MockPins
 from edge.devices.gpio.pins import open_pins
 from edge.devices.gpio.sysfs_pwm import SysfsPwmPin
 from edge.errors import ActuatorError, SetupError
-from edge.station.safe_outputs import drive_safe, read_safe_outputs
+from edge.station.stops.safe_outputs import drive_safe, read_safe_outputs
 
 STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
 RELAY = Digital(type="digital", name="relay", pin=17, active_high=False)

@@ -34,26 +34,28 @@ def into(run: VirtualRun, bin_name: str) -> int:
 def test_a_bin_that_was_counted_full_takes_no_more_until_a_person_says_that_it_is_empty() -> None:
     run = build_virtual_run(belt(capacity=3), Conditions())
     run.run(40.0)
-    panel, health = run.rig.panel, run.rig.supervisor.health
+    station, health = run.station, run.station.health
     assert into(run, "glass") == 3
     assert sum(record.reason is Reason.BIN_FULL for record in run.records) > 3
     assert [(fault.kind, fault.detail) for fault in health.faults] == [(FaultKind.BIN_FULL, "glass")]
-    panel.reset(run.rig.clock.now())
-    run.rig.supervisor.turn(run.rig.clock.now())
+    station.station_io.reset(run.clock.now())
+    station.supervisor.tick(run.clock.now())
     assert health.faults == []
-    assert panel.levels.counts == {"glass": 0}
+    assert station.reporting.levels.counts == {"glass": 0}
 
 
 def test_the_reset_that_ends_an_emergency_stop_empties_no_bin() -> None:
     run = build_virtual_run(belt(capacity=2), Conditions())
     run.run(30.0)
-    panel, health, now = run.rig.panel, run.rig.supervisor.health, run.rig.clock.now()
+    station, health, now = run.station, run.station.health, run.clock.now()
     health.estop(now)
     health.chain_closed(now)
-    panel.reset(now)
+    station.station_io.reset(now)
+    station.supervisor.tick(now)
     assert [fault.kind for fault in health.faults] == [FaultKind.BIN_FULL]
-    assert panel.levels.full == ["glass"]
-    panel.reset(now)
+    assert station.reporting.levels.full == ["glass"]
+    station.station_io.reset(now)
+    station.supervisor.tick(now)
     assert health.faults == []
 
 

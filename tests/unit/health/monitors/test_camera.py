@@ -17,11 +17,11 @@ from edge.config.cameras import VideoCamera
 from edge.devices.camera import open_camera
 from edge.errors import CalibrationError
 from edge.health.faults import FaultKind
-from edge.health.monitors.camera import LOST_SHARE, CameraWatch
+from edge.health.monitors.camera import LOST_SHARE, PictureMonitor
 from edge.sensing.still_view import Pattern, StillView
 from edge.simulate.world.faults import Disturbance
 from edge.simulate.world.world import World
-from edge.station.assemble import open_station_camera
+from edge.station.environment import open_station_camera
 from edge.types import Frame, Image
 
 RANDOM = np.random.default_rng(5)
@@ -48,18 +48,24 @@ def moved(picture: Image, x: float, y: float, degrees: float = 0.0) -> Image:
     return np.asarray(cv2.warpAffine(picture, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
+def seen(watch: PictureMonitor, frame: Frame) -> set[FaultKind]:
+    """Show it a frame; return what it says of it."""
+    watch.on_frame(frame, frame.captured_at)
+    return {kind for kind, _ in watch.faults(frame.captured_at)}
+
+
 class Show:
     """Shows pictures to a watch at 5 frames a second and collects what it says."""
 
-    def __init__(self, watch: CameraWatch | None = None) -> None:
-        self.watch = watch or CameraWatch()
+    def __init__(self, watch: PictureMonitor | None = None) -> None:
+        self.watch = watch or PictureMonitor()
         self.count = 0
 
     def play(self, seconds: float, picture: Callable[[], Image]) -> set[FaultKind]:
         said: set[FaultKind] = set()
         for _ in range(round(seconds * 5)):
             self.count += 1
-            said |= self.watch.observe(Frame(picture(), self.count * ms(200), self.count))
+            said |= seen(self.watch, Frame(picture(), self.count * ms(200), self.count))
         return said
 
     def now(self, picture: Callable[[], Image]) -> set[FaultKind]:
@@ -81,7 +87,7 @@ def test_a_frozen_picture_is_named_after_a_second_and_forgotten_with_the_next_ne
 
 
 def test_a_source_that_repeats_itself_is_not_called_frozen() -> None:
-    assert Show(CameraWatch(can_freeze=False)).play(5, lambda: SCENE) == set()
+    assert Show(PictureMonitor(can_freeze=False)).play(5, lambda: SCENE) == set()
 
 
 @pytest.mark.parametrize(
@@ -169,9 +175,9 @@ def test_the_view_of_the_calibration_finds_what_was_moved_while_the_power_was_of
     show = Show()
     show.play(26, lambda: noisy(SCENE))
     assert show.watch.view is not None
-    later = Show(CameraWatch(StillView.from_bytes(show.watch.view.to_bytes())))
+    later = Show(PictureMonitor(StillView.from_bytes(show.watch.view.to_bytes())))
     assert later.play(60, lambda: noisy(moved(SCENE, 8, 0))) == {FaultKind.CAMERA_MOVED}
-    again = Show(CameraWatch(StillView.from_bytes(show.watch.view.to_bytes())))
+    again = Show(PictureMonitor(StillView.from_bytes(show.watch.view.to_bytes())))
     assert again.play(60, lambda: noisy(SCENE)) == set()
 
 
@@ -204,15 +210,15 @@ def clip(path: Path) -> Iterator[Frame]:
 
 
 def test_hands_and_bottles_on_a_real_table_are_no_fault_but_a_knocked_camera_is(data_dir: Path) -> None:
-    watch, said = CameraWatch(), set()
+    watch, said = PictureMonitor(), set()
     frames = clip(data_dir / "clips" / "bottles.mp4")
     for _ in range(1189):
-        said |= watch.observe(next(frames))
+        said |= seen(watch, next(frames))
     assert said == set()
     assert watch.can_see_movement
     for _ in range(900):
         frame = next(frames)
-        said |= watch.observe(Frame(np.roll(frame.pixels, 24, axis=1), frame.captured_at, frame.sequence))
+        said |= seen(watch, Frame(np.roll(frame.pixels, 24, axis=1), frame.captured_at, frame.sequence))
     assert said == {FaultKind.CAMERA_MOVED}
 
 
@@ -222,12 +228,12 @@ def test_every_camera_fault_of_the_simulated_bin_is_recognised_and_ends(kind: st
     station = make_station(shipped("bin-flap"), camera=camera_table)
     clock = VirtualClock()
     world = World(station, clock)
-    camera, watch = open_station_camera(station.camera, clock, world), CameraWatch()
+    camera, watch = open_station_camera(station.camera, clock, world), PictureMonitor()
 
     def run(seconds: float) -> frozenset[FaultKind]:
         until, said = clock.now() + round(seconds * NS_PER_S), frozenset[FaultKind]()
         while clock.now() < until and (frame := camera.read()) is not None:
-            said = watch.observe(frame)
+            said = seen(watch, frame)
         return said
 
     assert run(25) == frozenset()

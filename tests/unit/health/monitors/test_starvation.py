@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import pytest
+from support.assembled import assemble_for_test
 from support.stations import BELT, BIN, make_station
 
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.health.faults import FaultKind
 from edge.health.health import Health
 from edge.health.heartbeats import Sign
-from edge.health.monitors.belt import IN_VIEW_NS, BeltWatch
+from edge.health.monitors.belt import IN_VIEW_NS, BeltMonitor
+from edge.line import Outcome
 from edge.station.supervisor import Supervisor
 from edge.tools.simulate.build import Conditions, build_virtual_run
 from edge.transport.belt import BeltModel
+from edge.types import Decision, Item, Reason
 
 TURN = ms(100)
+T0 = NS_PER_S
 
 
 def supervisor_at(start: int) -> Supervisor:
-    run = build_virtual_run(
-        make_station(BIN, camera=BELT["camera"]),
-        Conditions(),
-    )
-    supervisor = run.rig.supervisor
-    supervisor.health = Health(start, watched=frozenset({Sign.ACTUATION}))
+    station = make_station(BIN, camera=BELT["camera"])
+    supervisor = assemble_for_test(station, VirtualClock(start)).supervisor
     supervisor.health.beat(start)
     return supervisor
+
+
+def a_belt() -> BeltMonitor:
+    """A belt that should run at 250 mm/s."""
+    return BeltMonitor(BeltModel(250.0), is_driven=False, has_encoder=False, frames_per_s=20)
+
+
+def item_at(speed_mm_per_s: float) -> Outcome:
+    item = Item(1, T0, (), speed_mm_per_s=speed_mm_per_s)
+    return Outcome(item, None, Decision(1, "residual", Reason.NOT_CLASSIFIED, T0), None, 0)
 
 
 def kinds(health: Health) -> set[FaultKind]:
@@ -38,40 +48,38 @@ def test_a_model_that_answers_late_because_nothing_ran_is_not_stuck() -> None:
     for _ in range(5):
         at += TURN
         supervisor.health.sign(Sign.ACTUATION, at)
-        supervisor.turn(at)
+        supervisor.tick(at)
     supervisor.health.sign(Sign.FRAME, at)
     at += 8 * NS_PER_S
-    supervisor.turn(at)
+    supervisor.tick(at)
     assert kinds(supervisor.health) == set()
     supervisor.health.beat(at + ms(50))
     supervisor.health.sign(Sign.ACTUATION, at + ms(50))
-    supervisor.turn(at + TURN)
+    supervisor.tick(at + TURN)
     assert kinds(supervisor.health) == set()
 
 
 def test_a_model_that_answers_not_at_all_is_stuck_all_the_same() -> None:
     at = NS_PER_S
     supervisor = supervisor_at(at)
-    supervisor.turn(at)
+    supervisor.tick(at)
     supervisor.health.sign(Sign.FRAME, at + ms(1))
     at += 8 * NS_PER_S
     for _ in range(35):
         at += TURN
         supervisor.health.sign(Sign.ACTUATION, at)
-        supervisor.turn(at)
+        supervisor.tick(at)
     assert kinds(supervisor.health) == {FaultKind.CLASSIFIER_STUCK}
 
 
 @pytest.mark.parametrize(("disturbed", "blamed"), [(True, False), (False, True)])
 def test_speeds_from_missed_pictures_are_not_the_belts(disturbed: bool, blamed: bool) -> None:
-    clock = VirtualClock()
-    health = Health(clock.now())
-    watch = BeltWatch(BeltModel(250.0), health, is_driven=False)
+    monitor = a_belt()
     if disturbed:
-        watch.disturbed(clock.now())
+        monitor.on_stall(NS_PER_S, T0)
     for n in range(10):
-        watch.item_passed(180.0, clock.now() + n * IN_VIEW_NS // 11)
-    assert (FaultKind.BELT_SLIPPING in kinds(health)) is blamed
+        monitor.on_outcome(item_at(180.0), T0 + n * IN_VIEW_NS // 11)
+    assert ((FaultKind.BELT_SLIPPING, "") in monitor.faults(T0 + IN_VIEW_NS)) is blamed
 
 
 def test_a_belt_seen_now_and_then_only_is_not_called_slow() -> None:
@@ -84,14 +92,12 @@ def test_a_belt_seen_now_and_then_only_is_not_called_slow() -> None:
     run = build_virtual_run(station, Conditions(frame_ms=700))
     run.run(60.0)
     assert len(run.records) > 20
-    assert run.rig.supervisor.health.counts[FaultKind.BELT_SLIPPING] == 0
+    assert run.station.health.counts[FaultKind.BELT_SLIPPING] == 0
 
 
 def test_a_belt_that_slips_is_found_out_after_the_disturbance() -> None:
-    clock = VirtualClock()
-    health = Health(clock.now())
-    watch = BeltWatch(BeltModel(250.0), health, is_driven=False)
-    watch.disturbed(clock.now())
+    monitor = a_belt()
+    monitor.on_stall(NS_PER_S, T0)
     for n in range(10):
-        watch.item_passed(180.0, clock.now() + IN_VIEW_NS + n)
-    assert kinds(health) == {FaultKind.BELT_SLIPPING}
+        monitor.on_outcome(item_at(180.0), T0 + IN_VIEW_NS + n)
+    assert list(monitor.faults(T0 + 2 * IN_VIEW_NS)) == [(FaultKind.BELT_SLIPPING, "")]

@@ -20,9 +20,10 @@ from threading import Event
 
 from edge.clock import ms
 from edge.errors import ControlError
-from edge.health.health import HELD_STATES, Health, State
+from edge.health.health import Health
+from edge.health.state import HELD_STATES, State
 from edge.interfaces import Clock
-from edge.station.latch import Latch
+from edge.station.stops.latch import Latch
 from edge.system.text import harmless
 
 log = logging.getLogger(__name__)

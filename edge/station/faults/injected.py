@@ -9,9 +9,11 @@ from typing import Any
 
 from edge.clock import ms
 from edge.errors import ClassifierError
+from edge.health.monitors import Observer
 from edge.health.monitors.machine import MachineState
 from edge.interfaces import Classifier
 from edge.journal.database import Connection, connect_for_writing
+from edge.line import Outcome
 from edge.simulate.world.faults import Disturbance
 from edge.types import Crop, Prediction
 
@@ -44,8 +46,6 @@ class TroubledClassifier:
             self._spend(STUCK_NS)
         if self._is_active(Disturbance.CLASSIFIER_FAILED):
             raise ClassifierError("the simulated model fails")
-        if self._is_active(Disturbance.PROGRAM_ERROR):
-            raise SimulatedBugError("a simulated bug")
         prediction = self._inner.classify(crops, budget)
         self._spend(prediction.crops_used * self._duration())
         return prediction
@@ -61,6 +61,17 @@ class TroubledClassifier:
 
 class SimulatedBugError(RuntimeError):
     """What no part of the program expects."""
+
+
+class Bug(Observer):
+    """Is met by whoever decides an item while told so."""
+
+    def __init__(self, is_active: IsActive) -> None:
+        self._is_active = is_active
+
+    def on_outcome(self, outcome: Outcome, now: int) -> None:
+        if self._is_active(Disturbance.PROGRAM_ERROR):
+            raise SimulatedBugError("a simulated bug")
 
 
 class TroubledDisk:
