@@ -43,6 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(mark)
         if item.path.is_relative_to(WORKSTATION):
             item.add_marker(pytest.mark.needs_tensorflow)
+            item.add_marker(pytest.mark.timeout(3600))  # some start several trainings
 
 
 @pytest.fixture(scope="session")

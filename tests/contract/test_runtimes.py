@@ -49,7 +49,13 @@ pytestmark = [
 def python() -> Path:
     """The interpreter of `.venv-tflite`, made on the first call."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["tflite-runtime"], "pytest", "hypothesis"]
+    wanted = [
+        *project["dependencies"],
+        *project["optional-dependencies"]["tflite-runtime"],
+        "pytest",
+        "pytest-timeout",
+        "hypothesis",
+    ]
     stamp, program = FOLDER / "installed.json", FOLDER / "bin" / "python"
     if not stamp.exists() or json.loads(stamp.read_text()) != wanted:
         shutil.rmtree(FOLDER, ignore_errors=True)

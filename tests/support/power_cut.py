@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from support.disk import Create, Delete, Operation, Rename, Sync, SyncFolder, Truncate, Write
 
 SECTOR = 512  # bytes; what a medium writes whole
+# A person asks for every cut, and waits as long as that takes.
+THOROUGH = os.environ.get("SORTER_POWER_CUTS") == "all"
+TIME_LIMIT = [pytest.mark.timeout(0)] if THOROUGH else []
 
 
 @dataclass(frozen=True, slots=True)

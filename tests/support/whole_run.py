@@ -1,6 +1,7 @@
 """The whole controller at work on a small simulated belt, while a person calibrates and models are activated.
 
-As a program, for a tracer: `python tests/support/whole_run.py FOLDER SECONDS` reports on its standard output.
+As a program, for a tracer: `python tests/support/whole_run.py FOLDER ENOUGH` reports on its standard output, and ends when
+so many items, calibrations and generations of models are stored.
 """
 
 from __future__ import annotations
@@ -73,25 +74,46 @@ def prepare(folder: Path, models: Sequence[bytes]) -> None:
         (folder / f"model-{number}.json").write_text(evidence.model_dump_json())
 
 
-def work(folder: Path, report: int, seconds: float | None = None) -> None:
-    """Sort, calibrate and activate; write to the descriptor what is stored: `items 12`, `calibration 3`, and the like."""
-    station = load_station(folder / "station.toml")
+class _Report:
+    """Writes to a descriptor what is stored: `items 12`, `calibration 3`, and the like."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._numbers = dict.fromkeys(FACTS, 0)
+
+    def __call__(self, fact: str, number: int) -> None:
+        os.write(self._descriptor, f"{fact} {number}\n".encode())
+        self._numbers[fact] = number
+
+    def up(self, state: State, faults: Sequence[str]) -> None:
+        os.write(self._descriptor, f"up {state} {','.join(faults)}\n".encode())
+
+    def is_enough(self, enough: int) -> bool:
+        return min(self._numbers.values()) >= enough
+
+
+def work(folder: Path, descriptor: int, enough: int | None = None) -> None:
+    """Sort, calibrate and activate; report what is stored, and end when there is enough of each."""
+    station, report = load_station(folder / "station.toml"), _Report(descriptor)
     built = build_station(station)
     assert built.reporting.journal is not None
     _tell_items(built.reporting.journal, report)
+    runtime = Runtime(built)
     told = []
 
     def look(_now: int) -> None:
         health = built.health
         if not told and health.state is not State.STARTING:
             told.append(health.state)
-            os.write(report, f"up {health.state} {','.join(fault.kind for fault in health.faults)}\n".encode())
+            report.up(health.state, [fault.kind for fault in health.faults])
             threading.Thread(target=_change_things, args=(folder, station.state_folder, report), daemon=True).start()
+        if enough is not None and report.is_enough(enough):
+            runtime.stop()
 
-    Runtime(built).run(seconds, look)
+    runtime.run(on_tick=look)
 
 
-def _tell_items(journal: Journal, report: int) -> None:
+def _tell_items(journal: Journal, report: _Report) -> None:
     record, store, seen = journal.record, journal.store_pending, [0]
 
     def recording(entry: Entry) -> None:
@@ -102,23 +124,23 @@ def _tell_items(journal: Journal, report: int) -> None:
         before = seen[0]
         stored = store()
         if not journal.counts.pending and not journal.counts.lost and before:
-            os.write(report, f"items {before}\n".encode())
+            report("items", before)
         return stored
 
     journal.record, journal.store_pending = recording, storing  # type: ignore[method-assign]
 
 
-def _change_things(folder: Path, state: Path, report: int) -> None:
+def _change_things(folder: Path, state: Path, report: _Report) -> None:
     store, digest = ModelStore(state / "models"), step_digest(load_station(folder / "station.toml"), "background")
     for number in count(calibration_number(state) + 1):
         step = BackgroundStep(measured_at=DATE, of=digest, seconds=number, separability=9, false_items=0)
         save_calibration(state, Calibration(station="cut", background=step), f"{number:06}")
-        os.write(report, f"calibration {number}\n".encode())
+        report("calibration", number)
         name = folder / f"model-{number % 2}"
         evidence = Evidence.model_validate_json(name.with_suffix(".json").read_bytes())
         store.add(name.with_suffix(".sorter").read_bytes(), evidence)
         generation = store.activate(evidence.digest, "test", DATE)
-        os.write(report, f"generation {generation.number}\n".encode())
+        report("generation", generation.number)
         time.sleep(0.05)
 
 
@@ -155,4 +177,4 @@ def count_items(state: Path) -> int:
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]), 1, float(sys.argv[2]))
+    work(Path(sys.argv[1]), 1, int(sys.argv[2]))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.journal import build_journal, items_in, outcome, stroke
+from support.power_cut import THOROUGH, TIME_LIMIT
 
 from edge.clock import SystemClock, ms
 from edge.config.service import JournalSettings
@@ -22,9 +23,9 @@ from edge.journal.reading import check_journal
 from edge.system.files import remove_leftovers, write_atomically
 from edge.types import Event, EventKind
 
-pytestmark = pytest.mark.realtime
+pytestmark = [pytest.mark.realtime, *TIME_LIMIT]
 
-CUTS = 500 if os.environ.get("SORTER_POWER_CUTS") == "all" else 40
+CUTS = 500 if THOROUGH else 40
 NUMBER = struct.Struct("<Q")
 # A small file, so that logs are checkpointed and old rows dropped while the power goes.
 SETTINGS = JournalSettings(max_mb=1, batch_ms=50, keep_crops="none")

@@ -7,7 +7,6 @@ SORTER_POWER_CUTS=all tries every cut point with several chance survivals; witho
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -17,14 +16,14 @@ from pathlib import Path
 import pytest
 from support.disk import Disk, Operation, RecordedCalls, Sync
 from support.journal import build_journal, items_in, outcome, record_many, stroke
-from support.power_cut import Medium, Survives, by_chance, everything, nothing_more
+from support.power_cut import THOROUGH, TIME_LIMIT, Medium, Survives, by_chance, everything, nothing_more
 
 from edge.clock import VirtualClock
 from edge.config.service import JournalSettings
 from edge.journal.database import Connection
 from edge.system.files import write_atomically
 
-THOROUGH = os.environ.get("SORTER_POWER_CUTS") == "all"
+pytestmark = TIME_LIMIT
 STEP, CHANCES = (1, 4) if THOROUGH else (5, 1)
 # A small file has a small log: the run passes many checkpoints.
 SETTINGS = JournalSettings(max_mb=1, keep_crops="none")
