@@ -68,7 +68,7 @@ class _Home:
             event = await talk.hear()
             match event["event"]:
                 case "anew":
-                    self._set_aside()
+                    self._begin_anew()
                 case "rows":
                     rows = understood(AnnouncedRows, event)
                     self._store_rows(rows.table, unpacked(Rows, await self._read(talk, rows)))
@@ -106,7 +106,7 @@ class _Home:
             event = connection.execute("SELECT max(row) FROM events").fetchone()[0]
         return (0 if last is None else last[0]), event or 0, ("" if last is None else last[1])
 
-    def _set_aside(self) -> None:
+    def _begin_anew(self) -> None:
         """The device began a new journal: what came from the one before stays under another name."""
         if self._journal.exists():
             number = len(list(self._folder.glob("journal-*.db"))) + 1
