@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.archive import Bundle, open_bundle
+from edge.bundle.head import read_head
 from edge.cli.commands.simulate import DEMO_STATION
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config import Station, load_station
-from edge.inference.classifier import log_probabilities, look, shipped_bundle_path
+from edge.inference.classifier import look, shipped_bundle_path
 from edge.inference.interpreter import open_interpreter
 from edge.system.statistics import log_softmax
 
@@ -49,7 +50,7 @@ def collect(bundle: Bundle, chosen: Station, seconds: float) -> tuple[list[int],
     clock = VirtualClock()
     world = World(chosen, clock)
     camera, trigger = SimulatedCamera(world, clock), build_trigger(chosen, build_belt(chosen))
-    interpreter, manifest = open_interpreter(bundle, 1, "auto"), bundle.manifest
+    interpreter, head, manifest = open_interpreter(bundle, 1, "auto"), read_head(bundle), bundle.manifest
     truth, views = [], []
     end = clock.now() + round(seconds * NS_PER_S)
     while clock.now() < end:
@@ -59,7 +60,7 @@ def collect(bundle: Bundle, chosen: Station, seconds: float) -> tuple[list[int],
             best = item.crops[0]
             truth.append(manifest.labels.index(world.scene.label_at(best.box.centre, best.captured_at)))
             codes = [interpreter.run(look(crop, n, manifest.geometry)) for n, crop in enumerate(item.crops)]
-            views.append(np.array([log_probabilities(row, manifest.output, 1.0) for row in codes]))
+            views.append(log_softmax(head.logits(np.array(codes))))
     return truth, views
 
 

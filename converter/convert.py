@@ -10,34 +10,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from converter.layers import layer_errors
 from converter.quantize import check_operators, quantize_static
 from converter.representative import choose_representative
 from converter.sources import Fitted, Ground, figures_by_source, fit_by_source, measure_left_out
-from edge.bundle.archive import pack_bundle
-from edge.bundle.manifest import Golden, Manifest, Output, Provenance, Thresholds
+from edge.bundle.archive import GOLDEN, GOLDEN_PHOTOS, HEAD, MODEL, REPORT_HTML, REPORT_JSON, pack_bundle
+from edge.bundle.head import LinearHead, quantize_head
+from edge.bundle.manifest import FORMAT_VERSION, Golden, Manifest, Output, Provenance, Thresholds
 from edge.bundle.photo import load_photo
 from edge.bundle.preprocess import InputGeometry, prepare_crop
 from edge.errors import ConversionError
 from edge.inference.golden import make_golden
 from edge.inference.golden_photos import make_golden_photos
-from edge.inference.interpreter import Inference
+from edge.inference.interpreter import Inference, Interpreter
 from edge.types import Box, Image
 from training.dataset.photos import LabelledPhoto, data_digest
 from training.dataset.seen import Seen, load_seen
 from training.evaluation.compare import Comparison
 from training.evaluation.compare_page import page
 from training.evaluation.evaluate import FloatNetwork, Int8Network, Network, Scored, answers, figures, prepare, score
-from training.network.frozen import compile_float
+from training.network.frozen import compile_float, cut_off_head
 from training.recipe import Recipe
 from training.rendering.pool import ViewPlan, ViewRenderer
 from training.rendering.renderer import build_renderer, read_sets
 from training.run_folder import Run
 
 LARGEST_LOSS = 0.005
-GOLDEN_PHOTOS = Path(__file__).parent.parent / "edge" / "simulate" / "photos"
+SHIPPED_PHOTOS = Path(__file__).parent.parent / "edge" / "simulate" / "photos"
 Progress = Callable[[str], None]
 
 
@@ -71,6 +73,18 @@ class _Checks:
     shifted_labels: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Quantized:
+    """A network in int8 whose features a head makes scores of, and what it was made from."""
+
+    float_model: bytes
+    model: bytes
+    interpreter: Interpreter
+    head: LinearHead
+    operators: tuple[str, ...]
+    layers: list[dict[str, Any]]
+
+
 def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress) -> Converted:
     """Convert, measure, fit and pack.
 
@@ -79,18 +93,12 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
     """
     written = run.read()
     recipe = run.recipe()
-    on_progress("compiling the float network")
     network = run.load_network()
-    float_model = compile_float(network)
-    on_progress("choosing representative photos")
-    views = representative_views(recipe, data, run, options.representative)
-    on_progress(f"quantizing on {len(views)} views")
-    int8_model = quantize_static(float_model, views)
-    operators = check_operators(int8_model)
+    made = _quantized(network, recipe, data, run, options.representative, on_progress)
     on_progress("measuring on validation photos")
     checks = _validation(recipe, data, run)
-    int8_network = Int8Network(int8_model, recipe.name)
-    networks: dict[str, Network] = {"float": FloatNetwork(float_model), "int8": int8_network}
+    int8_network = Int8Network(made.interpreter, made.head)
+    networks: dict[str, Network] = {"float": FloatNetwork(made.float_model), "int8": int8_network}
     plain = {name: score(network, checks.plain) for name, network in networks.items()}
     shifted = {name: score(network, checks.shifted) for name, network in networks.items()}
     on_progress("measuring on sources that are left out")
@@ -101,25 +109,43 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
     for name, table in figures_by_source(grounds, thresholds).items():
         report[name]["sources"] = table
     report["purity_not_reached"] = {name: list(labels) for name, labels in fitted.unreached.items() if labels}
-    report["operators"] = sorted(set(operators.names))
-    report["bytes"] = len(int8_model)
-    worst = layer_errors(float_model, int8_model, views[:8])[:10]
-    report["layers"] = [{"layer": error.layer, "decibels": round(error.decibels, 2)} for error in worst]
+    report["operators"] = sorted(set(made.operators))
+    report["bytes"] = len(made.model)
+    report["layers"] = made.layers
     _gate(report, options)
-    (run.folder / "float.tflite").write_bytes(float_model)
-    (run.folder / "int8.tflite").write_bytes(int8_model)
-    (run.folder / "thresholds.json").write_text(thresholds.model_dump_json(), encoding="utf-8")
-    manifest, golden = _manifest(recipe, written, int8_network, thresholds, report, options)
+    manifest, golden = _manifest(recipe, written, made, thresholds, report, options)
     # No pictures: few photo sets may be passed on.
     html = page(Comparison(manifest.title, report, ()), pictures=False)
     members = {
-        "model.tflite": int8_model,
-        "golden.bin": golden,
-        "golden-photos.json": golden_photos(int8_network.interpreter, recipe.network.geometry),
-        "report.json": json.dumps(with_seen(report, run, data), indent=1).encode(),
-        "report.html": html.encode(),
+        MODEL: made.model,
+        HEAD: made.head.to_bytes(),
+        GOLDEN: golden,
+        GOLDEN_PHOTOS: golden_photos(made.interpreter, recipe.network.geometry),
+        REPORT_JSON: json.dumps(with_seen(report, run, data), indent=1).encode(),
+        REPORT_HTML: html.encode(),
     }
-    return Converted(pack_bundle(manifest, members), compile_float(network, half=True), report, manifest.title)
+    bundle = pack_bundle(manifest, members)
+    run.converted.write_bytes(bundle)
+    run.converted.with_suffix(".float.tflite").write_bytes(made.float_model)
+    return Converted(bundle, compile_float(network, half=True), report, manifest.title)
+
+
+def _quantized(
+    network: keras.Model, recipe: Recipe, data: Path, run: Run, count: int, on_progress: Progress
+) -> _Quantized:
+    on_progress("compiling the float network")
+    backbone, weights, bias = cut_off_head(network)
+    float_backbone = compile_float(backbone)
+    on_progress("choosing representative photos")
+    views = representative_views(recipe, data, run, count)
+    on_progress(f"quantizing on {len(views)} views")
+    model = quantize_static(float_backbone, views)
+    operators = check_operators(model).names
+    interpreter = Interpreter(model, recipe.name)
+    head = quantize_head(weights, bias, interpreter.output)
+    worst = layer_errors(float_backbone, model, views[:8])[:10]
+    layers = [{"layer": error.layer, "decibels": round(error.decibels, 2)} for error in worst]
+    return _Quantized(compile_float(network), model, interpreter, head, operators, layers)
 
 
 def with_seen(report: dict[str, Any], run: Run, data: Path) -> dict[str, Any]:
@@ -210,12 +236,12 @@ def _gate(report: dict[str, Any], options: ConvertOptions) -> None:
 def _manifest(
     recipe: Recipe,
     written: dict[str, Any],
-    network: Int8Network,
+    made: _Quantized,
     thresholds: Thresholds,
     report: dict[str, Any],
     options: ConvertOptions,
 ) -> tuple[Manifest, bytes]:
-    interpreter = network.interpreter
+    interpreter, head = made.interpreter, made.head
     crops = [prepare_crop(load_photo(path), None, recipe.network.geometry) for path in _golden_photos()]
     packages = {**written["packages"], **{name: importlib.metadata.version(name) for name in ("litert-quantizer",)}}
     manifest = Manifest(
@@ -224,7 +250,9 @@ def _manifest(
         labels=recipe.labels,
         geometry=recipe.network.geometry,
         input=interpreter.input,
-        output=Output(**interpreter.output.model_dump(), kind="logits"),
+        format_version=FORMAT_VERSION,
+        output=Output(**interpreter.output.model_dump(), kind="features"),
+        head=head.shape(),
         thresholds=thresholds,
         golden=Golden(
             count=len(crops), tolerance=0, runtime=interpreter.runtime, runtime_version=interpreter.runtime_version
@@ -246,7 +274,7 @@ def _manifest(
             },
         ),
     )
-    return manifest, make_golden(interpreter, crops)
+    return manifest, make_golden(interpreter, crops, head)
 
 
 def golden_photos(interpreter: Inference, geometry: InputGeometry) -> bytes:
@@ -259,4 +287,4 @@ def golden_photos(interpreter: Inference, geometry: InputGeometry) -> bytes:
 
 def _golden_photos() -> Sequence[Path]:
     """One photo of each label that may be passed on; the bundle carries them."""
-    return [sorted(folder.glob("*.jpg"))[0] for folder in sorted(GOLDEN_PHOTOS.iterdir()) if folder.is_dir()]
+    return [sorted(folder.glob("*.jpg"))[0] for folder in sorted(SHIPPED_PHOTOS.iterdir()) if folder.is_dir()]

@@ -38,6 +38,11 @@ class Run:
     def network(self) -> Path:
         return self.folder / "network.keras"
 
+    @property
+    def converted(self) -> Path:
+        """The bundle that `sorter convert` made of it; the float network lies beside it."""
+        return self.folder / "converted.sorter"
+
     @contextlib.contextmanager
     def locked(self, wait: bool) -> Iterator[None]:
         """Make the folder and keep it to this process.

@@ -22,6 +22,7 @@ from edge.errors import BundleError
 MANIFEST = "manifest.json"
 SIGNATURE = "signature"
 MODEL = "model.tflite"
+HEAD = "head.bin"
 GOLDEN = "golden.bin"
 GOLDEN_PHOTOS = "golden-photos.json"  # the only one besides the reports that older bundles lack
 REPORT_JSON = "report.json"
@@ -32,6 +33,7 @@ MEMBER_LIMITS = {  # also the order in the file
     MANIFEST: _MIB,
     SIGNATURE: 4096,
     MODEL: 32 * _MIB,
+    HEAD: 4 * _MIB,
     GOLDEN: 16 * _MIB,
     GOLDEN_PHOTOS: 4 * _MIB,
     REPORT_JSON: 4 * _MIB,
@@ -41,7 +43,9 @@ MEMBER_TEXT = {
     MANIFEST: "What the bundle says of itself, and the digests of all other members; these bytes are signed.",
     SIGNATURE: "Who made it. A bundle without one is used only where the station file allows it.",
     MODEL: "The network, full int8.",
-    GOLDEN: "Golden vectors: the prepared crops (count, height, width, 3), then the raw outputs (count, labels), a byte each.",
+    HEAD: "From format 2 on: its weights (labels, features; 16 bits) and bias (labels; 64 bits), little-endian.",
+    GOLDEN: "Golden vectors: the prepared crops (count, height, width, 3), then the raw outputs (count, outputs), a byte each; "
+    "with a head then its sums (count, labels), 64 bits, little-endian.",
     GOLDEN_PHOTOS: "Golden photos: the same proof begun one step earlier, before the crop. Older bundles lack it.",
     REPORT_JSON: "Measured figures, for programs. Optional.",
     REPORT_HTML: "The same, for people. Optional.",
@@ -199,7 +203,10 @@ def _check_entry(name: str, size: int, source: str) -> None:
 
 def _check_members(manifest: Manifest, members: Mapping[str, bytes], source: str) -> None:
     present = set(members) - {MANIFEST, SIGNATURE}
-    for name in {MODEL, GOLDEN} | set(manifest.members) | present:
+    needed = {MODEL, GOLDEN} if manifest.head is None else {MODEL, GOLDEN, HEAD}
+    if manifest.head is None and HEAD in present:
+        raise BundleError(f"{source}: {HEAD} belongs to no network that gives scores itself: {_DAMAGED}")
+    for name in needed | set(manifest.members) | present:
         expected = manifest.members.get(name)
         if name not in present or expected is None:
             raise BundleError(
@@ -212,7 +219,11 @@ def _check_members(manifest: Manifest, members: Mapping[str, bytes], source: str
                 f"{source}: {name} is not what the manifest says: expected {expected.size} bytes, SHA-256 "
                 f"{expected.sha256[:12]}..., got {len(content)} bytes, {digest[:12]}...: {_DAMAGED}"
             )
-    geometry = manifest.geometry
-    golden = manifest.golden.count * (geometry.height * geometry.width * 3 + len(manifest.labels))
-    if len(members[GOLDEN]) != golden:
-        raise BundleError(f"{source}: expected {golden} bytes of {GOLDEN}, got {len(members[GOLDEN])}: {_DAMAGED}")
+    geometry, labels = manifest.geometry, len(manifest.labels)
+    sums = 0 if manifest.head is None else 8 * labels
+    sizes = {GOLDEN: manifest.golden.count * (geometry.height * geometry.width * 3 + manifest.outputs + sums)}
+    if manifest.head is not None:
+        sizes[HEAD] = labels * (2 * manifest.head.features + 8)
+    for name, size in sizes.items():
+        if len(members[name]) != size:
+            raise BundleError(f"{source}: expected {size} bytes of {name}, got {len(members[name])}: {_DAMAGED}")

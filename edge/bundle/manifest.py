@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+OUTPUT_IS_SCORES: Final = 1
+"""The format of a bundle whose network has its last layer in it; devices of every version run it."""
 LARGEST_MEMBER: Final = 64 << 20
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -87,9 +89,18 @@ class Quantization(_Strict):
 
 
 class Output(Quantization):
-    """The output row, one number a label: scores before softmax (`logits`) or after it (`probabilities`)."""
+    """The network's output row: one number a label, before softmax or after it, or the features that a head reads."""
 
-    kind: Literal["logits", "probabilities"] = Field(default="logits", description="scores before softmax, or after it")
+    kind: Literal["logits", "probabilities", "features"] = Field(
+        default="logits", description="scores before softmax, or after it, or (format 2) features for the head"
+    )
+
+
+class HeadShape(_Strict):
+    """The head beside the network: score = step * (weights @ (feature codes - zero point) + bias), in whole numbers."""
+
+    features: int = Field(ge=1, le=4096, description="length of the network's output row")
+    step: Scale = Field(description="what one unit of the whole-numbered sum is worth in a score before softmax")
 
 
 class Thresholds(_Strict):
@@ -150,7 +161,7 @@ class Manifest(_Strict):
     """
 
     format_version: int = Field(
-        default=FORMAT_VERSION, ge=1, le=FORMAT_VERSION, description="a newer one needs a newer edge-sorter"
+        default=OUTPUT_IS_SCORES, ge=1, le=FORMAT_VERSION, description="a newer one needs a newer edge-sorter"
     )
     name: Name = Field(description="the model's name; versions are compared among models of one name")
     version: Version = Field(description="its version (PEP 440)")
@@ -160,6 +171,7 @@ class Manifest(_Strict):
     geometry: InputGeometry
     input: Quantization
     output: Output
+    head: HeadShape | None = Field(default=None, description="what head.bin holds; from format 2 on, null before")
     thresholds: Thresholds
     golden: Golden
     provenance: Provenance
@@ -173,7 +185,16 @@ class Manifest(_Strict):
             raise ValueError(f"a label appears twice in {', '.join(self.labels)}")
         if set(self.thresholds.minimum_score) != set(self.labels):
             raise ValueError("thresholds.minimum_score must name every label and nothing else")
+        if (self.head is not None) != (self.format_version > OUTPUT_IS_SCORES):
+            raise ValueError(f"a head belongs to format {FORMAT_VERSION}, and to no other")
+        if (self.head is not None) != (self.output.kind == "features"):
+            raise ValueError("a head belongs to an output of the kind features, and to no other")
         return self
+
+    @property
+    def outputs(self) -> int:
+        """Length of the network's output row."""
+        return len(self.labels) if self.head is None else self.head.features
 
     @property
     def title(self) -> str:
@@ -181,7 +202,9 @@ class Manifest(_Strict):
 
     def to_json(self) -> bytes:
         """The bytes that are stored and signed."""
-        return self.model_dump_json(indent=2).encode() + b"\n"
+        # A device that knows format 1 alone refuses what it does not know.
+        unknown_before = {"head"} if self.head is None else None
+        return self.model_dump_json(indent=2, exclude=unknown_before).encode() + b"\n"
 
 
 def parse_manifest(content: bytes, source: str) -> Manifest:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.archive import Bundle, open_bundle
-from edge.bundle.manifest import Output, Thresholds
+from edge.bundle.head import read_head
+from edge.bundle.manifest import Thresholds
 from edge.bundle.preprocess import InputGeometry, prepare_crop
 from edge.errors import BundleError, ClassifierError
-from edge.inference.interpreter import Codes, OpenInference, Runtime, open_interpreter
+from edge.inference.interpreter import OpenInference, Runtime, open_interpreter
 from edge.interfaces import Classifier
 from edge.system.statistics import log_softmax, softmax
 from edge.types import Crop, Image, Prediction
@@ -23,7 +24,6 @@ from edge.types import Crop, Image, Prediction
 log = logging.getLogger(__name__)
 
 LEAST_LOOKS = 2  # a first look that is sure of the wrong label is the costliest mistake: a second one is asked
-_SMALLEST_PROBABILITY = 1e-6
 _TURNS = (None, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
 
 
@@ -38,6 +38,7 @@ class BundleClassifier:
         open_model: OpenInference = open_interpreter,
     ) -> None:
         self.bundle = bundle
+        self._head = read_head(bundle)
         self._interpreter = open_model(bundle, threads, runtime)
 
     @property
@@ -83,7 +84,7 @@ class BundleClassifier:
         total = np.zeros(len(manifest.labels))
         prediction = None
         for used, image in enumerate(images, start=1):
-            total += log_probabilities(self._interpreter.run(image), manifest.output, manifest.thresholds.temperature)
+            total += log_softmax(self._head.logits(self._interpreter.run(image)), manifest.thresholds.temperature)
             prediction = _prediction(manifest.labels, total / used, used)
             if used >= LEAST_LOOKS and self.is_sure(prediction):
                 break
@@ -131,14 +132,6 @@ def meets(prediction: Prediction, thresholds: Thresholds) -> bool:
         prediction.score >= thresholds.minimum_score[prediction.label]
         and prediction.margin >= thresholds.minimum_margin
     )
-
-
-def log_probabilities(codes: Codes, output: Output, temperature: float) -> NDArray[np.float64]:
-    """Calibrated log-probabilities of a raw output row (labels,): log softmax(logits / temperature)."""
-    real = output.dequantize(codes)
-    if output.kind == "probabilities":
-        real = np.log(np.maximum(real, _SMALLEST_PROBABILITY))
-    return log_softmax(real, temperature)
 
 
 def _prediction(labels: tuple[str, ...], mean_log: NDArray[np.float64], used: int) -> Prediction:

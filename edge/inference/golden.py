@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.bundle.archive import GOLDEN, Bundle
+from edge.bundle.head import LinearHead, Totals, read_head
 from edge.errors import BundleError, ClassifierError
 from edge.inference.golden_photos import check_crops
 from edge.inference.interpreter import Codes, Inference, Runtime
@@ -33,20 +34,34 @@ class GoldenResult:
     runtime_version: str
 
 
-def make_golden(interpreter: Inference, inputs: Sequence[Image]) -> bytes:
-    """golden.bin: the prepared crops (n, height, width, 3), then the raw outputs (n, labels), one byte each."""
-    outputs = [interpreter.run(image) for image in inputs]
-    return b"".join(image.tobytes() for image in inputs) + b"".join(row.tobytes() for row in outputs)
+def make_golden(interpreter: Inference, inputs: Sequence[Image], head: LinearHead | None = None) -> bytes:
+    """golden.bin: the prepared crops (n, height, width, 3), the raw outputs (n, outputs), a byte each, the head's sums."""
+    outputs: Codes = np.stack([interpreter.run(image) for image in inputs])  # type: ignore[assignment]
+    sums = b"" if head is None else head.totals(outputs).astype("<i8").tobytes()
+    return b"".join(image.tobytes() for image in inputs) + outputs.tobytes() + sums
 
 
 def read_golden(bundle: Bundle) -> tuple[Image, Codes]:
-    """Inputs (n, height, width, 3) and outputs (n, labels) as views into the bundle."""
+    """Inputs (n, height, width, 3) and outputs (n, outputs) as views into the bundle."""
     manifest = bundle.manifest
     height, width, count = manifest.geometry.height, manifest.geometry.width, manifest.golden.count
     content, split = bundle.members[GOLDEN], count * height * width * 3
     inputs = np.frombuffer(content, np.uint8, count=split).reshape(count, height, width, 3)
-    outputs: Codes = np.frombuffer(content, np.dtype(manifest.output.dtype), offset=split).reshape(count, -1)
+    kind, size = np.dtype(manifest.output.dtype), count * manifest.outputs
+    outputs: Codes = np.frombuffer(content, kind, count=size, offset=split).reshape(count, manifest.outputs)
     return inputs, outputs
+
+
+def _check_head(bundle: Bundle, outputs: Codes) -> None:
+    """Raise BundleError if this device's head makes other sums of the golden outputs than its maker's did."""
+    head = read_head(bundle)
+    if isinstance(head, LinearHead):
+        sums: Totals = np.frombuffer(bundle.members[GOLDEN][-8 * len(outputs) * len(bundle.labels) :], "<i8")
+        if not np.array_equal(head.totals(outputs).ravel(), sums):
+            raise BundleError(
+                f"{bundle.source}: the head gives other sums than its maker's did: head.bin and golden.bin are not of one "
+                "model, or this device computes wrongly: build the bundle anew, or try another device"
+            )
 
 
 def run_golden(bundle: Bundle, interpreter: Inference, now: Callable[[], int]) -> GoldenResult:
@@ -56,6 +71,7 @@ def run_golden(bundle: Bundle, interpreter: Inference, now: Callable[[], int]) -
         BundleError: a golden photo can't be used, or this device makes another crop of it.
     """
     vectors, outputs = read_golden(bundle)
+    _check_head(bundle, outputs)
     photos = check_crops(bundle)
     inputs = [*vectors, *(crop for crop, _ in photos)]
     expected = np.stack([*outputs, *(row for _, row in photos)])
@@ -65,9 +81,10 @@ def run_golden(bundle: Bundle, interpreter: Inference, now: Callable[[], int]) -
         started_at = now()
         rows.append(interpreter.run(image))
         durations.append(now() - started_at)
-    got = np.stack(rows)
+    got: Codes = np.stack(rows)  # type: ignore[assignment]
     worst = int(np.abs(got.astype(np.int16) - expected.astype(np.int16)).max())
-    same = int(np.count_nonzero(got.argmax(axis=1) == expected.argmax(axis=1)))
+    logits = read_head(bundle).logits
+    same = int(np.count_nonzero(logits(got).argmax(axis=1) == logits(expected).argmax(axis=1)))
     median_ms = float(np.median(durations)) / 1e6
     return GoldenResult(
         len(rows), len(photos), worst, same, median_ms, interpreter.runtime, interpreter.runtime_version

@@ -40,7 +40,7 @@ class GoldenPhoto(BaseModel):
         description="where its item lies: x, y, width, height, pixels; null: the whole photo"
     )
     input_sha256: Digest = Field(description="SHA-256 of the prepared crop's bytes (height, width, RGB)")
-    output: tuple[int, ...] = Field(description="the network's raw codes, one a label")
+    output: tuple[int, ...] = Field(description="the network's raw output row")
 
 
 _PHOTOS = TypeAdapter(Annotated[tuple[GoldenPhoto, ...], Field(min_length=1, max_length=16)])
@@ -87,10 +87,12 @@ def check_crops(bundle: Bundle) -> list[tuple[Image, Codes]]:
                 "from: pip install --upgrade edge-sorter opencv-python-headless, or convert the model with this version"
             )
         limits = np.iinfo(kind)
-        if len(photo.output) != len(bundle.labels) or not all(
+        if len(photo.output) != bundle.manifest.outputs or not all(
             limits.min <= code <= limits.max for code in photo.output
         ):
-            raise BundleError(f"{bundle.source}: expected {len(bundle.labels)} {kind} outputs of golden photo {number}")
+            raise BundleError(
+                f"{bundle.source}: expected {bundle.manifest.outputs} {kind} outputs of golden photo {number}"
+            )
         checked.append((crop, np.array(photo.output, kind)))
     return checked
 

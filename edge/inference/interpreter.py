@@ -48,12 +48,12 @@ class Inference(Protocol):
         ...
 
     @property
-    def labels(self) -> int:
+    def outputs(self) -> int:
         """Length of the output row."""
         ...
 
     def run(self, image: Image) -> Codes:
-        """Raw output codes (labels,) for one prepared crop (height, width, 3); the row is the caller's own.
+        """Raw output codes (outputs,) for one prepared crop (height, width, 3); the row is the caller's own.
 
         Raises:
             ValueError: the image is not uint8 of that shape.
@@ -87,9 +87,11 @@ class Interpreter:
             )
         self.input_codes, self.output_codes = _codes(inputs[0], source), _codes(outputs[0], source)
         self.shape = tuple(int(n) for n in inputs[0]["shape"][1:])
-        self.labels = int(outputs[0]["shape"][-1])
-        if len(self.shape) != 3 or tuple(outputs[0]["shape"]) != (1, self.labels) or inputs[0]["shape"][0] != 1:
-            raise BundleError(f"{source}: expected input (1, height, width, 3) and output (1, labels): convert it anew")
+        self.outputs = int(outputs[0]["shape"][-1])
+        if len(self.shape) != 3 or tuple(outputs[0]["shape"]) != (1, self.outputs) or inputs[0]["shape"][0] != 1:
+            raise BundleError(
+                f"{source}: expected input (1, height, width, 3) and output (1, numbers): convert it anew"
+            )
         self._input_view = self._interpreter.tensor(inputs[0]["index"])
         self._output_view = self._interpreter.tensor(outputs[0]["index"])
         self._flip = self.input_codes["dtype"] == "int8"
@@ -141,7 +143,7 @@ def check_agreement(bundle: Bundle, model: Inference) -> None:
     manifest = bundle.manifest
     for what, expected, got in (
         ("input size", (manifest.geometry.height, manifest.geometry.width, 3), model.shape),
-        ("number of labels", len(manifest.labels), model.labels),
+        ("number of outputs", manifest.outputs, model.outputs),
         ("input", manifest.input, model.input),
         ("output", quantization(manifest.output.model_dump(exclude={"kind"})), model.output),
     ):

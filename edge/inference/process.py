@@ -86,7 +86,7 @@ class InterpreterApart:
         check_image(image, self.shape)
         np.copyto(self._picture, image)
         content = self._ask(CODES, (PICTURE, b""))
-        if len(content) != self.labels:
+        if len(content) != self.outputs:
             raise self._lose("answered something else than codes")
         codes: Codes = np.frombuffer(content, self._dtype)
         return codes
@@ -104,7 +104,7 @@ class InterpreterApart:
             facts: dict[str, Any] = json.loads(self._ask(FACTS, (ORDER, order.to_json()), (MODEL, model)))
             self.runtime = str(facts["runtime"])
             self.shape = tuple(int(n) for n in facts["shape"])
-            self.labels = int(facts["labels"])
+            self.outputs = int(facts["outputs"])
             self.input, self.output = quantization(facts["input"]), quantization(facts["output"])
             self._picture = picture_in(self._memory, self.shape)
         except (ClassifierError, ValueError, KeyError, TypeError) as error:

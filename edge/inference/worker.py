@@ -116,7 +116,7 @@ def serve(station: socket.socket, memory: mmap.mmap) -> None:
         facts = {
             "runtime": interpreter.runtime,
             "shape": interpreter.shape,
-            "labels": interpreter.labels,
+            "outputs": interpreter.outputs,
             "input": interpreter.input_codes,
             "output": interpreter.output_codes,
         }

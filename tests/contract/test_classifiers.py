@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 from edge.bundle.archive import Bundle, read_bundle
+from edge.bundle.head import OwnScores
 from edge.bundle.manifest import Golden, Output, Quantization, Thresholds
 from edge.bundle.preprocess import InputGeometry
 from edge.clock import SystemClock
 from edge.errors import BundleError, SetupError
-from edge.inference.classifier import BundleClassifier, log_probabilities, look
+from edge.inference.classifier import BundleClassifier, look
 from edge.inference.golden import check_golden, read_golden, run_golden
 from edge.inference.interpreter import Inference, Interpreter, OpenInference, Runtime, open_interpreter
 from edge.inference.process import open_apart
+from edge.system.statistics import softmax
 from edge.types import Box, Crop
 
 
@@ -104,7 +106,7 @@ def test_the_same_view_gives_the_same_prediction(bundle: Bundle) -> None:
 def test_a_higher_temperature_is_less_sure() -> None:
     output = Output(dtype="int8", scale=0.1, zero_point=0, kind="logits")
     codes = np.array([10, 30, -20], np.int8)
-    cold, hot = (np.exp(log_probabilities(codes, output, temperature)) for temperature in (1.0, 3.0))
+    cold, hot = (softmax(OwnScores(output).logits(codes), temperature) for temperature in (1.0, 3.0))
     np.testing.assert_allclose(cold, np.exp([1, 3, -2]) / np.exp([1, 3, -2]).sum())
     assert hot.argmax() == cold.argmax()
     assert hot.max() < cold.max()
@@ -113,7 +115,7 @@ def test_a_higher_temperature_is_less_sure() -> None:
 def test_probabilities_are_taken_as_they_are() -> None:
     output = Output(dtype="uint8", scale=1 / 256, zero_point=0, kind="probabilities")
     codes = np.array([64, 192, 0], np.uint8)
-    np.testing.assert_allclose(np.exp(log_probabilities(codes, output, 1.0)), [0.25, 0.75, 0.0], atol=1e-5)
+    np.testing.assert_allclose(softmax(OwnScores(output).logits(codes)), [0.25, 0.75, 0.0], atol=1e-5)
 
 
 def test_thresholds_of_the_bundle_decide_what_is_sure(tiny_bundle: Callable[..., bytes]) -> None:

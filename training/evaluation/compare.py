@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from edge.bundle.archive import REPORT_JSON, open_bundle
-from edge.bundle.manifest import Manifest, Thresholds
+from edge.bundle.head import read_head
+from edge.bundle.manifest import Thresholds
 from edge.bundle.preprocess import InputGeometry
 from edge.errors import ConfigError, DatasetError
+from edge.inference.interpreter import open_interpreter
 from training.dataset.photos import LabelledPhoto, sift
 from training.dataset.seen import Seen, load_seen, read_seen
 from training.evaluation import pages
@@ -134,8 +136,8 @@ def _unseen(photos: Sequence[LabelledPhoto], subject: _Subject) -> tuple[Sequenc
 
 def _open_bundle(path: Path) -> _Subject:
     bundle = open_bundle(path)
-    manifest: Manifest = bundle.manifest
-    networks: dict[str, Network] = {"int8": Int8Network(bundle.model, bundle.source)}
+    manifest = bundle.manifest
+    networks: dict[str, Network] = {"int8": Int8Network(open_interpreter(bundle), read_head(bundle))}
     beside = path.with_suffix(".float.tflite")
     if beside.is_file():
         networks = {"float": FloatNetwork(beside.read_bytes()), **networks}
@@ -144,16 +146,10 @@ def _open_bundle(path: Path) -> _Subject:
 
 
 def _open_run(folder: Path) -> _Subject:
-    recipe = Run(folder).recipe()
-    paths = {name: folder / f"{name}.tflite" for name in ("float", "int8")}
-    if not all(path.is_file() for path in paths.values()):
+    run = Run(folder)
+    if not run.converted.is_file():
         raise ConfigError(f"{folder}: not converted yet: sorter convert {folder} --data DIR --out BUNDLE")
-    networks: dict[str, Network] = {
-        "float": FloatNetwork(paths["float"].read_bytes()),
-        "int8": Int8Network(paths["int8"].read_bytes(), str(folder)),
-    }
-    thresholds = Thresholds.model_validate_json((folder / "thresholds.json").read_text(encoding="utf-8"))
-    return _Subject(recipe.name, recipe.labels, recipe.network.geometry, thresholds, networks, load_seen(folder))
+    return replace(_open_bundle(run.converted), title=run.recipe().name, seen=load_seen(folder))
 
 
 def summary(result: Comparison) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from edge.bundle.head import Head
 from edge.bundle.manifest import Thresholds
 from edge.bundle.preprocess import InputGeometry, prepare_crop
 from edge.inference.interpreter import Interpreter
@@ -33,11 +34,12 @@ class Network(Protocol):
 class Int8Network:
     """The bundle's own file in the device's own runtime."""
 
-    def __init__(self, model: bytes, source: str, threads: int = 1) -> None:
-        self.interpreter = Interpreter(model, source, threads)
+    def __init__(self, interpreter: Interpreter, head: Head) -> None:
+        self.interpreter = interpreter
+        self._head = head
 
     def scores(self, view: Image) -> np.ndarray:
-        return self.interpreter.output.dequantize(self.interpreter.run(view))
+        return self._head.logits(self.interpreter.run(view))
 
 
 class FloatNetwork:

@@ -42,6 +42,14 @@ def compile_float(model: keras.Model, half: bool = False) -> bytes:
     return content
 
 
+def cut_off_head(network: keras.Model) -> tuple[keras.Model, np.ndarray, np.ndarray]:
+    """Cut a trained network into pixels -> features, and its last layer: weights (labels, features), bias (labels,)."""
+    front, back = network.get_layer("front"), network.get_layer("back")
+    image = keras.Input(front.inputs[0].shape[1:], name="image")
+    kernel, bias = back.get_layer("scores").get_weights()
+    return keras.Model(image, back(front(image))[1], name=network.name), kernel.T, bias
+
+
 def run_in_batches(model: keras.Model) -> Front:
     """The front where no LiteRT file is compiled: Keras itself, on whatever its backend computes on."""
 

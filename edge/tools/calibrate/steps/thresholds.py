@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.archive import Bundle
+from edge.bundle.head import read_head
 from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import as_label, check_unreadable, find_photos, label_folders
 from edge.bundle.preprocess import prepare_crop
 from edge.config import RESIDUAL, Station
 from edge.config.calibration.record import ThresholdStep
 from edge.errors import CalibrationError
-from edge.inference.classifier import log_probabilities
 from edge.inference.interpreter import open_interpreter
 from edge.system.statistics import fewest_photos, fit_temperature, fit_thresholds, softmax
 from edge.tools.calibrate.operator.operator import Operator
@@ -125,7 +125,7 @@ def _find(folder: Path, bundle: Bundle) -> dict[str, list[Path]]:
 
 def _look(bundle: Bundle, by_label: Mapping[str, list[Path]], operator: Operator) -> tuple[Floats, NDArray[np.int64]]:
     interpreter = open_interpreter(bundle)
-    manifest = bundle.manifest
+    head, geometry = read_head(bundle), bundle.manifest.geometry
     rows: list[Floats] = []
     truth: list[int] = []
     total = sum(len(paths) for paths in by_label.values())
@@ -139,8 +139,7 @@ def _look(bundle: Bundle, by_label: Mapping[str, list[Path]], operator: Operator
                     log.warning("left out: %s", error)
                     errors.append(error)
                     continue
-                codes = interpreter.run(prepare_crop(photo, None, manifest.geometry))
-                rows.append(log_probabilities(codes, manifest.output, 1.0))
+                rows.append(head.logits(interpreter.run(prepare_crop(photo, None, geometry))))
                 truth.append(bundle.labels.index(label))
                 progress((len(rows) + len(errors)) / total)
     check_unreadable(errors, total)

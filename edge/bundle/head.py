@@ -1,0 +1,109 @@
+"""The head of a bundle: from what the network gives to one number a label, the same on every machine.
+
+In format 2 the network gives features, and a head of its own makes scores of them: products and sums of whole numbers,
+in which no order of adding and no kind of processor makes a difference. It is small, so it can be fitted and sent alone.
+In format 1 the network's own last layer gave the scores, and the head only reads them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle.archive import HEAD, Bundle
+from edge.bundle.manifest import HeadShape, Manifest, Output, Quantization
+from edge.errors import BundleError
+
+Codes = NDArray[np.uint8] | NDArray[np.int8]
+Floats = NDArray[np.float64]
+Totals = NDArray[np.int64]
+
+_SMALLEST_PROBABILITY: Final = 1e-6
+_LARGEST_WEIGHT: Final = 32767
+# Far above any bias that means something, and far below where sums of such numbers run over.
+_LARGEST_BIAS: Final = 1 << 48
+
+
+class Head(Protocol):
+    """Makes scores of a network's raw output rows."""
+
+    def logits(self, codes: Codes) -> Floats:
+        """Scores before softmax (..., labels) of raw output rows (..., outputs)."""
+        ...
+
+
+@dataclass(frozen=True)
+class OwnScores:
+    """Format 1: the network's output row is one number a label already."""
+
+    output: Output
+
+    def logits(self, codes: Codes) -> Floats:
+        real = self.output.dequantize(codes)
+        if self.output.kind == "probabilities":
+            real = np.log(np.maximum(real, _SMALLEST_PROBABILITY))
+        return real
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHead:
+    """weights (labels, features) and bias (labels,): scores = step * (weights @ (codes - zero_point) + bias)."""
+
+    weights: NDArray[np.int16]
+    bias: Totals
+    step: float
+    zero_point: int
+
+    def totals(self, codes: Codes) -> Totals:
+        """The sums (..., labels) of rows of feature codes (..., features), in whole numbers."""
+        return np.asarray((codes.astype(np.int64) - self.zero_point) @ self.weights.T.astype(np.int64) + self.bias)
+
+    def logits(self, codes: Codes) -> Floats:
+        return np.asarray(self.totals(codes) * self.step, np.float64)
+
+    def shape(self) -> HeadShape:
+        return HeadShape(features=self.weights.shape[1], step=self.step)
+
+    def to_bytes(self) -> bytes:
+        """head.bin."""
+        return self.weights.astype("<i2").tobytes() + self.bias.astype("<i8").tobytes()
+
+
+def quantize_head(weights: Floats, bias: Floats, features: Quantization) -> LinearHead:
+    """The head of real weights (labels, features) and bias (labels,) for features with that quantization.
+
+    The largest weight takes all of its 16 bits, so what rounding changes in a score is far below one step of the features.
+    """
+    step = max(float(np.abs(weights).max()), 1e-12) / _LARGEST_WEIGHT
+    whole = np.rint(weights / step).astype(np.int16)
+    return LinearHead(
+        whole, np.rint(bias / (step * features.scale)).astype(np.int64), step * features.scale, features.zero_point
+    )
+
+
+def read_head(bundle: Bundle) -> Head:
+    """The head of a bundle of either format.
+
+    Raises:
+        BundleError: head.bin holds numbers that no head has.
+    """
+    manifest = bundle.manifest
+    if manifest.head is None:
+        return OwnScores(manifest.output)
+    return parse_head(bundle.members[HEAD], manifest, bundle.source)
+
+
+def parse_head(content: bytes, manifest: Manifest, source: str) -> LinearHead:
+    """head.bin, whose size `read_bundle` has checked; `source` names the bundle in the error."""
+    if manifest.head is None:
+        raise ValueError(f"{source} is of format 1, which has no head of its own")
+    labels, features = len(manifest.labels), manifest.head.features
+    split = 2 * labels * features
+    weights = np.frombuffer(content[:split], "<i2").astype(np.int16).reshape(labels, features)
+    bias = np.frombuffer(content[split:], "<i8").astype(np.int64)
+    if np.abs(bias).max() > _LARGEST_BIAS:
+        raise BundleError(f"{source}: {HEAD} holds a bias beyond all measure: build the bundle anew")
+    return LinearHead(weights, bias, manifest.head.step, manifest.output.zero_point)
