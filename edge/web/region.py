@@ -45,7 +45,8 @@ class RegionPage:
     Attributes:
         drawn: the region, once a person has said that it is this one.
         failure: why no picture can be shown.
-        done: called when one of both is known.
+
+    When one of both is known it ends its server (see `PageServer`).
     """
 
     def __init__(
@@ -54,7 +55,6 @@ class RegionPage:
         """`take` returns the camera's newest picture; `names` are those of this machine (see `Guard`)."""
         self.drawn: Box | None = None
         self.failure: SorterError | None = None
-        self.done: Callable[[], None] = lambda: None
         self._size, self._take = size, take
         self.path = f"/{secrets.token_urlsafe(9)}/"
         region = {"x": start.x, "y": start.y, "width": start.width, "height": start.height}
@@ -87,7 +87,7 @@ class RegionPage:
             jpeg = to_jpeg(self._take(), PICTURE_WIDTH_PX, BELT_QUALITY)
         except SorterError as error:
             self.failure = error
-            self.done()
+            self.app.state.closing.set()
             return PlainTextResponse(f"{error}\n", 503)
         if jpeg is None:
             return PlainTextResponse("no picture\n", 503)
@@ -102,5 +102,5 @@ class RegionPage:
         if drawn.x + drawn.width > width or drawn.y + drawn.height > height:
             return PlainTextResponse(f"That reaches out of the picture of {width} x {height}.", 400)
         self.drawn = Box(drawn.x, drawn.y, drawn.width, drawn.height)
-        self.done()
+        self.app.state.closing.set()
         return PlainTextResponse("Taken. Go on at the terminal; this page can be closed.")

@@ -63,11 +63,17 @@ class PageServer:
             timeout_keep_alive=5,
             timeout_graceful_shutdown=1,
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+            callback_notify=self._look_whether_it_ends,
+            timeout_notify=0,
         )
         config.load()
         # The one thing that is used of uvicorn beside its documented settings: pyproject.toml bounds the versions for it.
         config.http_protocol_class = visiting(config.http_protocol_class, visitors)
         self._server = uvicorn.Server(config)
+
+    async def _look_whether_it_ends(self) -> None:
+        """An app ends its own server too, by `app.state.closing`; uvicorn asks once a second."""
+        self._server.should_exit = self._server.should_exit or self._closing.is_set()
 
     @property
     def url(self) -> str:

@@ -256,3 +256,38 @@ def test_classes_and_functions_fit_on_a_screen_or_a_few(package: str) -> None:
     }
     assert found
     assert {name: lines for name, lines in long.items() if name not in STILL_LONG} == {}
+
+
+def _callables_with_default(tree: ast.AST) -> Iterator[str]:
+    """The attributes that hold something to call, and hold something else than what a constructor was given at first."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.AnnAssign(target=ast.Attribute(attr=name), value=ast.Lambda() | ast.Constant()):
+                yield from [name] if "Callable[" in ast.unparse(node.annotation) else []
+            case ast.Assign(targets=[ast.Attribute(attr=name)], value=ast.Lambda()):
+                yield name
+            case ast.ClassDef(body=body):
+                for field in body:
+                    if (
+                        isinstance(field, ast.AnnAssign)
+                        and field.value
+                        and "Callable[" in ast.unparse(field.annotation)
+                    ):
+                        yield ast.unparse(field.target)
+
+
+def test_what_a_part_calls_is_given_to_its_constructor_and_never_put_in_later() -> None:
+    trees = {path: ast.parse(path.read_text()) for package in ALLOWED for path in _modules(package)}
+    declared = {name for tree in trees.values() for name in _callables_with_default(tree)}
+    assert {"on_failure", "on_tick"} <= declared
+    put_in = [
+        f"{path.relative_to(ROOT)}:{node.lineno} sets {target.attr}"
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Attribute)
+        and target.attr in declared
+        and not (isinstance(target.value, ast.Name) and target.value.id == "self")
+    ]
+    assert put_in == []

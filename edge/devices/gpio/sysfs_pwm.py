@@ -41,8 +41,6 @@ def find_pwm_unit(number: int, root: Path = Path("/sys/class/pwm")) -> Path:
 class SysfsPwmPin:
     """Looks like a gpiozero pin with PWM. The unit goes on pulsing when the process dies: see `sorter safe`."""
 
-    when_changed: Callable[[float, bool], None] | None = None
-
     def __init__(self, number: int, root: Path = Path("/sys/class/pwm"), clock: Clock | None = None) -> None:
         """Take the channel of a GPIO.
 
@@ -58,6 +56,15 @@ class SysfsPwmPin:
         self._folder = chip / f"pwm{channel}"
         if not self._folder.is_dir():
             self._write(chip / "export", str(channel))
+
+    @property
+    def when_changed(self) -> Callable[[float, bool], None] | None:
+        """Nobody: it is an output, whose level nothing else changes."""
+        return None
+
+    @when_changed.setter
+    def when_changed(self, listener: Callable[[float, bool], None] | None) -> None:
+        """Tell nobody."""
 
     @property
     def state(self) -> float:

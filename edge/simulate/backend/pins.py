@@ -74,7 +74,7 @@ class WorldPins(MockFactory):  # type: ignore[misc]
         self._clock = clock
         self._sensed: dict[int, WorldPin] = {}
         super().__init__(revision=PI_4, pin_class=WorldPin)
-        world.on_input = self._sense
+        world.wires.connect(self._sense)
 
     def servo_pin(self, name: int, hardware: bool) -> Any:
         return self.pin(name)

@@ -14,9 +14,10 @@ from edge.config import RESIDUAL, Station
 from edge.simulate.render.arm import draw_arm
 from edge.simulate.render.sprite import Smear, Sprite, smeared
 from edge.simulate.render.texture import LENGTH_PX, build_strip
-from edge.simulate.render.view import View
+from edge.simulate.render.view import View, belt_view
 from edge.simulate.world.event_queue import Agenda
 from edge.simulate.world.flap import CLEAR, IN_PATH, Flap
+from edge.simulate.world.input_pins import Wires
 from edge.simulate.world.motion import BeltMotion
 from edge.simulate.world.traffic import Arrival, Traffic
 from edge.simulate.world.truth import SPILLED, TrueItem
@@ -65,29 +66,27 @@ class BeltScene:
         items: every item so far, in the order of arrival.
         riders: those on the belt.
         blocked: what is diverted gets stuck.
-        on_landing: called with bin (or SPILLED) and instant for each item that left the belt.
-        on_beam: called with True when an item breaks the light beam, with False when the last one has left it.
     """
 
     def __init__(
         self,
         station: Station,
-        view: View,
         motion: BeltMotion,
         traffic: Traffic,
         flaps: Mapping[str, Flap],
         agenda: Agenda,
+        wires: Wires,
     ) -> None:
+        """`wires` are told what leaves the belt (a bin, or SPILLED), and what breaks the light beam."""
         simulation = station.simulation
-        self.view = view
+        self.view = view = belt_view(station)
         self.motion = motion
         self.flaps = flaps
         self.gates = _gates(station, view)
         self.riders: list[Rider] = []
         self.items: list[TrueItem] = []
-        self.on_landing: Callable[[str, int], None] = lambda bin_name, at: None
         self.blocked = False
-        self.on_beam: Callable[[bool], None] = lambda broken: None
+        self._wires = wires
         self._beam_mm = None if station.sensing.beam_pin is None else view.line_mm - station.sensing.beam_to_line_mm
         self._in_beam = 0
         self._traffic, self._feeding = traffic, True
@@ -125,7 +124,7 @@ class BeltScene:
         self.riders.clear()
         if self._in_beam:
             self._in_beam = 0
-            self.on_beam(False)
+            self._wires.beam(broken=False)
 
     def set_exposure(self, exposure_s: float) -> None:
         """Let the shutter be open for that long."""
@@ -177,7 +176,7 @@ class BeltScene:
         if rider not in self.riders:
             return
         self._in_beam += change
-        self.on_beam(self._in_beam > 0)
+        self._wires.beam(broken=self._in_beam > 0)
 
     def _to_next_gate(self, rider: Rider, number: int) -> None:
         length = rider.truth.length_mm
@@ -208,7 +207,7 @@ class BeltScene:
         self.riders.remove(rider)
         rider.truth.landed_in = where
         rider.truth.landed_at = at + FALL_NS
-        self._agenda.at(at + FALL_NS, lambda landed_at: self.on_landing(where, landed_at))
+        self._agenda.at(at + FALL_NS, lambda landed_at: self._wires.landed(where, landed_at))
 
     def label_at(self, point: tuple[float, float], at: int) -> str:
         """Return the label of the item nearest to a point (x, y) of the picture at an instant; empty if there is none."""

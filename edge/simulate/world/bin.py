@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from math import cos, pi, sin
@@ -21,6 +21,7 @@ from edge.simulate.render.texture import build_strip
 from edge.simulate.world.belt import FALL_NS
 from edge.simulate.world.event_queue import Agenda
 from edge.simulate.world.flap import IN_PATH, Flap
+from edge.simulate.world.input_pins import Wires
 from edge.simulate.world.truth import SPILLED, TrueItem
 from edge.types import Image
 
@@ -95,14 +96,15 @@ class BinScene:
     A residual bin without an actuator is filled by hand: who waited long enough takes the item away.
     """
 
-    def __init__(self, station: Station, stock: Stock, flaps: Mapping[str, Flap], agenda: Agenda, start: int) -> None:
+    def __init__(
+        self, station: Station, stock: Stock, flaps: Mapping[str, Flap], agenda: Agenda, wires: Wires, start: int
+    ) -> None:
         simulation = station.simulation
         self.items: list[TrueItem] = []
         self.visits: list[tuple[int, Visit]] = []
         self.lying: list[Lying] = []
         self.blocked = False
-        self.on_landing: Callable[[str, int], None] = lambda bin_name, at: None
-        self.on_beam: Callable[[bool], None] = lambda broken: None
+        self._wires = wires
         self.habits: Mapping[Visit, float] = HABITS
         self._station = station
         self._stock = stock
@@ -252,7 +254,7 @@ class BinScene:
         self.lying.remove(thing)
         thing.truth.landed_in = where
         thing.truth.landed_at = at + FALL_NS
-        self._agenda.at(at + FALL_NS, lambda landed_at: self.on_landing(where, landed_at))
+        self._agenda.at(at + FALL_NS, lambda landed_at: self._wires.landed(where, landed_at))
 
     # -- what it looks like ------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ class Wires:
         self._high_while_active = {
             pin for name, pin in station.input_pins().items() if not station.input(name).active_low
         }
+        self._leading_to: list[Callable[[int, bool], None]] = []
         self._edges: deque[tuple[int, bool, int]] = deque()
         self._telling = threading.RLock()
 
@@ -42,14 +43,19 @@ class Wires:
             self.levels[pin] = level
             self._edges.append((pin, level, max(self._started_at, self._agenda.instant)))
 
-    def tell(self, on_input: Callable[[int, bool], None]) -> None:
+    def connect(self, sense: Callable[[int, bool], None]) -> None:
+        """Lead the wires to pins, which are told pin and level of every change from now on."""
+        self._leading_to.append(sense)
+
+    def tell(self) -> None:
         """Tell of every change so far, in order; one thread at a time, and what it leaves is told with the next call."""
         if not self._telling.acquire(blocking=False):
             return
         try:
             while self._edges:
                 pin, level, self.telling_at = self._edges.popleft()
-                on_input(pin, level)
+                for sense in self._leading_to:
+                    sense(pin, level)
         finally:
             self.telling_at = None
             self._telling.release()
@@ -67,6 +73,10 @@ class Wires:
             self.turn_encoder(drum, number + 1)
 
         self._agenda.when(drum, number / encoder.ticks_per_mm, tick)
+
+    def beam(self, *, broken: bool) -> None:
+        """Let something break the light beam, or the last thing leave it."""
+        self.set(self._station.sensing.beam_pin, not broken)
 
     def landed(self, where: str, at: int) -> None:
         """Let something pass the exit sensor of a bin, if it has one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from edge.config import Station
@@ -12,6 +12,7 @@ from edge.simulate.world.belt import BeltScene
 from edge.simulate.world.bin import BinScene
 from edge.simulate.world.event_queue import Agenda
 from edge.simulate.world.flap import Flap
+from edge.simulate.world.input_pins import Wires
 from edge.simulate.world.motion import BeltMotion
 from edge.simulate.world.traffic import Load, Traffic
 from edge.simulate.world.truth import TrueItem
@@ -23,8 +24,6 @@ class Scene(Protocol):
 
     items: list[TrueItem]
     blocked: bool
-    on_landing: Callable[[str, int], None]
-    on_beam: Callable[[bool], None]
 
     def picture(self, at: int) -> Image:
         """Return the light that falls on the camera's sensor at an instant, (height, width, 3), RGB."""
@@ -60,8 +59,10 @@ class Scene(Protocol):
         ...
 
 
-def build_scene(station: Station, surface: BeltMotion, flaps: Mapping[str, Flap], agenda: Agenda, start: int) -> Scene:
-    """Return the scene of a station.
+def build_scene(
+    station: Station, surface: BeltMotion, flaps: Mapping[str, Flap], agenda: Agenda, wires: Wires, start: int
+) -> Scene:
+    """Return the scene of a station; its sensors are on those wires.
 
     Raises:
         ConfigError: there are no photos, or more items are asked for than fit.
@@ -69,7 +70,7 @@ def build_scene(station: Station, surface: BeltMotion, flaps: Mapping[str, Flap]
     simulation = station.simulation
     stock = Stock(find_photos(simulation.photos or SHIPPED))
     if station.belt is None:
-        return BinScene(station, stock, flaps, agenda, start)
+        return BinScene(station, stock, flaps, agenda, wires, start)
     view = belt_view(station)
     traffic = Traffic(Load.of(station), view, stock, station.belt.speed_mm_per_s, simulation.seed)
-    return BeltScene(station, view, surface, traffic, flaps, agenda)
+    return BeltScene(station, surface, traffic, flaps, agenda, wires)

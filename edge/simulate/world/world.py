@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from edge.clock import NS_PER_S, ms
@@ -36,7 +36,6 @@ class World:
     Attributes:
         scene: the belt or the bin.
         flaps: the moving part of each actuator, by the actuator's name.
-        on_input: called with pin and level when a sensor's output changes.
         wires: the input pins.
         surroundings: lamps, rails, how the camera hangs; tests and calibrating change them.
         camera: what the camera over it takes.
@@ -46,7 +45,6 @@ class World:
     def __init__(self, station: Station, clock: Clock, disturbances: Iterable[Planned] = ()) -> None:
         self.station = station
         self.started_at = clock.now()
-        self.on_input: Callable[[int, bool], None] = lambda pin, level: None
         self.clock = clock
         self.lock = threading.RLock()
         self._reports: deque[tuple[int, int, PinState]] = deque()
@@ -67,14 +65,13 @@ class World:
             pin for a in station.actuators if ACTUATOR_TYPES[a.type].steps_itself for pin in a.pins().values()
         }
         self._drive_of_pin = {pin: a.name for a in station.actuators for pin in a.pins().values()}
-        self.scene: Scene = build_scene(station, self.surface, self.flaps, self.agenda, self.started_at)
-        self.scene.on_landing = self.wires.landed
+        self.scene: Scene = build_scene(station, self.surface, self.flaps, self.agenda, self.wires, self.started_at)
         self.surroundings = Surroundings()
         self.camera = CameraModel(
             station, self.scene, self.surface, self.surroundings, self.is_active, self.lock, self.started_at
         )
         self._coasted_at = 0
-        self._wire_sensors()
+        self.wires.turn_encoder(self.drum)
         for planned in disturbances:
             self.plan(planned)
 
@@ -94,7 +91,7 @@ class World:
                 self._take_report(pin, state, at)
             self.agenda.run_due(now)
         # Outside the lock: who listens to an input may take locks of its own, and write to pins under them.
-        self.wires.tell(self.on_input)
+        self.wires.tell()
 
     def follow(self, stop: threading.Event) -> None:
         """Let everything happen at its time until `stop` is set: the body of a thread in real time."""
@@ -129,12 +126,6 @@ class World:
         elif belt is not None and pin == belt.run_pin:
             self._run_allowed = state.level is not None and state.level > 0.5
             self._move_belt(at)
-
-    def _wire_sensors(self) -> None:
-        station = self.station
-        if station.sensing.beam_pin is not None:
-            self.scene.on_beam = lambda broken: self.wires.set(station.sensing.beam_pin, not broken)
-        self.wires.turn_encoder(self.drum)
 
     # -- what goes wrong ---------------------------------------------------------------------------------------
 

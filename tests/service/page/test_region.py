@@ -49,7 +49,6 @@ def picture() -> Image:
 def served() -> Iterator[Served]:
     page = RegionPage("line <1>", SIZE, Box(0, 60, 640, 360), picture)
     server = PageServer(page.app, "127.0.0.1", 0)
-    page.done = server.stop
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     yield Served(page, server, thread)
@@ -122,7 +121,6 @@ def test_a_camera_that_fails_ends_the_page_with_its_reason() -> None:
 
     page = RegionPage("line", SIZE, Box(0, 0, 640, 480), lost)
     server = PageServer(page.app, "127.0.0.1", 0)
-    page.done = server.stop
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     connection = HTTPConnection("127.0.0.1", server.port, timeout=WAIT_S)

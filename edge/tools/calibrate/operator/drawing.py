@@ -27,7 +27,6 @@ def draw_region(rig: MeasurementRig, operator: Operator, start: Box, host: str |
         server = PageServer(page.app, host, settings.port)
     except ConfigError:  # any other port will do
         server = PageServer(page.app, host, 0)
-    page.done = server.stop
     address = f"{server.url}{page.path.removeprefix('/')}"
     operator.say(f"Open {address} in a browser and draw the region; Ctrl-C stops.")
     if host in ("127.0.0.1", "localhost", "::1"):

@@ -11,10 +11,10 @@ from support.stations import BELT, make_station
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
 from edge.simulate.render.sprite import CutOut, Pose, Sprite
-from edge.simulate.render.view import belt_view
 from edge.simulate.world.belt import BeltScene
 from edge.simulate.world.event_queue import Agenda
 from edge.simulate.world.flap import CLEAR, IN_PATH, build_flap
+from edge.simulate.world.input_pins import Wires
 from edge.simulate.world.motion import BeltMotion
 from edge.simulate.world.traffic import Arrival
 from edge.simulate.world.truth import SPILLED
@@ -50,9 +50,9 @@ class Nothing:
 
 
 def scene_of(settings: Station) -> tuple[BeltScene, Agenda, BeltMotion]:
-    motion, agenda, view = BeltMotion(0, SPEED), Agenda(), belt_view(settings)
+    motion, agenda = BeltMotion(0, SPEED), Agenda()
     flaps = {a.name: build_flap(a, 0) for a in settings.actuators}
-    return BeltScene(settings, view, motion, Nothing(), flaps, agenda), agenda, motion  # type: ignore[arg-type]
+    return BeltScene(settings, motion, Nothing(), flaps, agenda, Wires(settings, agenda, 0)), agenda, motion  # type: ignore[arg-type]
 
 
 strokes = st.lists(st.tuples(st.sampled_from(["first", "second"]), st.integers(1, 120), st.booleans()), max_size=24)
