@@ -164,7 +164,8 @@ def jog_switch(rig: MeasurementRig, operator: Operator, settings: ActuatorSettin
                 if key == UP:
                     position = next(turn)
                     operator.say(f"{settings.name}: {position or 'on'}")  # before: a terminal may be slow to take it
-                    actuator.release()
+                    if off_at is not None and len(settings.position_names) > 1:
+                        actuator.release()
                     actuator.fire(position)
                     off_at = rig.clock.now() + ms(settings.max_on_ms)
                 elif off_at is not None and (key == DOWN or now >= off_at):
