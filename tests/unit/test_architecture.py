@@ -221,14 +221,6 @@ def test_what_tests_a_part_lies_in_the_folder_that_the_part_has(tests: str, pack
 
 
 MOST_FILES, MOST_CLASS_LINES, MOST_FUNCTION_LINES = 15, 200, 50
-# Shrinks to nothing.
-STILL_LONG = {
-    "edge/health/health.py::Health",
-    "edge/models/switcher.py::Changeover",
-    "edge/station/assemble.py::_open_parts",
-    "edge/station/runtime.py::Runtime",
-    "edge/station/supervisor.py::Supervisor",
-}
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
@@ -255,7 +247,7 @@ def test_classes_and_functions_fit_on_a_screen_or_a_few(package: str) -> None:
         > (MOST_CLASS_LINES if isinstance(node, ast.ClassDef) else MOST_FUNCTION_LINES)
     }
     assert found
-    assert {name: lines for name, lines in long.items() if name not in STILL_LONG} == {}
+    assert long == {}
 
 
 def _callables_with_default(tree: ast.AST) -> Iterator[str]:

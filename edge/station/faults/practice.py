@@ -37,7 +37,7 @@ class Practice(Interference):
 
     def __init__(self, station: Station, planned: Sequence[Planned], clock: Clock) -> None:
         super().__init__(clock)
-        if station.camera.type != "simulated":
+        if not station.camera.is_simulated:
             raise ConfigError('--fault needs a simulated station: use --demo, or one with [camera] type = "simulated"')
         for fault in planned:
             check_target(station, fault.kind, fault.target)
