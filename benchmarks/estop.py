@@ -34,6 +34,7 @@ from edge.clock import SystemClock, ms
 from edge.config import Station, load_station
 from edge.devices.actuators import open_actuators
 from edge.devices.actuators.schedule import Schedule
+from edge.devices.gpio.inputs import InputWiring
 from edge.devices.gpio.mock_pins import RestingPins
 from edge.health.health import Health
 from edge.health.monitors import Observer
@@ -81,7 +82,7 @@ class Bench:
         observer, outputs = Observer(), OutputPins()
         self.safe_state = SafeState(self.schedule, self.pins, outputs, self.health, self.clock, observer)
         stop = self.safe_state.emergency_stop
-        self.station_io = StationIO(self.station, self.pins, self.clock, self.health, stop, observer)
+        self.station_io = StationIO(InputWiring.of(self.station), self.pins, self.clock, self.health, stop, observer)
         self.station_io.open()
         self.stop = threading.Event()
         self.inferences = 0

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field
 
 from edge.clock import NS_PER_S
-from edge.config import Station
+from edge.config.probation import ProbationSettings
 from edge.inference.metered import Tally
 from edge.interfaces import Clock
 from edge.models.probation import Probation, Verdict, began, counted, ended, judged, keep_probation, load_probation
@@ -23,10 +23,16 @@ _NS_PER_MIN = 60 * NS_PER_S
 
 @dataclass
 class Watch:
-    """One generation after another; `boot` is the kernel's id of this boot."""
+    """One generation after another.
+
+    Attributes:
+        rules: what a model on probation is judged by, and how long one inference may take at the station, ms.
+        boot: the kernel's id of this boot.
+    """
 
     store: ModelStore
-    station: Station
+    rules: ProbationSettings
+    max_invoke_ms: float | None
     clock: Clock
     boot: str
     _probation: Probation | None = None
@@ -56,7 +62,7 @@ class Watch:
         if not probation.running_boot:
             probation = began(probation, self.boot)
         if probation.baseline is None:
-            enough = before.items >= self.station.probation.least_items
+            enough = before.items >= self.rules.least_items
             baseline = before if enough else self._kept_of_previous(generation)
             probation = probation.model_copy(update={"baseline": baseline})
         self._probation = probation
@@ -85,7 +91,7 @@ class Watch:
             self._keep()
 
     def _judged(self, probation: Probation) -> Probation:
-        return judged(probation, self.station.probation, self.station.inference.max_invoke_ms)
+        return judged(probation, self.rules, self.max_invoke_ms)
 
     def _kept_of_previous(self, generation: Generation) -> Tally | None:
         """What the previous model did on its own probation, for a change while the program did not run."""

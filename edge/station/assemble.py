@@ -14,6 +14,7 @@ from functools import partial
 from edge.clock import ms
 from edge.config import Station
 from edge.devices.actuators import open_actuators
+from edge.devices.gpio.inputs import InputWiring
 from edge.errors import ClassifierError
 from edge.health.faults import FaultKind
 from edge.health.health import Health
@@ -41,7 +42,7 @@ from edge.station.environment import Environment, Interference
 from edge.station.frame_intake import FrameIntake
 from edge.station.models import FixedModel, Models, at_work
 from edge.station.page import Page, Server
-from edge.station.recorder import Reporting
+from edge.station.recorder import Recorder, Reporting
 from edge.station.safe_state import OutputPins, SafeState
 from edge.station.station_io import BeamEdges, StationIO, ignore_tick
 from edge.station.stops.control import StopSwitch
@@ -91,11 +92,16 @@ def assemble(
     monitors += [StartMonitor(calibration_damaged=measured.was_damaged), actuator_monitor, machine, page]
     monitors += [] if switcher is None else [switcher]
     beam = [BeamEdges(line.trigger)] if isinstance(line.trigger, BeamTrigger) else []
-    listening = [monitor for monitor in monitors if isinstance(monitor, Observer)]
-    observer = Observers([recorder, *listening, *beam, *interference.observers(), *observers])
+    observer = _observers(recorder, monitors, [*beam, *interference.observers(), *observers])
     safe_state = SafeState(schedule, environment.pins, _outputs(station), health, clock, observer)
     station_io = StationIO(
-        station, environment.pins, clock, health, safe_state.emergency_stop, observer, _encoder(station, transport)
+        InputWiring.of(station),
+        environment.pins,
+        clock,
+        health,
+        safe_state.emergency_stop,
+        observer,
+        _encoder(station, transport),
     )
     supervisor = Supervisor(
         health, monitors, observer, recorder, station_io, safe_state, line.policy, environment.notifier
@@ -193,6 +199,11 @@ def _monitors(
     if reporting.journal is not None:
         monitors.append(JournalMonitor(reporting.journal))
     return monitors
+
+
+def _observers(recorder: Recorder, monitors: Sequence[Monitor], others: Sequence[Observer]) -> Observers:
+    """Have all of them told, the recorder first."""
+    return Observers([recorder, *(monitor for monitor in monitors if isinstance(monitor, Observer)), *others])
 
 
 def _outputs(station: Station) -> OutputPins:

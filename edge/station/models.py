@@ -73,7 +73,7 @@ def open_models(station: Station, clock: Clock, calibration: Calibration | None,
     if station.inference.bundle is not None:
         return fixed_model(station, clock, lambda: fit(open_station_bundle(station)), open_classifier)
     loader = ModelLoader(open_store(station), station, clock, fit, open_classifier, recorder.on_event)
-    watch = Watch(loader.store, station, clock, present_boot_id())
+    watch = Watch(loader.store, station.probation, station.inference.max_invoke_ms, clock, present_boot_id())
     return StoredModels(loader, watch, start_model(loader, watch))
 
 

@@ -24,9 +24,9 @@ from edge.health.heartbeats import Sign
 from edge.journal import run_writer
 from edge.models.switcher import ModelSwitcher
 from edge.station.assembled import AssembledStation
+from edge.station.chores import Chores
 from edge.station.stops.control import serve
 from edge.station.vision import VisionLoop
-from edge.system.files import remove_leftovers
 from edge.system.realtime import Priority, lock_memory, real_time, settled_memory
 from edge.system.signals import Asked, taking_signals
 
@@ -39,9 +39,7 @@ JOIN_S = 3.0
 # stop waiting that long. Measured in the demo with the page open, the wait of a real-time thread at p99.9: 1.4 ms with
 # 0.5 ms, 0.6 ms with this.
 SWITCH_INTERVAL_S = 0.0001
-CHORES_MS = 1000.0
 MODELS_MS = 1000.0
-LOOK_EVERY = 10  # chores
 
 
 class ThreadName(StrEnum):
@@ -168,7 +166,7 @@ class Runtime:
             self._threads.start(ThreadName.JOURNAL, partial(run_writer, journal, station.clock, writer_stop))
         self._threads.start(ThreadName.ACTUATION, self._actuate)
         self._threads.start(ThreadName.VISION, self._vision.run)
-        self._threads.start(ThreadName.CHORES, self._do_chores)
+        self._threads.start(ThreadName.CHORES, Chores(station, self._stop).run)
         if station.switcher is not None:
             self._threads.start(ThreadName.MODELS, partial(self._follow_models, station.switcher))
         if world is not None:
@@ -202,26 +200,6 @@ class Runtime:
             station.health.sign(Sign.ACTUATION, station.clock.now())
             for stroke in schedule.run_due(station.clock.now()):
                 observer.on_stroke(stroke)
-
-    def _do_chores(self) -> None:
-        station, clock = self.station, self.station.clock
-        if station.environment.state_folder is not None:
-            remove_leftovers(station.environment.state_folder)
-        count = 0
-        while not self._stop.is_set():
-            self._keep_latches()
-            station.reporting.levels.keep(clock.now())
-            if count % LOOK_EVERY == 0:
-                station.reporting.live.publish_machine(station.machine.refresh())
-            count += 1
-            self._pause(CHORES_MS)
-        self._keep_latches()
-        station.reporting.levels.keep(clock.now(), at_once=True)
-
-    def _keep_latches(self) -> None:
-        station = self.station
-        station.latch.keep(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in station.health.faults))
-        station.switch.keep()
 
     def _follow_models(self, switcher: ModelSwitcher) -> None:
         """Look after the model: a changeover reads disks and loads for a second, so no other thread can do it."""

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge.clock import ms
-from edge.config import Station
 from edge.config.inputs import ESTOP, InputRole
-from edge.devices.gpio.inputs import Edge, Inputs
+from edge.devices.gpio.inputs import Edge, Inputs, InputWiring
 from edge.devices.gpio.pins import Pins
 from edge.health.health import Health
 from edge.health.monitors import Observer
@@ -37,7 +36,7 @@ class StationIO:
         on_tick: called with every edge of the belt's encoder; see `Inputs`.
     """
 
-    station: Station
+    wiring: InputWiring
     pins: Pins
     clock: Clock
     health: Health
@@ -54,7 +53,7 @@ class StationIO:
         Raises:
             ActuatorError: one of them can't be used.
         """
-        inputs = self.inputs = Inputs(self.station, self.pins, self.clock, self._on_change, self.on_tick)
+        inputs = self.inputs = Inputs(self.wiring, self.pins, self.clock, self._on_change, self.on_tick)
         for name in inputs.names:
             if name.role in LASTING and inputs.is_active(name):
                 self.observer.on_edge(Edge(name, True, self.clock.now()))

@@ -26,7 +26,7 @@ def start_switcher(
 ) -> ModelSwitcher:
     """A new process: open the model to start with, hand it to `put_to_work` as well, and follow the store from there."""
     loader = ModelLoader(store, station, clock, lambda bundle: bundle, open_classifier, record)
-    watch = Watch(store, station, clock, boot)
+    watch = Watch(store, station.probation, station.inference.max_invoke_ms, clock, boot)
     started = start_model(loader, watch)
     put_to_work(started.serving)
     return ModelSwitcher(loader, watch, started, put_to_work)

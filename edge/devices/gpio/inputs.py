@@ -8,7 +8,7 @@ a cut wire means stopped.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edge.clock import NS_PER_S, ms
@@ -87,6 +87,23 @@ class Quadrature:
         return self._STEP[before][self._state]
 
 
+@dataclass(frozen=True, slots=True)
+class InputWiring:
+    """What is wired to a station: the pin of each input and how it behaves, and the two pins of an encoder."""
+
+    inputs: Mapping[InputName, tuple[int, Input]]
+    encoder: tuple[int, int] | None = None
+
+    @classmethod
+    def of(cls, station: Station) -> InputWiring:
+        """Return what a station file says of it."""
+        encoder = None if station.belt is None else station.belt.encoder
+        return cls(
+            {name: (number, station.input(name)) for name, number in station.input_pins().items()},
+            None if encoder is None else (encoder.pin_a, encoder.pin_b),
+        )
+
+
 class Inputs:
     """All inputs of one station.
 
@@ -96,7 +113,7 @@ class Inputs:
 
     def __init__(
         self,
-        station: Station,
+        wiring: InputWiring,
         pins: Pins,
         clock: Clock,
         on_change: Callable[[Edge], None],
@@ -112,10 +129,10 @@ class Inputs:
         self._debouncers: dict[InputName, Debouncer] = {}
         self._pins: list[Pin] = []
         self._callbacks: list[Callable[[float, bool], None]] = []  # gpiozero holds them weakly
-        for name, number in station.input_pins().items():
-            self._watch(name, number, station.input(name), pins)
-        if station.belt is not None and station.belt.encoder is not None:
-            self._watch_encoder(station.belt.encoder.pin_a, station.belt.encoder.pin_b, pins)
+        for name, (number, settings) in wiring.inputs.items():
+            self._watch(name, number, settings, pins)
+        if wiring.encoder is not None:
+            self._watch_encoder(*wiring.encoder, pins)
 
     @property
     def names(self) -> tuple[InputName, ...]:

@@ -12,7 +12,7 @@ from support.paths import STATIONS
 from edge.clock import VirtualClock, ms
 from edge.config import load_station
 from edge.config.inputs import ESTOP, Input, InputName, InputRole
-from edge.devices.gpio.inputs import Debouncer, Edge, Inputs, Quadrature
+from edge.devices.gpio.inputs import Debouncer, Edge, Inputs, InputWiring, Quadrature
 from edge.devices.gpio.mock_pins import MockPins
 
 SETTLE = ms(5)
@@ -86,7 +86,7 @@ class Rig:
         self.pins, self.clock, self.ticks = MockPins(), VirtualClock(), 0
         self._edges: list[Edge] = []
         station = load_station(STATIONS / "conveyor.toml").model_copy(update={"inputs": inputs or {}})
-        self.inputs = Inputs(station, self.pins, self.clock, self._edges.append, self._count)
+        self.inputs = Inputs(InputWiring.of(station), self.pins, self.clock, self._edges.append, self._count)
 
     def _count(self, at: int, step: int) -> None:
         assert at == self.clock.now()

@@ -1,0 +1,40 @@
+"""Slow things that nobody waits for: what outlives the run is kept, and the machine is looked at."""
+
+from __future__ import annotations
+
+import threading
+
+from edge.clock import ms
+from edge.health.faults import FaultKind
+from edge.station.assembled import AssembledStation
+from edge.system.files import remove_leftovers
+
+CHORES_MS = 1000.0
+LOOK_EVERY = 10  # chores
+
+
+class Chores:
+    """The work of the chores thread, until `stop` is set."""
+
+    def __init__(self, station: AssembledStation, stop: threading.Event) -> None:
+        self._station, self._stop = station, stop
+
+    def run(self) -> None:
+        """Do them once a second, and once more at the end."""
+        station, clock = self._station, self._station.clock
+        if station.environment.state_folder is not None:
+            remove_leftovers(station.environment.state_folder)
+        count = 0
+        while not self._stop.is_set():
+            self._keep()
+            if count % LOOK_EVERY == 0:
+                station.reporting.live.publish_machine(station.machine.refresh())
+            count += 1
+            clock.sleep_until(clock.now() + ms(CHORES_MS), self._stop)
+        self._keep(at_once=True)
+
+    def _keep(self, *, at_once: bool = False) -> None:
+        station = self._station
+        station.latch.keep(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in station.health.faults))
+        station.switch.keep()
+        station.reporting.levels.keep(station.clock.now(), at_once=at_once)
