@@ -60,7 +60,7 @@ def build_line(classifier: BundleClassifier) -> Line:
     }
     station = Station.model_validate(table)
     belt = build_belt(station)
-    policy = Policy(station, dict.fromkeys(classifier.labels, 0.5), 0.0)
+    policy = Policy(station.bins, dict.fromkeys(classifier.labels, 0.5), 0.0)
     return Line(SystemClock(), build_trigger(station, belt), classifier, policy, build_transport(station, belt))
 
 

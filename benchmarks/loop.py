@@ -103,7 +103,7 @@ def build_line(classifier: Any) -> Any:
 
     chosen = station()
     belt = build_belt(chosen)
-    policy = Policy(chosen, dict.fromkeys(classifier.labels, 0.5), 0.0)
+    policy = Policy(chosen.bins, dict.fromkeys(classifier.labels, 0.5), 0.0)
     return Line(SystemClock(), build_trigger(chosen, belt), classifier, policy, build_transport(chosen, belt))
 
 

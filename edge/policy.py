@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edge.config import RESIDUAL, Station
+from edge.config import RESIDUAL
 from edge.config.sorting import Bin
 from edge.types import Decision, Item, Prediction, Reason
 
@@ -14,14 +14,19 @@ from edge.types import Decision, Item, Prediction, Reason
 class Policy:
     """When an item is sure enough for its bin, and which bins take items at the moment.
 
-    `min_scores` holds a threshold for each label; they change with the model.
+    `bins` are all of a station, the residual one among them. `min_scores` holds a threshold for each label; they change
+    with the model.
     """
 
-    station: Station
+    bins: Sequence[Bin]
     min_scores: Mapping[str, float]
     min_margin: float
     _unavailable: Mapping[str, Reason] = field(default_factory=dict, init=False)
     _held: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._residual = next(where for where in self.bins if where.name == RESIDUAL)
+        self._homes = {label: where for where in self.bins for label in where.labels}
 
     def use_thresholds(self, min_scores: Mapping[str, float]) -> None:
         """Ask for at least these scores, by label, from the next item on."""
@@ -46,12 +51,12 @@ class Policy:
         )
 
     def _choose(self, item: Item, prediction: Prediction | None) -> tuple[Bin, Reason]:
-        residual = self.station.bin(RESIDUAL)
+        residual = self._residual
         if item.concern is not None:
             return residual, item.concern
         if prediction is None:
             return residual, Reason.NOT_CLASSIFIED
-        where = self.station.route(prediction.label)
+        where = self._homes.get(prediction.label, residual)
         if where.name == RESIDUAL:
             return residual, Reason.RESIDUAL_LABEL
         chances = self._chances(prediction)
@@ -63,9 +68,9 @@ class Policy:
 
     def _chances(self, prediction: Prediction) -> dict[str, float]:
         """Return for each bin the probability that the item belongs in it: labels of one bin need no telling apart."""
-        chances = {where.name: 0.0 for where in self.station.bins}
+        chances = {where.name: 0.0 for where in self.bins}
         for label, score in zip(prediction.labels, prediction.scores, strict=True):
-            chances[self.station.route(label).name] += score
+            chances[self._homes.get(label, self._residual).name] += score
         return chances
 
     def _needed(self, where: Bin, label: str) -> float:

@@ -123,7 +123,7 @@ def build_line(
     on_failure: Callable[[ClassifierError], None],
 ) -> Line:
     """Return the line of a station; `min_scores` are the thresholds by label, `on_failure` is told when the model fails."""
-    policy = Policy(station=station, min_scores=min_scores, min_margin=station.deciding.min_margin)
+    policy = Policy(station.bins, min_scores, station.deciding.min_margin)
     trigger = (
         build_trigger(station, None, transport.is_moving)
         if isinstance(transport, Chute)

@@ -88,7 +88,7 @@ class Plant:
         self.script = Script(self.comings, self._infer)
         self.actuators = {name: FakeActuator(name, self.clock) for name in DISTANCES}
         self.schedule = Schedule(self.actuators, dict.fromkeys(DISTANCES, ms(MAX_ON_MS)))
-        policy = Policy(chosen, dict.fromkeys(self.script.labels, 0.6), 0.0)
+        policy = Policy(chosen.bins, dict.fromkeys(self.script.labels, 0.6), 0.0)
         self.line = Line(self.clock, self.script, self.script, policy, build_transport(chosen, BeltModel(SPEED)))
 
     def run(self, stop_after: int | None = None) -> None:
@@ -235,13 +235,13 @@ def test_old_frames_place_real_items_as_exactly_as_fresh_ones(age_ms: int) -> No
         model = BeltModel(SPEED)
         script = Script([], lambda: None)
         trigger = build_trigger(chosen, model)
-        line = Line(clock, trigger, script, Policy(chosen, {}, 0.0), build_transport(chosen, model))
+        line = Line(clock, trigger, script, Policy(chosen.bins, {}, 0.0), build_transport(chosen, model))
         planned = []
         for frame in MovingBelt(belt.things, speed=SPEED, frames_per_s=20).frames(2.6):
             clock.advance_to(START + frame.captured_at + age)
             shifted = Frame(frame.pixels, START + frame.captured_at, frame.sequence)
             for item in line.trigger.observe(shifted):
-                sorted_item = Policy(chosen, {"a": 0.5}, 0.0).decide(item, SURE, clock.now())
+                sorted_item = Policy(chosen.bins, {"a": 0.5}, 0.0).decide(item, SURE, clock.now())
                 _, actuation = line.transport.plan(item, sorted_item, clock.now())
                 assert actuation is not None
                 planned.append((actuation.fire_at, actuation.release_at))

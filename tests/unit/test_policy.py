@@ -27,7 +27,7 @@ def station(glass: Mapping[str, Any] | None = None, **changes: Any) -> Station:
 
 
 def policy(min_score: float = 0.6, min_margin: float = 0.0, **changes: Any) -> Policy:
-    return Policy(station(**changes), dict.fromkeys(LABELS, min_score), min_margin)
+    return Policy(station(**changes).bins, dict.fromkeys(LABELS, min_score), min_margin)
 
 
 def saw(*scores: float) -> Prediction:
