@@ -14,7 +14,7 @@ from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.config.calibration.files import FILE_NAME, parse_calibration
 from edge.config.calibration.overlay import apply_calibration, step_digest
-from edge.config.calibration.recover import load_or_set_aside
+from edge.config.calibration.recover import load_or_quarantine
 from edge.devices.actuators import open_actuators
 from edge.devices.gpio.mock_pins import MockPins
 from edge.station.stops.safe_outputs import NOTE, note_outputs
@@ -63,7 +63,7 @@ def pins(folder: Path) -> Callable[[Case], None]:
             THINGS[chance.choice(list(THINGS))](path)
         os.environ["STATE_DIRECTORY"] = str(state)
         safe, driven = make_safe(case.folder / "station.toml"), MockPins()
-        _fire_all(apply_calibration(station, load_or_set_aside(station)[0]), driven)
+        _fire_all(apply_calibration(station, load_or_quarantine(station)[0]), driven)
         widths = [state.state * 20_000 for pins in (safe, driven) for state in pins.pin(18).states if state.state]
         assert all(1199.5 < width < 1800.5 for width in widths), f"pulses of {widths} us; expected 1200 to 1800"
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge.bundle.signature import public_line
 from edge.config import load_station
 from edge.config.calibration.files import FILE_NAME
-from edge.config.calibration.recover import load_or_set_aside
+from edge.config.calibration.recover import load_or_quarantine
 from edge.errors import SorterError
 from edge.health.monitors.bin_levels import BinLevels, counted_bins
 from edge.journal.reading import check_journal
@@ -99,7 +99,7 @@ def _uses(station_file: Path, coming: bytes) -> Iterator[Callable[[], object]]:
     except SorterError:
         return
     state, store = station.state_folder, open_store(station)
-    yield lambda: load_or_set_aside(station)
+    yield lambda: load_or_quarantine(station)
     yield lambda: note_outputs(state, station.model_dump())
     yield lambda: open_station_bundle(station)
     yield lambda: verify_store(store)

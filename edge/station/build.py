@@ -13,7 +13,7 @@ from edge.clock import SystemClock
 from edge.config import Station
 from edge.config.calibration.overlay import apply_calibration
 from edge.config.calibration.record import Calibration
-from edge.config.calibration.recover import load_or_set_aside
+from edge.config.calibration.recover import load_or_quarantine
 from edge.errors import SorterError
 from edge.health.monitors import Observer
 from edge.health.monitors.bin_levels import BinLevels, counted_bins
@@ -45,7 +45,7 @@ def build_station(station: Station, clock: Clock | None = None, faults: Sequence
         SorterError: something is missing, damaged or does not fit; what was opened is safe and closed.
     """
     clock = clock or SystemClock()
-    calibration, was_damaged = load_or_set_aside(station)
+    calibration, was_damaged = load_or_quarantine(station)
     station = apply_calibration(station, calibration)
     practice = _plan_practice(station, faults, clock)
     connect = connect_for_writing if practice is None else practice.connect()

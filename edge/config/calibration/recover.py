@@ -17,7 +17,7 @@ from edge.system.toml import parse_toml
 log = logging.getLogger(__name__)
 
 
-def load_or_set_aside(station: Station) -> tuple[Calibration | None, bool]:
+def load_or_quarantine(station: Station) -> tuple[Calibration | None, bool]:
     """Read the calibration of a station; return it and whether one that can't be used was set aside.
 
     Without it the station file's own values are used, which is safe: they are what one starts calibrating with.

@@ -17,7 +17,7 @@ from edge.config import Station, load_station
 from edge.config.calibration.files import FILE_NAME, save_calibration
 from edge.config.calibration.overlay import step_digest
 from edge.config.calibration.record import Calibration, DiverterStep
-from edge.config.calibration.recover import load_or_set_aside
+from edge.config.calibration.recover import load_or_quarantine
 from edge.devices.actuators.actuator_type import SafeOutput
 from edge.errors import CalibrationError, SetupError
 from edge.health.faults import FaultKind
@@ -68,9 +68,9 @@ def station_in(folder: Path) -> Station:
 )
 def test_a_damaged_calibration_is_set_aside(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE_NAME).write_bytes(content)
-    assert load_or_set_aside(station_in(tmp_path)) == (None, True)
+    assert load_or_quarantine(station_in(tmp_path)) == (None, True)
     assert (tmp_path / f"damaged-{FILE_NAME}").read_bytes() == content
-    assert load_or_set_aside(station_in(tmp_path)) == (None, False)
+    assert load_or_quarantine(station_in(tmp_path)) == (None, False)
 
 
 SERVO = """
@@ -103,9 +103,9 @@ def test_a_calibration_with_a_pulse_that_no_servo_has_is_set_aside(tmp_path: Pat
     station = load_station(tmp_path / "station.toml").with_values(state_folder=tmp_path)
     save_calibration(tmp_path, arm_measured(station, safe_us=1501), "1")
     whole = (tmp_path / FILE_NAME).read_text()
-    assert load_or_set_aside(station)[1] is False
+    assert load_or_quarantine(station)[1] is False
     (tmp_path / FILE_NAME).write_text(whole.replace("safe_us = 1501", f"safe_us = {value}"))
-    assert load_or_set_aside(station) == (None, True)
+    assert load_or_quarantine(station) == (None, True)
     assert value in (tmp_path / f"damaged-{FILE_NAME}").read_text()
 
 
@@ -124,14 +124,14 @@ def test_the_service_comes_up_when_a_calibrated_pulse_is_beyond_the_servos_limit
 def test_what_is_no_file_in_the_calibrations_place_is_set_aside(tmp_path: Path, put: Callable[[Path], None]) -> None:
     station = station_in(tmp_path)
     put(tmp_path / FILE_NAME)
-    assert load_or_set_aside(station) == (None, True)
+    assert load_or_quarantine(station) == (None, True)
     assert not (tmp_path / FILE_NAME).is_symlink()
 
 
 def test_a_calibration_of_a_newer_program_stays(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text("format_version = 99\n")
     with pytest.raises(CalibrationError, match="newer"):
-        load_or_set_aside(station_in(tmp_path))
+        load_or_quarantine(station_in(tmp_path))
     assert (tmp_path / FILE_NAME).exists()
 
 
@@ -149,7 +149,7 @@ def test_a_folder_in_the_calibrations_place_is_set_aside(tmp_path: Path) -> None
     for _ in range(2):
         (tmp_path / FILE_NAME).mkdir()
         (tmp_path / FILE_NAME / "inside").touch()
-        assert load_or_set_aside(station_in(tmp_path)) == (None, True)
+        assert load_or_quarantine(station_in(tmp_path)) == (None, True)
         assert (tmp_path / f"damaged-{FILE_NAME}" / "inside").exists()
 
 

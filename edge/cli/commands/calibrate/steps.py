@@ -52,7 +52,7 @@ def measure(request: Request, step: str | None, options: Options, *, everything:
     """Run one step, or those that are due, and keep the result; every way out leaves the hardware safe and given back."""
     import logging
 
-    from edge.config.calibration.recover import load_or_set_aside
+    from edge.config.calibration.recover import load_or_quarantine
     from edge.system.logs import configure_logs
     from edge.system.privileges import leave_root
     from edge.system.processes import SystemRunner
@@ -70,7 +70,7 @@ def measure(request: Request, step: str | None, options: Options, *, everything:
             stack.enter_context(service_held(SystemRunner(), lambda text: console.print(text)))
         leave_root(written.state_folder)
         stack.enter_context(folder_claimed(written.state_folder))
-        old, _ = load_or_set_aside(written)
+        old, _ = load_or_quarantine(written)
         session = stack.enter_context(_session(written, old, options, console, hurry=request.yes or request.as_json))
         steps = session.due() if step is None and not everything else session.all_steps() if step is None else [step]
         _run_steps(session, steps, old, console, request)
