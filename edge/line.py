@@ -1,7 +1,7 @@
 """The path of the data, in one place: frame -> items -> predictions -> decisions -> actuations.
 
-No I/O of its own and no threads: `edge/station/runtime.py` feeds it frames from a camera, hands what comes
-out to the actuation schedule and the journal; the simulator does the same on a virtual clock.
+No I/O of its own and no threads. What lies around it, from the camera's frame to schedule, journal and page, is
+`edge/station/frame_intake.py`, on a Pi as on the simulator's virtual clock.
 """
 
 from __future__ import annotations
