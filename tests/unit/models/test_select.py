@@ -13,10 +13,15 @@ from typer.testing import CliRunner
 
 from edge.bundle.archive import read_bundle
 from edge.cli import root
+from edge.clock import VirtualClock
 from edge.config import load_station
+from edge.health.monitors.bin_levels import BinLevels
 from edge.inference.classifier import open_shipped_bundle
 from edge.models.install import activate, open_device, prove
 from edge.models.select import Origin, find_bundle
+from edge.station.models import open_models
+from edge.station.recorder import NoRecords, Recorder
+from edge.status.live import LiveView
 from edge.tools.check.doctor import Doctor
 
 SHIPPED = open_shipped_bundle()
@@ -51,3 +56,9 @@ def test_every_command_means_the_model_that_the_station_uses(
     shown = asked(path, "model", "show")
     assert (shown["evidence"]["digest"], shown["state"]) == (expected, "current")
     assert used.manifest.title in Doctor(path, load_station(path)).runtime().text
+    clock = VirtualClock()
+    works = open_models(
+        load_station(path), clock, None, Recorder(NoRecords(), LiveView(clock), BinLevels({}, None))
+    ).first
+    works.classifier.close()
+    assert works.digest == expected
