@@ -283,3 +283,27 @@ def test_what_a_part_calls_is_given_to_its_constructor_and_never_put_in_later() 
         and not (isinstance(target.value, ast.Name) and target.value.id == "self")
     ]
     assert put_in == []
+
+
+# What sees a station as a whole: it takes it apart for the others, checks it, measures it, simulates it or shows it.
+WHOLE_STATION = {"cli", "config", "models", "simulate", "station", "tools", "web"}
+
+
+def _keeps_the_station(node: ast.ClassDef) -> bool:
+    """Whether a class has a whole Station as a field, or is given one by its constructor."""
+    inits = [part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
+    given = [part.annotation for part in node.body if isinstance(part, ast.AnnAssign)]
+    given += [argument.annotation for init in inits for argument in init.args.args if argument.annotation]
+    return any(isinstance(part, ast.Name) and part.id == "Station" for kind in given for part in ast.walk(kind))
+
+
+def test_a_part_below_the_station_takes_the_settings_that_it_reads_not_the_whole_file() -> None:
+    classes = {
+        f"{path.relative_to(ROOT)}::{node.name}": node
+        for path in _modules("edge")
+        if path.relative_to(ROOT / "edge").parts[0] not in WHOLE_STATION
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    }
+    assert {"edge/policy.py::Policy", "edge/transport/conveyor.py::Conveyor"} <= set(classes)
+    assert [name for name, node in classes.items() if _keeps_the_station(node)] == []
