@@ -184,7 +184,7 @@ from edge.devices.gpio.mock_pins import MockPins
 class Told(MockPins):
     def close(self): ...
 
-command.open_pins = lambda kind: Told()
+command.open_pins = lambda: Told()
 drive = command.drive_safe
 def driven(*args):
     problems = [*drive(*args), "belt.run_pin: it refuses"]
