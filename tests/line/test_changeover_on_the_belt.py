@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.paths import STATIONS
 from support.switching import start_switcher
 
 from edge.bundle.archive import pack_bundle, read_bundle
@@ -25,7 +26,7 @@ from edge.tools.simulate.simulated_station import Changes, simulated_variant
 from edge.tools.simulate.virtual_run import VirtualRun
 from edge.types import Crop, Event, Frame, Prediction, Reason
 
-DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"
+DEMO = STATIONS / "demo.toml"
 SECONDS = 20
 # Opening a model keeps other threads waiting 7 to 9 ms at the most (measured); 50 ms are taken from the vision here.
 HELD_MS = 50.0

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from support.paths import STATIONS
 
 from edge.clock import NS_PER_S
 from edge.config import RESIDUAL, Station, load_station
@@ -13,8 +12,6 @@ from edge.tools.simulate.build import Conditions, build_virtual_run, run_and_sco
 from edge.tools.simulate.simulated_station import Changes, simulated_variant
 from edge.tools.simulate.virtual_run import VirtualRun
 from edge.types import Reason
-
-STATIONS = Path(__file__).resolve().parents[2] / "edge" / "stations"
 
 
 def station(name: str, **changes: object) -> Station:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.paths import STATIONS
 
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station, load_station
@@ -18,7 +19,7 @@ from edge.tools.simulate.build import Conditions, build_virtual_run, run_and_sco
 from edge.tools.simulate.simulated_station import Changes, simulated_variant
 from edge.types import Reason
 
-DEMO = Path(__file__).resolve().parents[2] / "edge" / "stations" / "demo.toml"
+DEMO = STATIONS / "demo.toml"
 
 
 def station(**changes: object) -> Station:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
+from support.paths import STATIONS
 
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
@@ -33,7 +33,7 @@ from edge.tools.calibrate.steps.diverters import measure_diverters
 from edge.tools.calibrate.steps.sensors import live_levels, measure_sensors
 from edge.types import Frame
 
-PRACTICE = Path(__file__).resolve().parents[3] / "edge" / "stations" / "practice.toml"
+PRACTICE = STATIONS / "practice.toml"
 SPEED, SCALE, LEADS = 231.7, 0.87, {"arm-1": (73.0, 96.0), "arm-2": (171.0, 118.0)}
 
 

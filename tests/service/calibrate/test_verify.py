@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.paths import STATIONS
+from support.stations import make_station, shipped
 
 from edge.bundle.archive import open_bundle
 from edge.clock import SystemClock
-from edge.config import Station, load_station
+from edge.config import Station
 from edge.config.calibration.record import Calibration
 from edge.errors import CalibrationError
 from edge.inference.classifier import shipped_bundle_path
@@ -26,17 +28,19 @@ from edge.tools.calibrate.verdict import NOWHERE
 
 pytestmark = pytest.mark.realtime
 
-PRACTICE = Path(__file__).resolve().parents[3] / "edge" / "stations" / "practice.toml"
+PRACTICE = STATIONS / "practice.toml"
 LABELS = ["plastic", "trash", "metal"]
 
 
 @pytest.fixture
 def station(tmp_path: Path) -> Station:
-    table: dict[str, Any] = load_station(PRACTICE).model_dump()
-    table["belt"]["speed_mm_per_s"] = 350
-    for actuator in table["actuators"]:
-        actuator["lead_ms"] = actuator["return_ms"] = 60
-    return Station.model_validate(table | {"state_folder": tmp_path})
+    swift = {"lead_ms": 60, "return_ms": 60}
+    return make_station(
+        shipped("practice"),
+        state_folder=tmp_path,
+        belt={"speed_mm_per_s": 350},
+        actuators={"arm-1": swift, "arm-2": swift},
+    )
 
 
 @pytest.fixture

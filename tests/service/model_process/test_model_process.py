@@ -8,16 +8,17 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.paths import ROOT
 from support.processes import has_ended
+from support.running import AT_MOST_S, run_until
+from support.stations import BELT, make_station
 
-from edge.config import Station
 from edge.errors import BundleError, ClassifierError
 from edge.health.faults import FaultKind, Step
 from edge.inference.process import PROGRAM, InterpreterApart
@@ -28,10 +29,8 @@ from edge.system.realtime import Priority, real_time
 
 pytestmark = pytest.mark.realtime
 
-ROOT = Path(__file__).resolve().parents[3]
 TINY = ROOT / "tests" / "models" / "tiny-uint8.tflite"
 PICTURE_OF_NOTHING = np.zeros((32, 32, 3), np.uint8)
-AT_MOST_S = 60.0
 
 # A runtime that is well until its second inference; the first one is for warming up.
 RUNTIME = """
@@ -262,38 +261,9 @@ def others() -> set[int]:
 def runtime(tmp_path: Path, tiny_bundle: Callable[..., bytes], others: set[int]) -> Iterator[Runtime]:
     """A small simulated belt in real time."""
     (tmp_path / "tiny.sorter").write_bytes(tiny_bundle())
-    station = Station.model_validate(
-        {
-            "name": "belt",
-            "kind": "conveyor",
-            "state_folder": tmp_path,
-            "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
-            "belt": {"speed_mm_per_s": 200, "mm_per_pixel": 2.0},
-            "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
-            "bins": [
-                {"name": "glass", "labels": ["glass"], "actuator": "flap", "distance_mm": 400},
-                {"name": "residual"},
-            ],
-            "simulation": {"items_per_min": 60},
-            "inference": {"bundle": tmp_path / "tiny.sorter"},
-            "page": {"enabled": False},
-        }
-    )
+    station = make_station(BELT, state_folder=tmp_path, inference={"bundle": tmp_path / "tiny.sorter"})
     yield Runtime(build_station(station))
     assert not models(others)
-
-
-def run_until(runtime: Runtime, reached: Callable[[], bool]) -> None:
-    """Run until the condition holds at a turn of the supervisor; it has to."""
-    seen = threading.Event()
-
-    def look(_now: int) -> None:
-        if not seen.is_set() and reached():
-            seen.set()
-            runtime.stop()
-
-    runtime.run(AT_MOST_S, look)
-    assert seen.is_set()
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP])

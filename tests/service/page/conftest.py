@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from support.stations import YARD, make_station
 
 from edge.clock import SystemClock, VirtualClock, ms
-from edge.config import Station
 from edge.health.state import State
 from edge.interfaces import Sighting
 from edge.line import Outcome
@@ -86,23 +86,6 @@ class ServedPage:
         assert not self.thread.is_alive()
 
 
-SETTINGS = {
-    "name": "yard",
-    "kind": "conveyor",
-    "camera": {"type": "simulated"},
-    "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 0.8},
-    "actuators": [
-        {"name": "flap-glass", "type": "digital", "pin": 17},
-        {"name": "flap-metal", "type": "digital", "pin": 27},
-    ],
-    "bins": [
-        {"name": "glass", "labels": ["glass"], "actuator": "flap-glass", "distance_mm": 300},
-        {"name": "metal", "labels": ["metal"], "actuator": "flap-metal", "distance_mm": 500},
-        {"name": "residual", "labels": ["trash"]},
-    ],
-}
-
-
 @pytest.fixture(scope="session")
 def waste_photos(photo_dir: Path) -> dict[str, Image]:
     """One real photo of each label, 140 pixels a side."""
@@ -121,7 +104,7 @@ def start_page(
     patience_s: float = 10,
     origin: Callable[[str], str] = origin_of,
 ) -> ServedPage:
-    checked = Station.model_validate({**SETTINGS, "state_folder": folder})
+    checked = make_station(YARD, state_folder=folder)
     # No station file may hold such a name; the page must not rely on that.
     station = checked.model_copy(update={"name": "yard <3>"})
     live = LiveView(clock, ("waste", "1.0"))

@@ -14,26 +14,17 @@ from pathlib import Path
 
 import pytest
 from support.journal import items_in
+from support.stations import BELT, make_station
 
 from edge.clock import NS_PER_S
-from edge.config import Station
 from edge.health.faults import FaultKind
 from edge.journal.reading import check_journal
 from edge.tools.simulate.build import Conditions, build_virtual_run
 
-STATION = Station.model_validate(
-    {
-        "name": "belt",
-        "kind": "conveyor",
-        "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
-        "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 3.2},
-        "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
-        "bins": [
-            {"name": "glass", "labels": ["glass", "metal"], "actuator": "flap", "distance_mm": 300},
-            {"name": "residual", "labels": ["paper"]},
-        ],
-        "simulation": {"items_per_min": 90},
-    }
+STATION = make_station(
+    BELT,
+    bins={"glass": {"labels": ["glass", "metal"]}, "residual": {"labels": ["paper"]}},
+    simulation={"items_per_min": 90},
 )
 NOBODY = 65534
 

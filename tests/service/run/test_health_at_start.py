@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.stations import BIN, station_in, varied, write_station
 from support.switching import start_switcher
 
 from edge.bundle.archive import read_bundle
@@ -33,19 +34,16 @@ from edge.station.stops.latch import EstopLatch
 from edge.station.stops.safe_outputs import read_safe_outputs
 from edge.types import Event
 
-STATION = """
-name = "line-1"
-kind = "bin"
-state_folder = "state"
-camera = {type = "simulated"}
-page = {enabled = false}
-actuators = [{name = "flap", type = "digital", pin = 17}]
-bins = [
-  {name = "paper", labels = ["paper"], actuator = "flap"},
-  {name = "residual", labels = ["glass", "metal"]},
-]
-inference = {allow_unsigned = true}
-"""
+LINE = varied(
+    BIN,
+    {
+        "state_folder": "state",
+        "camera": {"type": "simulated"},
+        "page": {"enabled": False},
+        "inference": {"allow_unsigned": True},
+    },
+)
+ARM = {"type": "servo", "pin": 18, "safe_us": 1500, "positions_us": {"out": 1700}, "max_us": 1800}
 
 
 def found_at_start(built: AssembledStation) -> list[FaultKind]:
@@ -57,10 +55,15 @@ def found_at_start(built: AssembledStation) -> list[FaultKind]:
     return [fault.kind for fault in built.health.faults]
 
 
-def station_in(folder: Path) -> Station:
-    """The station, with its state in a folder."""
-    (folder / "station.toml").write_text(STATION)
-    return load_station(folder / "station.toml").with_values(state_folder=folder)
+def beside(folder: Path) -> Station:
+    """The station, with its state beside its file."""
+    return station_in(folder, LINE, state_folder=".")
+
+
+def with_arm(folder: Path, state_folder: str) -> Station:
+    paper = {"actuator": "arm", "position": "out"}
+    changes = {"actuators": {"flap": None, "arm": ARM}, "bins": {"paper": paper}}
+    return station_in(folder, LINE, state_folder=state_folder, **changes)
 
 
 @pytest.mark.parametrize(
@@ -68,23 +71,9 @@ def station_in(folder: Path) -> Station:
 )
 def test_a_damaged_calibration_is_set_aside(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE_NAME).write_bytes(content)
-    assert load_or_quarantine(station_in(tmp_path)) == (None, True)
+    assert load_or_quarantine(beside(tmp_path)) == (None, True)
     assert (tmp_path / f"damaged-{FILE_NAME}").read_bytes() == content
-    assert load_or_quarantine(station_in(tmp_path)) == (None, False)
-
-
-SERVO = """
-name = "line"
-kind = "bin"
-camera = {type = "simulated"}
-page = {enabled = false}
-actuators = [{name = "arm", type = "servo", pin = 18, safe_us = 1500, positions_us = {out = 1700}, max_us = 1800}]
-bins = [
-  {name = "paper", labels = ["paper"], actuator = "arm", position = "out"},
-  {name = "residual", labels = ["glass", "metal"]},
-]
-inference = {allow_unsigned = true}
-"""
+    assert load_or_quarantine(beside(tmp_path)) == (None, False)
 
 
 def arm_measured(station: Station, **found: Any) -> Calibration:
@@ -99,8 +88,7 @@ def arm_measured(station: Station, **found: Any) -> Calibration:
     "value", ["1e308", "nan", "inf", "-1", "19999", "2501", "499", "true", "99999999999999999999", "1500.5"]
 )
 def test_a_calibration_with_a_pulse_that_no_servo_has_is_set_aside(tmp_path: Path, value: str) -> None:
-    (tmp_path / "station.toml").write_text(SERVO)
-    station = load_station(tmp_path / "station.toml").with_values(state_folder=tmp_path)
+    station = with_arm(tmp_path, ".")
     save_calibration(tmp_path, arm_measured(station, safe_us=1501), "1")
     whole = (tmp_path / FILE_NAME).read_text()
     assert load_or_quarantine(station)[1] is False
@@ -110,8 +98,7 @@ def test_a_calibration_with_a_pulse_that_no_servo_has_is_set_aside(tmp_path: Pat
 
 
 def test_the_service_comes_up_when_a_calibrated_pulse_is_beyond_the_servos_limits(tmp_path: Path) -> None:
-    (tmp_path / "station.toml").write_text(SERVO.replace('name = "line"', 'name = "line"\nstate_folder = "state"'))
-    station = load_station(tmp_path / "station.toml")
+    station = with_arm(tmp_path, "state")
     save_calibration(station.state_folder, arm_measured(station, positions_us={"out": 1900}), "1")
     built = build_station(station)
     assert found_at_start(built) == [FaultKind.CALIBRATION_DAMAGED]
@@ -122,7 +109,7 @@ def test_the_service_comes_up_when_a_calibrated_pulse_is_beyond_the_servos_limit
     "put", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to("no")]
 )
 def test_what_is_no_file_in_the_calibrations_place_is_set_aside(tmp_path: Path, put: Callable[[Path], None]) -> None:
-    station = station_in(tmp_path)
+    station = beside(tmp_path)
     put(tmp_path / FILE_NAME)
     assert load_or_quarantine(station) == (None, True)
     assert not (tmp_path / FILE_NAME).is_symlink()
@@ -131,15 +118,14 @@ def test_what_is_no_file_in_the_calibrations_place_is_set_aside(tmp_path: Path, 
 def test_a_calibration_of_a_newer_program_stays(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text("format_version = 99\n")
     with pytest.raises(CalibrationError, match="newer"):
-        load_or_quarantine(station_in(tmp_path))
+        load_or_quarantine(beside(tmp_path))
     assert (tmp_path / FILE_NAME).exists()
 
 
 def test_the_service_comes_up_without_its_calibration_and_says_so(tmp_path: Path) -> None:
-    (tmp_path / "station.toml").write_text(STATION)
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / FILE_NAME).write_bytes(b"\x00" * 100)
-    built = build_station(load_station(tmp_path / "station.toml"))
+    built = build_station(station_in(tmp_path, LINE))
     assert found_at_start(built) == [FaultKind.CALIBRATION_DAMAGED]
     built.health.beat(built.clock.now())
     assert built.health.state is State.DEGRADED
@@ -149,17 +135,14 @@ def test_a_folder_in_the_calibrations_place_is_set_aside(tmp_path: Path) -> None
     for _ in range(2):
         (tmp_path / FILE_NAME).mkdir()
         (tmp_path / FILE_NAME / "inside").touch()
-        assert load_or_quarantine(station_in(tmp_path)) == (None, True)
+        assert load_or_quarantine(beside(tmp_path)) == (None, True)
         assert (tmp_path / f"damaged-{FILE_NAME}" / "inside").exists()
 
 
 def test_bin_levels_that_can_not_be_read_are_named(tmp_path: Path) -> None:
-    counted = STATION.replace('labels = ["paper"]', 'labels = ["paper"], capacity = 9')
-    assert counted != STATION
-    (tmp_path / "station.toml").write_text(counted)
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "bin-levels.json").write_bytes(b"")
-    built = build_station(load_station(tmp_path / "station.toml"))
+    built = build_station(station_in(tmp_path, LINE, bins={"paper": {"capacity": 9}}))
     assert found_at_start(built) == [FaultKind.BIN_LEVELS_DAMAGED]
 
 
@@ -174,13 +157,12 @@ def test_a_latch_that_is_no_file_holds_the_station_and_a_reset_ends_it(tmp_path:
 
 @pytest.mark.parametrize("name", ["active", "active/about.json"])
 def test_a_store_that_can_not_be_read_is_named_and_the_shipped_model_sorts(tmp_path: Path, name: str) -> None:
-    (tmp_path / "station.toml").write_text(STATION)
     place = tmp_path / "store" / name
     place.parent.mkdir(parents=True)
     place.write_bytes(b"garbage")
     events: list[Event] = []
     works: list[Serving] = []
-    station = load_station(tmp_path / "station.toml")
+    station = station_in(tmp_path, LINE)
     switcher = start_switcher(ModelStore(tmp_path / "store"), station, VirtualClock(), works.append, events.append, "")
     switcher.tick()
     works[0].classifier.close()
@@ -194,8 +176,7 @@ def test_a_store_that_can_not_be_read_is_named_and_the_shipped_model_sorts(tmp_p
 def test_a_damaged_model_is_replaced_by_the_shipped_one_and_named(
     tmp_path: Path, tiny_bundle: Callable[..., bytes]
 ) -> None:
-    (tmp_path / "station.toml").write_text(STATION)
-    station = load_station(tmp_path / "station.toml")
+    station = station_in(tmp_path, LINE)
     store, clock = ModelStore(tmp_path / "store"), VirtualClock()
     bundle = read_bundle(tiny_bundle(), "tiny")
     device = Device(store, station, Trust(allow_unsigned=True), clock)
@@ -218,8 +199,7 @@ def test_a_live_station_notes_its_outputs_before_it_opens_a_pin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here no pin can be opened; on a Pi the process might be killed in that very moment, and its file be changed."""
-    path = tmp_path / "station.toml"
-    path.write_text(STATION.replace('camera = {type = "simulated"}', 'camera = {type = "v4l2"}'))
+    path = write_station(tmp_path, LINE, camera={"type": "v4l2"})
     monkeypatch.setitem(sys.modules, "lgpio", None)
     monkeypatch.delitem(sys.modules, "edge.devices.gpio.lgpio_pins", raising=False)
     monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)

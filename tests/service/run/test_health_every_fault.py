@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.stations import BELT, BIN, make_station
 
 from edge.clock import NS_PER_S
 from edge.config import Station
@@ -16,30 +17,29 @@ from edge.simulate.world.faults import parse_disturbance
 from edge.tools.simulate.build import Conditions, build_virtual_run
 from edge.tools.simulate.virtual_run import VirtualRun
 
-SMALL: dict[str, Any] = {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10}
+FLAP = {"type": "digital", "lead_ms": 40}
 
 
-def conveyor(**changes: Any) -> Station:
-    fields: dict[str, Any] = {
-        "name": "belt",
-        "kind": "conveyor",
-        "camera": SMALL,
-        "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 3.2, "run_pin": 21},
-        "actuators": [{"name": f"flap-{n}", "type": "digital", "pin": n, "lead_ms": 40} for n in (17, 27)],
-        "bins": [
-            {"name": "glass", "labels": ["glass", "metal"], "actuator": "flap-17", "distance_mm": 300, "full_pin": 16},
-            {"name": "paper", "labels": ["paper", "plastic"], "actuator": "flap-27", "distance_mm": 600},
+def conveyor(**belt: Any) -> Station:
+    """A belt with everything that can be at fault: two flaps, full bins, all buttons and lamps."""
+    return make_station(
+        BELT,
+        belt={"speed_mm_per_s": 250, "mm_per_pixel": 3.2, "run_pin": 21, **belt},
+        actuators={"flap": FLAP, "other": {**FLAP, "pin": 27}},
+        bins=[
+            {"name": "glass", "labels": ["glass", "metal"], "actuator": "flap", "distance_mm": 300, "full_pin": 16},
+            {"name": "paper", "labels": ["paper", "plastic"], "actuator": "other", "distance_mm": 600},
             {"name": "residual", "full_pin": 19},
         ],
-        "safety": {"estop_pin": 5, "reset_pin": 6, "jam_pin": 13, "beacon_pin": 26},
-        "simulation": {"items_per_min": 90},
-    }
-    return Station.model_validate({**fields, **changes})
+        safety={"estop_pin": 5, "reset_pin": 6, "jam_pin": 13, "beacon_pin": 26},
+        simulation={"items_per_min": 90},
+        page={"enabled": True},
+    )
 
 
 CONVEYOR = conveyor()
-FAST = conveyor(belt={"speed_mm_per_s": 800, "mm_per_pixel": 3.2, "run_pin": 21})
-BIN = Station.model_validate({"name": "bin", "kind": "bin", "camera": SMALL, "bins": [{"name": "residual"}]})
+FAST = conveyor(speed_mm_per_s=800)
+LENS = make_station(BIN, camera=BELT["camera"])
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ SCENARIOS = {
     FaultKind.JOURNAL_DAMAGED: Scenario(("reset@10",), damaged_journal=True),
     FaultKind.CLASSIFIER_SLOW: Scenario(("classifier-slow@20+25",), 80.0),
     FaultKind.OVERLOADED: Scenario(("overloaded@8+30",), 70.0, FAST),
-    FaultKind.CAMERA_MOVED: Scenario(("camera-moved@40+30",), 100.0, BIN),
+    FaultKind.CAMERA_MOVED: Scenario(("camera-moved@40+30",), 100.0, LENS),
     FaultKind.BELT_SLIPPING: Scenario(("belt-slipping@8+20",), 60.0),
     FaultKind.BELT_STOPPED: Scenario(("belt-stopped@8+10",), 50.0),
     FaultKind.ACTUATOR_REFUSED: Scenario(("actuator-refused@8+8",), 60.0),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.assembled import build_in_real_time, journal_of
+from support.running import AT_MOST_S, run_until
+from support.stations import BELT, make_station
 
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
@@ -26,28 +28,11 @@ from edge.types import Crop, Frame, Item, Prediction
 
 pytestmark = pytest.mark.realtime
 
-AT_MOST_S = 60.0
-
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Station:
     """A small simulated belt."""
-    return Station.model_validate(
-        {
-            "name": "belt",
-            "kind": "conveyor",
-            "state_folder": tmp_path,
-            "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
-            "belt": {"speed_mm_per_s": 200, "mm_per_pixel": 2.0},
-            "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
-            "bins": [
-                {"name": "glass", "labels": ["glass"], "actuator": "flap", "distance_mm": 400},
-                {"name": "residual"},
-            ],
-            "simulation": {"items_per_min": 60},
-            "page": {"enabled": False},
-        }
-    )
+    return make_station(BELT, state_folder=tmp_path)
 
 
 def impatient(built: AssembledStation) -> AssembledStation:
@@ -60,19 +45,6 @@ def impatient(built: AssembledStation) -> AssembledStation:
 @pytest.fixture
 def runtime(settings: Station) -> Runtime:
     return Runtime(impatient(build_station(settings)))
-
-
-def run_until(runtime: Runtime, reached: Callable[[], bool]) -> None:
-    """Run until the condition holds after a tick of the supervisor; it has to."""
-    seen = threading.Event()
-
-    def look(_now: int) -> None:
-        if reached():
-            seen.set()
-            runtime.stop()
-
-    runtime.run(AT_MOST_S, look)
-    assert seen.is_set()
 
 
 class LockThatTells:

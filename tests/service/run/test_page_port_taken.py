@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.stations import BELT, make_station
 
 from edge.clock import NS_PER_S, ms
-from edge.config import Station
 from edge.health.faults import FaultKind
 from edge.health.retry import Backoff
 from edge.health.state import HELD_STATES
@@ -31,17 +31,7 @@ def test_sorting_begins_without_the_page_and_the_page_comes_when_its_port_is_fre
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "systemd"))
     taken = socket.create_server(("127.0.0.1", 0))
     port = taken.getsockname()[1]
-    station = Station.model_validate(
-        {
-            "name": "belt",
-            "kind": "conveyor",
-            "state_folder": tmp_path,
-            "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
-            "belt": {"speed_mm_per_s": 200, "mm_per_pixel": 2.0},
-            "bins": [{"name": "residual"}],
-            "page": {"port": port},
-        }
-    )
+    station = make_station(BELT, state_folder=tmp_path, page={"enabled": True, "port": port})
     runtime = Runtime(build_station(station))
     health = runtime.station.health
     health.retries.backoff = Backoff(first=ms(100), longest=ms(200), calm=60 * NS_PER_S)

@@ -16,10 +16,10 @@ from typing import Any
 
 import httpx
 import pytest
+from support.stations import BELT, make_station, varied
 from typer.testing import CliRunner
 
 from edge.cli import root
-from edge.config import Station
 from edge.errors import ControlError
 from edge.health.state import State
 from edge.journal.reading import EventRecord, Query, read_all
@@ -28,19 +28,8 @@ from edge.station.runtime import Runtime
 from edge.station.stops.control import NAME, ask
 
 AT_MOST_S = 90.0
-STATION: dict[str, Any] = {
-    "name": "belt",
-    "kind": "conveyor",
-    "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
-    "belt": {"speed_mm_per_s": 200, "mm_per_pixel": 2.0, "run_pin": 21},
-    "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
-    "bins": [
-        {"name": "glass", "labels": ["glass"], "actuator": "flap", "distance_mm": 400},
-        {"name": "residual"},
-    ],
-    "simulation": {"items_per_min": 60},
-    "page": {"port": 0, "controls": True},
-}
+# The belt with a relay, and a page on which a person may stop it.
+SWITCHED = varied(BELT, {"belt": {"run_pin": 21}, "page": {"enabled": True, "port": 0, "controls": True}})
 
 
 class Running:
@@ -48,7 +37,7 @@ class Running:
 
     def __init__(self, folder: Path, **changes: Any) -> None:
         self.folder = folder
-        self.station = build_station(Station.model_validate({**STATION, "state_folder": folder, **changes}))
+        self.station = build_station(make_station(SWITCHED, state_folder=folder, **changes))
         self.runtime = Runtime(self.station)
         self._turned = threading.Condition()
         self._states = (State.FAULT, State.FAULT)
@@ -145,7 +134,7 @@ def test_the_page_stops_it_and_says_who_did(tmp_path: Path) -> None:
 
 
 def test_without_the_setting_the_page_only_shows(tmp_path: Path) -> None:
-    with running(tmp_path, page={"port": 0}) as station:
+    with running(tmp_path, page={"controls": False}) as station:
         station.wait_for(*WELL)
         assert 'data-token=""' in httpx.get(station.url).text
         assert httpx.post(f"{station.url}/pause", json={"token": ""}).status_code == 405

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.stations import BELT, make_station
 from typer.testing import CliRunner
 
 from edge.cli import root
-from edge.config import Station
 from edge.errors import ConfigError
 from edge.health.faults import FaultKind
 from edge.simulate.world.faults import parse_disturbance
@@ -20,23 +20,11 @@ from edge.station.runtime import Runtime
 pytestmark = pytest.mark.realtime
 
 AT_MOST_S = 90.0
-BELT: dict[str, Any] = {
-    "name": "belt",
-    "kind": "conveyor",
-    "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 10},
-    "belt": {"speed_mm_per_s": 200, "mm_per_pixel": 2.0},
-    "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
-    "bins": [
-        {"name": "glass", "labels": ["glass"], "actuator": "flap", "distance_mm": 400, "full_pin": 5},
-        {"name": "residual"},
-    ],
-    "simulation": {"items_per_min": 60},
-    "page": {"port": 0},
-}
 
 
 def practise(folder: Path, *faults: str, **changes: Any) -> Runtime:
-    station = Station.model_validate({**BELT, "state_folder": folder, **changes})
+    page, bins = {"enabled": True, "port": 0}, {"glass": {"full_pin": 5}}
+    station = make_station(BELT, state_folder=folder, page=page, bins=bins, **changes)
     return Runtime(build_station(station, faults=[parse_disturbance(text) for text in faults]))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from support.assembled import journal_of
+from support.stations import BELT, make_station
 
 from edge.clock import ms
 from edge.config import Station
@@ -22,27 +23,14 @@ EXIT_PIN = 23
 
 
 def station(folder: Path, bundle: Path) -> Station:
-    return Station.model_validate(
-        {
-            "name": "belt",
-            "kind": "conveyor",
-            "state_folder": folder,
-            "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 5},
-            "belt": {
-                "speed_mm_per_s": 200,
-                "mm_per_pixel": 2.0,
-                "encoder": {"pin_a": 5, "pin_b": 6, "ticks_per_mm": 0.5},
-            },
-            "sensing": {"beam_pin": 13},
-            "inference": {"bundle": bundle, "allow_unsigned": True},
-            "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
-            "bins": [
-                {"name": "glass", "labels": ["glass"], "actuator": "flap", "distance_mm": 400, "exit_pin": EXIT_PIN},
-                {"name": "residual"},
-            ],
-            "simulation": {"items_per_min": 60},
-            "page": {"enabled": False},
-        }
+    return make_station(
+        BELT,
+        state_folder=folder,
+        camera={"frames_per_s": 5},
+        belt={"encoder": {"pin_a": 5, "pin_b": 6, "ticks_per_mm": 0.5}},
+        sensing={"beam_pin": 13},
+        inference={"bundle": bundle, "allow_unsigned": True},
+        bins={"glass": {"exit_pin": EXIT_PIN}},
     )
 
 

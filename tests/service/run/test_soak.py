@@ -10,13 +10,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
+from support.stations import BELT, make_station
 
-from edge.config import Station
 from edge.tools.simulate.build import Conditions, build_virtual_run
 
 pytestmark = pytest.mark.realtime
 
-ROOT = Path(__file__).resolve().parents[3]
 # A crop of an item is 30 KB: keeping one of each would be 10 MB.
 GROWTH_MB = 6.0
 
@@ -38,20 +38,8 @@ def test_half_a_minute_in_real_time_with_the_page_open() -> None:
 
 
 def test_virtual_hours_take_no_more_than_virtual_minutes(tmp_path: Path) -> None:
-    station = Station.model_validate(
-        {
-            "name": "belt",
-            "kind": "conveyor",
-            "camera": {"type": "simulated", "width": 160, "height": 120, "frames_per_s": 8},
-            "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 3.0},
-            "actuators": [{"name": "flap", "type": "digital", "pin": 17}],
-            "bins": [
-                {"name": "glass", "labels": ["glass", "paper"], "actuator": "flap", "distance_mm": 300},
-                {"name": "residual"},
-            ],
-            "simulation": {"items_per_min": 60},
-            "journal": {"max_mb": 1},
-        }
+    station = make_station(
+        BELT, camera={"frames_per_s": 8}, bins={"glass": {"labels": ["glass", "paper"]}}, journal={"max_mb": 1}
     )
     run = build_virtual_run(station, Conditions(journal_folder=tmp_path))
     seen: list[tuple[float, int, int]] = []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import tomli_w
+from support.paths import ROOT
 
 from converter.fleet.inventory import load_inventory
 from edge.config.calibration.files import load_calibration
@@ -19,7 +20,6 @@ from edge.station.stops.safe_outputs import read_safe_outputs
 from edge.system.text import NotTextError, decode_text
 from training.recipe import SHIPPED, load_recipe
 
-ROOT = Path(__file__).resolve().parents[3]
 FLAP = (ROOT / "edge" / "stations" / "bin-flap.toml").read_bytes()
 INVENTORY = b'[groups.hall]\nhosts = ["line-1"]\n'
 CALIBRATION = tomli_w.dumps(Calibration(station="line-1").model_dump(exclude_none=True)).encode()

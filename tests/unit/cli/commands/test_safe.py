@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.paths import STATIONS
 from typer.testing import CliRunner
 
 from edge.cli import root
@@ -18,8 +19,6 @@ from edge.config import load_station
 from edge.devices.actuators.actuator_type import SafeOutput
 from edge.devices.gpio.mock_pins import MockPins
 from edge.station.stops.safe_outputs import NOTE, drive_safe, note_outputs, read_safe_outputs
-
-STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
 
 
 def test_it_reads_a_station_without_numpy_opencv_pydantic_or_gpiozero() -> None:

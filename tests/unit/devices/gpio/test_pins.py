@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.paths import STATIONS
 
 from edge.clock import VirtualClock, ms
 from edge.config.actuators import Digital, Servo
@@ -25,7 +26,6 @@ from edge.devices.gpio.sysfs_pwm import SysfsPwmPin
 from edge.errors import ActuatorError, SetupError
 from edge.station.stops.safe_outputs import drive_safe, read_safe_outputs
 
-STATIONS = Path(__file__).resolve().parents[4] / "edge" / "stations"
 RELAY = Digital(type="digital", name="relay", pin=17, active_high=False)
 FLAP = Servo(type="servo", name="flap", pin=18, safe_us=1500, positions_us={"left": 1100, "right": 1901})
 
