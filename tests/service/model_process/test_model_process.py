@@ -206,7 +206,7 @@ def test_it_ends_by_itself_when_an_inference_takes_too_long(runtime_that: Callab
 
 FRAME = 'import socket, struct\ns = socket.socket(fileno=0)\ndef say(kind, content, length=None):\n    s.sendall(struct.pack(">cI", kind, len(content) if length is None else length) + content)\n'
 TENSOR = '{"dtype": "uint8", "scale": 1.0, "zero_point": 0}'
-GOOD = f'{{"runtime": "ai-edge-litert", "shape": [32, 32, 3], "labels": 3, "input": {TENSOR}, "output": {TENSOR}}}'
+GOOD = f'{{"runtime": "ai-edge-litert", "shape": [32, 32, 3], "outputs": 3, "input": {TENSOR}, "output": {TENSOR}}}'
 
 
 @pytest.mark.parametrize(
