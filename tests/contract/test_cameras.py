@@ -24,7 +24,7 @@ from edge.devices.camera.picamera import PiCamera
 from edge.devices.camera.usb import UsbCamera
 from edge.errors import CameraControlError, CameraError, CameraStalledError, SetupError
 from edge.interfaces import Camera, Controls
-from edge.station.assemble import open_station_camera
+from edge.station.environment import open_station_camera
 from edge.types import Frame, Image
 
 FRAMES = 5
