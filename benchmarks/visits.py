@@ -154,7 +154,7 @@ def main() -> None:
     if options.idle_hours:
         station = station_of(options, options.textures[0], options.seeds[0])
         run = build_virtual_run(station, Conditions())
-        run.rig.world.stop_feeding()
+        run.world.stop_feeding()
         run.run(3600 * options.idle_hours)
         print(f"{'nobody for hours: ' + format(options.idle_hours, 'g'):34} {'':6} {len(run.records):6d}   counted")
 
