@@ -221,12 +221,12 @@ class Health:
                 self._clear(kind, at, only=detail)
 
     def _raise(self, kind: FaultKind, at: int, detail: str) -> None:
-        self._registry.add(kind, at, detail)
-        self._report_state(at)
+        if self._registry.add(kind, at, detail):
+            self._report_state(at)
 
     def _clear(self, kind: FaultKind, at: int, keep: Collection[str] = (), only: str | None = None) -> None:
-        self._registry.clear(kind, at, keep, only)
-        self._report_state(at)
+        if self._registry.clear(kind, at, keep, only):
+            self._report_state(at)
 
     def _report_state(self, at: int) -> None:
         self._at = max(at, self._at)

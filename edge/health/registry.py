@@ -36,29 +36,33 @@ class FaultRegistry:
         """Say whether one of this kind is there, whatever its detail."""
         return any(key[0] is kind for key in self._there)
 
-    def add(self, kind: FaultKind, at: int, detail: str) -> None:
-        """Take a fault in; one that is known or has not quite left is no event."""
+    def add(self, kind: FaultKind, at: int, detail: str) -> bool:
+        """Take a fault in; False, and no event, where it is known or has not quite left."""
         key = (kind, detail)
         came_back = self._leaving.pop(key, None) is not None
         if key in self._there and not came_back:
-            return
+            return False
         self.counts[kind] += 1
         self._retries.note_raised(key, at)
-        if key not in self._there:
-            self._there[key] = fault = Fault(kind, at, detail)
-            self._events.raised(fault)
+        if key in self._there:
+            return False
+        self._there[key] = fault = Fault(kind, at, detail)
+        self._events.raised(fault)
+        return True
 
-    def clear(self, kind: FaultKind, at: int, keep: Collection[str] = (), only: str | None = None) -> None:
-        """End those of a kind, but for the details to keep; or only the one with that detail.
+    def clear(self, kind: FaultKind, at: int, keep: Collection[str] = (), only: str | None = None) -> bool:
+        """End those of a kind, but for the details to keep; or only the one with that detail. Return whether one is gone.
 
         One that came back lately stays a while longer, so that a loose contact does not flap.
         """
+        before = len(self._there)
         for key in [key for key in self._there if key[0] is kind and key[1] not in keep and only in (None, key[1])]:
             linger = self._retries.linger(key)
             if linger:
                 self._leaving.setdefault(key, at + linger)
             else:
                 self._remove(key, at)
+        return len(self._there) < before
 
     def reset(self, kinds: Collection[FaultKind], at: int) -> None:
         """End all of these kinds at once, as a person says."""
