@@ -35,7 +35,7 @@ from edge.config import Station
 from edge.devices.actuators.fake import FakeActuator
 from edge.devices.actuators.schedule import Schedule
 from edge.inference.classifier import BundleClassifier, shipped_bundle_path
-from edge.inference.process import open_apart
+from edge.inference.process import open_in_process
 from edge.line import Line
 from edge.policy import Policy
 from edge.sensing import build_trigger
@@ -129,7 +129,7 @@ def measure(bundle: Any, strokes: int, real: bool) -> tuple[list[tuple[int, int]
     result: list[Stroke] = []
     if real:
         lock_memory()
-    open_model = partial(open_apart, priority=Priority.VISION if real else 0)
+    open_model = partial(open_in_process, priority=Priority.VISION if real else 0)
     with closing(BundleClassifier(bundle, threads=1, open_model=open_model)) as classifier:
         vision = threading.Thread(target=see, args=(classifier, stop, counts, real), daemon=True)
         vision.start()

@@ -40,7 +40,7 @@ from edge.health.health import Health
 from edge.health.monitors import Observer
 from edge.inference.classifier import BundleClassifier, shipped_bundle_path
 from edge.inference.interpreter import open_interpreter
-from edge.inference.process import open_apart
+from edge.inference.process import open_in_process
 from edge.station.runtime import SWITCH_INTERVAL_S
 from edge.station.safe_state import OutputPins, SafeState
 from edge.station.station_io import StationIO
@@ -188,7 +188,7 @@ def main() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     cores = os.cpu_count() or 1
     path = shipped_bundle_path()
-    open_model = open_interpreter if options.in_process else partial(open_apart, priority=Priority.VISION)
+    open_model = open_interpreter if options.in_process else partial(open_in_process, priority=Priority.VISION)
     bench = Bench(lambda: BundleClassifier(open_bundle(path), cores, open_model=open_model), options.change_every)
     for work in (bench.saturate, bench.keep_changing):
         threading.Thread(target=work, daemon=True).start()

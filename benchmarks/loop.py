@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 
 from edge.inference.classifier import BundleClassifier, shipped_bundle_path
-from edge.inference.process import open_apart
+from edge.inference.process import open_in_process
 
 WIDTH, HEIGHT = 640, 480
 AIMS = {
@@ -132,7 +132,7 @@ def measure_loop(bundle: Any, repeats: int) -> dict[str, float]:
     from edge.inference.interpreter import open_interpreter
     from edge.types import Box
 
-    classifier = BundleClassifier(bundle, threads=1, open_model=open_apart)
+    classifier = BundleClassifier(bundle, threads=1, open_model=open_in_process)
     process = process_of(classifier)
     frames = simulated_frames(20.0)
     crop = prepare_crop(frames[0].pixels, Box(200, 150, 150, 150), bundle.manifest.geometry)
@@ -216,7 +216,7 @@ def run_cold(frames: Path, report: Path, bundle: Path) -> None:
     from edge.clock import NS_PER_S
     from edge.types import Frame
 
-    classifier = BundleClassifier(open_bundle(bundle), threads=1, open_model=open_apart)
+    classifier = BundleClassifier(open_bundle(bundle), threads=1, open_model=open_in_process)
     line = build_line(classifier)
     number = 0
     with frames.open("rb") as file:

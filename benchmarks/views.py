@@ -55,7 +55,7 @@ def collect(bundle: Bundle, chosen: Station, seconds: float) -> tuple[list[int],
     end = clock.now() + round(seconds * NS_PER_S)
     while clock.now() < end:
         for item in trigger.observe(camera.read()):
-            if item.concern is not None or not item.crops:
+            if item.reject_reason is not None or not item.crops:
                 continue
             best = item.crops[0]
             truth.append(manifest.labels.index(world.scene.label_at(best.box.centre, best.captured_at)))

@@ -167,7 +167,7 @@ class Actuator(Protocol):
 
 
 @runtime_checkable
-class Paced(Protocol):
+class Polled(Protocol):
     """An actuator with work of its own between commands: steps to make, pulses to end; the actuation thread does it."""
 
     def next_at(self) -> int | None:

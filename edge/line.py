@@ -13,7 +13,7 @@ from typing import Protocol
 from edge.errors import ClassifierError
 from edge.interfaces import Classifier, Clock, Trigger
 from edge.policy import Policy
-from edge.transport.exit_sensors import Arrivals
+from edge.transport.exit_sensors import Confirmations
 from edge.types import Actuation, Decision, Frame, Item, Prediction
 
 
@@ -33,7 +33,7 @@ class Transport(Protocol):
         """What one inference takes, nanoseconds, as a running mean."""
         ...
 
-    def relearn(self) -> None:
+    def reset_budget(self) -> None:
         """Forget how long an inference took: what made it slow may be over."""
         ...
 
@@ -42,7 +42,7 @@ class Transport(Protocol):
         ...
 
     @property
-    def arrivals(self) -> Arrivals:
+    def confirmations(self) -> Confirmations:
         """What exit sensors have to see."""
         ...
 
@@ -91,11 +91,11 @@ class Line:
         prediction = self._predict(item, waiting)
         decision = self.policy.decide(item, prediction, self.clock.now())
         decision, actuation = self.transport.plan(item, decision, self.clock.now())
-        is_watched = actuation is not None and decision.bin in self.transport.arrivals.watched
+        is_watched = actuation is not None and decision.bin in self.transport.confirmations.watched
         return Outcome(item, prediction, decision, actuation, frame_age_ns, is_watched)
 
     def _predict(self, item: Item, waiting: int) -> Prediction | None:
-        if item.concern is not None or not item.crops:
+        if item.reject_reason is not None or not item.crops:
             return None
         budget = self.transport.budget(item, waiting, self.clock.now())
         if budget < 1:

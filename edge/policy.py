@@ -32,9 +32,9 @@ class Policy:
         """Ask for at least these scores, by label, from the next item on."""
         self.min_scores = min_scores
 
-    def restrict(self, *, held: bool, full: Iterable[str]) -> None:
+    def restrict(self, *, inhibited: bool, full: Iterable[str]) -> None:
         """From the next item on fire nothing where everything is held, and send nothing into full bins."""
-        self._held = held
+        self._held = inhibited
         self._unavailable = dict.fromkeys(full, Reason.BIN_FULL)
 
     def decide(self, item: Item, prediction: Prediction | None, now: int) -> Decision:
@@ -52,8 +52,8 @@ class Policy:
 
     def _choose(self, item: Item, prediction: Prediction | None) -> tuple[Bin, Reason]:
         residual = self._residual
-        if item.concern is not None:
-            return residual, item.concern
+        if item.reject_reason is not None:
+            return residual, item.reject_reason
         if prediction is None:
             return residual, Reason.NOT_CLASSIFIED
         where = self._homes.get(prediction.label, residual)

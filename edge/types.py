@@ -124,7 +124,7 @@ class Item:
     length_mm: float = 0.0
     speed_mm_per_s: float = 0.0
     gap_behind_mm: float = math.inf
-    concern: Reason | None = None
+    reject_reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge.health.faults import Fault, FaultKind, Step
+from edge.health.faults import Fault, FaultKind, RecoveryAction
 from edge.types import Event, EventKind, Severity
 
 
@@ -20,13 +20,13 @@ class HealthEvents:
         return events
 
     def raised(self, fault: Fault) -> None:
-        text = f"{fault.text} {fault.nature.advice}"
-        self._add(EventKind.FAULT, fault.raised_at, text, fault.nature.severity, fault.kind)
+        text = f"{fault.text} {fault.spec.advice}"
+        self._add(EventKind.FAULT, fault.raised_at, text, fault.spec.severity, fault.kind)
 
     def cleared(self, fault: Fault, at: int) -> None:
         self._add(EventKind.CLEARED, at, f"No longer: {fault.text}", Severity.NOTE, fault.kind)
 
-    def tried(self, kind: FaultKind, step: Step, tries: int, at: int) -> None:
+    def tried(self, kind: FaultKind, step: RecoveryAction, tries: int, at: int) -> None:
         self._add(EventKind.RECOVERY, at, f"Trying {step} against {kind} (try {tries}).", Severity.WARNING, kind)
 
     def changed(self, before: str, after: str, severity: Severity, at: int) -> None:

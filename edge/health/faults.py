@@ -10,7 +10,7 @@ from types import MappingProxyType
 from edge.types import Severity
 
 
-class Step(StrEnum):
+class RecoveryAction(StrEnum):
     """What is tried by itself, smallest first."""
 
     REOPEN_CAMERA = "reopen-camera"
@@ -20,13 +20,13 @@ class Step(StrEnum):
     RESTART_SERVICE = "restart-service"
 
 
-STEP_TEXT: Mapping[Step, str] = MappingProxyType(
+ACTION_TEXT: Mapping[RecoveryAction, str] = MappingProxyType(
     {
-        Step.REOPEN_CAMERA: "The camera is opened again",
-        Step.RESTART_CLASSIFIER: "The model is loaded again",
-        Step.RETRY_ACTUATORS: "The actuators are tried again",
-        Step.RESTART_PAGE: "The page is started again",
-        Step.RESTART_SERVICE: "The service is restarted",
+        RecoveryAction.REOPEN_CAMERA: "The camera is opened again",
+        RecoveryAction.RESTART_CLASSIFIER: "The model is loaded again",
+        RecoveryAction.RETRY_ACTUATORS: "The actuators are tried again",
+        RecoveryAction.RESTART_PAGE: "The page is started again",
+        RecoveryAction.RESTART_SERVICE: "The service is restarted",
     }
 )
 """For people: what a step does."""
@@ -72,7 +72,7 @@ class FaultKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Nature:
+class FaultSpec:
     """What a fault means for the operator: FAULT holds every stroke and stops the belt, with WARNING sorting goes on.
 
     `remedy` is tried `tries` times with growing waits; then the whole service is restarted if
@@ -82,36 +82,36 @@ class Nature:
     severity: Severity
     sentence: str
     advice: str
-    remedy: Step | None = None
+    action: RecoveryAction | None = None
     tries: int = 6
     restarts: bool = False
 
     @property
-    def holds(self) -> bool:
+    def inhibits(self) -> bool:
         """Whether every actuator stays in its safe position while the fault is there."""
         return self.severity is Severity.FAULT
 
 
-def _camera(sentence: str, advice: str) -> Nature:
-    return Nature(Severity.FAULT, sentence, advice, Step.REOPEN_CAMERA, tries=10, restarts=True)
+def _camera(sentence: str, advice: str) -> FaultSpec:
+    return FaultSpec(Severity.FAULT, sentence, advice, RecoveryAction.REOPEN_CAMERA, tries=10, restarts=True)
 
 
-def _restart(sentence: str, advice: str) -> Nature:
-    return Nature(Severity.FAULT, sentence, advice, Step.RESTART_SERVICE)
+def _restart(sentence: str, advice: str) -> FaultSpec:
+    return FaultSpec(Severity.FAULT, sentence, advice, RecoveryAction.RESTART_SERVICE)
 
 
-def _hold(sentence: str, advice: str) -> Nature:
-    return Nature(Severity.FAULT, sentence, advice)
+def _hold(sentence: str, advice: str) -> FaultSpec:
+    return FaultSpec(Severity.FAULT, sentence, advice)
 
 
-def _note(sentence: str, advice: str, remedy: Step | None = None) -> Nature:
-    return Nature(Severity.WARNING, sentence, advice, remedy)
+def _note(sentence: str, advice: str, action: RecoveryAction | None = None) -> FaultSpec:
+    return FaultSpec(Severity.WARNING, sentence, advice, action)
 
 
 _THEN_RESET = "; without a sensor that sees it empty, press reset then"
 
 
-NATURES: Mapping[FaultKind, Nature] = MappingProxyType(
+SPECS: Mapping[FaultKind, FaultSpec] = MappingProxyType(
     {
         FaultKind.CAMERA_STALLED: _camera("The camera sends no more pictures.", "Check the camera's cable and power."),
         FaultKind.CAMERA_LOST: _camera("The camera is gone.", "Plug the camera in again; it is looked for by itself."),
@@ -130,11 +130,11 @@ NATURES: Mapping[FaultKind, Nature] = MappingProxyType(
             "The camera's timestamps don't fit the clock, so nothing can be timed.",
             "Restart the Pi; if it stays, update libcamera and run `sorter doctor`.",
         ),
-        FaultKind.CLASSIFIER_FAILED: Nature(
+        FaultKind.CLASSIFIER_FAILED: FaultSpec(
             Severity.FAULT,
             "The model can't be run.",
             "Run `sorter doctor`; go back to the last model with `sorter model rollback`.",
-            Step.RESTART_CLASSIFIER,
+            RecoveryAction.RESTART_CLASSIFIER,
             tries=3,
             restarts=True,
         ),
@@ -180,11 +180,11 @@ NATURES: Mapping[FaultKind, Nature] = MappingProxyType(
         FaultKind.DISK_ERROR: _note(
             "The disk reports errors: items are sorted but not recorded.", "Replace the SD card."
         ),
-        FaultKind.ACTUATOR_REFUSED: Nature(
+        FaultKind.ACTUATOR_REFUSED: FaultSpec(
             Severity.FAULT,
             "An actuator's pin can't be driven.",
             "Check its wiring and that no other program uses the pin; run `sorter doctor`.",
-            Step.RETRY_ACTUATORS,
+            RecoveryAction.RETRY_ACTUATORS,
             tries=3,
             restarts=True,
         ),
@@ -213,7 +213,7 @@ NATURES: Mapping[FaultKind, Nature] = MappingProxyType(
         FaultKind.PAGE_DOWN: _note(
             "The page can't be shown; sorting is not affected.",
             "Check that no other program uses its port.",
-            Step.RESTART_PAGE,
+            RecoveryAction.RESTART_PAGE,
         ),
         FaultKind.PROGRAM_ERROR: _restart(
             "The program met an error that it did not expect.",
@@ -232,9 +232,9 @@ class Fault:
     detail: str
 
     @property
-    def nature(self) -> Nature:
-        return NATURES[self.kind]
+    def spec(self) -> FaultSpec:
+        return SPECS[self.kind]
 
     @property
     def text(self) -> str:
-        return f"{self.nature.sentence} ({self.detail})" if self.detail else self.nature.sentence
+        return f"{self.spec.sentence} ({self.detail})" if self.detail else self.spec.sentence

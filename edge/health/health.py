@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge.health.events import HealthEvents
-from edge.health.faults import Fault, FaultKind, Step
-from edge.health.heartbeats import Limits, Sign, Signs
+from edge.health.faults import Fault, FaultKind, RecoveryAction
+from edge.health.heartbeats import Heartbeat, Heartbeats, Limits
 from edge.health.registry import FaultRegistry
 from edge.health.retry import Backoff, RetryPlanner
-from edge.health.state import HELD_STATES, State, state_of
+from edge.health.state import INHIBITED_STATES, State, state_of
 from edge.types import Event, EventKind, Severity
 
 # Monitors whose faults last until somebody has seen to them end them with a reset too; it raises what is still there again.
@@ -47,13 +47,13 @@ class Health:
     started_at: int
     limits: Limits = field(default_factory=Limits)
     backoff: Backoff = field(default_factory=Backoff)
-    watched: frozenset[Sign] = frozenset({Sign.ACTUATION, Sign.JOURNAL})
+    watched: frozenset[Heartbeat] = frozenset({Heartbeat.ACTUATION, Heartbeat.JOURNAL})
     estopped: bool = False
     paused_by: str = ""
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
-        self.signs = Signs(self.started_at, self.limits, self.watched)
+        self.heartbeats = Heartbeats(self.started_at, self.limits, self.watched)
         self.retries = RetryPlanner(self.backoff)
         self._events = HealthEvents()
         self._registry = FaultRegistry(self.retries, self._events)
@@ -67,21 +67,21 @@ class Health:
             self._events.person(EventKind.PAUSE, text, self.started_at)
             self._report_state(self.started_at)
 
-    def sign(self, sign: Sign, at: int) -> None:
+    def heartbeat(self, heartbeat: Heartbeat, at: int) -> None:
         """Take note of a sign of life."""
         with self._lock:
-            self.signs.give(sign, at)
+            self.heartbeats.give(heartbeat, at)
 
     def beat(self, at: int) -> None:
         """A frame went all the way through."""
         with self._lock:
-            self.sign(Sign.FRAME, at)
-            self.sign(Sign.BEAT, at)
+            self.heartbeat(Heartbeat.FRAME, at)
+            self.heartbeat(Heartbeat.BEAT, at)
 
-    def excuse(self, span: int, at: int) -> None:
+    def credit_lost_time(self, span: int, at: int) -> None:
         """Count the last `span` nanoseconds as not passed: the machine did not let this program run."""
         with self._lock:
-            self.signs.excuse(span, at)
+            self.heartbeats.credit_lost_time(span, at)
 
     def item_seen(self, at: int) -> None:
         """An item came, whatever became of it."""
@@ -166,21 +166,21 @@ class Health:
             return state_of(
                 self._registry.there,
                 is_stopped=self._stopped or bool(self.paused_by),
-                has_begun=self.signs.begun,
+                has_begun=self.heartbeats.begun,
                 is_starved=self._at - self._item_at >= self.limits.starved,
             )
 
     @property
-    def held(self) -> bool:
+    def inhibited(self) -> bool:
         """Whether every actuator has to stay in its safe position."""
-        return self.state in HELD_STATES
+        return self.state in INHIBITED_STATES
 
     @property
     def faults(self) -> Sequence[Fault]:
         """What is wrong now, worst first, then oldest first."""
         with self._lock:
             there = self._registry.there
-        return sorted(there, key=lambda fault: (not fault.nature.holds, fault.raised_at, fault.kind, fault.detail))
+        return sorted(there, key=lambda fault: (not fault.spec.inhibits, fault.raised_at, fault.kind, fault.detail))
 
     @property
     def counts(self) -> Mapping[FaultKind, int]:
@@ -191,11 +191,11 @@ class Health:
     def watchdog_due(self, at: int) -> bool:
         """Say whether systemd's watchdog may be fed: a frame got through lately and every watched thread lives."""
         with self._lock:
-            return self.signs.are_fresh(at)
+            return self.heartbeats.are_fresh(at)
 
     def watchdog_span(self) -> int:
         """Return how long systemd shall wait for the watchdog, nanoseconds: longer while camera or model is reopened."""
-        return self.limits.watchdog_during({fault.nature.remedy for fault in self.faults})
+        return self.limits.watchdog_during({fault.spec.action for fault in self.faults})
 
     def tick(self, at: int) -> Sequence[Event]:
         """Look for signs that stay away; return what changed since the last tick, for the journal."""
@@ -206,15 +206,15 @@ class Health:
             self._report_state(at)
             return self._events.take()
 
-    def take_steps(self, at: int) -> Sequence[tuple[FaultKind, Step]]:
+    def due_actions(self, at: int) -> Sequence[tuple[FaultKind, RecoveryAction]]:
         """Return the recovery steps that are due; each is returned once, and the next after a longer wait."""
         with self._lock:
-            return self._registry.take_steps(at)
+            return self._registry.due_actions(at)
 
     def _look(self, at: int) -> None:
         known = self._registry.find(FaultKind.CAMERA_STALLED, "")
         lost = self._registry.has(FaultKind.CAMERA_LOST)
-        for kind, there, detail in self.signs.judge(at, None if known is None else known.raised_at, lost):
+        for kind, there, detail in self.heartbeats.judge(at, None if known is None else known.raised_at, lost):
             if there:
                 self._raise(kind, at, detail)
             else:

@@ -1,4 +1,4 @@
-"""Signs of life of the controller's threads, how long each may stay away, and the faults that its absence means."""
+"""Heartbeats of the controller's threads, how long each may stay away, and the faults that its absence means."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from edge.clock import NS_PER_S, ms
-from edge.health.faults import FaultKind, Step
+from edge.health.faults import FaultKind, RecoveryAction
 
 
-class Sign(StrEnum):
-    """Signs of life, each given by the thread that it stands for."""
+class Heartbeat(StrEnum):
+    """One heartbeat a thread, each given by the thread that it stands for."""
 
     FRAME = "frame"  # the camera gave a frame
     BEAT = "beat"  # a frame went all the way through
@@ -32,13 +32,13 @@ class Limits:
     watchdog: int = 30 * NS_PER_S
     watchdog_recovering: int = 420 * NS_PER_S  # all tries to reopen a camera take 303 s
 
-    def watchdog_during(self, remedies: Collection[Step | None]) -> int:
+    def watchdog_during(self, actions: Collection[RecoveryAction | None]) -> int:
         """Return how long systemd shall wait while these are tried.
 
         A service that is killed in the middle of the tries to reopen its camera takes the page with it.
         """
-        recovering = {Step.REOPEN_CAMERA, Step.RESTART_CLASSIFIER}
-        return self.watchdog if recovering.isdisjoint(remedies) else self.watchdog_recovering
+        recovering = {RecoveryAction.REOPEN_CAMERA, RecoveryAction.RESTART_CLASSIFIER}
+        return self.watchdog if recovering.isdisjoint(actions) else self.watchdog_recovering
 
     @classmethod
     def of(cls, stall_ms: float, batch_ms: float) -> Limits:
@@ -52,36 +52,38 @@ class Limits:
 
 
 @dataclass
-class Signs:
+class Heartbeats:
     """When each sign was given last; a sign that is not in `watched` is never missed."""
 
     started_at: int
     limits: Limits
-    watched: frozenset[Sign]
-    last: dict[Sign, int] = field(default_factory=dict, init=False)
+    watched: frozenset[Heartbeat]
+    last: dict[Heartbeat, int] = field(default_factory=dict, init=False)
     begun: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self.last = dict.fromkeys(Sign, self.started_at)
+        self.last = dict.fromkeys(Heartbeat, self.started_at)
 
-    def give(self, sign: Sign, at: int) -> None:
+    def give(self, heartbeat: Heartbeat, at: int) -> None:
         """Take note of a sign; the first one of a frame that got through begins the run."""
-        self.last[sign] = max(at, self.last[sign])
-        self.begun = self.begun or sign is Sign.BEAT
+        self.last[heartbeat] = max(at, self.last[heartbeat])
+        self.begun = self.begun or heartbeat is Heartbeat.BEAT
 
-    def excuse(self, span: int, at: int) -> None:
+    def credit_lost_time(self, span: int, at: int) -> None:
         """Count the last `span` nanoseconds as not passed: nobody could give a sign in them."""
-        self.last = {sign: min(given + span, at) for sign, given in self.last.items()}
+        self.last = {heartbeat: min(given + span, at) for heartbeat, given in self.last.items()}
 
     def are_fresh(self, at: int) -> bool:
         """Say whether a frame got through lately and every watched thread lives."""
         limits = {
-            Sign.BEAT: self.limits.stall,
-            Sign.ACTUATION: self.limits.actuation,
-            Sign.JOURNAL: self.limits.journal_blocked,
+            Heartbeat.BEAT: self.limits.stall,
+            Heartbeat.ACTUATION: self.limits.actuation,
+            Heartbeat.JOURNAL: self.limits.journal_blocked,
         }
-        watched = self.watched | {Sign.BEAT}
-        return self.begun and all(at - self.last[sign] <= span for sign, span in limits.items() if sign in watched)
+        watched = self.watched | {Heartbeat.BEAT}
+        return self.begun and all(
+            at - self.last[heartbeat] <= span for heartbeat, span in limits.items() if heartbeat in watched
+        )
 
     def judge(
         self, at: int, camera_known_since: int | None, camera_lost: bool
@@ -92,15 +94,15 @@ class Signs:
         """
         last, limits = self.last, self.limits
         stall = limits.stall if self.begun else limits.startup
-        unanswered = last[Sign.FRAME] > last[Sign.BEAT]
-        yield FaultKind.CLASSIFIER_STUCK, unanswered and at - last[Sign.BEAT] > stall, ""
-        silent = at - last[Sign.FRAME] > stall and not unanswered and not camera_lost
-        if silent or camera_known_since is None or last[Sign.FRAME] > camera_known_since:
+        unanswered = last[Heartbeat.FRAME] > last[Heartbeat.BEAT]
+        yield FaultKind.CLASSIFIER_STUCK, unanswered and at - last[Heartbeat.BEAT] > stall, ""
+        silent = at - last[Heartbeat.FRAME] > stall and not unanswered and not camera_lost
+        if silent or camera_known_since is None or last[Heartbeat.FRAME] > camera_known_since:
             yield FaultKind.CAMERA_STALLED, silent, ""
-        if Sign.ACTUATION in self.watched:
-            hung = at - last[Sign.ACTUATION] > limits.actuation
+        if Heartbeat.ACTUATION in self.watched:
+            hung = at - last[Heartbeat.ACTUATION] > limits.actuation
             yield FaultKind.ACTUATOR_HUNG, hung, "no sign of the actuation thread"
-        if Sign.JOURNAL in self.watched:
-            silence = at - last[Sign.JOURNAL]
+        if Heartbeat.JOURNAL in self.watched:
+            silence = at - last[Heartbeat.JOURNAL]
             yield FaultKind.JOURNAL_BLOCKED, silence > limits.journal_blocked, ""
             yield FaultKind.JOURNAL_SLOW, limits.journal_slow < silence <= limits.journal_blocked, ""

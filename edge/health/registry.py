@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from edge.health.events import HealthEvents
-from edge.health.faults import Fault, FaultKind, Step
+from edge.health.faults import Fault, FaultKind, RecoveryAction
 from edge.health.retry import FaultKey, RetryPlanner
 from edge.types import EventKind
 
@@ -75,7 +75,7 @@ class FaultRegistry:
         for key in [key for key, gone_at in self._leaving.items() if at >= gone_at]:
             self._remove(key, at)
 
-    def take_steps(self, at: int) -> Sequence[tuple[FaultKind, Step]]:
+    def due_actions(self, at: int) -> Sequence[tuple[FaultKind, RecoveryAction]]:
         """Return the recovery steps that are due, each once."""
         due = []
         for kind, detail in self._there:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from edge.clock import NS_PER_S
-from edge.health.faults import NATURES, FaultKind, Nature, Step
+from edge.health.faults import SPECS, FaultKind, FaultSpec, RecoveryAction
 
 FaultKey = tuple[FaultKind, str]
 """Kind and detail of a fault."""
@@ -51,11 +51,11 @@ class RetryState:
         """Say whether the fault stayed away long enough to forget it."""
         return self.cleared_at is not None and at - self.cleared_at >= self.backoff.calm
 
-    def next_step(self, nature: Nature, at: int) -> Step | None:
+    def next_step(self, spec: FaultSpec, at: int) -> RecoveryAction | None:
         """Return the step to take now, counting it as taken; None when none is due."""
-        if nature.remedy is None or at < self.due_at:
+        if spec.action is None or at < self.due_at:
             return None
-        step = Step.RESTART_SERVICE if nature.restarts and self.tries >= nature.tries else nature.remedy
+        step = RecoveryAction.RESTART_SERVICE if spec.restarts and self.tries >= spec.tries else spec.action
         self.tries += 1
         self.due_at = at + self.backoff.wait(self.tries)
         return step
@@ -69,7 +69,7 @@ class RetryPlanner:
     """
 
     def __init__(self, backoff: Backoff) -> None:
-        self.counts: Counter[Step] = Counter()
+        self.counts: Counter[RecoveryAction] = Counter()
         self.backoff = backoff
         self._states: dict[FaultKey, RetryState] = {}
 
@@ -89,10 +89,10 @@ class RetryPlanner:
         """Forget the faults that stayed away long enough."""
         self._states = {key: state for key, state in self._states.items() if not state.is_calm(at)}
 
-    def next_step(self, key: FaultKey, at: int) -> tuple[Step, int] | None:
+    def next_step(self, key: FaultKey, at: int) -> tuple[RecoveryAction, int] | None:
         """Return the step against the fault that is due, and the how manyth try it is; each is returned once."""
         state = self._states[key]
-        step = state.next_step(NATURES[key[0]], at)
+        step = state.next_step(SPECS[key[0]], at)
         if step is None:
             return None
         self.counts[step] += 1

@@ -21,13 +21,13 @@ class State(StrEnum):
     RUNNING = "running"
 
 
-HELD_STATES = frozenset({State.ESTOP, State.STOPPED, State.FAULT, State.STARTING})
+INHIBITED_STATES = frozenset({State.ESTOP, State.STOPPED, State.FAULT, State.STARTING})
 
 
 def state_of(faults: Iterable[Fault], *, is_stopped: bool, has_begun: bool, is_starved: bool) -> State:
     """Return the state; `has_begun` says that a frame went all the way through, `is_starved` that no item came for long."""
     there = tuple(faults)
-    severities = {fault.nature.severity for fault in there}
+    severities = {fault.spec.severity for fault in there}
     applies = {
         State.ESTOP: any(fault.kind is FaultKind.EMERGENCY_STOP for fault in there),
         State.STOPPED: is_stopped,

@@ -23,7 +23,7 @@ from edge.types import Crop, Image, Prediction
 
 log = logging.getLogger(__name__)
 
-LEAST_LOOKS = 2  # a first look that is sure of the wrong label is the costliest mistake: a second one is asked
+MIN_VIEWS = 2  # a first look that is sure of the wrong label is the costliest mistake: a second one is asked
 _TURNS = (None, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
 
 
@@ -86,14 +86,14 @@ class BundleClassifier:
         for used, image in enumerate(images, start=1):
             total += log_softmax(self._head.logits(self._interpreter.run(image)), manifest.thresholds.temperature)
             prediction = _prediction(manifest.labels, total / used, used)
-            if used >= LEAST_LOOKS and self.is_sure(prediction):
+            if used >= MIN_VIEWS and self.is_sure(prediction):
                 break
         if prediction is None:
             raise ValueError("expected at least one image, got none")
         return prediction
 
 
-class Watched:
+class GuardedClassifier:
     """A classifier whose failures, whatever they are, have a name."""
 
     def __init__(self, inner: Classifier) -> None:

@@ -51,7 +51,7 @@ class Tally(BaseModel):
         return self.milliseconds / self.inferences if self.inferences else 0.0
 
 
-class TimedClassifier:
+class MeteredClassifier:
     """A classifier that counts its inferences, their time and its failures."""
 
     def __init__(self, inner: Classifier, clock: Clock) -> None:

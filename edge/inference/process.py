@@ -23,14 +23,14 @@ from edge.errors import BundleError, ClassifierError, SetupError, SorterError
 from edge.inference.interpreter import Codes, Runtime, check_agreement, check_image, installed_version, quantization
 from edge.inference.worker import (
     CODES,
-    FACTS,
     FAILED,
     LARGEST_NOTE,
     LARGEST_PICTURE,
+    LOAD,
     MODEL,
-    ORDER,
+    MODEL_INFO,
     PICTURE,
-    Order,
+    LoadRequest,
     picture_in,
     receive,
     send,
@@ -47,13 +47,15 @@ PROOF_ANSWER_S = 10.0
 _END_S = 1.0  # from the end of its socket to the end of a process
 
 
-class InterpreterApart:
+class InterpreterProcess:
     """A model loaded into a runtime of another process, which ends with this object's `close` or with this process.
 
     `client` is a descriptor to write to: when nobody reads at its other end any more, the process is ended.
     """
 
-    def __init__(self, model: bytes, order: Order, program: Sequence[str] = PROGRAM, client: int | None = None) -> None:
+    def __init__(
+        self, model: bytes, order: LoadRequest, program: Sequence[str] = PROGRAM, client: int | None = None
+    ) -> None:
         self._lost = ""
         self._client = client
         self._connection, theirs = socket.socketpair()
@@ -98,10 +100,10 @@ class InterpreterApart:
         self._process.kill()
         self._process.wait()
 
-    def _load(self, model: bytes, order: Order) -> None:
+    def _load(self, model: bytes, order: LoadRequest) -> None:
         self._connection.settimeout(order.load_s)
         try:
-            facts: dict[str, Any] = json.loads(self._ask(FACTS, (ORDER, order.to_json()), (MODEL, model)))
+            facts: dict[str, Any] = json.loads(self._ask(MODEL_INFO, (LOAD, order.to_json()), (MODEL, model)))
             self.runtime = str(facts["runtime"])
             self.shape = tuple(int(n) for n in facts["shape"])
             self.outputs = int(facts["outputs"])
@@ -165,33 +167,33 @@ class InterpreterApart:
         return f"ended with status {status}" if status >= 0 else f"was ended by {signal.Signals(-status).name}"
 
 
-def open_apart(
+def open_in_process(
     bundle: Bundle, threads: int = 1, runtime: Runtime = "auto", *, answer_s: float = 2.0, priority: int = 0
-) -> InterpreterApart:
+) -> InterpreterProcess:
     """Load a bundle's model in a process of its own and check that the file is what the manifest says.
 
     Raises:
         BundleError: the model is not what it should be, or can't be loaded.
     """
-    order = Order(bundle.source, threads, runtime, answer_s=answer_s, priority=priority)
-    return _checked(bundle, InterpreterApart(bundle.model, order))
+    order = LoadRequest(bundle.source, threads, runtime, answer_s=answer_s, priority=priority)
+    return _checked(bundle, InterpreterProcess(bundle.model, order))
 
 
 def open_for_proof(
     bundle: Bundle, threads: int = 1, runtime: Runtime = "auto", client: int | None = None
-) -> InterpreterApart:
-    """Load a bundle's model to prove it: as `open_apart`, but its processor time is limited too.
+) -> InterpreterProcess:
+    """Load a bundle's model to prove it: as `open_in_process`, but its processor time is limited too.
 
     It ends at once with this process, and when nobody reads from `client` any more.
 
     Raises:
         BundleError: the model is not what it should be, or can't be loaded.
     """
-    order = Order(bundle.source, threads, runtime, answer_s=PROOF_ANSWER_S, processor_s=PROOF_S, with_maker=True)
-    return _checked(bundle, InterpreterApart(bundle.model, order, client=client))
+    order = LoadRequest(bundle.source, threads, runtime, answer_s=PROOF_ANSWER_S, processor_s=PROOF_S, with_maker=True)
+    return _checked(bundle, InterpreterProcess(bundle.model, order, client=client))
 
 
-def _checked(bundle: Bundle, interpreter: InterpreterApart) -> InterpreterApart:
+def _checked(bundle: Bundle, interpreter: InterpreterProcess) -> InterpreterProcess:
     try:
         check_agreement(bundle, interpreter)
     except BundleError:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edge.inference.classifier import Watched
+from edge.inference.classifier import GuardedClassifier
 from edge.interfaces import Classifier
 from edge.types import Crop, Prediction
 
@@ -28,7 +28,7 @@ class ClassifierSlot:
 
     def __init__(self, first: ModelAtWork) -> None:
         self.model = first
-        self._classifier = Watched(first.classifier)
+        self._classifier = GuardedClassifier(first.classifier)
         self._next: deque[ModelAtWork | Classifier] = deque()
         self._replaced: deque[Classifier] = deque()
         self._settling = threading.Lock()
@@ -56,7 +56,7 @@ class ClassifierSlot:
                 wanted = self._next.popleft()
                 self._replaced.append(self._classifier)
                 changed = wanted if isinstance(wanted, ModelAtWork) else replace(self.model, classifier=wanted)
-                self.model, self._classifier = changed, Watched(changed.classifier)
+                self.model, self._classifier = changed, GuardedClassifier(changed.classifier)
         return changed
 
     def take_replaced(self) -> Sequence[Classifier]:

@@ -3,8 +3,8 @@
 Both sides write messages into one stream socket, which is this process's standard input: a kind (one byte), a length
 (four bytes, big-endian), so many bytes.
 
-    station   ORDER (JSON)   MODEL (model.tflite)     PICTURE (empty)           PICTURE ...
-    process                                 FACTS                     CODES             CODES ...
+    station   LOAD (JSON)   MODEL (model.tflite)     PICTURE (empty)           PICTURE ...
+    process                                 MODEL_INFO                     CODES             CODES ...
 
 The picture itself (height x width x 3) lies at the beginning of memory that both share, whose descriptor is the
 argument: sent through the socket it took 0.2 ms more. Only the station writes there, and never before the answer.
@@ -38,7 +38,7 @@ from edge.errors import ClassifierError, SorterError
 from edge.inference.interpreter import Interpreter, Runtime
 from edge.system.realtime import Priority, die_with_maker, lock_memory, real_time, settled_memory
 
-ORDER, MODEL, FACTS, PICTURE, CODES, FAILED = b"O", b"M", b"F", b"P", b"C", b"E"
+LOAD, MODEL, MODEL_INFO, PICTURE, CODES, FAILED = b"O", b"M", b"F", b"P", b"C", b"E"
 LARGEST_MODEL = 64 << 20
 LARGEST_NOTE = 64 << 10  # orders, facts, errors
 LARGEST_PICTURE = 1024 * 1024 * 3
@@ -46,7 +46,7 @@ _HEADER = struct.Struct(">cI")
 
 
 @dataclass(frozen=True)
-class Order:
+class LoadRequest:
     """How to run a model, and what it may take.
 
     Attributes:
@@ -70,7 +70,7 @@ class Order:
     with_maker: bool = False
 
     def to_json(self) -> bytes:
-        """The content of an ORDER."""
+        """The content of an LOAD."""
         return json.dumps(asdict(self)).encode()
 
 
@@ -105,7 +105,7 @@ def _read(source: socket.socket, size: int) -> bytearray:
 
 def serve(station: socket.socket, memory: mmap.mmap) -> None:
     """Load the model that comes, then answer what is in the shared memory until the station ends."""
-    order = Order(**json.loads(receive(station, ORDER, LARGEST_NOTE)[1]))
+    order = LoadRequest(**json.loads(receive(station, LOAD, LARGEST_NOTE)[1]))
     model = bytes(receive(station, MODEL, LARGEST_MODEL)[1])
     try:
         _bind(order)
@@ -120,7 +120,7 @@ def serve(station: socket.socket, memory: mmap.mmap) -> None:
             "input": interpreter.input_codes,
             "output": interpreter.output_codes,
         }
-        send(station, FACTS, json.dumps(facts).encode())
+        send(station, MODEL_INFO, json.dumps(facts).encode())
         if order.priority:
             lock_memory()
         with settled_memory(), real_time(Priority(order.priority)) if order.priority else nullcontext():
@@ -131,7 +131,7 @@ def serve(station: socket.socket, memory: mmap.mmap) -> None:
         send(station, FAILED, json.dumps({"kind": type(kind).__name__, "text": text}).encode())
 
 
-def _bind(order: Order) -> None:
+def _bind(order: LoadRequest) -> None:
     """Have the kernel hold this process to what it may take, before a byte of the model is looked at."""
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
     memory = pages * resource.getpagesize() + (order.memory_mb << 20)

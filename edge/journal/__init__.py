@@ -11,12 +11,12 @@ from edge.clock import present_boot_id
 from edge.config.service import JournalSettings
 from edge.interfaces import Clock
 from edge.journal.database import Connect, Run, connect_for_writing
-from edge.journal.entries import Landing
+from edge.journal.entries import DeliveryEntry
 from edge.journal.recording import Counts, Journal, run_writer
 from edge.journal.storing import Storage
 from edge.system.files import claim_folder, make_folder
 
-__all__ = ["Counts", "Journal", "Landing", "open_journal", "run_writer"]
+__all__ = ["Counts", "DeliveryEntry", "Journal", "open_journal", "run_writer"]
 
 
 def open_journal(

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from edge.clock import NS_PER_S
 from edge.journal import schema
 from edge.journal.disk_errors import REFUSALS, is_damage
-from edge.journal.entries import EventRow, LandingRow, OutcomeRow, Row, StrokeRow
+from edge.journal.entries import DeliveryRow, EventRow, OutcomeRow, Row, StrokeRow
 from edge.journal.redating import Redating
 from edge.system.files import FileCalls, open_regular, write_atomically
 
@@ -155,7 +155,7 @@ class Database:
             [(run, item + r.item, p, *r) for r, p in zip(rows, pictures, strict=True) if isinstance(r, OutcomeRow)],
         )
         self._upsert(schema.UPSERT_STROKE, [(run, item + r.item, *r) for r in rows if isinstance(r, StrokeRow)])
-        self._upsert(schema.UPSERT_LANDING, [(run, item + r.item, *r) for r in rows if isinstance(r, LandingRow)])
+        self._upsert(schema.UPSERT_LANDING, [(run, item + r.item, *r) for r in rows if isinstance(r, DeliveryRow)])
         self._upsert(schema.INSERT_EVENT, [(run, event + r.number, *r[1:]) for r in rows if isinstance(r, EventRow)])
 
     def _upsert(self, statement: str, parameters: list[tuple[Any, ...]]) -> None:

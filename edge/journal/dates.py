@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from edge.clock import NS_PER_S
 from edge.interfaces import Clock
-from edge.journal.entries import EventRow, LandingRow, OutcomeRow, Row, StrokeRow
+from edge.journal.entries import DeliveryRow, EventRow, OutcomeRow, Row, StrokeRow
 
 JUMP_S = 60.0
 CALM_NS = 3600 * NS_PER_S
@@ -66,7 +66,7 @@ def _instant_of(row: Row) -> int | None:
             return row.crossed_at
         case StrokeRow():
             return row.fire_at
-        case LandingRow():
+        case DeliveryRow():
             return row.landed_at
         case EventRow():
             return row.at

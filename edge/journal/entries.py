@@ -20,7 +20,7 @@ DOUBTFUL = frozenset({Reason.UNSURE, Reason.NOT_CLASSIFIED, Reason.TOUCHING})
 
 
 @dataclass(frozen=True, slots=True)
-class Landing:
+class DeliveryEntry:
     """An exit sensor saw the item fall into the bin; `landed_at` is None where it should have and did not."""
 
     item_id: int
@@ -28,7 +28,7 @@ class Landing:
     landed_at: int | None
 
 
-Entry = Outcome | Stroke | Landing | Event
+Entry = Outcome | Stroke | DeliveryEntry | Event
 
 
 class OutcomeRow(NamedTuple):
@@ -67,7 +67,7 @@ class StrokeRow(NamedTuple):
     outcome: str
 
 
-class LandingRow(NamedTuple):
+class DeliveryRow(NamedTuple):
     """Where an item was seen to land; `landed_at` is None where an exit sensor waited for it in vain."""
 
     item: int
@@ -88,7 +88,7 @@ class EventRow(NamedTuple):
     text: str
 
 
-Row = OutcomeRow | StrokeRow | LandingRow | EventRow
+Row = OutcomeRow | StrokeRow | DeliveryRow | EventRow
 
 
 def outcome_row(outcome: Outcome, wall_time: float, bundle: str) -> OutcomeRow:
@@ -115,10 +115,10 @@ def outcome_row(outcome: Outcome, wall_time: float, bundle: str) -> OutcomeRow:
     )
 
 
-def landing_row(landing: Landing, wall_time: float) -> LandingRow:
+def delivery_row(delivery: DeliveryEntry, wall_time: float) -> DeliveryRow:
     """Return the row of what an exit sensor saw."""
-    where = NOT_SEEN if landing.landed_at is None else landing.bin
-    return LandingRow(landing.item_id, wall_time, landing.landed_at, where)
+    where = NOT_SEEN if delivery.landed_at is None else delivery.bin
+    return DeliveryRow(delivery.item_id, wall_time, delivery.landed_at, where)
 
 
 def stroke_rows(stroke: Stroke, wall_time: float) -> list[StrokeRow]:

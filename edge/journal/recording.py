@@ -14,7 +14,7 @@ from edge.health.faults import FaultKind
 from edge.interfaces import Clock
 from edge.journal.backlog import Backlog, BacklogCounts
 from edge.journal.disk_errors import NO_ERROR, REFUSALS, DiskError, explain
-from edge.journal.entries import Entry, Landing, event_row, landing_row, outcome_row, stroke_rows, wanted_picture
+from edge.journal.entries import DeliveryEntry, Entry, delivery_row, event_row, outcome_row, stroke_rows, wanted_picture
 from edge.journal.storing import Storage
 from edge.line import Outcome
 from edge.types import Event, EventKind, Severity, Stroke
@@ -78,8 +78,8 @@ class Journal:
         elif isinstance(entry, Stroke):
             for row in stroke_rows(entry, wall_time):
                 self.backlog.add(row)
-        elif isinstance(entry, Landing):
-            self.backlog.add(landing_row(entry, wall_time))
+        elif isinstance(entry, DeliveryEntry):
+            self.backlog.add(delivery_row(entry, wall_time))
         else:
             self.backlog.add(event_row(entry, next(self._event_numbers), wall_time))
 

@@ -9,23 +9,23 @@ from edge.bundle.archive import Bundle
 from edge.config import Station
 from edge.errors import BundleError, StoreError
 from edge.inference.classifier import BundleClassifier, open_shipped_bundle
-from edge.inference.metered import TimedClassifier
+from edge.inference.metered import MeteredClassifier
 from edge.interfaces import Clock
 from edge.models.fit import check_fit
 from edge.models.install import wall_instant
 from edge.models.probation import Probation, Verdict
-from edge.models.probation_tracker import Watch
+from edge.models.probation_tracker import ProbationTracker
 from edge.models.records import Generation
 from edge.models.store import ModelStore
 from edge.types import Event, EventKind, Severity
 
 
 @dataclass(frozen=True)
-class Serving:
+class ActiveModel:
     """A model at work; `generation` is None for the shipped one of a device without a store."""
 
     bundle: Bundle
-    classifier: TimedClassifier
+    classifier: MeteredClassifier
     generation: Generation | None
 
     @property
@@ -51,7 +51,7 @@ class ModelLoader:
     open_classifier: Callable[[Bundle], BundleClassifier]
     record: Callable[[Event], object]
 
-    def load(self, generation: Generation) -> Serving:
+    def load(self, generation: Generation) -> ActiveModel:
         """Return a generation's model, ready to work.
 
         Raises:
@@ -59,24 +59,24 @@ class ModelLoader:
         """
         bundle = self.fit(self.store.open(generation.current))
         check_fit(bundle, self.station)
-        return Serving(bundle, self.open(bundle), generation)
+        return ActiveModel(bundle, self.open(bundle), generation)
 
-    def load_shipped(self) -> Serving:
+    def load_shipped(self) -> ActiveModel:
         """Return the model that came with the program, ready to work.
 
         Raises:
             BundleError: there is none that can be used.
         """
         shipped = self.fit(open_shipped_bundle())
-        return Serving(shipped, self.open(shipped), None)
+        return ActiveModel(shipped, self.open(shipped), None)
 
-    def open(self, bundle: Bundle) -> TimedClassifier:
+    def open(self, bundle: Bundle) -> MeteredClassifier:
         """Return what runs a bundle's model and counts what it does.
 
         Raises:
             BundleError: it can't be loaded.
         """
-        return TimedClassifier(self.open_classifier(bundle), self.clock)
+        return MeteredClassifier(self.open_classifier(bundle), self.clock)
 
     def roll_back(self, generation: Generation, why: str) -> Generation | None:
         """Roll the store back from this generation; None where it can't."""
@@ -93,7 +93,7 @@ class ModelLoader:
         """Record what happens to the models."""
         self.record(Event(kind, self.clock.now(), text, severity, kind))
 
-    def say_at_work(self, serving: Serving) -> None:
+    def say_at_work(self, serving: ActiveModel) -> None:
         """Record which model works now, and why."""
         why = "" if serving.generation is None else serving.generation.why
         self.say(f"{serving.bundle.manifest.title} ({serving.bundle.digest[:12]}) at work: {why}")
@@ -103,11 +103,11 @@ class ModelLoader:
 class Started:
     """The model to start with; `was_damaged` says that another one should have been."""
 
-    serving: Serving
+    serving: ActiveModel
     was_damaged: bool
 
 
-def start_model(loader: ModelLoader, watch: Watch) -> Started:
+def start_model(loader: ModelLoader, watch: ProbationTracker) -> Started:
     """Open the model to start with, and let its probation go on where it has one.
 
     Raises:
@@ -132,7 +132,7 @@ def _active(loader: ModelLoader) -> tuple[Generation | None, bool]:
         return None, True
 
 
-def _first_usable(loader: ModelLoader, generation: Generation | None) -> tuple[Serving, bool]:
+def _first_usable(loader: ModelLoader, generation: Generation | None) -> tuple[ActiveModel, bool]:
     """Return the first model that can be used, and whether the active one can't."""
     if generation is None:
         return loader.load_shipped(), False
@@ -149,5 +149,5 @@ def _first_usable(loader: ModelLoader, generation: Generation | None) -> tuple[S
     return loader.load_shipped(), True
 
 
-def _goes_on(probation: Probation | None, serving: Serving) -> bool:
+def _goes_on(probation: Probation | None, serving: ActiveModel) -> bool:
     return probation is not None and probation.verdict is Verdict.GO_ON and serving.number == probation.generation

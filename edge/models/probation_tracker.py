@@ -22,7 +22,7 @@ _NS_PER_MIN = 60 * NS_PER_S
 
 
 @dataclass
-class Watch:
+class ProbationTracker:
     """One generation after another.
 
     Attributes:

@@ -28,7 +28,7 @@ _LARGEST_FILE = 8 << 20
 _MOST_PICTURES = 500
 
 
-class Look(BaseModel):
+class ShadowSample(BaseModel):
     """One item as both saw it; `sure` by each model's own thresholds; `picture` only where the labels differ."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -54,7 +54,7 @@ class Comparison:
     candidate_sure: int
     candidate_ms: float
     pairs: Counter[tuple[str, str]]
-    different: tuple[Look, ...]
+    different: tuple[ShadowSample, ...]
 
 
 class Shadow:
@@ -100,7 +100,7 @@ class Shadow:
         candidate = self._candidate.classify(crops, prediction.crops_used)
         milliseconds = (self._clock.now() - started_at) / NS_PER_MS
         picture = self._keep(outcome.item.item_id, crops[0]) if candidate.label != prediction.label else ""
-        look = Look(
+        look = ShadowSample(
             item=outcome.item.item_id,
             label=prediction.label,
             score=prediction.score,
@@ -118,7 +118,7 @@ class Shadow:
         """Let the candidate go."""
         self._candidate.close()
 
-    def _append(self, look: Look) -> None:
+    def _append(self, look: ShadowSample) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / "items.jsonl"
         if not path.exists() or path.stat().st_size < _LARGEST_FILE:
@@ -164,13 +164,13 @@ def compare(folder: Path) -> Comparison:
     )
 
 
-def _read(path: Path) -> Iterator[Look]:
+def _read(path: Path) -> Iterator[ShadowSample]:
     try:
         lines = read_regular(path, 2 * _LARGEST_FILE).splitlines()
     except OSError:
         return
     for line in lines:
         try:
-            yield Look.model_validate(json.loads(line))
+            yield ShadowSample.model_validate(json.loads(line))
         except (ValueError, RecursionError):
             continue  # the last line before a power cut

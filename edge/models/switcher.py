@@ -14,12 +14,12 @@ from edge.clock import NS_PER_S
 from edge.errors import BundleError, ClassifierError, StoreError
 from edge.health.faults import FaultKind
 from edge.health.monitors import Observer
-from edge.inference.metered import Tally, TimedClassifier
+from edge.inference.metered import MeteredClassifier, Tally
 from edge.line import Outcome
 from edge.models.fit import check_fit
-from edge.models.loader import ModelLoader, Serving, Started
+from edge.models.loader import ActiveModel, ModelLoader, Started
 from edge.models.probation import Probation, Verdict
-from edge.models.probation_tracker import Watch
+from edge.models.probation_tracker import ProbationTracker
 from edge.models.records import Generation
 from edge.models.shadow import Shadow, shadow_folder
 from edge.types import Reason, Severity
@@ -40,7 +40,11 @@ class ModelSwitcher(Observer):
     kinds = frozenset({FaultKind.MODEL_DAMAGED})
 
     def __init__(
-        self, loader: ModelLoader, watch: Watch, started: Started, put_to_work: Callable[[Serving], object]
+        self,
+        loader: ModelLoader,
+        watch: ProbationTracker,
+        started: Started,
+        put_to_work: Callable[[ActiveModel], object],
     ) -> None:
         self._loader, self._watch, self._put_to_work = loader, watch, put_to_work
         self._serving = started.serving
@@ -94,7 +98,7 @@ class ModelSwitcher(Observer):
         if shadow is not None:
             shadow.close()
 
-    def reopen(self) -> TimedClassifier:
+    def reopen(self) -> MeteredClassifier:
         """Load the model at work anew, after it failed.
 
         Raises:

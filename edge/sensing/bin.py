@@ -12,10 +12,10 @@ from edge.interfaces import Sighting
 from edge.sensing.background import Background, Difference
 from edge.sensing.blobs import Blob, cover, find_blobs
 from edge.sensing.crops import take_crop
-from edge.sensing.shadows import STEEP_AT_REST, Look, with_dark_things
+from edge.sensing.shadows import STEEP_AT_REST, ShadowView, with_dark_objects
 from edge.sensing.stillness import (
-    Lying,
-    Rest,
+    SettledObjects,
+    StillnessMap,
     is_as_before,
     joined,
     likeness,
@@ -80,17 +80,17 @@ class BinTrigger:
         self._at = frame.captured_at
         small = self._view.shrink(frame.pixels)
         if self._is_moving(self._at):
-            self._rest = Rest(small, self._at)
-            self._lying.clear()
+            self._stillness = StillnessMap(small, self._at)
+            self._settled.clear()
             self._blobs = []
             return []
         difference = self._scene.compare(small, follow=self._covered(small) < FOLLOW_SHARE, shades=True)
         if difference is not None:
-            look = Look(frame.pixels, small, self._scene.mean, self._view, STEEP_AT_REST)
-            difference = with_dark_things(difference, look)
+            shadow_view = ShadowView(frame.pixels, small, self._scene.mean, self._view, STEEP_AT_REST)
+            difference = with_dark_objects(difference, shadow_view)
         extent = whole_extent(difference, small)
-        self._rest.watch(small, extent, self._at)
-        self._lying.watch(extent)
+        self._stillness.watch(small, extent, self._at)
+        self._settled.watch(extent)
         self._blobs = [] if difference is None else find_blobs(difference, self._min_area, GAP, apart=False)
         found = self._settle(small, difference) if self._blobs and difference is not None else []
         if not self._blobs:
@@ -113,8 +113,8 @@ class BinTrigger:
         self._min_area = max(6.0, self._sensing.min_item_mm2 / self._view.scale**2)
         self._scene = Background(small, self._sensing.sensitivity, along_belt=False)
         self._empty = self._scene.mean.copy()
-        self._lying = Lying(small)
-        self._rest = Rest(small, frame.captured_at)
+        self._settled = SettledObjects(small)
+        self._stillness = StillnessMap(small, frame.captured_at)
         self._at = self._learnt_at = frame.captured_at
 
     # -- what has come to rest ---------------------------------------------------------------------------------
@@ -127,12 +127,12 @@ class BinTrigger:
             resting = [blob for blob in resting if self._has_settled(blob, WAIT_MS)]
         if not resting:
             return []
-        fresh = self._lying.without(small, difference)
+        fresh = self._settled.without(small, difference)
         new = [blob for blob in resting if _share(fresh, blob) >= NEW_SHARE]
         found = self._put_down(small, fresh, new) if new else []
         extent = whole_extent(difference, small)
         for blob in (*found, *(blob for blob in resting if blob not in new)):
-            self._lying.note(small, extent, slices(blob, 3))
+            self._settled.note(small, extent, slices(blob, 3))
         self._came_gradually = False
         return found
 
@@ -157,11 +157,11 @@ class BinTrigger:
 
     def _has_settled(self, blob: Blob, longer_ms: float = 0.0) -> bool:
         times = AT_EDGE_TIMES if any(self._edges(blob)) else 1.0
-        return self._rest.has_lasted(slices(blob), self._sensing.settle_ms * times + longer_ms)
+        return self._stillness.has_lasted(slices(blob), self._sensing.settle_ms * times + longer_ms)
 
     def _stands_out(self, small: Image, blob: Blob) -> bool:
         box, around = slices(blob), slices(blob, 3)
-        changed = self._rest.changed(box)
+        changed = self._stillness.changed(box)
         now, before = (outline(picture, changed, around, box) for picture in (small, self._scene.mean))
         return now > max(OUTLINE_LEAST, OUTLINE_MORE * before)
 
@@ -192,15 +192,15 @@ class BinTrigger:
         return sum(blob.area for blob in self._blobs) / small[..., 0].size
 
     def _item(self, blob: Blob, frame: Frame, view: View, together: int) -> Item:
-        concern = None
+        reject_reason = None
         if self._is_large(blob):
-            concern = Reason.TOO_LARGE
+            reject_reason = Reason.TOO_LARGE
         elif together > 1:
-            concern = Reason.TOO_CLOSE
+            reject_reason = Reason.TOO_CLOSE
         elif blob.touching:
-            concern = Reason.TOUCHING
+            reject_reason = Reason.TOUCHING
         box = view.to_picture(blob.left, blob.top, blob.right, blob.bottom)
-        item = Item(self._next_item, self._at, (take_crop(frame, box, view.region),), concern=concern)
+        item = Item(self._next_item, self._at, (take_crop(frame, box, view.region),), reject_reason=reject_reason)
         self._next_item += 1
         return item
 

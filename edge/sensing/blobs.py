@@ -107,9 +107,9 @@ def _gather(extent: Any, reach: int) -> Iterator[tuple[int, int, Mask]]:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8, ltype=cv2.CV_16U)
     for label, (column, row, columns, rows, _) in enumerate(stats[1:].tolist(), 1):
         around = slice(row, row + rows), slice(column, column + columns)
-        thing = cv2.bitwise_and((labels[around] == label).view(np.uint8), extent[around])
-        x, y, width, height = cv2.boundingRect(thing)
-        yield column + x, row + y, np.ascontiguousarray(thing[y : y + height, x : x + width], np.uint8)
+        component = cv2.bitwise_and((labels[around] == label).view(np.uint8), extent[around])
+        x, y, width, height = cv2.boundingRect(component)
+        yield column + x, row + y, np.ascontiguousarray(component[y : y + height, x : x + width], np.uint8)
 
 
 def _draw_in(blob: Blob, size: tuple[int, int]) -> Blob:
@@ -132,12 +132,12 @@ def longer_side(part: Mask) -> float:
     return 0.0 if points is None else float(max(cv2.minAreaRect(points)[1])) + 1.0
 
 
-def cover(small: Image, things: Iterable[Rectangle], margin: int) -> Mask:
+def cover(small: Image, objects: Iterable[Rectangle], margin: int) -> Mask:
     """Return a mask of a small picture that is 255 over things and so many pixels around them."""
     covered: Mask = np.zeros(small.shape[:2], np.uint8)
-    for thing in things:
-        corner = int(thing.left) - margin, int(thing.top) - margin
-        far = int(thing.right) + margin, int(thing.bottom) + margin
+    for component in objects:
+        corner = int(component.left) - margin, int(component.top) - margin
+        far = int(component.right) + margin, int(component.bottom) + margin
         cv2.rectangle(covered, corner, far, 255, cv2.FILLED)
     return covered
 
@@ -154,13 +154,13 @@ def take_apart(blob: Blob, part: Mask, min_area: float) -> list[Blob]:
     filled = np.zeros_like(part)
     cv2.drawContours(filled, [outline], -1, 1, cv2.FILLED)
     depth = cv2.distanceTransform(cv2.copyMakeBorder(filled, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0), cv2.DIST_L2, 3)
-    waist, lumps = _find_waist(depth[1:-1, 1:-1])
-    if waist <= SPLIT:
-        return _share_out(blob, filled, lumps)
-    return [replace(blob, touching=waist <= WHOLE)]
+    neck, segments = _find_neck(depth[1:-1, 1:-1])
+    if neck <= SPLIT:
+        return _share_out(blob, filled, segments)
+    return [replace(blob, touching=neck <= WHOLE)]
 
 
-def _find_waist(depth: Any) -> tuple[float, list[Mask]]:
+def _find_neck(depth: Any) -> tuple[float, list[Mask]]:
     """Return how wide the waist between two lumps is, as a share of the smaller lump's width, and the lumps.
 
     As water rises over the map of depths (distances to the outline), the level at which the land falls apart into
@@ -179,12 +179,12 @@ def _find_waist(depth: Any) -> tuple[float, list[Mask]]:
     return 1.0, []
 
 
-def _share_out(blob: Blob, filled: Mask, lumps: list[Mask]) -> list[Blob]:
+def _share_out(blob: Blob, filled: Mask, segments: list[Mask]) -> list[Blob]:
     """Give every pixel of the blob to the nearest lump."""
-    distances = [cv2.distanceTransform(1 - lump, cv2.DIST_L2, 3) for lump in lumps]
+    distances = [cv2.distanceTransform(1 - segment, cv2.DIST_L2, 3) for segment in segments]
     owner = np.argmin(np.stack(distances), axis=0)
     blobs = []
-    for number in range(len(lumps)):
+    for number in range(len(segments)):
         mine = ((owner == number) & (filled > 0)).astype(np.uint8)
         x, y, width, height = cv2.boundingRect(mine)
         area = cv2.countNonZero(mine)

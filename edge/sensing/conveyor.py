@@ -10,8 +10,8 @@ from edge.config.sorting import Region, Sensing
 from edge.interfaces import Sighting
 from edge.sensing.background import Background
 from edge.sensing.blobs import Blob, cover, find_blobs
-from edge.sensing.shadows import Look, with_dark_things
-from edge.sensing.tracking.belt_speed import Flow
+from edge.sensing.shadows import ShadowView, with_dark_objects
+from edge.sensing.tracking.belt_speed import BeltSpeedEstimator
 from edge.sensing.tracking.items import ItemBuilder
 from edge.sensing.tracking.mirrors import Mirrors
 from edge.sensing.tracking.scale import BeltScale
@@ -54,7 +54,7 @@ class ConveyorTrigger:
         height, width = first.pixels.shape[:2]
         view = build_view(self._region, (width, height), self._settings.direction)
         scale = BeltScale.of(self._sensing, self._settings, view)
-        flow = Flow(self._belt, scale.mm)
+        flow = BeltSpeedEstimator(self._belt, scale.mm)
         items = ItemBuilder(scale, self._belt, flow, self.mirrors, self._max_crops)
         background = Background(view.shrink(first.pixels), self._sensing.sensitivity)
         return _Scene(view, background, Tracker(scale, flow), items, self.mirrors, first.captured_at)
@@ -92,7 +92,7 @@ class _Scene:
         difference = self._background.compare(small, shades=True)
         if difference is None:
             return []
-        difference = with_dark_things(difference, Look(frame.pixels, small, self._background.mean, self._view))
+        difference = with_dark_objects(difference, ShadowView(frame.pixels, small, self._background.mean, self._view))
         scale = self._tracker.scale
         return find_blobs(difference, scale.min_area, scale.gap, longest=scale.longest)
 

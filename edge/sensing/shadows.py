@@ -36,7 +36,7 @@ Slices = tuple[slice, slice]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ShadowView:
     """A picture, the small one made of it, the empty place as that would show it, and where they look.
 
     `steep_alone` is asked of the outline of a dark place with nothing beside it that could cast it.
@@ -49,7 +49,7 @@ class Look:
     steep_alone: float = STEEP
 
 
-def with_dark_things(difference: Difference, look: Look) -> Difference:
+def with_dark_objects(difference: Difference, shadow_view: ShadowView) -> Difference:
     """Return the difference with those of its shades taken for things that have a hard outline."""
     shade = difference.shade
     if shade is None:
@@ -62,7 +62,7 @@ def with_dark_things(difference: Difference, look: Look) -> Difference:
     for label, (left, top, width, height, area) in enumerate(stats[1:].tolist(), 1):
         box = slice(max(0, top - MARGIN), top + height + MARGIN), slice(max(0, left - MARGIN), left + width + MARGIN)
         part = (labels[box] == label).view(np.uint8)
-        if area >= LEAST_AREA and _is_thing(part, difference, box, look):
+        if area >= LEAST_AREA and _is_object(part, difference, box, shadow_view):
             added[box] |= part * np.uint8(255)
     if not cv2.countNonZero(added):
         return difference
@@ -72,18 +72,20 @@ def with_dark_things(difference: Difference, look: Look) -> Difference:
     return replace(difference, extent=extent, seeds=seeds)
 
 
-def _is_thing(part: Mask, difference: Difference, box: Slices, look: Look) -> bool:
+def _is_object(part: Mask, difference: Difference, box: Slices, shadow_view: ShadowView) -> bool:
     where, extent = _within(difference, box), difference.extent[box]
-    surface = look.mean[where][part > 0].mean(axis=0)
+    surface = shadow_view.mean[where][part > 0].mean(axis=0)
     if surface.max() - surface.min() < COLOURED:
         return False
-    off = look.mean[where].mean(axis=2) - look.small[where].mean(axis=2)
+    off = shadow_view.mean[where].mean(axis=2) - shadow_view.small[where].mean(axis=2)
     darkness = float(off[part > 0].mean())
     along, across = difference.size
     inside = where[0].start > 0 and where[1].start > 0 and where[0].stop < across and where[1].stop < along
     beside = cv2.countNonZero(cv2.bitwise_and(cv2.dilate(part, _FAR), difference.seeds[box]))
     alone = inside and beside <= BESIDE * cv2.countNonZero(part)
-    return _steepness(part, extent, _slopes(look, where)) > (look.steep_alone if alone else STEEP) * darkness
+    return (
+        _steepness(part, extent, _slopes(shadow_view, where)) > (shadow_view.steep_alone if alone else STEEP) * darkness
+    )
 
 
 def _within(difference: Difference, box: Slices) -> Slices:
@@ -97,15 +99,15 @@ def _within(difference: Difference, box: Slices) -> Slices:
     )
 
 
-def _slopes(look: Look, where: Slices) -> NDArray[np.float32]:
+def _slopes(shadow_view: ShadowView, where: Slices) -> NDArray[np.float32]:
     """Return for each small pixel of a box the steepest slope in it, grey levels per pixel of the picture."""
     rows, columns = where
-    box = look.view.to_picture(columns.start, rows.start, columns.stop, rows.stop)
-    green = np.ascontiguousarray(look.pixels[box.y : box.y + box.height, box.x : box.x + box.width, 1])
+    box = shadow_view.view.to_picture(columns.start, rows.start, columns.stop, rows.stop)
+    green = np.ascontiguousarray(shadow_view.pixels[box.y : box.y + box.height, box.x : box.x + box.width, 1])
     smooth = cv2.blur(green, (3, 3))
     x, y = (cv2.Sobel(smooth, cv2.CV_32F, dx, 1 - dx, scale=0.125) for dx in (1, 0))
-    reach = max(1, round(look.view.scale))
-    steepest = look.view.turned(cv2.dilate(cv2.magnitude(x, y), np.ones((reach, reach), np.uint8)))
+    reach = max(1, round(shadow_view.view.scale))
+    steepest = shadow_view.view.turned(cv2.dilate(cv2.magnitude(x, y), np.ones((reach, reach), np.uint8)))
     size = columns.stop - columns.start, rows.stop - rows.start
     return np.asarray(cv2.resize(steepest, size, interpolation=cv2.INTER_NEAREST), np.float32)
 

@@ -32,7 +32,7 @@ JOIN, PART_SHARE = 3.0, 0.2
 Slices = tuple[slice, slice]
 
 
-class Rest:
+class StillnessMap:
     """For each small pixel: for how many ms it has been still, and for how long it has not been the scene."""
 
     def __init__(self, small: Image, at: int) -> None:
@@ -62,7 +62,7 @@ class Rest:
         return bool(rested.size and rested.mean() >= STILL_SHARE)
 
 
-class Lying:
+class SettledObjects:
     """What was counted and lies there still: where it was never out of sight and looks as it did."""
 
     def __init__(self, small: Image) -> None:

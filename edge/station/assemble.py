@@ -18,7 +18,7 @@ from edge.devices.gpio.inputs import InputWiring
 from edge.errors import ClassifierError
 from edge.health.faults import FaultKind
 from edge.health.health import Health
-from edge.health.heartbeats import Limits, Sign
+from edge.health.heartbeats import Heartbeat, Limits
 from edge.health.monitors import Monitor, Observer, Observers
 from edge.health.monitors.actuators import ActuatorMonitor
 from edge.health.monitors.at_start import StartMonitor
@@ -32,7 +32,7 @@ from edge.inference.slot import ClassifierSlot
 from edge.interfaces import Classifier, Clock
 from edge.journal.monitor import JournalMonitor
 from edge.line import Line
-from edge.models.loader import Serving
+from edge.models.loader import ActiveModel
 from edge.models.switcher import ModelSwitcher
 from edge.policy import Policy
 from edge.sensing import BeamTrigger, build_trigger
@@ -48,7 +48,7 @@ from edge.station.station_io import BeamEdges, StationIO, ignore_tick
 from edge.station.stops.control import StopSwitch
 from edge.station.stops.latch import EstopLatch, PauseLatch
 from edge.station.supervisor import Supervisor
-from edge.transport import Chute, Conveyor, build_belt, build_transport
+from edge.transport import Conveyor, DirectDrop, build_belt, build_transport
 from edge.web import build_app
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def assemble(
     transport = build_transport(station, build_belt(station))
     line = build_line(station, transport, slot, slot.model.min_scores, clock, partial(_model_failed, health, clock))
     switcher, reopen = _follow(station, models, slot, interference)
-    switch = StopSwitch(health, clock, paused, lambda: schedule.held)
+    switch = StopSwitch(health, clock, paused, lambda: schedule.inhibited)
     page = Page(_page_opener(station, environment, reporting, switch), interference.page_is_taken_away)
     actuator_monitor, machine = ActuatorMonitor(actuators), MachineMonitor(interference.look_at_machine)
     monitors = _monitors(station, transport, reporting, measured.view)
@@ -116,7 +116,7 @@ def assemble(
 
 def build_line(
     station: Station,
-    transport: Conveyor | Chute,
+    transport: Conveyor | DirectDrop,
     classifier: Classifier,
     min_scores: Mapping[str, float],
     clock: Clock,
@@ -126,7 +126,7 @@ def build_line(
     policy = Policy(station.bins, min_scores, station.deciding.min_margin)
     trigger = (
         build_trigger(station, None, transport.is_moving)
-        if isinstance(transport, Chute)
+        if isinstance(transport, DirectDrop)
         else build_trigger(station, transport.belt)
     )
     return Line(clock, trigger, classifier, policy, transport, on_failure)
@@ -138,7 +138,7 @@ def _build_health(
     return Health(
         clock.now(),
         Limits.of(station.safety.stall_ms, station.journal.batch_ms),
-        watched=frozenset({Sign.ACTUATION, Sign.JOURNAL} if has_journal else {Sign.ACTUATION}),
+        watched=frozenset({Heartbeat.ACTUATION, Heartbeat.JOURNAL} if has_journal else {Heartbeat.ACTUATION}),
         estopped=estop.is_set,
         paused_by="a person before the restart" if paused.is_set else "",
     )
@@ -157,7 +157,7 @@ def _follow(
     if isinstance(models, FixedModel):
         return None, models.reopen
 
-    def put_to_work(serving: Serving) -> None:
+    def put_to_work(serving: ActiveModel) -> None:
         model = at_work(station, serving)
         slot.swap(replace(model, classifier=interference.classifier(model.classifier)))
 
@@ -177,7 +177,7 @@ def _page_opener(
 
 
 def _monitors(
-    station: Station, transport: Conveyor | Chute, reporting: Reporting, view: StillView | None
+    station: Station, transport: Conveyor | DirectDrop, reporting: Reporting, view: StillView | None
 ) -> list[Monitor]:
     """Return the monitors of camera, belt, model, bins and journal."""
     camera, belt = station.camera, station.belt
@@ -188,7 +188,7 @@ def _monitors(
         PictureMonitor(view, can_freeze=has_noise),
         CameraClockMonitor(),
         InferenceLoadMonitor(transport),
-        JamMonitor(transport.arrivals, reporting.recorder.on_delivery),
+        JamMonitor(transport.confirmations, reporting.recorder.on_delivery),
         BinLevelMonitor(reporting.levels, sensed),
     ]
     if belt is not None and isinstance(transport, Conveyor):
@@ -210,7 +210,7 @@ def _outputs(station: Station) -> OutputPins:
     return OutputPins(None if station.belt is None else station.belt.run_pin, station.safety.beacon_pin)
 
 
-def _encoder(station: Station, transport: Conveyor | Chute) -> Callable[[int, int], None]:
+def _encoder(station: Station, transport: Conveyor | DirectDrop) -> Callable[[int, int], None]:
     """Return what takes the ticks of the belt's encoder."""
     has_encoder = station.belt is not None and station.belt.encoder is not None
     return transport.belt.tick if has_encoder and isinstance(transport, Conveyor) else ignore_tick

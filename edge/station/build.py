@@ -25,7 +25,7 @@ from edge.sensing.still_view import stored_view
 from edge.station.assemble import Measured, assemble
 from edge.station.assembled import AssembledStation
 from edge.station.environment import Environment, Interference, open_world, stand_on
-from edge.station.models import fixed_model, open_apart_for, open_models
+from edge.station.models import fixed_model, open_in_process_for, open_models
 from edge.station.recorder import build_reporting
 from edge.station.stops.safe_outputs import NOTE, note_outputs
 
@@ -83,7 +83,7 @@ def build_trial(
     clock, closed = environment.clock, station.with_values(page=station.page.with_values(enabled=False))
     journal = open_journal(folder, station.journal, clock)
     reporting = build_reporting(journal, BinLevels(counted_bins(station), station.state_folder), clock)
-    model = fixed_model(closed, clock, lambda: fitted(bundle, calibration), partial(open_apart_for, closed))
+    model = fixed_model(closed, clock, lambda: fitted(bundle, calibration), partial(open_in_process_for, closed))
     try:
         return assemble(closed, environment, reporting, model, Measured(stored_view(calibration)), observers)
     except SorterError:

@@ -15,7 +15,7 @@ from edge.devices.actuators.schedule import Schedule
 from edge.errors import CameraClockError, CameraError, CameraStalledError
 from edge.health.faults import FaultKind
 from edge.health.health import Health
-from edge.health.heartbeats import Sign
+from edge.health.heartbeats import Heartbeat
 from edge.health.monitors import Observer
 from edge.inference.slot import ClassifierSlot
 from edge.interfaces import Clock
@@ -54,7 +54,7 @@ class FrameIntake:
             self.health.raise_fault(FaultKind.CAMERA_LOST, now, ODD_FRAMES)
             return ()
         self.health.clear_fault(FaultKind.CAMERA_LOST, now, ODD_FRAMES)
-        self.health.sign(Sign.FRAME, now)
+        self.health.heartbeat(Heartbeat.FRAME, now)
         self.observer.on_frame(frame, now)
         outcomes = self.line.step(frame)
         for outcome in outcomes:

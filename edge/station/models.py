@@ -13,14 +13,14 @@ from edge.config import Station
 from edge.config.calibration.record import Calibration
 from edge.inference.classifier import BundleClassifier
 from edge.inference.interpreter import OpenInference
-from edge.inference.metered import TimedClassifier
-from edge.inference.process import open_apart
+from edge.inference.metered import MeteredClassifier
+from edge.inference.process import open_in_process
 from edge.inference.slot import ModelAtWork
 from edge.inference.thresholds import fitted
 from edge.interfaces import Classifier, Clock
 from edge.models.fit import check_fit
-from edge.models.loader import ModelLoader, Serving, Started, start_model
-from edge.models.probation_tracker import Watch
+from edge.models.loader import ActiveModel, ModelLoader, Started, start_model
+from edge.models.probation_tracker import ProbationTracker
 from edge.models.select import open_station_bundle, open_store
 from edge.station.recorder import Recorder
 from edge.system.realtime import Priority
@@ -48,7 +48,7 @@ class StoredModels:
     """The active model of a store, which may be changed while the station runs."""
 
     loader: ModelLoader
-    watch: Watch
+    watch: ProbationTracker
     started: Started
 
     @property
@@ -69,11 +69,11 @@ def open_models(station: Station, clock: Clock, calibration: Calibration | None,
     Raises:
         BundleError: there is none that can be used.
     """
-    fit, open_classifier = partial(_fit, calibration), partial(open_apart_for, station)
+    fit, open_classifier = partial(_fit, calibration), partial(open_in_process_for, station)
     if station.inference.bundle is not None:
         return fixed_model(station, clock, lambda: fit(open_station_bundle(station)), open_classifier)
     loader = ModelLoader(open_store(station), station, clock, fit, open_classifier, recorder.on_event)
-    watch = Watch(loader.store, station.probation, station.inference.max_invoke_ms, clock, present_boot_id())
+    watch = ProbationTracker(loader.store, station.probation, station.inference.max_invoke_ms, clock, present_boot_id())
     return StoredModels(loader, watch, start_model(loader, watch))
 
 
@@ -89,15 +89,15 @@ def fixed_model(
         BundleError: it is missing, damaged, does not fit the station or can't be loaded.
     """
 
-    def open_named() -> Serving:
+    def open_named() -> ActiveModel:
         bundle = read_bundle()
         check_fit(bundle, station)
-        return Serving(bundle, TimedClassifier(open_classifier(bundle), clock), None)
+        return ActiveModel(bundle, MeteredClassifier(open_classifier(bundle), clock), None)
 
     return FixedModel(at_work(station, open_named()), lambda: open_named().classifier)
 
 
-def at_work(station: Station, serving: Serving) -> ModelAtWork:
+def at_work(station: Station, serving: ActiveModel) -> ModelAtWork:
     """Return a model with the thresholds that it works with at this station."""
     manifest = serving.bundle.manifest
     min_scores = thresholds(station, manifest.thresholds.minimum_score)
@@ -110,7 +110,7 @@ def thresholds(station: Station, models_own: Mapping[str, float]) -> Mapping[str
     return models_own if wanted is None else dict.fromkeys(models_own, wanted)
 
 
-def open_apart_for(station: Station, bundle: Bundle) -> BundleClassifier:
+def open_in_process_for(station: Station, bundle: Bundle) -> BundleClassifier:
     """Load a model as a station does that runs for real: in a process of its own.
 
     Raises:
@@ -118,7 +118,7 @@ def open_apart_for(station: Station, bundle: Bundle) -> BundleClassifier:
     """
     is_live = station.camera.is_live
     open_model: OpenInference = partial(
-        open_apart,
+        open_in_process,
         answer_s=ANSWER_SHARE * station.safety.stall_ms / 1000,
         priority=Priority.VISION if is_live else 0,
     )

@@ -13,13 +13,13 @@ from edge.health.monitors.bin_levels import BinLevels
 from edge.health.state import State
 from edge.inference.slot import ModelAtWork
 from edge.interfaces import Clock, Sighting
-from edge.journal import Journal, Landing
+from edge.journal import DeliveryEntry, Journal
 from edge.journal.backlog import BacklogCounts
 from edge.journal.entries import Entry
 from edge.line import Outcome
 from edge.status.item_log import ItemLog
 from edge.status.live import LiveView
-from edge.transport import Arrival
+from edge.transport import Delivery
 from edge.types import Event, Frame, Severity, Stroke
 
 log = logging.getLogger(__name__)
@@ -89,10 +89,10 @@ class Recorder(Observer):
         log.log(LEVELS[event.severity], "%s", event.text)
         self._journal.record(event)
 
-    def on_delivery(self, arrival: Arrival) -> None:
+    def on_delivery(self, delivery: Delivery) -> None:
         """Take note of what an exit sensor saw, or should have seen."""
-        self._journal.record(Landing(arrival.item_id, arrival.bin, arrival.at))
-        self._live.publish_arrival(arrival.item_id, arrival.at is not None)
+        self._journal.record(DeliveryEntry(delivery.item_id, delivery.bin, delivery.at))
+        self._live.publish_delivery(delivery.item_id, delivery.at is not None)
 
     def show_frame(self, frame: Frame, sightings: Sequence[Sighting]) -> None:
         """Show the newest frame with what is followed in it."""

@@ -19,8 +19,8 @@ from queue import Empty, SimpleQueue
 
 from edge.clock import ms
 from edge.errors import RestartError, SorterError
-from edge.health.faults import FaultKind, Step
-from edge.health.heartbeats import Sign
+from edge.health.faults import FaultKind, RecoveryAction
+from edge.health.heartbeats import Heartbeat
 from edge.journal import run_writer
 from edge.models.switcher import ModelSwitcher
 from edge.station.assembled import AssembledStation
@@ -197,7 +197,7 @@ class Runtime:
         station, schedule, observer = self.station, self.station.schedule, self.station.supervisor.observer
         while not self._stop.is_set():
             schedule.wait(station.clock, self._stop)
-            station.health.sign(Sign.ACTUATION, station.clock.now())
+            station.health.heartbeat(Heartbeat.ACTUATION, station.clock.now())
             for stroke in schedule.run_due(station.clock.now()):
                 observer.on_stroke(stroke)
 
@@ -227,17 +227,17 @@ class Runtime:
             with suppress(Empty):
                 self._asked.get(timeout=SUPERVISE_MS / 1000)()
 
-    def _recovery(self) -> Mapping[Step, Callable[[FaultKind], object]]:
+    def _recovery(self) -> Mapping[RecoveryAction, Callable[[FaultKind], object]]:
         """What is done for each step; all return at once."""
         page = self.station.page
         return {
-            Step.REOPEN_CAMERA: lambda _: self._vision.reopen(),
-            Step.RESTART_CLASSIFIER: lambda _: self._threads.start_once(
+            RecoveryAction.REOPEN_CAMERA: lambda _: self._vision.reopen(),
+            RecoveryAction.RESTART_CLASSIFIER: lambda _: self._threads.start_once(
                 ThreadName.CLASSIFIER, self._restart_classifier
             ),
-            Step.RETRY_ACTUATORS: lambda _: self.station.actuator_monitor.retry(),
-            Step.RESTART_PAGE: lambda _: self._threads.start_once(ThreadName.PAGE, page.reopen),
-            Step.RESTART_SERVICE: self._restart_service,
+            RecoveryAction.RETRY_ACTUATORS: lambda _: self.station.actuator_monitor.retry(),
+            RecoveryAction.RESTART_PAGE: lambda _: self._threads.start_once(ThreadName.PAGE, page.reopen),
+            RecoveryAction.RESTART_SERVICE: self._restart_service,
         }
 
     def _restart_classifier(self) -> None:

@@ -39,7 +39,7 @@ class SafeState:
     @property
     def is_held(self) -> bool:
         """Whether everything is released and new strokes are refused."""
-        return self._schedule.held
+        return self._schedule.inhibited
 
     def open(self) -> None:
         """Take the pins: the belt stands still, the beacon is off.
@@ -62,7 +62,7 @@ class SafeState:
         """Release every actuator and stop the belt."""
         strokes: Sequence[Stroke] = ()
         try:
-            strokes = self._schedule.hold(now)
+            strokes = self._schedule.inhibit(now)
         finally:
             if self._belt is not None:
                 self._belt.state = False
@@ -77,12 +77,12 @@ class SafeState:
 
     def follow(self, now: int) -> None:
         """Enter or leave as the state says, and light the beacon or put it out."""
-        held, state = self._health.held, self._health.state
-        if held and not self._schedule.held:
+        inhibited, state = self._health.inhibited, self._health.state
+        if inhibited and not self._schedule.inhibited:
             self.enter(now)
-        elif not held:
+        elif not inhibited:
             self.leave()
-            if self._health.held:  # the emergency stop was pressed in this very moment
+            if self._health.inhibited:  # the emergency stop was pressed in this very moment
                 self.enter(now)
         if self._beacon is not None:
             self._beacon.state = state in (State.FAULT, State.ESTOP)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edge.clock import ms
-from edge.health.faults import FaultKind, Step
+from edge.health.faults import FaultKind, RecoveryAction
 from edge.health.health import Health
-from edge.health.heartbeats import Sign
+from edge.health.heartbeats import Heartbeat
 from edge.health.monitors import Monitor, Observer
 from edge.policy import Policy
 from edge.station.recorder import Recorder
@@ -40,19 +40,19 @@ class Supervisor:
     notifier: Notifier
     _ticked_at: int | None = field(default=None, init=False)
 
-    def tick(self, now: int) -> Sequence[tuple[FaultKind, Step]]:
+    def tick(self, now: int) -> Sequence[tuple[FaultKind, RecoveryAction]]:
         """Look at everything once; return what has to be tried now, and against what."""
         self._discount_stall(now)
-        self.health.sign(Sign.JOURNAL, self.recorder.turned_at)
+        self.health.heartbeat(Heartbeat.JOURNAL, self.recorder.turned_at)
         self.station_io.poll(now)
-        self.observer.on_state(self.health.held, {fault.kind for fault in self.health.faults})
+        self.observer.on_state(self.health.inhibited, {fault.kind for fault in self.health.faults})
         for monitor in self.monitors:
             self.health.report(monitor.kinds, monitor.faults(now), now)
         self.publish(now)
         self.safe_state.follow(now)
         full = {fault.detail for fault in self.health.faults if fault.kind is FaultKind.BIN_FULL}
-        self.policy.restrict(held=self.health.held, full=full)
-        steps = self.health.take_steps(now)
+        self.policy.restrict(inhibited=self.health.inhibited, full=full)
+        steps = self.health.due_actions(now)
         if self.health.watchdog_due(now):
             self.notifier.feed_watchdog(now)
         return steps
@@ -63,7 +63,7 @@ class Supervisor:
             self.observer.on_event(event)
         state, faults = self.health.state, self.health.faults
         self.recorder.publish(state, faults, self.health.paused_by)
-        self.notifier.status(f"{state}: {faults[0].text} {faults[0].nature.advice}" if faults else str(state))
+        self.notifier.status(f"{state}: {faults[0].text} {faults[0].spec.advice}" if faults else str(state))
         self.notifier.set_watchdog_span(self.health.watchdog_span())
 
     def _discount_stall(self, now: int) -> None:
@@ -72,5 +72,5 @@ class Supervisor:
         self._ticked_at = now
         if lost > 0:
             log.debug("the machine was too busy for %d ms", lost / ms(1))
-            self.health.excuse(lost, now)
+            self.health.credit_lost_time(lost, now)
             self.observer.on_stall(lost, now)

@@ -156,7 +156,7 @@ class LiveView:
         """Count a stroke and mark the items that it served."""
         self._struck.append(stroke)
 
-    def publish_arrival(self, item_id: int, arrived: bool) -> None:
+    def publish_delivery(self, item_id: int, arrived: bool) -> None:
         """Mark an item whose bin has an exit sensor."""
         self._arrived.append((item_id, arrived))
 

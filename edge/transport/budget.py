@@ -13,7 +13,7 @@ ASSUMED_NS = float(ms(40))
 
 
 @dataclass
-class Pace:
+class InferenceBudget:
     """Running means in nanoseconds.
 
     `invoke_ns` starts at what a Pi 4 takes with an EfficientNet-Lite0-like model, and is learnt from each item.
@@ -28,7 +28,7 @@ class Pace:
         slower = duration_ns > self.invoke_ns
         self.invoke_ns += (duration_ns - self.invoke_ns) * (0.5 if slower else LEARNING)
 
-    def relearn(self) -> None:
+    def reset_budget(self) -> None:
         """Begin anew: a model that was given no time could never show that it is fast again."""
         self.invoke_ns = ASSUMED_NS
 
@@ -41,7 +41,7 @@ class Pace:
             )
         self._last_crossed_at = at
 
-    def affordable(self, spare_ns: int, waiting: int) -> int:
+    def max_crops(self, spare_ns: int, waiting: int) -> int:
         """Return how many inferences fit into the time that is left, shared with the items that wait."""
         room = float(spare_ns) / (waiting + 1)
         if self.interval_ns is not None:

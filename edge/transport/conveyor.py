@@ -11,9 +11,9 @@ from edge.config import RESIDUAL
 from edge.config.actuators import ActuatorSettings
 from edge.config.sorting import Bin
 from edge.transport.belt import BeltModel
-from edge.transport.budget import Pace
-from edge.transport.exit_sensors import Arrivals, watched_bins
-from edge.transport.in_transit import Passenger, Passengers
+from edge.transport.budget import InferenceBudget
+from edge.transport.exit_sensors import Confirmations, watched_bins
+from edge.transport.in_transit import BeltItem, InTransit
 from edge.types import Actuation, Decision, Item, Reason
 
 # From planning a stroke to the actuation thread taking it up.
@@ -53,26 +53,26 @@ class Conveyor:
     bins: Mapping[str, Bin]
     actuators: Mapping[str, ActuatorSettings]
     belt: BeltModel
-    pace: Pace
+    pace: InferenceBudget
     max_crops: int
     min_gap_mm: float = 0.0
-    arrivals: Arrivals = field(init=False)
-    _passengers: Passengers = field(init=False)
+    confirmations: Confirmations = field(init=False)
+    _in_transit: InTransit = field(init=False)
     _planned: list[_Planned] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         distances = {name: where.distance_mm for name, where in self.bins.items() if where.distance_mm is not None}
-        self._passengers = Passengers(distances, self.belt)
-        self.arrivals = Arrivals(watched_bins(self.bins))
+        self._in_transit = InTransit(distances, self.belt)
+        self.confirmations = Confirmations(watched_bins(self.bins))
 
     @property
     def invoke_ns(self) -> float:
         """What one inference takes, as a running mean."""
         return self.pace.invoke_ns
 
-    def relearn(self) -> None:
+    def reset_budget(self) -> None:
         """Forget how long an inference took: what made it slow may be over."""
-        self.pace.relearn()
+        self.pace.reset_budget()
 
     def invoked(self, duration_ns: int) -> None:
         """Learn how long one inference took."""
@@ -84,14 +84,14 @@ class Conveyor:
         spare = [self._fire_instant(item, where, now) - NOTICE_NS - now for where in self._diverted_bins()]
         if not spare:
             return self.max_crops
-        affordable = self.pace.affordable(min(spare), waiting)
-        if affordable == 0 and max(spare) > self.pace.invoke_ns * (waiting + 1):
+        max_crops = self.pace.max_crops(min(spare), waiting)
+        if max_crops == 0 and max(spare) > self.pace.invoke_ns * (waiting + 1):
             return 1
-        return min(self.max_crops, affordable)
+        return min(self.max_crops, max_crops)
 
     def plan(self, item: Item, decision: Decision, now: int) -> tuple[Decision, Actuation | None]:
         """Return what can be carried out: the item's own stroke, or residual with the reason."""
-        self._passengers.forget(now)
+        self._in_transit.forget(now)
         self._planned = [p for p in self._planned if p.actuation.release_at + p.return_ns > now]
         stroke: _Planned | None = None
         if decision.reason is Reason.SORTED:
@@ -100,11 +100,11 @@ class Conveyor:
                 decision = replace(decision, bin=RESIDUAL, reason=found)
             else:
                 stroke = found
-        self._passengers.add(self._passengers.board(item, decision.bin))
+        self._in_transit.add(self._in_transit.board(item, decision.bin))
         if stroke is None:
             return decision, None
         self._planned.append(stroke)
-        self.arrivals.expect(decision, stroke.actuation)
+        self.confirmations.expect(decision, stroke.actuation)
         return decision, stroke.actuation
 
     def revise(self, now: int) -> list[tuple[Actuation, Actuation | None]]:
@@ -123,9 +123,9 @@ class Conveyor:
             if after is before:
                 continue
             changes.append((before, after))
-            self.arrivals.give_up(before.item_ids)
+            self.confirmations.cancel(before.item_ids)
             if after is not None:
-                self.arrivals.expect(Decision(after.item_ids[0], planned.bin, Reason.SORTED, now), after)
+                self.confirmations.expect(Decision(after.item_ids[0], planned.bin, Reason.SORTED, now), after)
         self._planned = still_planned
         return changes
 
@@ -140,7 +140,7 @@ class Conveyor:
         if speed <= 0:
             return Reason.BELT_STOPPED
         actuator = self.actuators[where.actuator]
-        me = self._passengers.board(item, where.name)
+        me = self._in_transit.board(item, where.name)
         window = self._window(me, item.gap_behind_mm, where, actuator, speed)
         if window is None or self._is_struck(me, speed):
             return Reason.TOO_CLOSE
@@ -155,7 +155,7 @@ class Conveyor:
         return self._fit_in(planned, ms(actuator.max_on_ms), now)
 
     def _window(
-        self, me: Passenger, gap_behind: float, where: Bin, actuator: ActuatorSettings, speed: float
+        self, me: BeltItem, gap_behind: float, where: Bin, actuator: ActuatorSettings, speed: float
     ) -> tuple[float, float] | None:
         """Between which positions of the belt the diverter must stand ready, as wide as neighbours allow; None: too close."""
         per_ms = speed / 1000
@@ -163,7 +163,7 @@ class Conveyor:
         wide = max(guard, where.dwell_ms / 2 * per_ms)
         lead, back = actuator.lead_ms * per_ms, actuator.return_ms * per_ms
         gap = self.min_gap_mm
-        others = self._passengers.passing(me.reach, where.name)
+        others = self._in_transit.passing(me.reach, where.name)
         room_ahead = me.front - max((p.back for p in others if p.front <= me.front), default=-math.inf)
         room_behind = min([*(p.front for p in others if p.front > me.front), me.back + gap_behind]) - me.back
         if room_ahead < max(gap, lead + guard) or room_behind < max(gap, back + guard):
@@ -174,7 +174,7 @@ class Conveyor:
             me.back + me.reach + min(wide, (room_behind - back) / 2),
         )
 
-    def _is_struck(self, me: Passenger, speed: float) -> bool:
+    def _is_struck(self, me: BeltItem, speed: float) -> bool:
         """Whether a diverter before the item's own moves or stands in its way for another item."""
         for other in self._planned:
             begin = other.begin_mm - other.lead_ns / NS_PER_S * speed

@@ -9,8 +9,8 @@ from edge.clock import ms
 from edge.config import RESIDUAL
 from edge.config.actuators import ActuatorSettings
 from edge.config.sorting import Bin
-from edge.transport.budget import Pace
-from edge.transport.exit_sensors import Arrivals, watched_bins
+from edge.transport.budget import InferenceBudget
+from edge.transport.exit_sensors import Confirmations, watched_bins
 from edge.types import Actuation, Decision, Item, Reason
 
 # From planning a stroke to the actuation thread taking it up.
@@ -18,7 +18,7 @@ NOTICE_NS = ms(2)
 
 
 @dataclass
-class Chute:
+class DirectDrop:
     """One item at a time: the stroke begins as soon as it is decided, and the next one waits for its end.
 
     A residual bin with an actuator of its own gets its items like any other bin. `bins` and `actuators` are by name.
@@ -26,13 +26,13 @@ class Chute:
 
     bins: Mapping[str, Bin]
     actuators: Mapping[str, ActuatorSettings]
-    pace: Pace
+    pace: InferenceBudget
     max_crops: int
-    arrivals: Arrivals = field(init=False)
+    confirmations: Confirmations = field(init=False)
     _busy_until: int = 0
 
     def __post_init__(self) -> None:
-        self.arrivals = Arrivals(watched_bins(self.bins))
+        self.confirmations = Confirmations(watched_bins(self.bins))
 
     def budget(self, item: Item, waiting: int, now: int) -> int:
         """Return how many crops may be looked at: nothing moves, so all that the settings allow."""
@@ -43,9 +43,9 @@ class Chute:
         """What one inference takes, as a running mean."""
         return self.pace.invoke_ns
 
-    def relearn(self) -> None:
+    def reset_budget(self) -> None:
         """Forget how long an inference took: what made it slow may be over."""
-        self.pace.relearn()
+        self.pace.reset_budget()
 
     def invoked(self, duration_ns: int) -> None:
         """Learn how long one inference took."""
@@ -72,5 +72,5 @@ class Chute:
         release_at = fire_at + min(ms(actuator.lead_ms + where.dwell_ms), ms(actuator.max_on_ms))
         self._busy_until = release_at + ms(actuator.return_ms)
         stroke = Actuation(actuator.name, fire_at, max(release_at, fire_at + ms(1)), (item.item_id,), where.position)
-        self.arrivals.expect(decision, stroke)
+        self.confirmations.expect(decision, stroke)
         return decision, stroke

@@ -25,7 +25,7 @@ def watched_bins(bins: Mapping[str, Bin]) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class Delivery:
     """What became of one item that an exit sensor should have seen; `at` is None if it did not come."""
 
     item_id: int
@@ -34,7 +34,7 @@ class Arrival:
 
 
 @dataclass
-class Arrivals:
+class Confirmations:
     """Holds the items sent into bins with an exit sensor against the edges of those sensors.
 
     `passed` may be called from the pins' own thread. `watched` are the bins with an exit sensor.
@@ -62,26 +62,26 @@ class Arrivals:
             for name, waiting in self._expected.items():
                 self._expected[name] = deque((item_id, begin, end + span) for item_id, begin, end in waiting)
 
-    def give_up(self, item_ids: tuple[int, ...]) -> None:
+    def cancel(self, item_ids: tuple[int, ...]) -> None:
         """Expect these items no longer, as their stroke was cancelled or refused."""
         with self._lock:
             for name, waiting in self._expected.items():
                 self._expected[name] = deque(entry for entry in waiting if entry[0] not in item_ids)
 
-    def abandon(self, now: int) -> list[Arrival]:
+    def abandon(self, now: int) -> list[Delivery]:
         """Expect nothing any longer; return what was fired and has not come, which counts towards no jam."""
         with self._lock:
             fired = [(name, entry) for name, waiting in self._expected.items() for entry in waiting if entry[1] <= now]
             self._expected.clear()
-        return [Arrival(item_id, name, None) for name, (item_id, _, _) in fired]
+        return [Delivery(item_id, name, None) for name, (item_id, _, _) in fired]
 
     def passed(self, bin_name: str, at: int) -> None:
         """Take notice that something fell into a bin."""
         self._edges.append((bin_name, at))
 
-    def settle(self, now: int) -> list[Arrival]:
+    def settle(self, now: int) -> list[Delivery]:
         """Return what was confirmed since the last call, and what is overdue; each item once."""
-        settled: list[Arrival] = []
+        settled: list[Delivery] = []
         with self._lock:
             while self._edges:
                 name, at = self._edges.popleft()
@@ -90,12 +90,12 @@ class Arrivals:
                 if first is not None:
                     waiting.remove(first)
                     self._missing[name] = 0
-                    settled.append(Arrival(first[0], name, at))
+                    settled.append(Delivery(first[0], name, at))
             for name, waiting in self._expected.items():
                 while waiting and waiting[0][2] < now:
                     item_id, _, _ = waiting.popleft()
                     self._missing[name] += 1
-                    settled.append(Arrival(item_id, name, None))
+                    settled.append(Delivery(item_id, name, None))
         return settled
 
     def jammed(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ BEYOND_MM = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
-class Passenger:
+class BeltItem:
     """An item beyond the decision line.
 
     `front` and `back` are positions of the belt, mm, at which its ends cross the decision line; `reach` is how
@@ -33,7 +33,7 @@ class Passenger:
 
 
 @dataclass
-class Passengers:
+class InTransit:
     """The items that were decided and have not left the belt yet, in the order in which they crossed.
 
     `distances` are those of the bins with a diverter, from the decision line, mm; what goes into another bin stays on.
@@ -41,20 +41,20 @@ class Passengers:
 
     distances: Mapping[str, float]
     belt: BeltModel
-    _on_belt: deque[Passenger] = field(default_factory=lambda: deque(maxlen=MOST))
+    _on_belt: deque[BeltItem] = field(default_factory=lambda: deque(maxlen=MOST))
 
-    def board(self, item: Item, bin_name: str) -> Passenger:
+    def board(self, item: Item, bin_name: str) -> BeltItem:
         """Return an item as a passenger on its way to a bin, without taking it in."""
         centre = self.belt.position(item.crossed_at)
         half = item.length_mm / 2
         reach = math.inf if bin_name == RESIDUAL else self.distances.get(bin_name, math.inf)
-        return Passenger(item.item_id, centre - half, centre + half, reach, bin_name)
+        return BeltItem(item.item_id, centre - half, centre + half, reach, bin_name)
 
-    def add(self, passenger: Passenger) -> None:
+    def add(self, item_on_belt: BeltItem) -> None:
         """Take one in."""
-        self._on_belt.append(passenger)
+        self._on_belt.append(item_on_belt)
 
-    def passing(self, distance: float, bin_name: str) -> list[Passenger]:
+    def passing(self, distance: float, bin_name: str) -> list[BeltItem]:
         """Return the items that pass a diverter on their way to another bin than its."""
         return [p for p in self._on_belt if p.reach >= distance and p.bin != bin_name]
 

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from edge.clock import ms
 from edge.config import Station
-from edge.health.state import HELD_STATES
+from edge.health.state import INHIBITED_STATES
 from edge.interfaces import Clock
 from edge.status.live import THUMBNAIL_PX, LiveView
 from edge.status.metrics import build_registry, read_disk_free
@@ -206,7 +206,7 @@ class _Views:
     async def healthz(self, _request: Request) -> Response:
         """JSON: 200 while items are being sorted or could be, 503 otherwise; state and faults either way."""
         snapshot = self._live.snapshot()
-        well = snapshot.state not in HELD_STATES
+        well = snapshot.state not in INHIBITED_STATES
         body = {"state": str(snapshot.state), "faults": [str(fault.kind) for fault in snapshot.faults]}
         return JSONResponse(body, 200 if well else 503)
 

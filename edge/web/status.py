@@ -38,8 +38,8 @@ def describe_status(snapshot: Snapshot, station: Station, disk_free: int | None)
             {
                 "code": str(fault.kind),
                 "sentence": fault.text,
-                "advice": fault.nature.advice,
-                "holds": fault.nature.holds,
+                "advice": fault.spec.advice,
+                "holds": fault.spec.inhibits,
             }
             for fault in snapshot.faults
         ],

@@ -20,7 +20,7 @@ from edge.devices.actuators.fake import FakeActuator
 from edge.devices.actuators.schedule import Schedule
 from edge.devices.gpio.mock_pins import MockPins
 from edge.errors import ActuatorError
-from edge.interfaces import Actuator, Paced
+from edge.interfaces import Actuator, Polled
 from edge.types import Actuation
 
 VALVE = Digital(type="digital", name="valve", pin=17)
@@ -93,7 +93,7 @@ class Rig:
     def run(self, milliseconds: float) -> None:
         """Let time pass as the actuation thread does."""
         until = self.clock.now() + ms(milliseconds)
-        if isinstance(self.actuator, Paced):
+        if isinstance(self.actuator, Polled):
             while (at := self.actuator.next_at()) is not None and at <= until:
                 self.clock.advance_to(max(at, self.clock.now()))
                 self.actuator.run_due(self.clock.now())
@@ -228,7 +228,7 @@ def test_a_refused_pin_is_an_actuator_error(rig: Rig) -> None:
 
 def _fire_and_step(rig: Rig) -> None:
     rig.actuator.fire(rig.positions[0])
-    if isinstance(rig.actuator, Paced):  # a stepper meets its pin when it steps
+    if isinstance(rig.actuator, Polled):  # a stepper meets its pin when it steps
         rig.actuator.run_due(rig.clock.now())
 
 
@@ -237,11 +237,11 @@ def test_a_refused_pin_leaves_nothing_that_is_due_for_ever(rig: Rig) -> None:
     rig.break_pin()
     with pytest.raises(ActuatorError):
         _fire_and_step(rig)
-    assert not isinstance(rig.actuator, Paced) or rig.actuator.next_at() is None
+    assert not isinstance(rig.actuator, Polled) or rig.actuator.next_at() is None
 
 
 def test_nothing_is_left_to_do_at_rest(rig: Rig) -> None:
-    if isinstance(rig.actuator, Paced):
+    if isinstance(rig.actuator, Polled):
         rig.actuator.fire(rig.positions[0])
         rig.run(200)
         rig.actuator.release()

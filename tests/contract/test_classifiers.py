@@ -18,7 +18,7 @@ from edge.errors import BundleError, SetupError
 from edge.inference.classifier import BundleClassifier, look
 from edge.inference.golden import check_golden, read_golden, run_golden
 from edge.inference.interpreter import Inference, Interpreter, OpenInference, Runtime, open_interpreter
-from edge.inference.process import open_apart
+from edge.inference.process import open_in_process
 from edge.system.statistics import softmax
 from edge.types import Box, Crop
 
@@ -28,7 +28,7 @@ def bundle(request: pytest.FixtureRequest, tiny_bundle: Callable[..., bytes]) ->
     return read_bundle(tiny_bundle(request.param), "tiny")
 
 
-@pytest.fixture(params=[open_interpreter, open_apart])
+@pytest.fixture(params=[open_interpreter, open_in_process])
 def open_model(request: pytest.FixtureRequest) -> Iterator[OpenInference]:
     """Open a model here or in a process of its own; closed after the test."""
     with ExitStack() as opened:

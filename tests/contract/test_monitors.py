@@ -111,7 +111,7 @@ def outcomes(draw: st.DrawFn) -> Outcome:
     where = draw(st.sampled_from(["glass", "residual"]))
     actuation = draw(st.none() | st.just(Actuation("flap", at, at + ms(50), (number,))))
     speed = draw(st.sampled_from([0.0, 100.0, 200.0]))
-    item = Item(number, at, crops, speed_mm_per_s=speed, concern=draw(st.sampled_from([None, Reason.TOUCHING])))
+    item = Item(number, at, crops, speed_mm_per_s=speed, reject_reason=draw(st.sampled_from([None, Reason.TOUCHING])))
     return Outcome(item, prediction, Decision(number, where, reason, at), actuation, 0)
 
 

@@ -17,7 +17,7 @@ from edge.inference.classifier import open_shipped_bundle
 from edge.interfaces import Classifier
 from edge.line import Outcome
 from edge.models.install import Device, activate, prove
-from edge.models.loader import Serving
+from edge.models.loader import ActiveModel
 from edge.models.store import ModelStore
 from edge.models.trust import Trust
 from edge.tools.simulate.build import Conditions, build_virtual_run, run_and_score
@@ -63,7 +63,7 @@ class ChangingRun:
         self._switcher = start_switcher(store, station, self.run.clock, self._put_to_work, self.events.append)
         self._frames = 0
 
-    def _put_to_work(self, serving: Serving) -> None:
+    def _put_to_work(self, serving: ActiveModel) -> None:
         signing = Signing(self._oracle.classifier, serving.bundle.manifest.version, self.signed)
         self.run.station.slot.swap(replace(self._oracle, classifier=signing))
 

@@ -106,7 +106,7 @@ class Plant:
             for before, after in self.line.transport.revise(self.clock.now()):
                 self.schedule.revise(before, after)
             captured_at += PERIOD
-        self.strokes += self.schedule.hold(self.clock.now())
+        self.strokes += self.schedule.inhibit(self.clock.now())
 
     def _infer(self) -> None:
         """Let an inference take its time, during which the actuation thread goes on."""

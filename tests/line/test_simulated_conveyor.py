@@ -13,7 +13,7 @@ from support.paths import STATIONS
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station, load_station
 from edge.health.state import State
-from edge.simulate.world.faults import parse_disturbance
+from edge.simulate.world.faults import parse_fault
 from edge.simulate.world.truth import SPILLED
 from edge.tools.simulate.build import Conditions, build_virtual_run, run_and_score
 from edge.tools.simulate.simulated_station import Changes, simulated_variant
@@ -134,8 +134,8 @@ def test_whenever_it_is_stopped_every_pin_is_safe(seconds: float) -> None:
 
 def test_an_emergency_stop_ends_all_motion_and_waits_for_its_reset() -> None:
     settings = with_safety(station())
-    plan = [parse_disturbance(text) for text in ("emergency-stop@6+3", "reset@12")]
-    run = build_virtual_run(settings, Conditions(disturbances=plan))
+    plan = [parse_fault(text) for text in ("emergency-stop@6+3", "reset@12")]
+    run = build_virtual_run(settings, Conditions(injected_faults=plan))
     start = run.world.started_at
     run_and_score(settings, run, 24)
     fired = [(stroke.fired_at - start) / NS_PER_S for stroke in run.log.strokes if stroke.outcome == "fired"]
@@ -150,7 +150,7 @@ def test_an_emergency_stop_ends_all_motion_and_waits_for_its_reset() -> None:
 
 def test_a_stopped_belt_fires_nothing() -> None:
     settings = station()
-    run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("belt-stopped@6+5")]))
+    run = build_virtual_run(settings, Conditions(injected_faults=[parse_fault("belt-stopped@6+5")]))
     start = run.world.started_at
     result = run_and_score(settings, run, 20)
     fired = [(stroke.fired_at - start) / NS_PER_S for stroke in run.log.strokes if stroke.outcome == "fired"]
@@ -163,7 +163,7 @@ def test_a_stopped_belt_fires_nothing() -> None:
 
 def test_a_diverter_without_power_sends_its_items_on_to_the_next_place() -> None:
     settings = without_exit_sensors(station())
-    run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("diverter-unplugged:flap-5@0")]))
+    run = build_virtual_run(settings, Conditions(injected_faults=[parse_fault("diverter-unplugged:flap-5@0")]))
     result = run_and_score(settings, run, 15)
     glass = [item for item in run.world.items if item.label == "glass" and item.landed_in]
     assert glass
@@ -173,7 +173,7 @@ def test_a_diverter_without_power_sends_its_items_on_to_the_next_place() -> None
 
 def test_exit_sensors_see_that_a_diverter_is_without_power(caplog: pytest.LogCaptureFixture) -> None:
     settings = station()
-    run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("diverter-unplugged:flap-5@0")]))
+    run = build_virtual_run(settings, Conditions(injected_faults=[parse_fault("diverter-unplugged:flap-5@0")]))
     run_and_score(settings, run, 15)
     assert run.station.health.state is State.FAULT
     assert "Items are jammed. (glass)" in caplog.text
@@ -181,14 +181,14 @@ def test_exit_sensors_see_that_a_diverter_is_without_power(caplog: pytest.LogCap
 
 def test_a_stuck_diverter_is_what_the_score_sees() -> None:
     settings = station()
-    run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("diverter-stuck:flap-1@5+4")]))
+    run = build_virtual_run(settings, Conditions(injected_faults=[parse_fault("diverter-stuck:flap-1@5+4")]))
     run_and_score(settings, run, 15)
     assert {item.landed_in for item in run.world.items} <= {b.name for b in settings.bins} | {SPILLED, ""}
 
 
 def test_a_camera_that_was_unplugged_for_a_while_comes_back_by_itself() -> None:
     settings = station()
-    run = build_virtual_run(settings, Conditions(disturbances=[parse_disturbance("camera-lost@4+3")]))
+    run = build_virtual_run(settings, Conditions(injected_faults=[parse_fault("camera-lost@4+3")]))
     result = run_and_score(settings, run, 24)
     start = run.world.started_at
     assert any((stroke.fired_at - start) / NS_PER_S > 12 for stroke in run.log.strokes if stroke.outcome == "fired")

@@ -10,7 +10,7 @@ from edge.clock import SystemClock, VirtualClock
 from edge.config import Station
 from edge.devices.gpio.mock_pins import MockPins, RestingPins
 from edge.errors import CameraError
-from edge.health.heartbeats import Sign
+from edge.health.heartbeats import Heartbeat
 from edge.health.monitors import Observer
 from edge.health.monitors.bin_levels import BinLevels, counted_bins
 from edge.inference.slot import ModelAtWork
@@ -62,8 +62,8 @@ def tick_alive(station: AssembledStation, now: int) -> None:
     health = station.health
     health.beat(now)
     health.item_seen(now)
-    for sign in (Sign.ACTUATION, Sign.JOURNAL):
-        health.sign(sign, now)
+    for heartbeat in (Heartbeat.ACTUATION, Heartbeat.JOURNAL):
+        health.heartbeat(heartbeat, now)
     for stroke in station.schedule.run_due(now):
         station.supervisor.observer.on_stroke(stroke)
     station.supervisor.tick(now)

@@ -64,7 +64,7 @@ def test_a_label_of_residual_is_no_failure() -> None:
 
 def test_no_prediction_and_a_concern_are_residual() -> None:
     assert bin_and_reason(policy(), None) == (RESIDUAL, Reason.NOT_CLASSIFIED)
-    touching = Item(2, 1000, (), concern=Reason.TOUCHING)
+    touching = Item(2, 1000, (), reject_reason=Reason.TOUCHING)
     assert bin_and_reason(policy(), saw(0, 0, 1, 0), touching) == (RESIDUAL, Reason.TOUCHING)
 
 
@@ -75,7 +75,7 @@ def test_a_bin_may_ask_for_more_purity_than_the_model() -> None:
 
 def test_a_full_bin_gets_nothing() -> None:
     chosen = policy()
-    chosen.restrict(held=False, full=["glass"])
+    chosen.restrict(inhibited=False, full=["glass"])
     assert bin_and_reason(chosen, saw(0, 0, 1, 0)) == (RESIDUAL, Reason.BIN_FULL)
     assert bin_and_reason(chosen, saw(1, 0, 0, 0)) == ("fibre", Reason.SORTED)
 
@@ -86,5 +86,5 @@ def test_a_bin_switched_off_in_the_settings() -> None:
 
 def test_while_held_nothing_is_sorted() -> None:
     chosen = policy()
-    chosen.restrict(held=True, full=[])
+    chosen.restrict(inhibited=True, full=[])
     assert bin_and_reason(chosen, saw(0, 0, 1, 0)) == (RESIDUAL, Reason.HELD)

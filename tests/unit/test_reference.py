@@ -32,7 +32,7 @@ from edge.cli import root
 from edge.clock import VirtualClock
 from edge.config.station import Station
 from edge.errors import SorterError
-from edge.health.faults import NATURES, FaultKind
+from edge.health.faults import SPECS, FaultKind
 from edge.health.health import State
 from edge.inference.golden_photos import GoldenPhoto
 from edge.journal.database import create_if_missing
@@ -240,11 +240,11 @@ def test_a_fault_is_described_with_what_it_says_how_bad_it_is_and_what_to_do(
     kind: FaultKind, pages: dict[str, str]
 ) -> None:
     text = section(pages["faults"], kind)
-    nature = NATURES[kind]
-    assert nature.sentence in text
-    assert nature.advice in text
-    assert f"**Severity:** {nature.severity}." in text
-    assert ("Nothing is fired" in text) == nature.holds
+    spec = SPECS[kind]
+    assert spec.sentence in text
+    assert spec.advice in text
+    assert f"**Severity:** {spec.severity}." in text
+    assert ("Nothing is fired" in text) == spec.inhibits
 
 
 def test_every_state_is_described_and_whether_it_holds_the_strokes(pages: dict[str, str]) -> None:

@@ -21,7 +21,7 @@ from edge.cli import root
 from edge.cli.commands.run import print_summary
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config.service import JournalSettings
-from edge.journal import Landing, open_journal
+from edge.journal import DeliveryEntry, open_journal
 from edge.line import Outcome
 from edge.status.live import LiveView
 from edge.tally import EXPECTED, IN_NO_BIN, NOT_SEEN, Tally, what_happened
@@ -93,8 +93,8 @@ class Witnesses:
 
     def _tell_arrival(self, number: int, story: Story) -> None:
         if story.bin in WATCHED and story.seen is not None:
-            self.live.publish_arrival(number, story.seen)
-            self.journal.record(Landing(number, story.bin, self.clock.now() if story.seen else None))
+            self.live.publish_delivery(number, story.seen)
+            self.journal.record(DeliveryEntry(number, story.bin, self.clock.now() if story.seen else None))
 
     def on_the_page(self) -> tuple[Counter[str], Counter[str]]:
         """Return what /api/status, and so the page, says: items by bin, and by what kept them from being sorted."""

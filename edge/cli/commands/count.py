@@ -98,7 +98,7 @@ def _as_table(clip: Path, count: Count) -> dict[str, object]:
                 "speed_mm_per_s": round(item.speed_mm_per_s, 1),
                 "length_mm": round(item.length_mm, 1),
                 "lane": item.lane,
-                "concern": item.concern,
+                "concern": item.reject_reason,
                 "box": None
                 if not item.crops
                 else [getattr(item.crops[0].box, k) for k in ("x", "y", "width", "height")],
@@ -123,5 +123,7 @@ def _print(clip: Path, count: Count) -> None:
         table.add_column(name, justify="left" if name == "remark" else "right")
     for item in count.items:
         numbers = (f"{count.seconds(item):.3f}", f"{item.speed_mm_per_s:.0f}", f"{item.length_mm:.0f}")
-        table.add_row(str(item.item_id), *(numbers if belt is not None else (numbers[0], "-", "-")), item.concern or "")
+        table.add_row(
+            str(item.item_id), *(numbers if belt is not None else (numbers[0], "-", "-")), item.reject_reason or ""
+        )
     Terminal().print(table)

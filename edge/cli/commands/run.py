@@ -67,9 +67,9 @@ def command(
 
 
 def _planned(faults: list[str] | None) -> list[Planned]:
-    from edge.simulate.world.faults import parse_disturbance
+    from edge.simulate.world.faults import parse_fault
 
-    return [parse_disturbance(text) for text in faults or []]
+    return [parse_fault(text) for text in faults or []]
 
 
 def _with_options(station: Station, options: dict[str, Any], state_folder: Path | None) -> Station:

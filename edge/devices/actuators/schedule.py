@@ -16,7 +16,7 @@ from itertools import count
 
 from edge.clock import ms
 from edge.errors import ActuatorError
-from edge.interfaces import Actuator, Clock, Paced
+from edge.interfaces import Actuator, Clock, Polled
 from edge.types import Actuation, Stroke, StrokeOutcome
 
 # 2.5 mm of a belt at 0.5 m/s: later than this and the stroke would not meet its item.
@@ -48,7 +48,7 @@ class Schedule:
         if missing := set(actuators) - set(max_on_ns):
             raise ValueError(f"no maximum on-time for {', '.join(sorted(missing))}")
         self._actuators = dict(actuators)
-        self._paced = [actuator for actuator in actuators.values() if isinstance(actuator, Paced)]
+        self._paced = [actuator for actuator in actuators.values() if isinstance(actuator, Polled)]
         self._max_on_ns = dict(max_on_ns)
         self._tolerance_ns = tolerance_ns
         self._lock = threading.RLock()
@@ -60,7 +60,7 @@ class Schedule:
         self._held = False
 
     @property
-    def held(self) -> bool:
+    def inhibited(self) -> bool:
         """Whether everything is released and new strokes are refused."""
         return self._held
 
@@ -136,7 +136,7 @@ class Schedule:
             ended, self._ended = self._ended, []
             return ended
 
-    def hold(self, now: int) -> list[Stroke]:
+    def inhibit(self, now: int) -> list[Stroke]:
         """Release everything, cancel what is planned and refuse new strokes until `resume`; may be called twice.
 
         All actuators are released even if one of them raises; what is not an ActuatorError is raised at the end.

@@ -51,7 +51,7 @@ class Observer:
     def on_stall(self, span: int, now: int) -> None:
         """The machine did not let this program run for so many nanoseconds; called by the supervising thread."""
 
-    def on_state(self, held: bool, faults: Collection[FaultKind]) -> None:
+    def on_state(self, inhibited: bool, faults: Collection[FaultKind]) -> None:
         """Comes before each question for faults: whether everything is held, and what is wrong by now."""
 
     def on_reset(self, *, after_stop: bool) -> None:
@@ -92,9 +92,9 @@ class Observers(Observer):
         for observer in self._each:
             observer.on_stall(span, now)
 
-    def on_state(self, held: bool, faults: Collection[FaultKind]) -> None:
+    def on_state(self, inhibited: bool, faults: Collection[FaultKind]) -> None:
         for observer in self._each:
-            observer.on_state(held, faults)
+            observer.on_state(inhibited, faults)
 
     def on_reset(self, *, after_stop: bool) -> None:
         for observer in self._each:

@@ -39,7 +39,7 @@ class BeltMonitor(Observer):
         self._belt = belt
         self._is_driven, self._has_encoder = is_driven, has_encoder
         self._longest_gap = MISSING_FRAMES * NS_PER_S / frames_per_s
-        self._held = self._is_blind = self._is_slipping = False
+        self._inhibited = self._is_blind = self._is_slipping = False
         self._captured_at: int | None = None
         self._disturbed_at: int | None = None
         self._still_since: int | None = None
@@ -57,8 +57,8 @@ class BeltMonitor(Observer):
         self._disturbed_at = now
         self._still_since = None
 
-    def on_state(self, held: bool, faults: Collection[FaultKind]) -> None:
-        self._held = held
+    def on_state(self, inhibited: bool, faults: Collection[FaultKind]) -> None:
+        self._inhibited = inhibited
         self._is_blind = not self._has_encoder and not CAMERA_FAULTS.isdisjoint(faults)
 
     def on_outcome(self, outcome: Outcome, now: int) -> None:
@@ -89,7 +89,7 @@ class BeltMonitor(Observer):
         elif self._stopped_at is not None:
             if self._is_driven and now - self._stopped_at >= TRY_AGAIN_NS:
                 self._still_since = self._stopped_at = None
-        elif self._is_driven and self._held:
+        elif self._is_driven and self._inhibited:
             self._still_since = None
         else:
             self._still_since = now if self._still_since is None else self._still_since

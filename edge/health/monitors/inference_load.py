@@ -38,7 +38,7 @@ class InferenceLoadMonitor(Observer):
         self._missed: deque[bool] = deque(maxlen=WINDOW)
         self._overloaded_at: int | None = None
 
-    def on_state(self, held: bool, faults: Collection[FaultKind]) -> None:
+    def on_state(self, inhibited: bool, faults: Collection[FaultKind]) -> None:
         """A model that fails leaves items without an answer, but not for want of time."""
         self._model_works = FaultKind.CLASSIFIER_FAILED not in faults
         if not self._model_works:
@@ -47,10 +47,10 @@ class InferenceLoadMonitor(Observer):
     def on_frame(self, frame: Frame, now: int) -> None:
         if self._has_to_relearn:
             self._has_to_relearn = False
-            self._transport.relearn()
+            self._transport.reset_budget()
 
     def on_outcome(self, outcome: Outcome, now: int) -> None:
-        if outcome.item.concern is not None or not outcome.item.crops or not self._model_works:
+        if outcome.item.reject_reason is not None or not outcome.item.crops or not self._model_works:
             return
         self._missed.append(outcome.prediction is None or outcome.decision.reason is Reason.LATE)
         self._means.append(self._transport.invoke_ns)

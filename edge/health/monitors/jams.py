@@ -12,7 +12,7 @@ from edge.devices.gpio.inputs import Edge
 from edge.health.faults import FaultKind
 from edge.health.monitors import Observer
 from edge.health.monitors.lasting import Lasting
-from edge.transport import Arrival, Arrivals
+from edge.transport import Confirmations, Delivery
 from edge.types import Stroke, StrokeOutcome
 
 log = logging.getLogger(__name__)
@@ -25,12 +25,12 @@ class JamMonitor(Observer):
 
     kinds = frozenset({FaultKind.JAM})
 
-    def __init__(self, arrivals: Arrivals, deliver: Callable[[Arrival], object]) -> None:
+    def __init__(self, arrivals: Confirmations, deliver: Callable[[Delivery], object]) -> None:
         self._arrivals = arrivals
         self._deliver = deliver
         self._covered = Lasting(JAM_NS)
         self._unfired: deque[Stroke] = deque()
-        self._held = False
+        self._inhibited = False
 
     def on_edge(self, edge: Edge) -> None:
         if edge.name.role is InputRole.JAM:
@@ -47,8 +47,8 @@ class JamMonitor(Observer):
         """No item is missing because the program was not let run to see it."""
         self._arrivals.wait_longer(span)
 
-    def on_state(self, held: bool, faults: Collection[FaultKind]) -> None:
-        self._held = held
+    def on_state(self, inhibited: bool, faults: Collection[FaultKind]) -> None:
+        self._inhibited = inhibited
 
     def on_reset(self, *, after_stop: bool) -> None:
         """Somebody has cleared the way."""
@@ -58,8 +58,8 @@ class JamMonitor(Observer):
     def faults(self, now: int) -> Iterator[tuple[FaultKind, str]]:
         self._give_up_unfired()
         # What lies on the way while everything is held may be cleared by hand.
-        for arrival in self._arrivals.abandon(now) if self._held else self._arrivals.settle(now):
-            self._deliver(arrival)
+        for delivery in self._arrivals.abandon(now) if self._inhibited else self._arrivals.settle(now):
+            self._deliver(delivery)
         if self._covered.is_due(now):
             yield FaultKind.JAM, ""
         for name in self._arrivals.jammed():
@@ -72,4 +72,4 @@ class JamMonitor(Observer):
             if stroke.outcome is StrokeOutcome.REFUSED:
                 numbers = ", ".join(map(str, items))
                 log.warning("%s was not fired for item %s: too late, or in the way of another stroke", name, numbers)
-            self._arrivals.give_up(items)
+            self._arrivals.cancel(items)

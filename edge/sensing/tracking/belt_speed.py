@@ -15,7 +15,7 @@ LEAST_STEPS = 4
 STANDING = 0.15
 
 
-class Flow:
+class BeltSpeedEstimator:
     """The belt's speed in small pixels per second, and word to the belt model of whether it moves at all."""
 
     def __init__(self, belt: BeltModel, mm: float) -> None:

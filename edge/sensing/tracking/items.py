@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from edge.clock import NS_PER_S
 from edge.sensing.crops import keep_best, take_crop
-from edge.sensing.tracking.belt_speed import Flow
+from edge.sensing.tracking.belt_speed import BeltSpeedEstimator
 from edge.sensing.tracking.mirrors import Mirrors
 from edge.sensing.tracking.scale import EDGE, BeltScale
 from edge.sensing.tracking.tracks import Track
@@ -24,8 +24,10 @@ VIEWS_ACROSS = 16
 class ItemBuilder:
     """Numbers the items of one belt; the belt's model learns the speed of each that is sound."""
 
-    def __init__(self, scale: BeltScale, belt: BeltModel, flow: Flow, mirrors: Mirrors, max_crops: int) -> None:
-        self._scale, self._belt, self._flow, self._mirrors = scale, belt, flow, mirrors
+    def __init__(
+        self, scale: BeltScale, belt: BeltModel, flow: BeltSpeedEstimator, mirrors: Mirrors, max_crops: int
+    ) -> None:
+        self._scale, self._belt, self._belt_speed, self._mirrors = scale, belt, flow, mirrors
         self._max_crops = max_crops
         self._next = 1
 
@@ -58,8 +60,8 @@ class ItemBuilder:
             return None
         crossed_at, speed = track.crossing(self._scale.line) or self._guess_crossing(track, at)
         speed_mm = speed * self._scale.mm
-        concern = Reason.TOO_LARGE if too_large else self._concern(track, speed_mm)
-        if concern is None:
+        reject_reason = Reason.TOO_LARGE if too_large else self._reject_reason(track, speed_mm)
+        if reject_reason is None:
             self._belt.item_passed(at, speed_mm)
         item = Item(
             item_id=self._next,
@@ -69,7 +71,7 @@ class ItemBuilder:
             length_mm=track.length * self._scale.mm,
             speed_mm_per_s=speed_mm,
             gap_behind_mm=self._gap_behind(track, tracks),
-            concern=concern,
+            reject_reason=reject_reason,
         )
         track.item_id = self._next
         self._next += 1
@@ -77,10 +79,10 @@ class ItemBuilder:
 
     def _guess_crossing(self, track: Track, at: int) -> tuple[float, float]:
         """Return instant and speed for a thing that was never seen whole twice."""
-        speed = max(track.speed, self._flow.speed, 0.1 * self._flow.usual)
+        speed = max(track.speed, self._belt_speed.speed, 0.1 * self._belt_speed.usual)
         return at - (track.centre(self._scale.along, EDGE) - self._scale.line) / speed * NS_PER_S, speed
 
-    def _concern(self, track: Track, speed_mm: float) -> Reason | None:
+    def _reject_reason(self, track: Track, speed_mm: float) -> Reason | None:
         if track.touching * 2 > track.alone or track.shared > track.alone:
             return Reason.TOUCHING
         measured = self._belt.measured_speed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge.clock import NS_PER_S, ms
 from edge.sensing.blobs import Blob
-from edge.sensing.tracking.belt_speed import Flow
+from edge.sensing.tracking.belt_speed import BeltSpeedEstimator
 from edge.sensing.tracking.matching import PART, find_step, inside, match
 from edge.sensing.tracking.scale import EDGE, BeltScale
 from edge.sensing.tracking.tracks import Track
@@ -20,16 +20,16 @@ FASTER = 2.2
 class Tracker:
     """The things in view, each a Track; `flow` learns from them how fast the belt goes."""
 
-    def __init__(self, scale: BeltScale, flow: Flow) -> None:
+    def __init__(self, scale: BeltScale, flow: BeltSpeedEstimator) -> None:
         self.tracks: list[Track] = []
         self.scale = scale
-        self._flow = flow
+        self._belt_speed = flow
         self._next = 1
 
     def follow(self, blobs: list[Blob], at: int, elapsed: int) -> None:
         """Take the blobs of a frame in, `elapsed` nanoseconds after the one before; 0: it is the first."""
         seconds = elapsed / NS_PER_S
-        usual, expected = self._flow.usual * seconds, self._flow.speed * seconds
+        usual, expected = self._belt_speed.usual * seconds, self._belt_speed.speed * seconds
         step = find_step(self.tracks, blobs, expected, FASTER * max(usual, expected) + 2)
         before = {track.track_id: track.right for track in self.tracks}
         for track in self.tracks:
@@ -48,7 +48,7 @@ class Tracker:
             for track, _ in found.alone
             if track.frames > 2 and track.right < self.scale.along - EDGE and track.has_moved
         ]
-        self._flow.note(moved, at)
+        self._belt_speed.note(moved, at)
         for blob in found.new:
             if any(inside(track, blob) >= PART for track in self.tracks if not track.missed):
                 continue  # a part of something that is followed already
@@ -56,7 +56,7 @@ class Tracker:
 
     def take_stuck(self, at: int) -> list[Track]:
         """Take out, and return, what lies still for so long that it is part of the scene."""
-        others_move = at - self._flow.moved_at < STUCK_NS
+        others_move = at - self._belt_speed.moved_at < STUCK_NS
         patience = STUCK_NS if others_move else STUCK_ALONE_NS
         stuck = [track for track in self.tracks if not track.has_moved and at - track.born_at > patience]
         self.tracks = [track for track in self.tracks if track not in stuck]

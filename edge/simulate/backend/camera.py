@@ -6,7 +6,7 @@ from edge.clock import NS_PER_S, ms
 from edge.config.cameras import SimulatedCamera as Settings
 from edge.errors import CameraError, CameraStalledError
 from edge.interfaces import Clock, Controls
-from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.faults import InjectedFault
 from edge.simulate.world.world import World
 from edge.types import Frame, Image
 
@@ -67,9 +67,9 @@ class SimulatedCamera:
         self._check_there()
         captured_at = self._captured_at(self._number)
         self._number += 1
-        if self._last is None or not self._world.is_active(Disturbance.CAMERA_FROZEN):
+        if self._last is None or not self._world.is_active(InjectedFault.CAMERA_FROZEN):
             self._last = self._world.camera.render(captured_at)
-        if self._world.is_active(Disturbance.CAMERA_CLOCK):
+        if self._world.is_active(InjectedFault.CAMERA_CLOCK):
             captured_at += OTHER_CLOCK_NS
         return Frame(self._last, captured_at, self._number)
 
@@ -77,9 +77,9 @@ class SimulatedCamera:
         """Nothing to give back."""
 
     def _check_there(self) -> None:
-        if self._world.is_active(Disturbance.CAMERA_LOST):
+        if self._world.is_active(InjectedFault.CAMERA_LOST):
             raise CameraError("the simulated camera is unplugged: wait for the end of the fault, or end it")
-        if self._world.is_active(Disturbance.CAMERA_STALLED):
+        if self._world.is_active(InjectedFault.CAMERA_STALLED):
             raise CameraStalledError(
                 "the simulated camera gives no more frames: wait for the end of the fault, or end it"
             )

@@ -74,13 +74,13 @@ class WorldPins(MockFactory):  # type: ignore[misc]
         self._clock = clock
         self._sensed: dict[int, WorldPin] = {}
         super().__init__(revision=PI_4, pin_class=WorldPin)
-        world.wires.connect(self._sense)
+        world.input_pins.connect(self._sense)
 
     def servo_pin(self, name: int, hardware: bool) -> Any:
         return self.pin(name)
 
     def ticks(self) -> float:
-        at = self.world.wires.telling_at
+        at = self.world.input_pins.telling_at
         return (self._clock.now() if at is None else at) / NS_PER_S
 
     def ticks_diff(self, later: float, earlier: float) -> float:

@@ -7,28 +7,28 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.faults import InjectedFault
 from edge.types import Image
 
-IsActive = Callable[[Disturbance], bool]
+IsActive = Callable[[InjectedFault], bool]
 
 
 def spoil(picture: Image, seconds: float, is_active: IsActive) -> Image:
     """Return the picture as a knocked camera or a shadow leaves it; the picture itself may be changed."""
-    if is_active(Disturbance.CAMERA_MOVED):
+    if is_active(InjectedFault.CAMERA_MOVED):
         picture = _moved(picture)
-    if is_active(Disturbance.SHADOW):
+    if is_active(InjectedFault.SHADOW):
         _shade(picture, seconds)
     return picture
 
 
 def gain_of(is_active: IsActive) -> float:
     """Return the factor on the brightness."""
-    if is_active(Disturbance.CAMERA_BLACK):
+    if is_active(InjectedFault.CAMERA_BLACK):
         return 0.0
-    if is_active(Disturbance.CAMERA_OVEREXPOSED):
+    if is_active(InjectedFault.CAMERA_OVEREXPOSED):
         return 6.0
-    return 0.72 if is_active(Disturbance.LAMP_STEP) else 1.0
+    return 0.72 if is_active(InjectedFault.LAMP_STEP) else 1.0
 
 
 def _moved(picture: Image) -> Image:

@@ -58,7 +58,7 @@ def _in_list(source: Path) -> list[tuple[str, Path]]:
     return [(path.parent.name, path) for path in paths]
 
 
-class Stock:
+class PhotoLibrary:
     """Cut-outs by label, made when first asked for."""
 
     def __init__(self, photos: Mapping[str, Sequence[Path]]) -> None:

@@ -15,9 +15,9 @@ from edge.simulate.render.arm import draw_arm
 from edge.simulate.render.sprite import Smear, Sprite, smeared
 from edge.simulate.render.texture import LENGTH_PX, build_strip
 from edge.simulate.render.view import View, belt_view
-from edge.simulate.world.event_queue import Agenda
+from edge.simulate.world.event_queue import EventQueue
 from edge.simulate.world.flap import CLEAR, IN_PATH, Flap
-from edge.simulate.world.input_pins import Wires
+from edge.simulate.world.input_pins import InputPins
 from edge.simulate.world.motion import BeltMotion
 from edge.simulate.world.traffic import Arrival, Traffic
 from edge.simulate.world.truth import SPILLED, TrueItem
@@ -41,7 +41,7 @@ class Gate:
 
 
 @dataclass
-class Rider:
+class BeltItem:
     """An item on the belt; `front_mm` is the belt position at which its front is at the start of the view."""
 
     truth: TrueItem
@@ -74,8 +74,8 @@ class BeltScene:
         motion: BeltMotion,
         traffic: Traffic,
         flaps: Mapping[str, Flap],
-        agenda: Agenda,
-        wires: Wires,
+        events: EventQueue,
+        input_pins: InputPins,
     ) -> None:
         """`wires` are told what leaves the belt (a bin, or SPILLED), and what breaks the light beam."""
         simulation = station.simulation
@@ -83,15 +83,15 @@ class BeltScene:
         self.motion = motion
         self.flaps = flaps
         self.gates = _gates(station, view)
-        self.riders: list[Rider] = []
+        self.on_belt: list[BeltItem] = []
         self.items: list[TrueItem] = []
         self.blocked = False
-        self._wires = wires
+        self._wires = input_pins
         self._beam_mm = None if station.sensing.beam_pin is None else view.line_mm - station.sensing.beam_to_line_mm
         self._in_beam = 0
         self._traffic, self._feeding = traffic, True
         self._awaited = False
-        self._agenda = agenda
+        self._events = events
         self._exposure = Exposure(simulation.exposure_ms / 1000, 0.012)
         self._end_mm = max((gate.distance_mm for gate in self.gates), default=view.line_mm) + _TAIL_MM
         self._arms = tuple(gate for gate in self.gates if gate.distance_mm < view.along_mm)
@@ -121,7 +121,7 @@ class BeltScene:
 
     def clear(self) -> None:
         """Take everything off the belt."""
-        self.riders.clear()
+        self.on_belt.clear()
         if self._in_beam:
             self._in_beam = 0
             self._wires.beam(broken=False)
@@ -133,7 +133,7 @@ class BeltScene:
     def flap_moved(self, name: str, at: int) -> None:
         """Nothing: what a flap does to an item is known once the item has passed it."""
 
-    def lay(self, arrival: Arrival) -> Rider:
+    def lay(self, arrival: Arrival) -> BeltItem:
         """Put one item on the belt; it enters the view as the belt brings it there."""
         scale = self.view.mm_per_pixel
         truth = TrueItem(
@@ -144,23 +144,23 @@ class BeltScene:
             length_mm=arrival.sprite.length * scale,
             width_mm=arrival.sprite.width * scale,
         )
-        rider = Rider(truth, arrival.sprite, arrival.front_mm, round(arrival.across_px - arrival.sprite.width / 2))
+        item = BeltItem(truth, arrival.sprite, arrival.front_mm, round(arrival.across_px - arrival.sprite.width / 2))
         self.items.append(truth)
-        self.riders.append(rider)
-        self._when(rider, 0.0, lambda at: setattr(truth, "entered_at", at))
+        self.on_belt.append(item)
+        self._when(item, 0.0, lambda at: setattr(truth, "entered_at", at))
         if self._beam_mm is not None:
-            self._when(rider, self._beam_mm, lambda at: self._at_beam(rider, 1))
-            self._when(rider, self._beam_mm + truth.length_mm, lambda at: self._at_beam(rider, -1))
-        self._when(rider, self.view.line_mm + truth.length_mm / 2, lambda at: setattr(truth, "crossed_at", at))
-        self._to_next_gate(rider, 0)
-        return rider
+            self._when(item, self._beam_mm, lambda at: self._at_beam(item, 1))
+            self._when(item, self._beam_mm + truth.length_mm, lambda at: self._at_beam(item, -1))
+        self._when(item, self.view.line_mm + truth.length_mm / 2, lambda at: setattr(truth, "crossed_at", at))
+        self._to_next_gate(item, 0)
+        return item
 
     def _expect_next(self, not_before_mm: float = -math.inf) -> None:
         arrival = self._traffic.next()
         while arrival.front_mm - _ENTRY_MM < not_before_mm:
             arrival = self._traffic.next()  # would have come while nothing was laid on
         self._awaited = True
-        self._agenda.when(self.motion, arrival.front_mm - _ENTRY_MM, lambda at: self._arrive(arrival))
+        self._events.when(self.motion, arrival.front_mm - _ENTRY_MM, lambda at: self._arrive(arrival))
 
     def _arrive(self, arrival: Arrival) -> None:
         self._awaited = False
@@ -168,57 +168,57 @@ class BeltScene:
             self.lay(arrival)
             self._expect_next()
 
-    def _when(self, rider: Rider, distance_mm: float, action: Callable[[int], None]) -> None:
+    def _when(self, item: BeltItem, distance_mm: float, action: Callable[[int], None]) -> None:
         """Do it when the rider's front is `distance_mm` past the start of the view."""
-        self._agenda.when(self.motion, rider.front_mm + distance_mm, action)
+        self._events.when(self.motion, item.front_mm + distance_mm, action)
 
-    def _at_beam(self, rider: Rider, change: int) -> None:
-        if rider not in self.riders:
+    def _at_beam(self, item: BeltItem, change: int) -> None:
+        if item not in self.on_belt:
             return
         self._in_beam += change
         self._wires.beam(broken=self._in_beam > 0)
 
-    def _to_next_gate(self, rider: Rider, number: int) -> None:
-        length = rider.truth.length_mm
+    def _to_next_gate(self, item: BeltItem, number: int) -> None:
+        length = item.truth.length_mm
         if number < len(self.gates):
             gate = self.gates[number]
-            self._when(rider, gate.distance_mm + length, lambda at: self._pass(rider, number, at))
+            self._when(item, gate.distance_mm + length, lambda at: self._pass(item, number, at))
         else:
-            self._when(rider, self._end_mm + length / 2, lambda at: self._land(rider, RESIDUAL, at))
+            self._when(item, self._end_mm + length / 2, lambda at: self._land(item, RESIDUAL, at))
 
-    def _pass(self, rider: Rider, number: int, at: int) -> None:
+    def _pass(self, item: BeltItem, number: int, at: int) -> None:
         """The rider's rear has just passed a gate: what the flap did meanwhile decides where it goes."""
-        if rider not in self.riders:
+        if item not in self.on_belt:
             return  # taken off
         gate = self.gates[number]
-        arrived_at = self.motion.instant_at(rider.front_mm + gate.distance_mm)
+        arrived_at = self.motion.instant_at(item.front_mm + gate.distance_mm)
         least, most = self.flaps[gate.actuator].extremes(gate.position, at if arrived_at is None else arrived_at, at)
         if most <= CLEAR:
-            self._to_next_gate(rider, number + 1)
+            self._to_next_gate(item, number + 1)
         elif least >= IN_PATH and not self.blocked:
-            self._land(rider, gate.bin, at)
+            self._land(item, gate.bin, at)
         else:
-            rider.truth.struck_by = gate.actuator
-            self._land(rider, SPILLED, at)
+            item.truth.struck_by = gate.actuator
+            self._land(item, SPILLED, at)
 
-    def _land(self, rider: Rider, where: str, at: int) -> None:
-        if rider not in self.riders:
+    def _land(self, item: BeltItem, where: str, at: int) -> None:
+        if item not in self.on_belt:
             return
-        self.riders.remove(rider)
-        rider.truth.landed_in = where
-        rider.truth.landed_at = at + FALL_NS
-        self._agenda.at(at + FALL_NS, lambda landed_at: self._wires.landed(where, landed_at))
+        self.on_belt.remove(item)
+        item.truth.landed_in = where
+        item.truth.landed_at = at + FALL_NS
+        self._events.at(at + FALL_NS, lambda landed_at: self._wires.landed(where, landed_at))
 
     def label_at(self, point: tuple[float, float], at: int) -> str:
         """Return the label of the item nearest to a point (x, y) of the picture at an instant; empty if there is none."""
         along_px, across_px = self.view.from_picture(point)
         front = self.motion.position(at)
 
-        def distance(rider: Rider) -> float:
-            middle_px = (front - rider.front_mm) / self.view.mm_per_pixel - rider.sprite.length / 2
-            return (middle_px - along_px) ** 2 + (rider.top_px + rider.sprite.width / 2 - across_px) ** 2
+        def distance(item: BeltItem) -> float:
+            middle_px = (front - item.front_mm) / self.view.mm_per_pixel - item.sprite.length / 2
+            return (middle_px - along_px) ** 2 + (item.top_px + item.sprite.width / 2 - across_px) ** 2
 
-        nearest = min(self.riders, key=distance, default=None)
+        nearest = min(self.on_belt, key=distance, default=None)
         return "" if nearest is None else nearest.truth.label
 
     # -- what it looks like ------------------------------------------------------------------------------------
@@ -236,11 +236,11 @@ class BeltScene:
         smear = Smear(round(2 * speed_px * self._exposure.exposure_s) / 2, _skew(speed_px, self._exposure, view))
         start = round(-moved_px) % LENGTH_PX
         picture = self._surface(smear.blur_px)[:, start : start + view.along_px].copy()
-        for rider in self.riders:
-            front_px = moved_px - rider.front_mm / view.mm_per_pixel
+        for item in self.on_belt:
+            front_px = moved_px - item.front_mm / view.mm_per_pixel
             # A rolling shutter exposes the row of the item's middle this much earlier or later than the middle row.
-            middle = rider.top_px + rider.sprite.width / 2 - view.across_px / 2
-            rider.sprite.draw(picture, front_px - rider.sprite.length + middle * smear.skew, rider.top_px, smear)
+            middle = item.top_px + item.sprite.width / 2 - view.across_px / 2
+            item.sprite.draw(picture, front_px - item.sprite.length + middle * smear.skew, item.top_px, smear)
         for gate in self._arms:
             extension = self.flaps[gate.actuator].extension(gate.position, at)
             draw_arm(picture, gate.distance_mm / view.mm_per_pixel, _ARM_MM / view.mm_per_pixel, extension)

@@ -15,13 +15,13 @@ from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
 from edge.devices.actuators import ACTUATOR_TYPES
 from edge.simulate.render.hand import draw_hand, tilt_plate
-from edge.simulate.render.photo_stock import Stock
+from edge.simulate.render.photo_stock import PhotoLibrary
 from edge.simulate.render.sprite import Pose, Smear, Sprite
 from edge.simulate.render.texture import build_strip
 from edge.simulate.world.belt import FALL_NS
-from edge.simulate.world.event_queue import Agenda
+from edge.simulate.world.event_queue import EventQueue
 from edge.simulate.world.flap import IN_PATH, Flap
-from edge.simulate.world.input_pins import Wires
+from edge.simulate.world.input_pins import InputPins
 from edge.simulate.world.truth import SPILLED, TrueItem
 from edge.types import Image
 
@@ -55,7 +55,7 @@ HABITS: Final[Mapping[Visit, float]] = {
 
 
 @dataclass
-class Lying:
+class PlacedItem:
     """An item on the plate; (x, y) is its middle in pixels."""
 
     truth: TrueItem
@@ -72,7 +72,7 @@ class Hand:
     x: float
     y: float
     angle: float
-    carried: tuple[Lying, ...]
+    carried: tuple[PlacedItem, ...]
     lets_go: bool
 
     @property
@@ -97,19 +97,25 @@ class BinScene:
     """
 
     def __init__(
-        self, station: Station, stock: Stock, flaps: Mapping[str, Flap], agenda: Agenda, wires: Wires, start: int
+        self,
+        station: Station,
+        library: PhotoLibrary,
+        flaps: Mapping[str, Flap],
+        events: EventQueue,
+        input_pins: InputPins,
+        start: int,
     ) -> None:
         simulation = station.simulation
         self.items: list[TrueItem] = []
         self.visits: list[tuple[int, Visit]] = []
-        self.lying: list[Lying] = []
+        self.placed: list[PlacedItem] = []
         self.blocked = False
-        self._wires = wires
+        self._wires = input_pins
         self.habits: Mapping[Visit, float] = HABITS
         self._station = station
-        self._stock = stock
+        self._library = library
         self._flaps = flaps
-        self._agenda = agenda
+        self._events = events
         self._rng = np.random.default_rng([simulation.seed, 5])
         self._size = (station.camera.width, station.camera.height)
         self._feeding = True
@@ -137,7 +143,7 @@ class BinScene:
 
     def clear(self) -> None:
         """Take everything off the plate, and out of the hand that is coming."""
-        self.lying.clear()
+        self.placed.clear()
         self._hand = None
 
     def resume_feeding(self, at: int) -> None:
@@ -149,15 +155,15 @@ class BinScene:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(self._stock.labels)
+        return tuple(self._library.labels)
 
     def put(self, label: str, at: int) -> None:
         """Let somebody come with an item of a label."""
-        self._agenda.at(at, lambda due: self._visit(Visit.ONE_ITEM, due, label))
+        self._events.at(at, lambda due: self._visit(Visit.ONE_ITEM, due, label))
 
     def visit_at(self, kind: Visit, at: int) -> None:
         """Let somebody come at an instant, or as soon after it as the plate is empty."""
-        self._agenda.at(at, lambda due: self._come(kind, due))
+        self._events.at(at, lambda due: self._come(kind, due))
 
     def _visit(self, kind: Visit, at: int, label: str | None = None) -> None:
         self.visits.append((at, kind))
@@ -170,10 +176,10 @@ class BinScene:
         angle = float(self._rng.uniform(0.25 * pi, 0.75 * pi))
         self._hand = Hand(at, x, y, angle, things, lets_go=kind is not Visit.TAKEN_AWAY)
         if self._hand.lets_go:
-            self._agenda.at(self._hand.touch, lambda touched_at: self._put_down(things, touched_at))
-        self._agenda.at(self._hand.end, self._gone)
+            self._events.at(self._hand.touch, lambda touched_at: self._put_down(things, touched_at))
+        self._events.at(self._hand.end, self._gone)
 
-    def _pick(self, kind: Visit, label: str | None = None) -> Lying:
+    def _pick(self, kind: Visit, label: str | None = None) -> PlacedItem:
         rng, settings = self._rng, self._station.simulation
         width, height = self._size
         per_mm = max(width, height) / VIEW_MM
@@ -183,26 +189,26 @@ class BinScene:
             size = 2.0 * max(width, height)  # a bottle covers most of the view, however it lies
         elif kind is Visit.TWO_ITEMS:
             size *= 0.8
-        label = label or self._stock.labels[int(rng.integers(len(self._stock.labels)))]
-        cut_out = self._stock.pick(label, rng)
+        label = label or self._library.labels[int(rng.integers(len(self._library.labels)))]
+        cut_out = self._library.pick(label, rng)
         sprite = Sprite(cut_out, Pose(size, float(rng.uniform(0, 360)), float(rng.uniform(0.85, 1.1))))
         x = width * float(rng.uniform(0.42, 0.58)) - (0.14 * width if kind is Visit.TWO_ITEMS else 0.0)
         truth = TrueItem(0, label, cut_out.name)
-        return Lying(truth, sprite, x, height * float(rng.uniform(0.42, 0.58)))
+        return PlacedItem(truth, sprite, x, height * float(rng.uniform(0.42, 0.58)))
 
     def _await_visit(self, not_before: int) -> None:
         self._awaited = True
         mean_s = 60 / self._station.simulation.items_per_min
         pause = round(float(self._rng.exponential(mean_s)) * NS_PER_S)
         kind = list(self.habits)[int(self._rng.choice(len(self.habits), p=list(self.habits.values())))]
-        self._agenda.at(not_before + pause, lambda at: self._come(kind, at))
+        self._events.at(not_before + pause, lambda at: self._come(kind, at))
 
     def _come(self, kind: Visit, at: int) -> None:
         if not self._feeding:
             self._awaited = False
             return
-        if self.lying or self._hand is not None or self._is_moving(at):
-            self._agenda.at(at + NS_PER_S, lambda later: self._come(kind, later))  # people wait until it is their turn
+        if self.placed or self._hand is not None or self._is_moving(at):
+            self._events.at(at + NS_PER_S, lambda later: self._come(kind, later))  # people wait until it is their turn
         else:
             self._visit(kind, at)
 
@@ -210,30 +216,30 @@ class BinScene:
         out = any(self._flaps[b.actuator].extension(b.position, at) > 0 for b in self._station.bins if b.actuator)
         return out or at - self._moved_at < _REST_NS
 
-    def _put_down(self, things: tuple[Lying, ...], at: int) -> None:
+    def _put_down(self, things: tuple[PlacedItem, ...], at: int) -> None:
         if self._hand is None:
             return
         for thing in things:
             thing.truth.number = len(self.items) + 1
             thing.truth.entered_at = thing.truth.crossed_at = at
             self.items.append(thing.truth)
-            self.lying.append(thing)
-        self._agenda.at(at + _PATIENCE_NS, lambda later: self._take_away(things, later))
+            self.placed.append(thing)
+        self._events.at(at + _PATIENCE_NS, lambda later: self._take_away(things, later))
         for name in self._flaps:
-            self._agenda.at(at + _SLIDE_NS, lambda later, name=name: self._look(name, later))  # type: ignore[misc]
+            self._events.at(at + _SLIDE_NS, lambda later, name=name: self._look(name, later))  # type: ignore[misc]
 
     def _gone(self, at: int) -> None:
         self._hand = None
         self._await_visit(at + NS_PER_S)
 
-    def _take_away(self, things: tuple[Lying, ...], at: int) -> None:
+    def _take_away(self, things: tuple[PlacedItem, ...], at: int) -> None:
         for thing in things:
-            if thing in self.lying:
+            if thing in self.placed:
                 self._drop(thing, RESIDUAL, at)
 
     def label_at(self, point: tuple[float, float], at: int) -> str:
         """Return the label of the item nearest to a point (x, y) of the picture; empty if there is none."""
-        nearest = min(self.lying, key=lambda t: (t.x - point[0]) ** 2 + (t.y - point[1]) ** 2, default=None)
+        nearest = min(self.placed, key=lambda t: (t.x - point[0]) ** 2 + (t.y - point[1]) ** 2, default=None)
         return "" if nearest is None else nearest.truth.label
 
     # -- flaps -------------------------------------------------------------------------------------------------
@@ -242,19 +248,19 @@ class BinScene:
         """Look, once the flap may be there, whether what lies on the plate slides off."""
         self._moved_at = at
         lead = round(IN_PATH * ms(self._station.actuator(name).lead_ms)) + 1
-        self._agenda.at(at + lead + _SLIDE_NS, lambda later: self._look(name, later))
+        self._events.at(at + lead + _SLIDE_NS, lambda later: self._look(name, later))
 
     def _look(self, name: str, at: int) -> None:
         for where in self._station.bins:
             if where.actuator == name and self._flaps[name].extremes(where.position, at - _SLIDE_NS, at)[0] >= IN_PATH:
-                for thing in list(self.lying):
+                for thing in list(self.placed):
                     self._drop(thing, SPILLED if self.blocked else where.name, at)
 
-    def _drop(self, thing: Lying, where: str, at: int) -> None:
-        self.lying.remove(thing)
+    def _drop(self, thing: PlacedItem, where: str, at: int) -> None:
+        self.placed.remove(thing)
         thing.truth.landed_in = where
         thing.truth.landed_at = at + FALL_NS
-        self._agenda.at(at + FALL_NS, lambda landed_at: self._wires.landed(where, landed_at))
+        self._events.at(at + FALL_NS, lambda landed_at: self._wires.landed(where, landed_at))
 
     # -- what it looks like ------------------------------------------------------------------------------------
 
@@ -264,7 +270,7 @@ class BinScene:
         tilt = max((self._flaps[name].extension(position, at) for name, position in self._tilting), default=0.0)
         if tilt > 0:
             tilt_plate(picture, tilt)
-        for thing in self.lying:
+        for thing in self.placed:
             _draw_thing(picture, thing, 0.0, 90 * tilt**2)
         if self._hand is not None and self._hand.begin <= at <= self._hand.end:
             self._draw_hand(picture, self._hand, at)
@@ -279,6 +285,6 @@ class BinScene:
         draw_hand(picture, (hand.x + dx, hand.y + dy), hand.angle)
 
 
-def _draw_thing(picture: Image, thing: Lying, dx: float, dy: float) -> None:
+def _draw_thing(picture: Image, thing: PlacedItem, dx: float, dy: float) -> None:
     sprite = thing.sprite
     sprite.draw(picture, thing.x + dx - sprite.length / 2, round(thing.y + dy - sprite.width / 2), Smear())

@@ -12,7 +12,7 @@ from edge.simulate.render.image_faults import gain_of, spoil
 from edge.simulate.render.sensor import Optics, Sensor
 from edge.simulate.world.belt import BeltScene
 from edge.simulate.world.bin import VIEW_MM
-from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.faults import InjectedFault
 from edge.simulate.world.motion import BeltMotion
 from edge.simulate.world.scene import Scene
 from edge.simulate.world.surroundings import Shutter, Surroundings
@@ -27,7 +27,7 @@ class CameraModel:
     scene: Scene
     surface: BeltMotion
     surroundings: Surroundings
-    is_active: Callable[[Disturbance], bool]
+    is_active: Callable[[InjectedFault], bool]
     lock: threading.RLock
     started_at: int
 

@@ -14,7 +14,7 @@ Action = Callable[[int], None]
 _Entry = tuple[float, int, Action]  # instant or position, sequence
 
 
-class Agenda:
+class EventQueue:
     """Actions in the order of (instant, sequence of entry); `instant` is that of the latest one."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from edge.config import Station
 from edge.errors import ConfigError
 
 
-class Disturbance(StrEnum):
+class InjectedFault(StrEnum):
     """One thing that goes wrong; where the product has a fault for it, by the same name."""
 
     CAMERA_LOST = "camera-lost"
@@ -51,7 +51,7 @@ class Disturbance(StrEnum):
     RESET = "reset"  # the reset button is pressed for as long as given, else a fifth of a second
 
 
-TARGETED: Final = {Disturbance.DIVERTER_STUCK, Disturbance.DIVERTER_UNPLUGGED, Disturbance.BIN_FULL}
+TARGETED: Final = {InjectedFault.DIVERTER_STUCK, InjectedFault.DIVERTER_UNPLUGGED, InjectedFault.BIN_FULL}
 _FORM: Final = re.compile(r"(?P<kind>[a-z-]+)(:(?P<target>[a-z0-9_-]+))?@(?P<at>\d+(\.\d+)?)(\+(?P<for>\d+(\.\d+)?))?")
 
 
@@ -59,7 +59,7 @@ _FORM: Final = re.compile(r"(?P<kind>[a-z-]+)(:(?P<target>[a-z0-9_-]+))?@(?P<at>
 class Planned:
     """A disturbance from `start_s` seconds after the start for `duration_s`; None: for good."""
 
-    kind: Disturbance
+    kind: InjectedFault
     start_s: float
     duration_s: float | None = None
     target: str = ""
@@ -72,23 +72,23 @@ class Planned:
     def end_ns(self) -> int | None:
         """End after the start of the run, nanoseconds."""
         if self.duration_s is None:
-            return self.start_ns + NS_PER_S // 5 if self.kind is Disturbance.RESET else None
+            return self.start_ns + NS_PER_S // 5 if self.kind is InjectedFault.RESET else None
         return self.start_ns + round(self.duration_s * NS_PER_S)
 
 
-def parse_disturbance(text: str) -> Planned:
+def parse_fault(text: str) -> Planned:
     """Read `KIND[:TARGET]@SECONDS[+DURATION]`.
 
     Raises:
         ConfigError: anything else.
     """
     found = _FORM.fullmatch(text)
-    if found is None or found["kind"] not in set(Disturbance):
+    if found is None or found["kind"] not in set(InjectedFault):
         raise ConfigError(
             f"fault {text!r}: expected KIND[:TARGET]@SECONDS[+DURATION] with one of these kinds: "
-            + ", ".join(sorted(Disturbance))
+            + ", ".join(sorted(InjectedFault))
         )
-    kind = Disturbance(found["kind"])
+    kind = InjectedFault(found["kind"])
     if (kind in TARGETED) != bool(found["target"]):
         raise ConfigError(
             f"fault {text!r}: {kind} "
@@ -99,19 +99,19 @@ def parse_disturbance(text: str) -> Planned:
     )
 
 
-def check_target(station: Station, kind: Disturbance, target: str) -> None:
+def check_target(station: Station, kind: InjectedFault, target: str) -> None:
     """Refuse a disturbance of something that the station does not have.
 
     Raises:
         ConfigError: it has nothing of that name, or no sensor that would notice.
     """
     actuators = [actuator.name for actuator in station.actuators]
-    if kind in (Disturbance.DIVERTER_STUCK, Disturbance.DIVERTER_UNPLUGGED) and target not in actuators:
+    if kind in (InjectedFault.DIVERTER_STUCK, InjectedFault.DIVERTER_UNPLUGGED) and target not in actuators:
         raise ConfigError(f"fault {kind}: expected one of the actuators {', '.join(actuators)}, got {target!r}")
     watched = [where.name for where in station.bins if where.full_pin is not None]
-    if kind is Disturbance.BIN_FULL and target not in watched:
+    if kind is InjectedFault.BIN_FULL and target not in watched:
         known = ", ".join(watched) or "none"
         raise ConfigError(f"fault {kind}: expected one of the bins with a full_pin ({known}), got {target!r}")
-    needed = {Disturbance.EMERGENCY_STOP: station.safety.estop_pin, Disturbance.RESET: station.safety.reset_pin}
+    needed = {InjectedFault.EMERGENCY_STOP: station.safety.estop_pin, InjectedFault.RESET: station.safety.reset_pin}
     if kind in needed and needed[kind] is None:
         raise ConfigError(f"fault {kind}: the station has no pin for it under [safety]")

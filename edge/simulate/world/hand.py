@@ -54,5 +54,5 @@ class Hand:
         with world.lock:
             for n, after_ms in enumerate(_BOUNCES_MS):
                 level = (not active) == (n % 2 == 0)
-                world.agenda.at(now + ms(after_ms), lambda at, level=level: world.wires.set(pin, level))  # type: ignore[misc]
+                world.events.at(now + ms(after_ms), lambda at, level=level: world.input_pins.set(pin, level))  # type: ignore[misc]
         world.run_due(now)

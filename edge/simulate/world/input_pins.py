@@ -9,13 +9,13 @@ from typing import Final
 
 from edge.clock import ms
 from edge.config import Station
-from edge.simulate.world.event_queue import Agenda
+from edge.simulate.world.event_queue import EventQueue
 from edge.simulate.world.motion import BeltMotion
 
 _EXIT_PULSE_NS: Final = ms(60)
 
 
-class Wires:
+class InputPins:
     """Levels of the input pins, and the changes that are still to be told.
 
     Attributes:
@@ -23,11 +23,11 @@ class Wires:
         telling_at: while a change is being told, its instant, which may be some time ago.
     """
 
-    def __init__(self, station: Station, agenda: Agenda, started_at: int) -> None:
+    def __init__(self, station: Station, events: EventQueue, started_at: int) -> None:
         self.levels: dict[int, bool] = _resting(station)
         self.telling_at: int | None = None
         self._station = station
-        self._agenda = agenda
+        self._events = events
         self._started_at = started_at
         self._high_while_active = {
             pin for name, pin in station.input_pins().items() if not station.input(name).active_low
@@ -41,7 +41,7 @@ class Wires:
         level = level != (pin in self._high_while_active)
         if pin is not None and self.levels.get(pin) != level:
             self.levels[pin] = level
-            self._edges.append((pin, level, max(self._started_at, self._agenda.instant)))
+            self._edges.append((pin, level, max(self._started_at, self._events.instant)))
 
     def connect(self, sense: Callable[[int, bool], None]) -> None:
         """Lead the wires to pins, which are told pin and level of every change from now on."""
@@ -72,7 +72,7 @@ class Wires:
             self.set(encoder.pin_b, phase in (2, 3))
             self.turn_encoder(drum, number + 1)
 
-        self._agenda.when(drum, number / encoder.ticks_per_mm, tick)
+        self._events.when(drum, number / encoder.ticks_per_mm, tick)
 
     def beam(self, *, broken: bool) -> None:
         """Let something break the light beam, or the last thing leave it."""
@@ -83,7 +83,7 @@ class Wires:
         pin = next((b.exit_pin for b in self._station.bins if b.name == where), None)
         if pin is not None:
             self.set(pin, False)
-            self._agenda.at(at + _EXIT_PULSE_NS, lambda _: self.set(pin, True))
+            self._events.at(at + _EXIT_PULSE_NS, lambda _: self.set(pin, True))
 
 
 def _resting(station: Station) -> dict[int, bool]:

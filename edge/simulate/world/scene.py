@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from edge.config import Station
-from edge.simulate.render.photo_stock import SHIPPED, Stock, find_photos
+from edge.simulate.render.photo_stock import SHIPPED, PhotoLibrary, find_photos
 from edge.simulate.render.view import belt_view
 from edge.simulate.world.belt import BeltScene
 from edge.simulate.world.bin import BinScene
-from edge.simulate.world.event_queue import Agenda
+from edge.simulate.world.event_queue import EventQueue
 from edge.simulate.world.flap import Flap
-from edge.simulate.world.input_pins import Wires
+from edge.simulate.world.input_pins import InputPins
 from edge.simulate.world.motion import BeltMotion
 from edge.simulate.world.traffic import Load, Traffic
 from edge.simulate.world.truth import TrueItem
@@ -60,7 +60,12 @@ class Scene(Protocol):
 
 
 def build_scene(
-    station: Station, surface: BeltMotion, flaps: Mapping[str, Flap], agenda: Agenda, wires: Wires, start: int
+    station: Station,
+    surface: BeltMotion,
+    flaps: Mapping[str, Flap],
+    events: EventQueue,
+    input_pins: InputPins,
+    start: int,
 ) -> Scene:
     """Return the scene of a station; its sensors are on those wires.
 
@@ -68,9 +73,9 @@ def build_scene(
         ConfigError: there are no photos, or more items are asked for than fit.
     """
     simulation = station.simulation
-    stock = Stock(find_photos(simulation.photos or SHIPPED))
+    library = PhotoLibrary(find_photos(simulation.photos or SHIPPED))
     if station.belt is None:
-        return BinScene(station, stock, flaps, agenda, wires, start)
+        return BinScene(station, library, flaps, events, input_pins, start)
     view = belt_view(station)
-    traffic = Traffic(Load.of(station), view, stock, station.belt.speed_mm_per_s, simulation.seed)
-    return BeltScene(station, surface, traffic, flaps, agenda, wires)
+    traffic = Traffic(Load.of(station), view, library, station.belt.speed_mm_per_s, simulation.seed)
+    return BeltScene(station, surface, traffic, flaps, events, input_pins)

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge.config import Station
 from edge.errors import ConfigError
-from edge.simulate.render.photo_stock import Stock
+from edge.simulate.render.photo_stock import PhotoLibrary
 from edge.simulate.render.sprite import Pose, Sprite
 from edge.simulate.render.view import View
 
@@ -57,10 +57,10 @@ class Traffic:
     a dead time), so that the mean rate is the one asked for.
     """
 
-    def __init__(self, load: Load, view: View, stock: Stock, speed_mm_per_s: float, seed: int) -> None:
+    def __init__(self, load: Load, view: View, library: PhotoLibrary, speed_mm_per_s: float, seed: int) -> None:
         self._load = load
         self._view = view
-        self._stock = stock
+        self._library = library
         self._rng = np.random.default_rng([seed, 3])
         pitch = speed_mm_per_s * 60 * view.lanes / load.items_per_min
         self._spare_mm = pitch - load.mean_mm - load.min_gap_mm
@@ -80,7 +80,7 @@ class Traffic:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(self._stock.labels)
+        return tuple(self._library.labels)
 
     def one(self, label: str, front_mm: float) -> Arrival:
         """Return an item of a label that comes out of turn, in the middle lane."""
@@ -91,10 +91,10 @@ class Traffic:
 
     def _place(self, lane: int, front_mm: float, label: str | None = None) -> Arrival:
         rng, view = self._rng, self._view
-        label = label or self._stock.labels[int(rng.integers(len(self._stock.labels)))]
+        label = label or self._library.labels[int(rng.integers(len(self._library.labels)))]
         size = float(rng.uniform(self._load.smallest_mm, self._load.largest_mm)) / view.mm_per_pixel
         pose = Pose(size, float(rng.uniform(0, 360)), float(rng.uniform(0.85, 1.1)))
-        cut_out = self._stock.pick(label, rng)
+        cut_out = self._library.pick(label, rng)
         sprite = Sprite(cut_out, pose)
         room = view.across_px / view.lanes
         play = max(0.0, room - sprite.width) / 2

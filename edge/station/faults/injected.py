@@ -14,24 +14,24 @@ from edge.health.monitors.machine import MachineState
 from edge.interfaces import Classifier
 from edge.journal.database import Connection, connect_for_writing
 from edge.line import Outcome
-from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.faults import InjectedFault
 from edge.types import Crop, Prediction
 
-IsActive = Callable[[Disturbance], bool]
+IsActive = Callable[[InjectedFault], bool]
 
 SLOWER = 3  # a hot Pi at half its clock, and something else that runs on it
 STUCK_NS = ms(200)
 FAR_TOO_SLOW_NS = ms(2500)
 
-HANGING = (Disturbance.JOURNAL_SLOW, Disturbance.JOURNAL_BLOCKED)
+HANGING = (InjectedFault.JOURNAL_SLOW, InjectedFault.JOURNAL_BLOCKED)
 _DISK = {
-    Disturbance.DISK_FULL: (sqlite3.SQLITE_FULL, "database or disk is full"),
-    Disturbance.DISK_READ_ONLY: (sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
-    Disturbance.DISK_ERROR: (sqlite3.SQLITE_IOERR, "disk I/O error"),
+    InjectedFault.DISK_FULL: (sqlite3.SQLITE_FULL, "database or disk is full"),
+    InjectedFault.DISK_READ_ONLY: (sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
+    InjectedFault.DISK_ERROR: (sqlite3.SQLITE_IOERR, "disk I/O error"),
 }
 
 
-class TroubledClassifier:
+class FaultyClassifier:
     """A classifier whose inferences take a modelled time, and that fails, gets slow or stuck while told so."""
 
     def __init__(self, inner: Classifier, invoke_ns: int, spend: Callable[[int], None], is_active: IsActive) -> None:
@@ -42,9 +42,9 @@ class TroubledClassifier:
         return self._inner.labels
 
     def classify(self, crops: Sequence[Crop], budget: int) -> Prediction:
-        while self._is_active(Disturbance.CLASSIFIER_STUCK):
+        while self._is_active(InjectedFault.CLASSIFIER_STUCK):
             self._spend(STUCK_NS)
-        if self._is_active(Disturbance.CLASSIFIER_FAILED):
+        if self._is_active(InjectedFault.CLASSIFIER_FAILED):
             raise ClassifierError("the simulated model fails")
         prediction = self._inner.classify(crops, budget)
         self._spend(prediction.crops_used * self._duration())
@@ -54,9 +54,9 @@ class TroubledClassifier:
         self._inner.close()
 
     def _duration(self) -> int:
-        if self._is_active(Disturbance.OVERLOADED):
+        if self._is_active(InjectedFault.OVERLOADED):
             return FAR_TOO_SLOW_NS
-        return self._invoke_ns * (SLOWER if self._is_active(Disturbance.CLASSIFIER_SLOW) else 1)
+        return self._invoke_ns * (SLOWER if self._is_active(InjectedFault.CLASSIFIER_SLOW) else 1)
 
 
 class SimulatedBugError(RuntimeError):
@@ -70,11 +70,11 @@ class Bug(Observer):
         self._is_active = is_active
 
     def on_outcome(self, outcome: Outcome, now: int) -> None:
-        if self._is_active(Disturbance.PROGRAM_ERROR):
+        if self._is_active(InjectedFault.PROGRAM_ERROR):
             raise SimulatedBugError("a simulated bug")
 
 
-class TroubledDisk:
+class FaultyDisk:
     """SQLite's connection on a disk that refuses while told so; in real time it hangs too, a `wait` at a time."""
 
     def __init__(self, inner: Connection, is_active: IsActive, wait: Callable[[], object] | None = None) -> None:
@@ -98,23 +98,23 @@ class TroubledDisk:
     def _refuse(self) -> None:
         while self._wait is not None and any(self._is_active(kind) for kind in HANGING):
             self._wait()
-        for disturbance, (code, text) in _DISK.items():
-            if self._is_active(disturbance):
+        for injected, (code, text) in _DISK.items():
+            if self._is_active(injected):
                 error = sqlite3.OperationalError(text)
                 error.sqlite_errorcode = code
                 raise error
 
 
-def troubled_connect(is_active: IsActive, wait: Callable[[], object] | None = None) -> Callable[[Path], Connection]:
-    """Return what opens a journal's file on a disk that refuses while told so (see `TroubledDisk`)."""
-    return lambda path: TroubledDisk(connect_for_writing(path), is_active, wait)
+def faulty_connect(is_active: IsActive, wait: Callable[[], object] | None = None) -> Callable[[Path], Connection]:
+    """Return what opens a journal's file on a disk that refuses while told so (see `FaultyDisk`)."""
+    return lambda path: FaultyDisk(connect_for_writing(path), is_active, wait)
 
 
 def machine_state(is_active: IsActive) -> MachineState:
     """Return what the simulated machine says of itself."""
     return MachineState(
-        temperature_c=82.0 if is_active(Disturbance.HOT) else 55.0,
-        throttled=is_active(Disturbance.THROTTLED),
-        under_voltage=is_active(Disturbance.UNDER_VOLTAGE),
-        date_is_set=not is_active(Disturbance.CLOCK_UNSET),
+        temperature_c=82.0 if is_active(InjectedFault.HOT) else 55.0,
+        throttled=is_active(InjectedFault.THROTTLED),
+        under_voltage=is_active(InjectedFault.UNDER_VOLTAGE),
+        date_is_set=not is_active(InjectedFault.CLOCK_UNSET),
     )

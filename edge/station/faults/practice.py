@@ -13,15 +13,15 @@ from edge.health.monitors import Observer
 from edge.health.monitors.machine import MachineState
 from edge.interfaces import Actuator, Classifier, Clock
 from edge.journal.database import Connect
-from edge.simulate.world.faults import Disturbance, Planned, check_target
+from edge.simulate.world.faults import InjectedFault, Planned, check_target
 from edge.simulate.world.world import World
 from edge.station.environment import Interference
 from edge.station.faults.injected import (
     Bug,
+    FaultyClassifier,
     IsActive,
-    TroubledClassifier,
+    faulty_connect,
     machine_state,
-    troubled_connect,
 )
 
 INVOKE_NS = ms(8)  # what an inference takes besides, so that a slower one can be three times as long
@@ -50,19 +50,19 @@ class Practice(Interference):
             world.plan(fault)
         self._world = world
 
-    def is_active(self, kind: Disturbance) -> bool:
+    def is_active(self, kind: InjectedFault) -> bool:
         """Say whether that goes wrong now."""
         return self._world is not None and self._world.is_active(kind)
 
     def connect(self) -> Connect:
         """Return what opens the journal's file on a disk that refuses, or hangs, while told so."""
-        return troubled_connect(self.is_active, lambda: self._spend(_LOOK_NS))
+        return faulty_connect(self.is_active, lambda: self._spend(_LOOK_NS))
 
     def observers(self) -> Sequence[Observer]:
         return [Bug(self.is_active)]
 
     def classifier(self, classifier: Classifier) -> Classifier:
-        return TroubledClassifier(classifier, INVOKE_NS, self._spend, self.is_active)
+        return FaultyClassifier(classifier, INVOKE_NS, self._spend, self.is_active)
 
     def schedule(self, actuators: Mapping[str, Actuator], max_on_ns: Mapping[str, int]) -> Schedule:
         return _Schedule(actuators, max_on_ns, self.is_active)
@@ -71,7 +71,7 @@ class Practice(Interference):
         return machine_state(self.is_active)
 
     def page_is_taken_away(self) -> bool:
-        return self.is_active(Disturbance.PAGE_DOWN)
+        return self.is_active(InjectedFault.PAGE_DOWN)
 
     def _spend(self, duration_ns: int) -> None:
         self.clock.sleep_until(self.clock.now() + duration_ns)
@@ -85,6 +85,6 @@ class _Schedule(Schedule):
         self._is_active = is_active
 
     def wait(self, clock: Clock, stop: Event) -> None:
-        while self._is_active(Disturbance.ACTUATOR_HUNG) and clock.sleep_until(clock.now() + _LOOK_NS, stop):
+        while self._is_active(InjectedFault.ACTUATOR_HUNG) and clock.sleep_until(clock.now() + _LOOK_NS, stop):
             pass
         super().wait(clock, stop)

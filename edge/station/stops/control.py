@@ -21,7 +21,7 @@ from threading import Event
 from edge.clock import ms
 from edge.errors import ControlError
 from edge.health.health import Health
-from edge.health.state import HELD_STATES, State
+from edge.health.state import INHIBITED_STATES, State
 from edge.interfaces import Clock
 from edge.station.stops.latch import Latch
 from edge.system.text import harmless
@@ -65,7 +65,7 @@ class StopSwitch:
             return text if self.keep() else f"{text} The disk refuses to note that: a restart would let it go on."
         self.keep()
         state = self.health.state
-        if state in HELD_STATES - {State.STARTING}:
+        if state in INHIBITED_STATES - {State.STARTING}:
             first = next(iter(self.health.faults), None)
             return "Resumed, but nothing is sorted yet: " + (str(state) if first is None else first.text)
         return "Resumed."

@@ -14,7 +14,7 @@ from edge.config.cameras import CameraSettings
 from edge.devices.actuators import open_actuators
 from edge.devices.gpio.pins import Pin, Pins, open_output, refusing
 from edge.errors import CalibrationError, SorterError
-from edge.interfaces import Actuator, Camera, Clock, Controls, Metered, Paced
+from edge.interfaces import Actuator, Camera, Clock, Controls, Metered, Polled
 from edge.simulate.world.world import World
 from edge.station.environment import open_station_camera, open_world
 from edge.types import Box, Frame
@@ -146,13 +146,13 @@ class MeasurementRig:
         self.wait_until(self.clock.now() + round(seconds * NS_PER_S))
 
     def _sources(self) -> list[Callable[[], int | None]]:
-        paced = [a.next_at for a in (self._actuators or {}).values() if isinstance(a, Paced)]
+        paced = [a.next_at for a in (self._actuators or {}).values() if isinstance(a, Polled)]
         return paced if self.world is None else [*paced, self.world.next_at]
 
     def _turn(self) -> None:
         now = self.clock.now()
         for actuator in (self._actuators or {}).values():
-            if isinstance(actuator, Paced):
+            if isinstance(actuator, Polled):
                 actuator.run_due(now)
         if self.world is not None:
             self.world.run_due(now)

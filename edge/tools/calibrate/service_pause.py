@@ -19,7 +19,7 @@ LEAST_FREE = 50_000_000
 
 
 @contextmanager
-def service_held(runner: Runner, say: Callable[[str], None]) -> Iterator[None]:
+def service_paused(runner: Runner, say: Callable[[str], None]) -> Iterator[None]:
     """Stop the service if it runs, and start it again on every way out, Ctrl-C pressed twice included.
 
     Raises:

@@ -200,14 +200,14 @@ class Clip:
         _text(canvas, "camera", left + 6, top + 15, Pen(DIM, 0.42))
         cv2.line(canvas, (line, top), (line, bottom), (250, 210, 70), 1)
         moved = scene.motion.position(at)
-        for rider in scene.riders:
-            front = moved - rider.front_mm
-            y = top + _LINE_HEIGHT * (rider.top_px + rider.sprite.width / 2) / scene.view.across_px
-            half = max(3, round(rider.truth.width_mm * _LINE_HEIGHT / scene.view.across_mm / 2))
-            first = (max(left, round(left + (front - rider.truth.length_mm) * per_mm)), round(y) - half)
+        for item in scene.on_belt:
+            front = moved - item.front_mm
+            y = top + _LINE_HEIGHT * (item.top_px + item.sprite.width / 2) / scene.view.across_px
+            half = max(3, round(item.truth.width_mm * _LINE_HEIGHT / scene.view.across_mm / 2))
+            first = (max(left, round(left + (front - item.truth.length_mm) * per_mm)), round(y) - half)
             last = (round(left + front * per_mm), round(y) + half)
             if last[0] > left:
-                cv2.rectangle(canvas, first, last, self.colour_of(self.station.route(rider.truth.label).name), -1)
+                cv2.rectangle(canvas, first, last, self.colour_of(self.station.route(item.truth.label).name), -1)
         for gate in scene.gates:
             out = scene.flaps[gate.actuator].extension(gate.position, at)
             self._draw_gate(canvas, round(left + gate.distance_mm * per_mm), gate.bin, out)

@@ -19,19 +19,19 @@ from edge.interfaces import Classifier
 from edge.journal import Journal, open_journal
 from edge.simulate.backend.camera import SimulatedCamera
 from edge.simulate.backend.pins import WorldPins
-from edge.simulate.world.faults import Disturbance, Planned
+from edge.simulate.world.faults import InjectedFault, Planned
 from edge.simulate.world.world import World
 from edge.station.assemble import Measured, assemble
 from edge.station.environment import Environment, Interference
-from edge.station.faults.injected import Bug, TroubledClassifier, machine_state, troubled_connect
+from edge.station.faults.injected import Bug, FaultyClassifier, faulty_connect, machine_state
 from edge.station.models import FixedModel, fixed_model
 from edge.station.recorder import build_reporting
-from edge.tools.simulate.perfect_classifier import Oracle
+from edge.tools.simulate.perfect_classifier import PerfectClassifier
 from edge.tools.simulate.score import Score, place_in_time, score
 from edge.tools.simulate.virtual_run import OnFrame, RunLog, VirtualRun
 from edge.tools.simulate.virtual_time import VirtualTime
 
-ORACLE_LABELS = ("cardboard", "glass", "metal", "organic", "paper", "plastic", "trash")
+PERFECT_LABELS = ("cardboard", "glass", "metal", "organic", "paper", "plastic", "trash")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Conditions:
     bundle: Bundle | None = None
     invoke_ms: float = 8.0
     frame_ms: float = 1.0
-    disturbances: Sequence[Planned] = ()
+    injected_faults: Sequence[Planned] = ()
     journal_folder: Path | None = None
     truth: Station | None = None
 
@@ -65,13 +65,13 @@ class VirtualInterference(Interference):
         return [Bug(self._world.is_active)]
 
     def classifier(self, classifier: Classifier) -> Classifier:
-        return TroubledClassifier(classifier, self._invoke_ns, self._time.spend, self._world.is_active)
+        return FaultyClassifier(classifier, self._invoke_ns, self._time.spend, self._world.is_active)
 
     def look_at_machine(self) -> MachineState:
         return machine_state(self._world.is_active)
 
     def page_is_taken_away(self) -> bool:
-        return self._world.is_active(Disturbance.PAGE_DOWN)
+        return self._world.is_active(InjectedFault.PAGE_DOWN)
 
 
 class NoVisitors:
@@ -93,7 +93,7 @@ def build_virtual_run(station: Station, conditions: Conditions, observers: Seque
         SorterError: the station, its photos or its bundle are not usable.
     """
     clock = VirtualClock()
-    world = World(conditions.truth or station, clock, conditions.disturbances)
+    world = World(conditions.truth or station, clock, conditions.injected_faults)
     time = VirtualTime(clock, world)
     log = RunLog(world.started_at)
     environment = Environment(
@@ -134,8 +134,8 @@ def _open_model(station: Station, conditions: Conditions, clock: VirtualClock, w
     """Open the model in this process: there is one thread, which would only wait for another."""
     bundle = conditions.bundle
     if bundle is None:
-        oracle = Oracle(world, ORACLE_LABELS)
-        return FixedModel(ModelAtWork(oracle, dict.fromkeys(ORACLE_LABELS, 0.5)), lambda: oracle)
+        oracle = PerfectClassifier(world, PERFECT_LABELS)
+        return FixedModel(ModelAtWork(oracle, dict.fromkeys(PERFECT_LABELS, 0.5)), lambda: oracle)
     threads, runtime = station.inference.threads, station.inference.runtime
     return fixed_model(station, clock, lambda: bundle, lambda chosen: BundleClassifier(chosen, threads, runtime))
 
@@ -145,5 +145,5 @@ def _open_journal(station: Station, conditions: Conditions, clock: VirtualClock,
         return None
     # Named by the seed: the same run leaves the same journal, byte for byte.
     name = f"{station.simulation.seed:032x}"
-    connect = troubled_connect(world.is_active)
+    connect = faulty_connect(world.is_active)
     return open_journal(conditions.journal_folder, station.journal, clock, name, "virtual", connect)

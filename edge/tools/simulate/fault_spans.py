@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge.clock import NS_PER_S
-from edge.health.faults import NATURES, FaultKind
+from edge.health.faults import SPECS, FaultKind
 from edge.types import Event, EventKind
 
 CLEARED = "No longer: "
@@ -43,7 +43,7 @@ class FaultSpans:
         seconds = round((event.at - self.started_at) / NS_PER_S, 3)
         if event.kind is EventKind.FAULT:
             kind = FaultKind(event.code)
-            text = event.text.removesuffix(f" {NATURES[kind].advice}")
+            text = event.text.removesuffix(f" {SPECS[kind].advice}")
             self._open[text] = FaultSpan(kind, text, seconds)
         elif (
             event.kind is EventKind.CLEARED

@@ -8,7 +8,7 @@ from edge.simulate.world.world import World
 from edge.types import Crop, Prediction
 
 
-class Oracle:
+class PerfectClassifier:
     """Asks the simulated world what a crop shows."""
 
     def __init__(self, world: World, labels: Sequence[str]) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.errors import CameraError
-from edge.health.faults import FaultKind, Step
-from edge.health.heartbeats import Sign
+from edge.health.faults import FaultKind, RecoveryAction
+from edge.health.heartbeats import Heartbeat
 from edge.health.monitors import Observer
 from edge.line import Outcome
 from edge.simulate.backend.camera import SimulatedCamera
-from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.faults import InjectedFault
 from edge.simulate.world.world import World
 from edge.station.assembled import AssembledStation
 from edge.station.faults.injected import HANGING, SimulatedBugError
@@ -108,15 +108,15 @@ class VirtualRun:
 
     # -- recovery ----------------------------------------------------------------------------------------------
 
-    def _recover(self, kind: FaultKind, step: Step) -> None:
+    def _recover(self, kind: FaultKind, step: RecoveryAction) -> None:
         """Do what a recovery step does in a run whose program can't really be restarted."""
-        if step is Step.REOPEN_CAMERA:
+        if step is RecoveryAction.REOPEN_CAMERA:
             self._reopen_camera()
-        elif step is Step.RESTART_CLASSIFIER:
+        elif step is RecoveryAction.RESTART_CLASSIFIER:
             self._restart_classifier()
-        elif step is Step.RETRY_ACTUATORS:
+        elif step is RecoveryAction.RETRY_ACTUATORS:
             self.station.actuator_monitor.retry()
-        elif step is Step.RESTART_PAGE:
+        elif step is RecoveryAction.RESTART_PAGE:
             self.station.page.reopen()
         else:
             self._restart_service(kind)
@@ -126,7 +126,7 @@ class VirtualRun:
         self._camera_at = self.clock.now()
 
     def _restart_classifier(self) -> None:
-        if not self.world.is_active(Disturbance.CLASSIFIER_FAILED):
+        if not self.world.is_active(InjectedFault.CLASSIFIER_FAILED):
             self.station.health.clear_fault(FaultKind.CLASSIFIER_FAILED, self.clock.now())
 
     def _restart_service(self, kind: FaultKind) -> None:
@@ -160,7 +160,7 @@ class VirtualRun:
         instants = [self._tick_at]
         if station.reporting.journal is not None:
             instants.append(self._store_at)
-        hung = self.world.is_active(Disturbance.ACTUATOR_HUNG)
+        hung = self.world.is_active(InjectedFault.ACTUATOR_HUNG)
         for source in (self.world, None if hung else station.schedule, station.station_io.inputs):
             at = None if source is None else source.next_at()
             if at is not None:
@@ -175,7 +175,7 @@ class VirtualRun:
         self.world.run_due(now)
         if station.station_io.inputs is not None:
             station.station_io.inputs.run_due(now)
-        hung = self.world.is_active(Disturbance.ACTUATOR_HUNG)
+        hung = self.world.is_active(InjectedFault.ACTUATOR_HUNG)
         for stroke in () if hung else station.schedule.run_due(now):
             station.supervisor.observer.on_stroke(stroke)
         if self._tick_at <= now:
@@ -189,7 +189,7 @@ class VirtualRun:
     def _tick(self, now: int, *, hung: bool) -> None:
         station = self.station
         if not hung:
-            station.health.sign(Sign.ACTUATION, now)
+            station.health.heartbeat(Heartbeat.ACTUATION, now)
         station.machine.refresh()
         for kind, step in station.supervisor.tick(now):
             self._recover(kind, step)

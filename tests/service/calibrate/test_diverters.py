@@ -14,7 +14,7 @@ from support.stations import make_station, shipped
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.errors import ActuatorError, CalibrationError
-from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.faults import InjectedFault
 from edge.simulate.world.flap import IN_PATH
 from edge.simulate.world.world import World
 from edge.tools.calibrate.operator.jog import DOWN, LEFT, RIGHT, UP
@@ -62,7 +62,7 @@ def test_an_arm_out_of_view_is_timed_by_the_exit_sensor_of_its_bin(far: Station)
 def test_an_arm_out_of_view_without_its_plug_is_named(far: Station) -> None:
     with open_station(far) as rig:
         assert rig.world is not None
-        rig.world.disturb(Disturbance.DIVERTER_UNPLUGGED, "arm-1")
+        rig.world.disturb(InjectedFault.DIVERTER_UNPLUGGED, "arm-1")
         with pytest.raises(CalibrationError, match="nothing came past exit:plastic although arm-1 was fired"):
             measure_diverters(rig, technician(rig), {"arm-1": "x"})
 

@@ -19,7 +19,7 @@ from edge.health.monitors.camera import PictureMonitor
 from edge.interfaces import Controls
 from edge.sensing.still_view import unpack_view
 from edge.simulate.backend.camera import SimulatedCamera
-from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.faults import InjectedFault
 from edge.simulate.world.world import World
 from edge.tools.calibrate.measure.exposure import Chosen, refuse_wandering
 from edge.tools.calibrate.measure.followers import Source
@@ -231,7 +231,7 @@ class Absent(Onlooker):
 
 
 WRONG: list[tuple[str, Callable[[MeasurementRig], object], str]] = [
-    ("lens-covered", lambda b: b.world.disturb(Disturbance.CAMERA_BLACK), "take the cap off the lens"),  # type: ignore[union-attr]
+    ("lens-covered", lambda b: b.world.disturb(InjectedFault.CAMERA_BLACK), "take the cap off the lens"),  # type: ignore[union-attr]
     ("lamps-flicker", lambda b: surround(b, flicker=0.3), "the lamps flicker"),
 ]
 
@@ -252,14 +252,14 @@ def test_a_missing_sheet_is_recognised_and_named(rig: MeasurementRig) -> None:
 
 def test_a_belt_that_stands_is_recognised_and_named(rig: MeasurementRig) -> None:
     assert rig.world is not None
-    rig.world.disturb(Disturbance.BELT_STOPPED)
+    rig.world.disturb(InjectedFault.BELT_STOPPED)
     with pytest.raises(CalibrationError, match="the belt does not move"):
         measure_belt(rig, technician(rig), "x", repeats=2)
 
 
 def test_a_diverter_without_its_plug_is_recognised_and_named(rig: MeasurementRig) -> None:
     assert rig.world is not None
-    rig.world.disturb(Disturbance.DIVERTER_UNPLUGGED, "arm-2")
+    rig.world.disturb(InjectedFault.DIVERTER_UNPLUGGED, "arm-2")
     with pytest.raises(CalibrationError, match="arm-2 was fired, but nothing moved"):
         measure_diverters(rig, technician(rig), {"arm-2": "x"})
 
@@ -271,7 +271,7 @@ def test_a_sensor_that_says_nothing_is_recognised_and_named(rig: MeasurementRig)
 
 def test_the_emergency_stop_ends_it(rig: MeasurementRig) -> None:
     assert rig.world is not None
-    rig.world.disturb(Disturbance.EMERGENCY_STOP)
+    rig.world.disturb(InjectedFault.EMERGENCY_STOP)
     with pytest.raises(CalibrationError, match="emergency stop is pressed"):
         measure_diverters(rig, technician(rig), {"arm-1": "x"})
 

@@ -19,7 +19,7 @@ from edge.config import Station
 from edge.config.calibration.record import Calibration
 from edge.errors import CalibrationError
 from edge.inference.classifier import shipped_bundle_path
-from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.faults import InjectedFault
 from edge.station.stops.latch import PauseLatch
 from edge.tools.calibrate.operator.operator import Onlooker, Prompt, SimulatedOperator
 from edge.tools.calibrate.rig import MeasurementRig, open_rig
@@ -121,7 +121,7 @@ def test_an_item_that_went_by_unseen_counts_against_it(rig: MeasurementRig) -> N
 
 def test_a_station_that_does_not_get_ready_is_named(rig: MeasurementRig) -> None:
     assert rig.world is not None
-    rig.world.disturb(Disturbance.EMERGENCY_STOP)
+    rig.world.disturb(InjectedFault.EMERGENCY_STOP)
     with pytest.raises(CalibrationError, match=r"does not get ready to sort: .*emergency stop"):
         verify(rig, Technician(rig), ["plastic"])
     assert rig.world.surface.speed == 0.0

@@ -24,8 +24,8 @@ from edge.bundle.archive import read_bundle
 from edge.clock import SystemClock
 from edge.errors import BundleError, ClassifierError
 from edge.inference.golden import prove_golden
-from edge.inference.process import InterpreterApart, open_apart
-from edge.inference.worker import Order
+from edge.inference.process import InterpreterProcess, open_in_process
+from edge.inference.worker import LoadRequest
 
 pytestmark = pytest.mark.realtime
 
@@ -67,14 +67,14 @@ def test_a_model_that_never_ends_an_inference_is_refused_in_its_time(tiny_bundle
 
 def test_a_model_that_takes_much_processor_time_in_all_is_ended(tiny_bundle: Callable[..., bytes]) -> None:
     model = read_bundle(hostile_bundle("hangs", tiny_bundle), "x").model
-    order = Order("x", answer_s=AT_MOST_S, processor_s=2)
-    with closing(InterpreterApart(model, order)) as interpreter, pytest.raises(ClassifierError, match="SIGXCPU"):
+    order = LoadRequest("x", answer_s=AT_MOST_S, processor_s=2)
+    with closing(InterpreterProcess(model, order)) as interpreter, pytest.raises(ClassifierError, match="SIGXCPU"):
         interpreter.run(GREY)
 
 
 def test_a_model_at_work_is_bounded_in_memory_and_the_first_to_go(tiny_bundle: Callable[..., bytes]) -> None:
     bundle = read_bundle(hostile_bundle("greedy", tiny_bundle, wakes=False), "greedy.sorter")
-    with closing(open_apart(bundle)) as interpreter:
+    with closing(open_in_process(bundle)) as interpreter:
         interpreter.run(HARMLESS)
         process = interpreter._process.pid
         assert Path(f"/proc/{process}/oom_score_adj").read_text() == "1000\n"

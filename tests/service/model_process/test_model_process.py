@@ -20,9 +20,9 @@ from support.running import AT_MOST_S, run_until
 from support.stations import BELT, make_station
 
 from edge.errors import BundleError, ClassifierError
-from edge.health.faults import FaultKind, Step
-from edge.inference.process import PROGRAM, InterpreterApart
-from edge.inference.worker import FACTS, LARGEST_PICTURE, MODEL, ORDER, PICTURE, Order, receive, send
+from edge.health.faults import FaultKind, RecoveryAction
+from edge.inference.process import PROGRAM, InterpreterProcess
+from edge.inference.worker import LARGEST_PICTURE, LOAD, MODEL, MODEL_INFO, PICTURE, LoadRequest, receive, send
 from edge.station.build import build_station
 from edge.station.runtime import Runtime
 from edge.system.realtime import Priority, real_time
@@ -61,17 +61,17 @@ STATION = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from edge.inference.process import InterpreterApart
-from edge.inference.worker import Order
-model = InterpreterApart(Path(sys.argv[1]).read_bytes(), Order("tiny", answer_s=float(sys.argv[2])))
+from edge.inference.process import InterpreterProcess
+from edge.inference.worker import LoadRequest
+model = InterpreterProcess(Path(sys.argv[1]).read_bytes(), LoadRequest("tiny", answer_s=float(sys.argv[2])))
 print(model._process.pid, flush=True)
 sys.stdin.readline()
 model.run(np.zeros((32, 32, 3), np.uint8))
 """
 
 
-def open_tiny(**changes: float) -> InterpreterApart:
-    return InterpreterApart(TINY.read_bytes(), Order("tiny", **changes))  # type: ignore[arg-type]
+def open_tiny(**changes: float) -> InterpreterProcess:
+    return InterpreterProcess(TINY.read_bytes(), LoadRequest("tiny", **changes))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -197,9 +197,9 @@ def test_it_ends_by_itself_when_an_inference_takes_too_long(runtime_that: Callab
     command = [*PROGRAM, str(memory)]
     with ours, theirs, subprocess.Popen(command, stdin=theirs.fileno(), env=environment, pass_fds=[memory]) as process:
         os.close(memory)
-        send(ours, ORDER, Order("tiny", answer_s=0.05).to_json())
+        send(ours, LOAD, LoadRequest("tiny", answer_s=0.05).to_json())
         send(ours, MODEL, b"")
-        assert json.loads(receive(ours, FACTS, 1 << 16)[1])["shape"] == [32, 32, 3]
+        assert json.loads(receive(ours, MODEL_INFO, 1 << 16)[1])["shape"] == [32, 32, 3]
         send(ours, PICTURE, b"")
         assert process.wait(AT_MOST_S) == -signal.SIGALRM
 
@@ -229,15 +229,17 @@ GOOD = f'{{"runtime": "ai-edge-litert", "shape": [32, 32, 3], "outputs": 3, "inp
 def test_nonsense_instead_of_facts_is_a_bundle_that_can_not_be_used(program: str) -> None:
     before = children(), sockets()
     with pytest.raises(BundleError, match=r"tiny: model\.tflite can't be put to work .*: convert it anew"):
-        InterpreterApart(b"model", Order("tiny", load_s=AT_MOST_S), (sys.executable, "-S", "-c", FRAME + program))
+        InterpreterProcess(
+            b"model", LoadRequest("tiny", load_s=AT_MOST_S), (sys.executable, "-S", "-c", FRAME + program)
+        )
     assert (children(), sockets()) == before
 
 
 @pytest.mark.parametrize("answer", ["say(b'C', b'1234')", "say(b'C', b'')", "s.sendall(bytes(9))", "say(b'F', b'{}')"])
 def test_nonsense_instead_of_codes_is_an_error(answer: str) -> None:
     program = f"{FRAME}\nsay(b'F', b'''{GOOD}''')\n{answer}\nimport signal; signal.pause()"
-    order = Order("tiny", answer_s=AT_MOST_S)
-    with closing(InterpreterApart(b"model", order, (sys.executable, "-S", "-c", program))) as model:
+    order = LoadRequest("tiny", answer_s=AT_MOST_S)
+    with closing(InterpreterProcess(b"model", order, (sys.executable, "-S", "-c", program))) as model:
         with pytest.raises(ClassifierError, match="the model's process answered"):
             model.run(PICTURE_OF_NOTHING)
         assert has_ended(model._process.pid, AT_MOST_S)
@@ -245,7 +247,7 @@ def test_nonsense_instead_of_codes_is_an_error(answer: str) -> None:
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no process for the model"):
-        InterpreterApart(b"model", Order("tiny"), (str(tmp_path / "none"),))
+        InterpreterProcess(b"model", LoadRequest("tiny"), (str(tmp_path / "none"),))
 
 
 # -- in a station -----------------------------------------------------------------------------------------------------
@@ -275,13 +277,13 @@ def test_a_station_opens_its_model_anew(runtime: Runtime, others: set[int], sent
 
     def reached() -> bool:
         nonlocal decided
-        if not health.retries.counts[Step.RESTART_CLASSIFIER]:
+        if not health.retries.counts[RecoveryAction.RESTART_CLASSIFIER]:
             decided = live.snapshot().total
         is_well = all(fault.kind is not FaultKind.CLASSIFIER_FAILED for fault in health.faults)
         return health.counts[FaultKind.CLASSIFIER_FAILED] > 0 and is_well and live.snapshot().total > decided + 1
 
     run_until(runtime, reached)
-    assert health.retries.counts[Step.RESTART_SERVICE] == 0
+    assert health.retries.counts[RecoveryAction.RESTART_SERVICE] == 0
     assert first not in models(others)
 
 

@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from edge.clock import VirtualClock, ms
 from edge.errors import ConfigError
 from edge.health.faults import Fault, FaultKind
-from edge.health.state import HELD_STATES, State
+from edge.health.state import INHIBITED_STATES, State
 from edge.types import REASON_TEXT, Reason
 from edge.web import PageServer
 from edge.web.app import MAX_STREAMS, MAX_STREAMS_PER_ADDRESS
@@ -176,7 +176,7 @@ def test_metrics_are_the_station_s(page: Any, web: httpx.Client) -> None:
 def test_health_by_state(page: Any, web: httpx.Client, state: State) -> None:
     page.station.live.publish_state(state, [])
     answer = web.get("/healthz")
-    assert answer.status_code == (503 if state in HELD_STATES else 200)
+    assert answer.status_code == (503 if state in INHIBITED_STATES else 200)
     assert answer.json()["state"] == str(state)
 
 

@@ -25,7 +25,7 @@ from edge.health.faults import FaultKind
 from edge.health.state import State
 from edge.inference.classifier import open_shipped_bundle
 from edge.models.install import Device, activate, prove
-from edge.models.loader import Serving
+from edge.models.loader import ActiveModel
 from edge.models.store import ModelStore
 from edge.models.trust import Trust
 from edge.station.assembled import AssembledStation
@@ -161,7 +161,7 @@ def test_a_store_that_can_not_be_read_is_named_and_the_shipped_model_sorts(tmp_p
     place.parent.mkdir(parents=True)
     place.write_bytes(b"garbage")
     events: list[Event] = []
-    works: list[Serving] = []
+    works: list[ActiveModel] = []
     station = station_in(tmp_path, LINE)
     switcher = start_switcher(ModelStore(tmp_path / "store"), station, VirtualClock(), works.append, events.append, "")
     switcher.tick()
@@ -186,7 +186,7 @@ def test_a_damaged_model_is_replaced_by_the_shipped_one_and_named(
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-100])
     events: list[Event] = []
-    works: list[Serving] = []
+    works: list[ActiveModel] = []
     start_switcher(store, station, clock, works.append, events.append).tick()
     serving = works[0]
     serving.classifier.close()

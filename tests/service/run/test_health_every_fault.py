@@ -11,9 +11,9 @@ from support.stations import BELT, BIN, make_station
 
 from edge.clock import NS_PER_S
 from edge.config import Station
-from edge.health.faults import NATURES, FaultKind
+from edge.health.faults import SPECS, FaultKind
 from edge.health.health import ENDED_BY_RESET
-from edge.simulate.world.faults import parse_disturbance
+from edge.simulate.world.faults import parse_fault
 from edge.tools.simulate.build import Conditions, build_virtual_run
 from edge.tools.simulate.virtual_run import VirtualRun
 
@@ -90,7 +90,7 @@ class Onlooker:
     def look(self, now: int) -> None:
         there = self.is_there
         self.turns_there += there
-        if there and self.was_there and NATURES[self.kind].holds and not self.run.station.schedule.held:
+        if there and self.was_there and SPECS[self.kind].inhibits and not self.run.station.schedule.inhibited:
             self.wrong.append(now)
         self.was_there = there
 
@@ -100,8 +100,8 @@ def test_the_simulator_raises_it_and_it_ends(kind: FaultKind, tmp_path: Path) ->
     scenario = scenario_of(kind)
     if scenario.damaged_journal:
         (tmp_path / "journal.db").write_bytes(b"not a database at all" * 500)
-    disturbances = [parse_disturbance(text) for text in scenario.faults]
-    run = build_virtual_run(scenario.station, Conditions(disturbances=disturbances, journal_folder=tmp_path))
+    injected_faults = [parse_fault(text) for text in scenario.faults]
+    run = build_virtual_run(scenario.station, Conditions(injected_faults=injected_faults, journal_folder=tmp_path))
     onlooker = Onlooker(run, kind)
     run.run(scenario.seconds, on_tick=onlooker.look)
     health = run.station.health

@@ -18,7 +18,7 @@ from support.stations import BELT, make_station
 from edge.clock import NS_PER_S, ms
 from edge.config import Station
 from edge.errors import RestartError
-from edge.health.faults import FaultKind, Step
+from edge.health.faults import FaultKind, RecoveryAction
 from edge.health.retry import Backoff
 from edge.health.state import State
 from edge.station.assembled import AssembledStation
@@ -37,7 +37,7 @@ def settings(tmp_path: Path) -> Station:
 
 def impatient(built: AssembledStation) -> AssembledStation:
     """Let a second do for what takes a station many."""
-    built.health.signs.limits = replace(built.health.signs.limits, stall=ms(1500), startup=ms(2500))
+    built.health.heartbeats.limits = replace(built.health.heartbeats.limits, stall=ms(1500), startup=ms(2500))
     built.health.retries.backoff = Backoff(first=ms(100), longest=ms(400), calm=60 * NS_PER_S)
     return built
 
@@ -122,7 +122,7 @@ def test_a_camera_that_never_answers_is_named_and_everything_held(settings: Stat
     runtime = Runtime(impatient(build_in_real_time(settings, open_camera=lambda: camera)))
 
     def reached() -> bool:
-        if is_there(runtime, FaultKind.CAMERA_STALLED) and runtime.station.schedule.held:
+        if is_there(runtime, FaultKind.CAMERA_STALLED) and runtime.station.schedule.inhibited:
             camera.let_go.set()
             return True
         return False
@@ -142,7 +142,7 @@ def test_a_bug_in_a_stage_ends_the_run_with_safe_pins(runtime: Runtime, tmp_path
     runtime.station.line.trigger = Broken()
     with pytest.raises(ZeroDivisionError):
         runtime.run(AT_MOST_S)
-    assert runtime.station.schedule.held
+    assert runtime.station.schedule.inhibited
     assert FaultKind.PROGRAM_ERROR in journalled(tmp_path)
 
 
@@ -167,7 +167,9 @@ def test_a_page_that_dies_does_not_stop_sorting_and_comes_back(settings: Station
     health = runtime.station.health
     run_until(
         runtime,
-        lambda: health.retries.counts[Step.RESTART_PAGE] == 1 and health.state in (State.RUNNING, State.STARVED),
+        lambda: (
+            health.retries.counts[RecoveryAction.RESTART_PAGE] == 1 and health.state in (State.RUNNING, State.STARVED)
+        ),
     )
     assert health.counts[FaultKind.PAGE_DOWN] == 1
 
@@ -177,7 +179,7 @@ def test_a_fault_that_only_a_restart_mends_asks_for_one(runtime: Runtime, tmp_pa
     with pytest.raises(RestartError, match="actuator-hung") as asked:
         runtime.run(AT_MOST_S)
     assert asked.value.exit_code == 75
-    assert runtime.station.schedule.held
+    assert runtime.station.schedule.inhibited
     assert FaultKind.ACTUATOR_HUNG in journalled(tmp_path)
 
 
@@ -198,7 +200,7 @@ def test_a_model_that_fails_is_opened_anew(runtime: Runtime) -> None:
         runtime,
         lambda: health.counts[FaultKind.CLASSIFIER_FAILED] > 0 and not is_there(runtime, FaultKind.CLASSIFIER_FAILED),
     )
-    assert health.retries.counts[Step.RESTART_CLASSIFIER] >= 1
+    assert health.retries.counts[RecoveryAction.RESTART_CLASSIFIER] >= 1
 
 
 def test_an_emergency_stop_outlives_the_process(runtime: Runtime, settings: Station) -> None:

@@ -14,7 +14,7 @@ from support.stations import BELT, make_station
 from edge.clock import NS_PER_S, ms
 from edge.health.faults import FaultKind
 from edge.health.retry import Backoff
-from edge.health.state import HELD_STATES
+from edge.health.state import INHIBITED_STATES
 from edge.station.build import build_station
 from edge.station.runtime import Runtime
 
@@ -42,7 +42,7 @@ def test_sorting_begins_without_the_page_and_the_page_comes_when_its_port_is_fre
 
     def look(_now: int) -> None:
         there = any(fault.kind is FaultKind.PAGE_DOWN for fault in health.faults)
-        if there and health.state not in HELD_STATES:
+        if there and health.state not in INHIBITED_STATES:
             sorted_without.set()
             taken.close()
         elif sorted_without.is_set() and not there and not answers and runtime.station.page.server is not None:

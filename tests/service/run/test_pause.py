@@ -94,7 +94,7 @@ def test_pause_holds_everything_over_a_restart_and_resume_ends_it(tmp_path: Path
         assert station.belt_runs
         assert sorter("pause", "--state-folder", str(tmp_path)).startswith("Stopped: belt and actuators are held")
         assert station.station.health.state is State.STOPPED
-        assert station.station.schedule.held
+        assert station.station.schedule.inhibited
         assert not station.belt_runs
     with running(tmp_path) as station:
         station.wait_for(State.STOPPED)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from edge.cli import root
 from edge.errors import ConfigError
 from edge.health.faults import FaultKind
-from edge.simulate.world.faults import parse_disturbance
+from edge.simulate.world.faults import parse_fault
 from edge.station.build import build_station
 from edge.station.runtime import Runtime
 
@@ -25,7 +25,7 @@ AT_MOST_S = 90.0
 def practise(folder: Path, *faults: str, **changes: Any) -> Runtime:
     page, bins = {"enabled": True, "port": 0}, {"glass": {"full_pin": 5}}
     station = make_station(BELT, state_folder=folder, page=page, bins=bins, **changes)
-    return Runtime(build_station(station, faults=[parse_disturbance(text) for text in faults]))
+    return Runtime(build_station(station, faults=[parse_fault(text) for text in faults]))
 
 
 def test_faults_of_every_part_are_raised_and_end(tmp_path: Path) -> None:

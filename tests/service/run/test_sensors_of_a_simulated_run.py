@@ -10,7 +10,7 @@ from support.stations import BELT, make_station
 
 from edge.clock import ms
 from edge.config import Station
-from edge.journal.entries import Entry, Landing
+from edge.journal.entries import DeliveryEntry, Entry
 from edge.sensing import BeamTrigger
 from edge.simulate.world.hand import Hand
 from edge.station.build import build_station
@@ -43,7 +43,7 @@ def test_encoder_beam_and_exit_sensors_tell_what_happens(tmp_path: Path, tiny_bu
     assert isinstance(transport, Conveyor)
     assert isinstance(trigger, BeamTrigger)
     edges: list[bool] = []
-    landed: list[Landing] = []
+    landed: list[DeliveryEntry] = []
     take_edge, record = trigger.edge, journal.record
 
     def edge(at: int, broken: bool) -> None:
@@ -51,7 +51,7 @@ def test_encoder_beam_and_exit_sensors_tell_what_happens(tmp_path: Path, tiny_bu
         take_edge(at, broken)
 
     def recording(entry: Entry) -> None:
-        landed.extend([entry] if isinstance(entry, Landing) else [])
+        landed.extend([entry] if isinstance(entry, DeliveryEntry) else [])
         record(entry)
 
     trigger.edge = edge  # type: ignore[method-assign]
@@ -59,10 +59,10 @@ def test_encoder_beam_and_exit_sensors_tell_what_happens(tmp_path: Path, tiny_bu
     fallen: list[int] = []
 
     def look(now: int) -> None:
-        if not fallen and not built.health.held:
+        if not fallen and not built.health.inhibited:
             fallen.append(now)
             stroke = Actuation("flap", now, now + ms(50), (7,))
-            transport.arrivals.expect(Decision(7, "glass", Reason.SORTED, now), stroke)
+            transport.confirmations.expect(Decision(7, "glass", Reason.SORTED, now), stroke)
             Hand(world).touch(EXIT_PIN, active=True)
         if landed and len(edges) >= 2 and transport.belt.position(now) > 200:
             runtime.stop()

@@ -28,7 +28,7 @@ from edge.cli.commands.journal import _print_rows as print_rows
 from edge.cli.commands.model import _print_comparison
 from edge.inference.classifier import shipped_bundle_path
 from edge.journal.reading import EventRecord, ItemRecord
-from edge.models.shadow import Comparison, Look
+from edge.models.shadow import Comparison, ShadowSample
 from edge.tools.check.check import Report
 from edge.tools.check.findings import Finding
 from edge.tools.check.problems import Problem
@@ -63,7 +63,7 @@ def events(text: str) -> None:
 
 
 def comparison(text: str) -> None:
-    look = Look(item=1, label=text, score=1, sure=True, candidate_label=text, candidate_score=1, candidate_sure=True,
+    look = ShadowSample(item=1, label=text, score=1, sure=True, candidate_label=text, candidate_score=1, candidate_sure=True,
                 candidate_ms=1, picture="x.jpg")  # fmt: skip
     _print_comparison(Comparison(1, 0, 1, 1, 1.0, Counter({(text, text): 1}), (look,)), Path(f"/{text}"), 5)
 

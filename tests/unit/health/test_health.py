@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from edge.clock import NS_PER_S
-from edge.health.faults import NATURES, FaultKind, Step
+from edge.health.faults import SPECS, FaultKind, RecoveryAction
 from edge.health.health import Health
-from edge.health.heartbeats import Sign
+from edge.health.heartbeats import Heartbeat
 from edge.health.state import State
 from edge.types import Severity
 
@@ -29,8 +29,8 @@ def live(health: Health, at: int) -> None:
     """Every sign of life at the instant."""
     health.beat(at)
     health.item_seen(at)
-    health.sign(Sign.ACTUATION, at)
-    health.sign(Sign.JOURNAL, at)
+    health.heartbeat(Heartbeat.ACTUATION, at)
+    health.heartbeat(Heartbeat.JOURNAL, at)
 
 
 def kinds(health: Health) -> list[FaultKind]:
@@ -40,10 +40,10 @@ def kinds(health: Health) -> list[FaultKind]:
 def test_strokes_are_held_until_the_first_frame_is_through() -> None:
     health = Health(started_at=T0)
     assert health.state is State.STARTING
-    assert health.held
+    assert health.inhibited
     health.beat(T0 + 1)
     assert health.state is State.RUNNING
-    assert not health.held
+    assert not health.inhibited
 
 
 @pytest.mark.parametrize("kind", [k for k in FaultKind if k is not FaultKind.EMERGENCY_STOP])
@@ -51,9 +51,9 @@ def test_each_fault_holds_or_degrades_and_goes_again(kind: FaultKind) -> None:
     health = running()
     health.tick(T0)
     health.raise_fault(kind, T0 + 1, "bin glass")
-    fault = NATURES[kind].severity is Severity.FAULT
+    fault = SPECS[kind].severity is Severity.FAULT
     assert health.state is (State.FAULT if fault else State.DEGRADED)
-    assert health.held is fault
+    assert health.inhibited is fault
     assert health.faults[0].text.endswith("(bin glass)")
     health.clear_fault(kind, T0 + 2)
     assert health.state is State.RUNNING
@@ -61,11 +61,11 @@ def test_each_fault_holds_or_degrades_and_goes_again(kind: FaultKind) -> None:
 
 
 def test_every_kind_says_what_is_wrong_and_what_to_do() -> None:
-    assert set(NATURES) == set(FaultKind)
-    for kind, nature in NATURES.items():
-        assert nature.sentence.endswith("."), kind
-        assert nature.advice.endswith("."), kind
-        assert nature.remedy is not None or not nature.restarts, kind
+    assert set(SPECS) == set(FaultKind)
+    for kind, spec in SPECS.items():
+        assert spec.sentence.endswith("."), kind
+        assert spec.advice.endswith("."), kind
+        assert spec.action is not None or not spec.restarts, kind
 
 
 def test_emergency_stop_needs_the_button_out_and_then_a_reset() -> None:
@@ -92,8 +92,8 @@ def test_emergency_stop_outlives_a_restart() -> None:
 def test_no_items_is_starved_and_ends_with_one() -> None:
     health = running()
     later = T0 + health.limits.starved
-    for sign in Sign:
-        health.sign(sign, later)
+    for heartbeat in Heartbeat:
+        health.heartbeat(heartbeat, later)
     health.tick(later)
     assert health.state is State.STARVED
     health.item_seen(later)
@@ -106,41 +106,42 @@ def test_a_silent_camera_is_noticed_named_and_reopened_with_growing_waits_then_t
     while len(steps) < 11:
         at += S
         health.tick(at)
-        steps += [(at - T0, step) for _, step in health.take_steps(at)]
+        steps += [(at - T0, step) for _, step in health.due_actions(at)]
     assert kinds(health) == [FaultKind.CAMERA_STALLED]
-    assert [step for _, step in steps] == [Step.REOPEN_CAMERA] * 10 + [Step.RESTART_SERVICE]
+    assert [step for _, step in steps] == [RecoveryAction.REOPEN_CAMERA] * 10 + [RecoveryAction.RESTART_SERVICE]
     gaps = [(b - a) // S for (a, _), (b, _) in pairwise(steps)]
     assert gaps == [2, 4, 8, 16, 32, 60, 60, 60, 60, 60]
-    assert health.retries.counts[Step.REOPEN_CAMERA] == 10
+    assert health.retries.counts[RecoveryAction.REOPEN_CAMERA] == 10
     assert health.watchdog_span() == health.limits.watchdog_recovering
 
 
 def test_the_watchdog_waits_longer_than_all_tries_to_reopen_take() -> None:
     health = running(watched=frozenset())
-    waits = sum(health.backoff.wait(n) for n in range(NATURES[FaultKind.CAMERA_LOST].tries + 1))
+    waits = sum(health.backoff.wait(n) for n in range(SPECS[FaultKind.CAMERA_LOST].tries + 1))
     assert waits < health.limits.watchdog_recovering
 
 
 def test_a_frame_without_an_answer_is_the_classifier_not_the_camera() -> None:
     health = running(watched=frozenset())
-    health.sign(Sign.FRAME, T0 + 1)
+    health.heartbeat(Heartbeat.FRAME, T0 + 1)
     at = T0 + health.limits.stall + 2
     health.tick(at)
     assert kinds(health) == [FaultKind.CLASSIFIER_STUCK]
-    assert health.take_steps(at + S) == [(FaultKind.CLASSIFIER_STUCK, Step.RESTART_SERVICE)]
+    assert health.due_actions(at + S) == [(FaultKind.CLASSIFIER_STUCK, RecoveryAction.RESTART_SERVICE)]
 
 
 @pytest.mark.parametrize(
-    ("sign", "kind"), [(Sign.ACTUATION, FaultKind.ACTUATOR_HUNG), (Sign.JOURNAL, FaultKind.JOURNAL_BLOCKED)]
+    ("heartbeat", "kind"),
+    [(Heartbeat.ACTUATION, FaultKind.ACTUATOR_HUNG), (Heartbeat.JOURNAL, FaultKind.JOURNAL_BLOCKED)],
 )
-def test_a_thread_without_life_is_a_fault_and_starves_the_watchdog(sign: Sign, kind: FaultKind) -> None:
+def test_a_thread_without_life_is_a_fault_and_starves_the_watchdog(heartbeat: Heartbeat, kind: FaultKind) -> None:
     health = running()
     at = T0
     while at < T0 + 21 * S:
         at += S // 2
-        for other in Sign:
-            if other is not sign:
-                health.sign(other, at)
+        for other in Heartbeat:
+            if other is not heartbeat:
+                health.heartbeat(other, at)
         health.tick(at)
     assert kinds(health) == [kind]
     assert health.state is State.FAULT
@@ -154,18 +155,18 @@ def test_a_thread_without_life_is_a_fault_and_starves_the_watchdog(sign: Sign, k
 def test_a_card_that_stalls_for_seven_seconds_does_not_stop_sorting() -> None:
     health = running()
     at = T0 + 7 * S
-    for sign in (Sign.FRAME, Sign.BEAT, Sign.ACTUATION):
-        health.sign(sign, at)
+    for heartbeat in (Heartbeat.FRAME, Heartbeat.BEAT, Heartbeat.ACTUATION):
+        health.heartbeat(heartbeat, at)
     health.tick(at)
     assert kinds(health) == [FaultKind.JOURNAL_SLOW]
-    assert not health.held
+    assert not health.inhibited
     assert health.watchdog_due(at)
 
 
 def test_the_watchdog_is_not_fed_before_the_first_frame() -> None:
     health = Health(started_at=T0)
-    for sign in (Sign.FRAME, Sign.ACTUATION, Sign.JOURNAL):
-        health.sign(sign, T0)
+    for heartbeat in (Heartbeat.FRAME, Heartbeat.ACTUATION, Heartbeat.JOURNAL):
+        health.heartbeat(heartbeat, T0)
     assert not health.watchdog_due(T0)
 
 
@@ -223,7 +224,7 @@ def test_a_person_stops_and_starts_it() -> None:
     health.pause(T0, "pi")
     health.pause(T0, "another")
     assert (health.state, health.paused_by) == (State.STOPPED, "pi")
-    assert health.held
+    assert health.inhibited
     health.resume(T0 + 1, "anna")
     assert (health.state, health.paused_by) == (State.RUNNING, "")
     told = [event.text for event in health.tick(T0 + 2) if event.kind in ("pause", "resume")]

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge.clock import NS_PER_MS, NS_PER_S
-from edge.health.faults import NATURES, FaultKind, Step
+from edge.health.faults import SPECS, FaultKind, RecoveryAction
 from edge.health.health import Health
-from edge.health.heartbeats import Sign
-from edge.health.state import HELD_STATES, State
+from edge.health.heartbeats import Heartbeat
+from edge.health.state import INHIBITED_STATES, State
 
 FAULTS = st.sampled_from([kind for kind in FaultKind if kind is not FaultKind.EMERGENCY_STOP])
 DETAILS = st.sampled_from(["", "glass", "paper"])
@@ -27,7 +27,7 @@ class Station(RuleBasedStateMachine):
         self.latched = False
         self.stopped = False
         self.beat_at: int | None = None
-        self.signs = {Sign.ACTUATION: self.at, Sign.JOURNAL: self.at}
+        self.heartbeats = {Heartbeat.ACTUATION: self.at, Heartbeat.JOURNAL: self.at}
         self.step_times: dict[FaultKind, list[int]] = {}
         self.shown: State = State.STARTING
 
@@ -40,10 +40,10 @@ class Station(RuleBasedStateMachine):
         self.health.beat(self.at)
         self.beat_at = self.at
 
-    @rule(sign=st.sampled_from([Sign.FRAME, Sign.ACTUATION, Sign.JOURNAL]))
-    def sign(self, sign: Sign) -> None:
-        self.health.sign(sign, self.at)
-        self.signs[sign] = self.at
+    @rule(heartbeat=st.sampled_from([Heartbeat.FRAME, Heartbeat.ACTUATION, Heartbeat.JOURNAL]))
+    def heartbeat(self, heartbeat: Heartbeat) -> None:
+        self.health.heartbeat(heartbeat, self.at)
+        self.heartbeats[heartbeat] = self.at
 
     @rule()
     def item(self) -> None:
@@ -92,18 +92,18 @@ class Station(RuleBasedStateMachine):
         assert self.shown is self.health.state
 
     @rule()
-    def take_steps(self) -> None:
+    def due_actions(self) -> None:
         there = {fault.kind for fault in self.health.faults}
-        for kind, step in self.health.take_steps(self.at):
+        for kind, step in self.health.due_actions(self.at):
             assert kind in there
-            assert step in {NATURES[kind].remedy, Step.RESTART_SERVICE}
-        assert self.health.take_steps(self.at) == []
+            assert step in {SPECS[kind].action, RecoveryAction.RESTART_SERVICE}
+        assert self.health.due_actions(self.at) == []
 
     @rule()
     def after_the_longest_wait_every_remedy_is_due(self) -> None:
-        curable = {fault.kind for fault in self.health.faults if fault.nature.remedy is not None}
+        curable = {fault.kind for fault in self.health.faults if fault.spec.action is not None}
         self.at += self.health.backoff.longest
-        assert {kind for kind, _ in self.health.take_steps(self.at)} == curable
+        assert {kind for kind, _ in self.health.due_actions(self.at)} == curable
 
     @invariant()
     def estop_lasts_until_the_reset(self) -> None:
@@ -111,10 +111,10 @@ class Station(RuleBasedStateMachine):
 
     @invariant()
     def held_while_anything_holds(self) -> None:
-        reasons = [fault.nature.holds for fault in self.health.faults]
+        reasons = [fault.spec.inhibits for fault in self.health.faults]
         expected = any(reasons) or self.stopped or self.beat_at is None
-        assert self.health.held is expected
-        assert (self.health.state in HELD_STATES) is expected
+        assert self.health.inhibited is expected
+        assert (self.health.state in INHIBITED_STATES) is expected
 
     @invariant()
     def watchdog_is_fed_by_life_alone(self) -> None:
@@ -122,8 +122,8 @@ class Station(RuleBasedStateMachine):
         lives = (
             self.beat_at is not None
             and self.at - self.beat_at <= limits.stall
-            and self.at - self.signs[Sign.ACTUATION] <= limits.actuation
-            and self.at - self.signs[Sign.JOURNAL] <= limits.journal_blocked
+            and self.at - self.heartbeats[Heartbeat.ACTUATION] <= limits.actuation
+            and self.at - self.heartbeats[Heartbeat.JOURNAL] <= limits.journal_blocked
         )
         assert self.health.watchdog_due(self.at) is lives
 

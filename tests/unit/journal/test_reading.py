@@ -20,7 +20,7 @@ from edge.cli.commands.journal import app, parse_instant
 from edge.clock import NS_PER_S, VirtualClock
 from edge.errors import ConfigError, JournalError, SetupError
 from edge.health.faults import FaultKind
-from edge.journal import Landing
+from edge.journal import DeliveryEntry
 from edge.journal.database import PAGE_BYTES
 from edge.journal.exporting import export_rows
 from edge.journal.reading import ItemRecord, Query, read_all
@@ -39,7 +39,7 @@ def folder(memory_folder: Path) -> Path:
         journal.record(entry)
         if entry.actuation is not None:
             journal.record(stroke(entry))
-    journal.record(Landing(1, "metal", clock.now()))
+    journal.record(DeliveryEntry(1, "metal", clock.now()))
     journal.record(Event(EventKind.FAULT, clock.now(), "No frame came.", Severity.FAULT, FaultKind.CAMERA_LOST))
     journal.close()
     return memory_folder

@@ -21,14 +21,14 @@ from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config.service import JournalSettings
 from edge.errors import JournalError
 from edge.health.faults import FaultKind
-from edge.journal import Landing, open_journal, run_writer
+from edge.journal import DeliveryEntry, open_journal, run_writer
 from edge.journal.exporting import export_rows
 from edge.journal.monitor import JournalMonitor
 from edge.journal.pictures import Pictures
 from edge.journal.reading import EventRecord, ItemRecord, Query, read_all
 from edge.journal.recording import FULL_CALM_NS
-from edge.simulate.world.faults import Disturbance
-from edge.station.faults.injected import troubled_connect
+from edge.simulate.world.faults import InjectedFault
+from edge.station.faults.injected import faulty_connect
 from edge.types import Actuation, Event, EventKind, Image, Reason, Stroke, StrokeOutcome
 
 
@@ -38,7 +38,7 @@ def test_a_row_tells_everything_that_happened_to_the_item(memory_folder: Path) -
     entry = outcome(2, at=5 * NS_PER_S)
     journal.record(entry)
     journal.record(Stroke(entry.actuation, entry.actuation.fire_at + 7, entry.actuation.release_at + 9))  # type: ignore[union-attr, arg-type]
-    journal.record(Landing(2, "paper", 6 * NS_PER_S))
+    journal.record(DeliveryEntry(2, "paper", 6 * NS_PER_S))
     assert journal.store_pending() == 3
     (row,) = items_in(memory_folder)
     assert row == ItemRecord(
@@ -216,10 +216,10 @@ def test_the_writer_stores_every_batch_interval_and_once_more_at_the_end(memory_
 
 
 def test_recording_keeps_no_frame(memory_folder: Path) -> None:
-    class Watched(np.ndarray[Any, Any]):
+    class GuardedClassifier(np.ndarray[Any, Any]):
         """An array that can be watched."""
 
-    frame = photo().view(Watched)
+    frame = photo().view(GuardedClassifier)
     watch = weakref.ref(frame)
     journal = build_journal(memory_folder, settings=JournalSettings(keep_crops="all"))
     journal.record(outcome(1, NS_PER_S, pixels=frame))
@@ -331,11 +331,11 @@ def test_a_disk_is_full_until_it_has_taken_everything_for_some_seconds(refuses: 
     clock = VirtualClock()
     refusing = [False]
 
-    def is_active(kind: Disturbance) -> bool:
-        return kind is Disturbance.DISK_FULL and refusing[0]
+    def is_active(kind: InjectedFault) -> bool:
+        return kind is InjectedFault.DISK_FULL and refusing[0]
 
     with tempfile.TemporaryDirectory() as folder:
-        journal = build_journal(Path(folder), clock, connect=troubled_connect(is_active))
+        journal = build_journal(Path(folder), clock, connect=faulty_connect(is_active))
         last_refused: int | None = None
         for number, refusing[0] in enumerate(refuses, start=1):
             clock.advance_to(clock.now() + NS_PER_S)

@@ -14,10 +14,10 @@ from support.switching import start_switcher
 from edge.bundle.archive import Bundle, pack_bundle, read_bundle
 from edge.clock import VirtualClock, ms
 from edge.inference.classifier import BundleClassifier
-from edge.inference.process import open_apart
+from edge.inference.process import open_in_process
 from edge.line import Outcome
 from edge.models.install import Device, activate, prove
-from edge.models.loader import Serving
+from edge.models.loader import ActiveModel
 from edge.models.shadow import compare, shadow_folder
 from edge.models.store import ModelStore
 from edge.models.switcher import ModelSwitcher
@@ -33,7 +33,7 @@ class Rig:
     models: dict[str, bytes]
     clock: VirtualClock = field(default_factory=VirtualClock)
     events: list[Event] = field(default_factory=list)
-    serving: Serving | None = None
+    serving: ActiveModel | None = None
 
     def __post_init__(self) -> None:
         self.station = station_in(
@@ -76,7 +76,7 @@ class Rig:
         assert self.serving is not None
         return self.serving.bundle.manifest.version
 
-    def _put_to_work(self, serving: Serving) -> None:
+    def _put_to_work(self, serving: ActiveModel) -> None:
         self.serving = serving
 
 
@@ -335,7 +335,7 @@ def test_a_candidate_whose_process_is_lost_stops_looking_on(rig: Rig) -> None:
     candidate = read_bundle(rig.models["1.1"], "1.1")
     rig.store.add(rig.models["1.1"], prove(candidate, rig.device))
     rig.store.set_shadow(candidate.digest)
-    lost = open_apart(candidate)
+    lost = open_in_process(candidate)
 
     def open_classifier(bundle: Bundle) -> BundleClassifier:
         return (

@@ -22,7 +22,7 @@ from edge.config import load_station
 from edge.errors import BundleError, StoreError
 from edge.inference.classifier import open_shipped_bundle
 from edge.models.install import activate, open_device, prove
-from edge.models.loader import Serving
+from edge.models.loader import ActiveModel
 from edge.models.select import open_station_bundle, open_store
 from edge.models.store import BUNDLE, EVIDENCE, ModelStore
 from edge.models.switcher import ModelSwitcher
@@ -70,7 +70,7 @@ class Rig:
         """A station that starts; the digest that it works with, and what it tells."""
         station = load_station(self.station_file)
         told: list[Event] = []
-        works: list[Serving] = []
+        works: list[ActiveModel] = []
         switcher = start_switcher(open_store(station), station, VirtualClock(), works.append, told.append)
         works[0].classifier.close()
         switcher.tick()

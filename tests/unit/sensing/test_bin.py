@@ -76,7 +76,7 @@ def seconds(item: Item) -> float:
 def test_an_item_put_down_by_a_hand_is_one_item_where_it_lies() -> None:
     (item,) = watch(place([Put(100, 120, 2.0)], 6.0))
     assert 2.0 < seconds(item) < 3.8
-    assert item.concern is None
+    assert item.reject_reason is None
     box = item.crops[0].box
     assert abs(box.centre[0] - 130) < 5
     assert abs(box.centre[1] - 145) < 5
@@ -98,7 +98,7 @@ def test_the_same_place_again_counts_again() -> None:
 def test_two_at_once_are_two_that_cannot_be_dropped_one_by_one() -> None:
     things = [Put(40, 120, 2.0), Put(220, 130, 2.1, colour=(40, 80, 200))]
     items = watch(place(things, 6.0))
-    assert [item.concern for item in items] == [Reason.TOO_CLOSE] * 2
+    assert [item.reject_reason for item in items] == [Reason.TOO_CLOSE] * 2
     assert sorted(round(item.crops[0].box.centre[0], -1) for item in items) == [70, 250]
 
 
@@ -106,7 +106,7 @@ def test_nothing_is_decided_while_a_hand_is_in_the_picture() -> None:
     """The second thing's hand comes in before the first one has been looked at: they belong to one visit."""
     things = [Put(40, 120, 2.0), Put(220, 130, 3.4, colour=(40, 80, 200))]
     items = watch(place(things, 8.0))
-    assert [item.concern for item in items] == [Reason.TOO_CLOSE] * 2
+    assert [item.reject_reason for item in items] == [Reason.TOO_CLOSE] * 2
     assert min(seconds(item) for item in items) > 3.4
 
 
@@ -116,13 +116,13 @@ def test_what_is_taken_away_at_once_is_none() -> None:
 
 def test_a_thing_in_the_place_of_another_counts_although_the_place_was_never_empty_at_rest() -> None:
     things = [Put(100, 120, 2.0, until=5.0), Put(104, 124, 5.1, colour=(60, 160, 70), width=50)]
-    assert [item.concern for item in watch(place(things, 9.0))] == [None, None]
+    assert [item.reject_reason for item in watch(place(things, 9.0))] == [None, None]
 
 
 def test_a_thing_that_stays_is_not_counted_again_when_another_is_put_beside_it() -> None:
     things = [Put(40, 120, 2.0), Put(220, 130, 6.0, colour=(40, 80, 200))]
     items = watch(place(things, 10.0))
-    assert [item.concern for item in items] == [None, None]
+    assert [item.reject_reason for item in items] == [None, None]
     assert [round(item.crops[0].box.centre[0], -1) for item in items] == [70, 250]
 
 
@@ -139,7 +139,7 @@ def test_a_thing_of_the_colour_of_the_place_and_darker_is_no_shadow() -> None:
     tint = np.array([1.0, 0.75, 0.5])
     grey = place([Put(100, 120, 2.0, colour=(95, 95, 95))], 6.0)
     (item,) = watch(Frame((f.pixels * tint).astype(np.uint8), f.captured_at, f.sequence) for f in grey)
-    assert item.concern is None
+    assert item.reject_reason is None
     assert abs(item.crops[0].box.centre[0] - 130) < 5
 
 
@@ -200,7 +200,7 @@ def test_an_item_larger_than_the_view_is_one_and_its_taking_away_none() -> None:
             yield Frame(box, frame.captured_at, frame.sequence) if 3 < at < 9 else frame
 
     (item,) = watch(frames())
-    assert item.concern is Reason.TOO_LARGE
+    assert item.reject_reason is Reason.TOO_LARGE
 
 
 def test_the_settling_time_is_a_setting() -> None:

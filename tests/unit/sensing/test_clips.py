@@ -69,7 +69,7 @@ def test_one_bolt_crosses_at_a_steady_speed(bolts: Path) -> None:
     assert found.frames == 37
     assert 12.5 / 15 <= found.seconds(item) <= 14.5 / 15
     assert item.length_mm == pytest.approx(44, abs=8)
-    assert item.concern is None
+    assert item.reject_reason is None
     # From the first frame that shows it whole to the last one, its front moves by 23 pixels, give or take two.
     whole = [front for front in fronts if 60 < front < 470]
     steps = np.diff(whole)
@@ -82,7 +82,7 @@ def test_one_bolt_crosses_at_a_steady_speed(bolts: Path) -> None:
 def test_four_bottles_are_put_down_and_none_that_is_taken_away_counts(bottles: Path) -> None:
     found = count(bottles)
     assert found.station.kind == "bin"
-    assert [item.concern for item in found.items] == [None] * 4
+    assert [item.reject_reason for item in found.items] == [None] * 4
     frames = [found.seconds(item) * 29.83 for item in found.items]
     for at, (put_down, later) in zip(frames, [(395, 450), (730, 790), (850, 920), (1085, 1140)], strict=True):
         assert put_down <= at <= later

@@ -33,7 +33,7 @@ def test_items_are_counted_in_order_with_instant_speed_and_length() -> None:
         assert abs(item.crossed_at - belt.crossing(thing)) < 6 * NS_PER_MS  # 1.2 mm
         assert item.speed_mm_per_s == pytest.approx(200, rel=0.03)
         assert item.length_mm == pytest.approx(thing.length, abs=6)
-        assert item.concern is None
+        assert item.reject_reason is None
 
 
 def test_crops_are_whole_views_of_the_item_best_first() -> None:
@@ -89,7 +89,7 @@ def test_a_thing_darker_than_the_belt_and_of_its_colour_is_no_shadow(direction: 
         items += trigger.observe(
             Frame((np.rot90(frame.pixels, turns) * tint).astype(np.uint8), frame.captured_at, frame.sequence)
         )
-    assert [item.concern for item in items] == [None] * 3
+    assert [item.reject_reason for item in items] == [None] * 3
 
 
 def test_a_joint_of_the_belt_is_not_an_item() -> None:
@@ -178,7 +178,7 @@ def test_a_frame_overtaken_by_a_newer_one_is_left_out() -> None:
 
 def test_an_item_longer_than_the_view_is_one_and_too_large() -> None:
     items = watch(MovingBelt([Thing(0.2, length=500, width=80), Thing(3.6)]), 6.0)
-    assert [item.concern for item in items] == [Reason.TOO_LARGE, None]
+    assert [item.reject_reason for item in items] == [Reason.TOO_LARGE, None]
 
 
 def test_an_object_that_never_moves_is_no_item() -> None:
@@ -204,7 +204,7 @@ def test_two_items_grown_together_are_one_that_nobody_can_tell() -> None:
         [Thing(0.2, across=80, length=60, width=44), Thing(0.2 + 42 / 200, across=112, length=60, width=44)]
     )
     (item,) = watch(belt, 3.0)
-    assert item.concern is Reason.TOUCHING
+    assert item.reject_reason is Reason.TOUCHING
 
 
 def test_the_gap_to_the_next_item_is_measured() -> None:
@@ -219,11 +219,11 @@ def test_two_that_touch_without_a_waist_are_too_long_for_one(direction: str) -> 
     ends = direction == "end to end"
     pair = Thing(0.2, length=120 if ends else 30, width=36 if ends else 110)
     longest = {"largest_item_mm": 80.0}
-    assert [item.concern for item in watch(MovingBelt([pair]), 3.0)] == [None]
-    assert [item.concern for item in watch(MovingBelt([pair]), 3.0, sensing=longest)] == [Reason.TOUCHING]
+    assert [item.reject_reason for item in watch(MovingBelt([pair]), 3.0)] == [None]
+    assert [item.reject_reason for item in watch(MovingBelt([pair]), 3.0, sensing=longest)] == [Reason.TOUCHING]
 
 
 def test_an_item_as_long_as_the_longest_is_one_thing_however_it_lies() -> None:
     belt = MovingBelt([Thing(0.2, length=80, width=30), Thing(1.2, length=60, width=60)])
     items = watch(belt, 4.0, sensing={"largest_item_mm": 80.0})
-    assert [item.concern for item in items] == [None, None]
+    assert [item.reject_reason for item in items] == [None, None]

@@ -41,13 +41,13 @@ def test_a_frame_of_another_form_is_a_lost_camera_until_one_of_the_first_size_co
     odd: np.ndarray,  # type: ignore[type-arg]
 ) -> None:
     show(station, GREY)
-    assert not station.schedule.held
+    assert not station.schedule.inhibited
     show(station, odd)
     assert kinds(station) == [FaultKind.CAMERA_LOST]
-    assert station.schedule.held
+    assert station.schedule.inhibited
     show(station, GREY)
     assert kinds(station) == []
-    assert not station.schedule.held
+    assert not station.schedule.inhibited
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_camera_that_fails_holds_everything_at_once_and_by_its_name_until_a_fr
 ) -> None:
     show(station, GREY)
     station.intake.camera_failed(error)
-    assert station.schedule.held
+    assert station.schedule.inhibited
     station.supervisor.tick(station.clock.now())
     assert kinds(station) == [kind]
     show(station, GREY)

@@ -186,10 +186,10 @@ def test_a_pin_that_refuses_is_a_fault_until_it_works(rig: Rig) -> None:
     rig.station.supervisor.observer.on_stroke(Stroke(actuation, 1, 2, StrokeOutcome.FAILED))
     tick_alive(rig.station, rig.clock.now())
     assert [(fault.kind, fault.detail) for fault in rig.health.faults] == [(FaultKind.ACTUATOR_REFUSED, "flap")]
-    assert rig.schedule.held
+    assert rig.schedule.inhibited
     rig.station.supervisor.observer.on_stroke(Stroke(actuation, 1, 2, StrokeOutcome.FIRED))
     tick_alive(rig.station, rig.clock.now())
-    assert not rig.schedule.held
+    assert not rig.schedule.inhibited
 
 
 def test_closing_leaves_everything_off(rig: Rig) -> None:

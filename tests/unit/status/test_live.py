@@ -118,8 +118,8 @@ def test_an_arrival_marks_its_item_whatever_its_stroke_says_later(live: LiveView
     outcome = make_outcome(clock, 1)
     assert outcome.actuation is not None
     live.publish_outcome(outcome)
-    live.publish_arrival(1, True)
-    live.publish_arrival(99, True)  # long forgotten
+    live.publish_delivery(1, True)
+    live.publish_delivery(99, True)  # long forgotten
     before = live.snapshot()
     live.publish_stroke(Stroke(outcome.actuation, 1, 2))
     after = live.snapshot()

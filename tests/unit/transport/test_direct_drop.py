@@ -6,13 +6,13 @@ from support.stations import BIN, make_station
 
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL
-from edge.transport import Chute, build_transport
+from edge.transport import DirectDrop, build_transport
 from edge.types import Decision, Item, Reason
 
 NOW = 5 * NS_PER_S
 
 
-def chute(residual: dict[str, object] | None = None) -> Chute:
+def chute(residual: dict[str, object] | None = None) -> DirectDrop:
     arm = {"type": "servo", "pin": 12, "safe_us": 1500, "positions_us": {"left": 1000, "right": 2000}}
     station = make_station(
         BIN,
@@ -23,7 +23,7 @@ def chute(residual: dict[str, object] | None = None) -> Chute:
         ],
     )
     transport = build_transport(station, None)
-    assert isinstance(transport, Chute)
+    assert isinstance(transport, DirectDrop)
     return transport
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from edge.clock import NS_PER_S, ms
-from edge.transport import Arrival, Arrivals
+from edge.transport import Confirmations, Delivery
 from edge.transport.exit_sensors import FALL_NS, JAM_AFTER
 from edge.types import Actuation, Decision, Reason
 
 START = NS_PER_S
 
 
-def arrivals() -> Arrivals:
-    return Arrivals(frozenset({"watched"}))
+def arrivals() -> Confirmations:
+    return Confirmations(frozenset({"watched"}))
 
 
-def send(sensors: Arrivals, item_id: int, fire_ms: float, where: str = "watched") -> None:
+def send(sensors: Confirmations, item_id: int, fire_ms: float, where: str = "watched") -> None:
     decision = Decision(item_id, where, Reason.SORTED, START)
     sensors.expect(decision, Actuation("flap", START + ms(fire_ms), START + ms(fire_ms + 200), (item_id,)))
 
@@ -23,7 +23,7 @@ def test_an_item_that_comes_by_is_confirmed_once() -> None:
     sensors = arrivals()
     send(sensors, 1, 100)
     sensors.passed("watched", START + ms(400))
-    assert sensors.settle(START + ms(500)) == [Arrival(1, "watched", START + ms(400))]
+    assert sensors.settle(START + ms(500)) == [Delivery(1, "watched", START + ms(400))]
     assert sensors.settle(START + 10 * NS_PER_S) == []
 
 
@@ -41,7 +41,7 @@ def test_what_does_not_come_is_missing_and_several_are_a_jam() -> None:
     for number in range(JAM_AFTER):
         assert sensors.jammed() == ()
         send(sensors, number, 100 + number)
-        assert sensors.settle(START + ms(301 + number) + FALL_NS) == [Arrival(number, "watched", None)]
+        assert sensors.settle(START + ms(301 + number) + FALL_NS) == [Delivery(number, "watched", None)]
     assert sensors.jammed() == ("watched",)
     sensors.cleared("watched")
     assert sensors.jammed() == ()
@@ -63,7 +63,7 @@ def test_an_arrival_ends_the_row_of_missing_ones() -> None:
 def test_cancelled_strokes_bins_without_a_sensor_and_residual_are_not_waited_for() -> None:
     sensors = arrivals()
     send(sensors, 1, 100)
-    sensors.give_up((1,))
+    sensors.cancel((1,))
     send(sensors, 2, 100, "blind")
     sensors.expect(Decision(3, "residual", Reason.UNSURE, START), None)
     assert sensors.settle(START + 20 * NS_PER_S) == []

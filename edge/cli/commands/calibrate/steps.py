@@ -57,7 +57,7 @@ def measure(request: Request, step: str | None, options: Options, *, everything:
     from edge.system.privileges import leave_root
     from edge.system.processes import SystemRunner
     from edge.system.signals import interrupted_by_signals
-    from edge.tools.calibrate.service_pause import folder_claimed, service_held
+    from edge.tools.calibrate.service_pause import folder_claimed, service_paused
 
     configure_logs(logging.WARNING)
     # With --json the answer alone goes to stdout.
@@ -67,7 +67,7 @@ def measure(request: Request, step: str | None, options: Options, *, everything:
     with ExitStack() as stack:
         stack.enter_context(interrupted_by_signals())
         if live:
-            stack.enter_context(service_held(SystemRunner(), lambda text: console.print(text)))
+            stack.enter_context(service_paused(SystemRunner(), lambda text: console.print(text)))
         leave_root(written.state_folder)
         stack.enter_context(folder_claimed(written.state_folder))
         old, _ = load_or_quarantine(written)

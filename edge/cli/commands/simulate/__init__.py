@@ -83,7 +83,7 @@ def command(
 ) -> None:
     """Run a station in a simulated world of real photos on a virtual clock, and count where every item landed."""
     from edge.config import load_station
-    from edge.simulate.world.faults import parse_disturbance
+    from edge.simulate.world.faults import parse_fault
     from edge.system.logs import configure_logs
     from edge.tools.simulate.build import Conditions
     from edge.tools.simulate.simulated_station import Changes, simulated_variant
@@ -97,8 +97,8 @@ def command(
     )  # fmt: skip
     settings = simulated_variant(load_station(station or (FAST_STATION if sweep else DEMO_STATION)), changes)
     chosen_bundle = None if perfect_model else _open_bundle(settings, bundle)
-    faults = [parse_disturbance(text) for text in fault or []]
-    conditions = Conditions(chosen_bundle, invoke_ms, disturbances=faults, journal_folder=journal)
+    faults = [parse_fault(text) for text in fault or []]
+    conditions = Conditions(chosen_bundle, invoke_ms, injected_faults=faults, journal_folder=journal)
     seconds = 60 * (60 * hours if hours is not None else minutes)
     if journal is not None:
         _make_journal_folder(journal)

@@ -7,7 +7,7 @@ import numpy as np
 from edge.clock import NS_PER_MS
 from edge.config.actuators import Stepper
 from edge.errors import CalibrationError
-from edge.interfaces import Paced
+from edge.interfaces import Polled
 from edge.tools.calibrate.measure.timing import Measured
 from edge.tools.calibrate.operator.operator import Progress
 from edge.tools.calibrate.rig import MeasurementRig
@@ -48,7 +48,7 @@ def measure_steps(rig: MeasurementRig, settings: Stepper, repeats: int | None, p
 def _until_still(rig: MeasurementRig, name: str, since: int) -> float:
     """Let it make its steps; return how long they took, ms."""
     actuator = rig.actuator(name)
-    while isinstance(actuator, Paced) and (at := actuator.next_at()) is not None:
+    while isinstance(actuator, Polled) and (at := actuator.next_at()) is not None:
         rig.wait_until(at)
     return (rig.clock.now() - since) / NS_PER_MS
 

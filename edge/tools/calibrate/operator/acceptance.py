@@ -14,7 +14,7 @@ from edge.config.inputs import InputRole
 from edge.devices.gpio.inputs import Edge
 from edge.errors import CalibrationError
 from edge.health.monitors import Observer
-from edge.health.state import HELD_STATES, State
+from edge.health.state import INHIBITED_STATES, State
 from edge.status.live import LiveView, RecentItem
 from edge.tools.calibrate.operator.operator import Operator, Prompt
 from edge.tools.calibrate.verdict import NOWHERE, Checked
@@ -102,14 +102,14 @@ class AcceptanceTest:
 
     def _await_ready(self, now: int) -> None:
         snapshot = self.live.snapshot()
-        if snapshot.state not in HELD_STATES:
+        if snapshot.state not in INHIBITED_STATES:
             self._ask_for_item(now)
         elif snapshot.paused_by:
             raise CalibrationError(
                 f"the station was stopped by {snapshot.paused_by}: start it and run `sorter resume`, then come back"
             )
         elif snapshot.state is State.ESTOP or now - self._since > START_NS:  # most other faults pass by themselves
-            told = "; ".join(f"{fault.text} {fault.nature.advice}" for fault in snapshot.faults) or "no picture came"
+            told = "; ".join(f"{fault.text} {fault.spec.advice}" for fault in snapshot.faults) or "no picture came"
             raise CalibrationError(f"the station does not get ready to sort: {told}")
 
     def _ask_for_item(self, now: int) -> None:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from edge.config import Station
 from edge.errors import CalibrationError
-from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.faults import InjectedFault
 from edge.simulate.world.hand import Hand
 from edge.simulate.world.world import World
 
@@ -183,7 +183,7 @@ class SimulatedOperator:
         elif prompt in (Prompt.KNOWN_ITEM, Prompt.ITEM_LIES, Prompt.NEXT_ITEM):
             hand.put(subject.partition(",")[0])
         elif prompt in (Prompt.BELT_ON, Prompt.BELT_OFF):
-            self._world.disturb(Disturbance.BELT_STOPPED, active=prompt is Prompt.BELT_OFF)
+            self._world.disturb(InjectedFault.BELT_STOPPED, active=prompt is Prompt.BELT_OFF)
         elif prompt in (Prompt.ACTIVATE, Prompt.CLEAR):
             hand.touch(station.pins_by_text()[subject], active=prompt is Prompt.ACTIVATE)
 

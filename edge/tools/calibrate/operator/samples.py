@@ -65,7 +65,7 @@ def _next_crop(rig: MeasurementRig, operator: Operator, trigger: Trigger, label:
     since = rig.clock.now()
     for frame in rig.frames_for(PATIENCE_S):
         for item in trigger.observe(frame):
-            if item.crops and item.concern is None:
+            if item.crops and item.reject_reason is None:
                 return item.crops[0]
     waited_s = (rig.clock.now() - since) / NS_PER_S
     raise CalibrationError(

@@ -122,8 +122,8 @@ def test_hold_releases_cancels_and_refuses_until_resume() -> None:
     rig.schedule.plan(stroke(10, 60, "a"))
     rig.schedule.plan(stroke(50, 90, "b"))
     rig.run_until(20)
-    held = rig.schedule.hold(rig.clock.now())
-    assert {(s.actuation.actuator, s.outcome) for s in held} == {("a", "fired"), ("b", "cancelled")}
+    inhibited = rig.schedule.inhibit(rig.clock.now())
+    assert {(s.actuation.actuator, s.outcome) for s in inhibited} == {("a", "fired"), ("b", "cancelled")}
     assert rig.pulses("a") == [(10, 20)]
     rig.schedule.plan(stroke(70, 80, "b", item=3))
     rig.run_until(100)
@@ -138,8 +138,8 @@ def test_hold_releases_cancels_and_refuses_until_resume() -> None:
 def test_hold_twice_returns_each_stroke_once() -> None:
     rig = Rig()
     rig.schedule.plan(stroke(10, 60))
-    assert len(rig.schedule.hold(START)) == 1
-    assert rig.schedule.hold(START) == []
+    assert len(rig.schedule.inhibit(START)) == 1
+    assert rig.schedule.inhibit(START) == []
 
 
 def test_a_broken_actuator_does_not_keep_others_from_being_released() -> None:
@@ -147,7 +147,7 @@ def test_a_broken_actuator_does_not_keep_others_from_being_released() -> None:
     rig.schedule.plan(stroke(10, 60, "a"))
     rig.schedule.plan(stroke(10, 60, "b"))
     rig.run_until(20)
-    outcomes = {s.actuation.actuator: s.outcome for s in rig.schedule.hold(rig.clock.now())}
+    outcomes = {s.actuation.actuator: s.outcome for s in rig.schedule.inhibit(rig.clock.now())}
     assert outcomes == {"a": "failed", "b": "fired"}
     assert rig.actuators["b"].position is None
 
@@ -164,7 +164,7 @@ def test_a_bug_in_one_actuator_surfaces_after_all_others_are_released() -> None:
     rig.clock.advance_to(START + ms(10))
     schedule.run_due(rig.clock.now())
     with pytest.raises(RuntimeError, match="bug"):
-        schedule.hold(rig.clock.now())
+        schedule.inhibit(rig.clock.now())
     assert rig.actuators["b"].position is None
 
 
@@ -216,7 +216,7 @@ def test_waiting_ends_when_an_earlier_stroke_is_planned() -> None:
 
     waiting = threading.Thread(target=wait_until_due, daemon=True)
     waiting.start()
-    schedule.hold(clock.now())
+    schedule.inhibit(clock.now())
     schedule.plan(Actuation("a", clock.now() + NS_PER_S, clock.now() + 2 * NS_PER_S, (2,)))
     assert woken.wait(10)
     waiting.join(10)
@@ -242,7 +242,7 @@ def test_every_pulse_is_bounded_and_closed_wherever_it_is_stopped(
         # As on a machine that is busy: looked after only now and then.
         rig.clock.advance_to(rig.clock.now() + ms(step))
         strokes += rig.schedule.run_due(rig.clock.now())
-    strokes += rig.schedule.hold(rig.clock.now())
+    strokes += rig.schedule.inhibit(rig.clock.now())
     assert sorted(s.actuation.item_ids for s in strokes) == sorted(a.item_ids for a in planned)
     for actuator in rig.actuators.values():
         assert actuator.position is None

@@ -19,7 +19,7 @@ from edge.errors import CalibrationError
 from edge.health.faults import FaultKind
 from edge.health.monitors.camera import LOST_SHARE, PictureMonitor
 from edge.sensing.still_view import Pattern, StillView
-from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.faults import InjectedFault
 from edge.simulate.world.world import World
 from edge.station.environment import open_station_camera
 from edge.types import Frame, Image
@@ -237,7 +237,7 @@ def test_every_camera_fault_of_the_simulated_bin_is_recognised_and_ends(kind: st
         return said
 
     assert run(25) == frozenset()
-    world.disturb(Disturbance(f"camera-{kind}"))
+    world.disturb(InjectedFault(f"camera-{kind}"))
     assert run(40) == {FaultKind(f"camera-{kind}")}
-    world.disturb(Disturbance(f"camera-{kind}"), active=False)
+    world.disturb(InjectedFault(f"camera-{kind}"), active=False)
     assert run(30) == frozenset()

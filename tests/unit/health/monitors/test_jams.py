@@ -30,7 +30,7 @@ class Rig:
         self.observer = self.station.supervisor.observer
         transport = self.station.line.transport
         assert isinstance(transport, Conveyor)
-        self.arrivals = transport.arrivals
+        self.confirmations = transport.confirmations
         self.pass_time(ms(100))
 
     def pass_time(self, span: int, step: int = ms(100)) -> None:
@@ -45,7 +45,7 @@ class Rig:
         now = self.clock.now()
         decision = Decision(item_id, "glass", Reason.SORTED, now, "glass", 0.9, 0.8)
         stroke = Actuation("flap", now, now + ms(100), (item_id,))
-        self.arrivals.expect(decision, stroke)
+        self.confirmations.expect(decision, stroke)
         self.live.publish_outcome(Outcome(Item(item_id, now, ()), None, decision, stroke, 0, is_watched=True))
         return stroke
 

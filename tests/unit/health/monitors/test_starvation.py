@@ -9,7 +9,7 @@ from support.stations import BELT, BIN, make_station
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.health.faults import FaultKind
 from edge.health.health import Health
-from edge.health.heartbeats import Sign
+from edge.health.heartbeats import Heartbeat
 from edge.health.monitors.belt import IN_VIEW_NS, BeltMonitor
 from edge.line import Outcome
 from edge.station.supervisor import Supervisor
@@ -47,14 +47,14 @@ def test_a_model_that_answers_late_because_nothing_ran_is_not_stuck() -> None:
     supervisor = supervisor_at(at)
     for _ in range(5):
         at += TURN
-        supervisor.health.sign(Sign.ACTUATION, at)
+        supervisor.health.heartbeat(Heartbeat.ACTUATION, at)
         supervisor.tick(at)
-    supervisor.health.sign(Sign.FRAME, at)
+    supervisor.health.heartbeat(Heartbeat.FRAME, at)
     at += 8 * NS_PER_S
     supervisor.tick(at)
     assert kinds(supervisor.health) == set()
     supervisor.health.beat(at + ms(50))
-    supervisor.health.sign(Sign.ACTUATION, at + ms(50))
+    supervisor.health.heartbeat(Heartbeat.ACTUATION, at + ms(50))
     supervisor.tick(at + TURN)
     assert kinds(supervisor.health) == set()
 
@@ -63,11 +63,11 @@ def test_a_model_that_answers_not_at_all_is_stuck_all_the_same() -> None:
     at = NS_PER_S
     supervisor = supervisor_at(at)
     supervisor.tick(at)
-    supervisor.health.sign(Sign.FRAME, at + ms(1))
+    supervisor.health.heartbeat(Heartbeat.FRAME, at + ms(1))
     at += 8 * NS_PER_S
     for _ in range(35):
         at += TURN
-        supervisor.health.sign(Sign.ACTUATION, at)
+        supervisor.health.heartbeat(Heartbeat.ACTUATION, at)
         supervisor.tick(at)
     assert kinds(supervisor.health) == {FaultKind.CLASSIFIER_STUCK}
 

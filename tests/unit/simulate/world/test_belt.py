@@ -12,9 +12,9 @@ from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
 from edge.simulate.render.sprite import CutOut, Pose, Sprite
 from edge.simulate.world.belt import BeltScene
-from edge.simulate.world.event_queue import Agenda
+from edge.simulate.world.event_queue import EventQueue
 from edge.simulate.world.flap import CLEAR, IN_PATH, build_flap
-from edge.simulate.world.input_pins import Wires
+from edge.simulate.world.input_pins import InputPins
 from edge.simulate.world.motion import BeltMotion
 from edge.simulate.world.traffic import Arrival
 from edge.simulate.world.truth import SPILLED
@@ -49,10 +49,10 @@ class Nothing:
         return Arrival("metal", "", SPRITE, 1e12, 120, 0)
 
 
-def scene_of(settings: Station) -> tuple[BeltScene, Agenda, BeltMotion]:
-    motion, agenda = BeltMotion(0, SPEED), Agenda()
+def scene_of(settings: Station) -> tuple[BeltScene, EventQueue, BeltMotion]:
+    motion, events = BeltMotion(0, SPEED), EventQueue()
     flaps = {a.name: build_flap(a, 0) for a in settings.actuators}
-    return BeltScene(settings, motion, Nothing(), flaps, agenda, Wires(settings, agenda, 0)), agenda, motion  # type: ignore[arg-type]
+    return BeltScene(settings, motion, Nothing(), flaps, events, InputPins(settings, events, 0)), events, motion  # type: ignore[arg-type]
 
 
 strokes = st.lists(st.tuples(st.sampled_from(["first", "second"]), st.integers(1, 120), st.booleans()), max_size=24)
@@ -63,20 +63,20 @@ strokes = st.lists(st.tuples(st.sampled_from(["first", "second"]), st.integers(1
 def test_an_item_lands_where_the_flaps_really_were_while_it_passed(
     commands: list[tuple[str, int, bool]], fronts: list[float]
 ) -> None:
-    scene, agenda, motion = scene_of(station())
-    riders = [scene.lay(Arrival("metal", "", SPRITE, front, 120.0, 0)) for front in fronts]
+    scene, events, motion = scene_of(station())
+    on_belt = [scene.lay(Arrival("metal", "", SPRITE, front, 120.0, 0)) for front in fronts]
     at = ms(300)
     for name, wait_ms, out in commands:
         at += ms(wait_ms)
-        agenda.run_due(at)
+        events.run_due(at)
         scene.flaps[name].command(at, "" if out else None)
-    agenda.run_due(20 * NS_PER_S)
-    assert scene.riders == []
-    for rider in riders:
+    events.run_due(20 * NS_PER_S)
+    assert scene.on_belt == []
+    for item in on_belt:
         expected = RESIDUAL
         for gate in scene.gates:
-            begin = motion.instant_at(rider.front_mm + gate.distance_mm)
-            end = motion.instant_at(rider.front_mm + gate.distance_mm + rider.truth.length_mm)
+            begin = motion.instant_at(item.front_mm + gate.distance_mm)
+            end = motion.instant_at(item.front_mm + gate.distance_mm + item.truth.length_mm)
             assert begin is not None
             assert end is not None
             passage = [scene.flaps[gate.actuator].extension("", begin + (end - begin) * n // 300) for n in range(301)]
@@ -84,18 +84,18 @@ def test_an_item_lands_where_the_flaps_really_were_while_it_passed(
                 expected = gate.bin if min(passage) >= IN_PATH else SPILLED
                 break
         near_the_limit = any(abs(abs(e - 0.5) - 0.45) < 0.012 for e in passage)
-        assert near_the_limit or rider.truth.landed_in == expected
-        assert bool(rider.truth.struck_by) == (rider.truth.landed_in == SPILLED)
+        assert near_the_limit or item.truth.landed_in == expected
+        assert bool(item.truth.struck_by) == (item.truth.landed_in == SPILLED)
 
 
 def test_a_stopped_belt_lands_nothing_until_it_runs_again() -> None:
-    scene, agenda, motion = scene_of(station())
+    scene, events, motion = scene_of(station())
     scene.lay(Arrival("metal", "", SPRITE, 0.0, 120.0, 0))
     motion.set_speed(ms(200), 0.0)
-    agenda.run_due(100 * NS_PER_S)
+    events.run_due(100 * NS_PER_S)
     assert scene.items[0].crossed_at == 0
     motion.set_speed(100 * NS_PER_S, SPEED)
-    agenda.run_due(110 * NS_PER_S)
+    events.run_due(110 * NS_PER_S)
     assert scene.items[0].landed_in == RESIDUAL
     # Its middle at the decision line, 192 mm; 100 mm were done before the stop.
     left_mm = 192 + SPRITE.length / 2 - 100
@@ -103,23 +103,23 @@ def test_a_stopped_belt_lands_nothing_until_it_runs_again() -> None:
 
 
 def test_what_is_diverted_while_the_chute_is_jammed_lands_in_no_bin() -> None:
-    scene, agenda, _ = scene_of(station())
+    scene, events, _ = scene_of(station())
     scene.blocked = True
     scene.lay(Arrival("metal", "", SPRITE, 0.0, 120.0, 0))
     scene.flaps["first"].command(0, "")
-    agenda.run_due(10 * NS_PER_S)
+    events.run_due(10 * NS_PER_S)
     assert scene.items[0].landed_in == SPILLED
 
 
 @pytest.mark.parametrize("direction", ["right", "left", "down", "up"])
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_the_picture_shows_the_item_where_the_truth_says(direction: str, lanes: int) -> None:
-    scene, agenda, motion = scene_of(station(direction, lanes))
+    scene, events, motion = scene_of(station(direction, lanes))
     across = scene.view.across_px * 0.25
     scene.lay(Arrival("metal", "", SPRITE, 0.0, across, 0))
     at = motion.instant_at(scene.view.line_mm + SPRITE.length / 2)
     assert at is not None
-    agenda.run_due(at)
+    events.run_due(at)
     picture = scene.picture(at)
     bright = picture.mean(axis=2) > 150
     ys, xs = np.nonzero(bright)

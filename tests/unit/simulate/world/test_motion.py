@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.clock import NS_PER_S, ms
-from edge.simulate.world.event_queue import Agenda
+from edge.simulate.world.event_queue import EventQueue
 from edge.simulate.world.motion import BeltMotion
 
 changes = st.lists(st.tuples(st.integers(0, 3_000), st.sampled_from([0.0, 80.0, 250.0, 1000.0])), max_size=8)
@@ -71,23 +71,23 @@ def test_a_change_in_the_past_is_refused() -> None:
 
 
 def test_the_agenda_follows_a_belt_that_changes_its_speed() -> None:
-    motion, agenda, done = BeltMotion(0, 100.0), Agenda(), []
-    agenda.when(motion, 200.0, lambda at: done.append(("belt", at)))
-    agenda.at(NS_PER_S, lambda at: done.append(("clock", at)))
-    assert agenda.next_at() == NS_PER_S
-    agenda.run_due(NS_PER_S)
+    motion, events, done = BeltMotion(0, 100.0), EventQueue(), []
+    events.when(motion, 200.0, lambda at: done.append(("belt", at)))
+    events.at(NS_PER_S, lambda at: done.append(("clock", at)))
+    assert events.next_at() == NS_PER_S
+    events.run_due(NS_PER_S)
     motion.set_speed(NS_PER_S, 50.0)
-    assert agenda.next_at() == 3 * NS_PER_S
-    agenda.run_due(3 * NS_PER_S - 1)
+    assert events.next_at() == 3 * NS_PER_S
+    events.run_due(3 * NS_PER_S - 1)
     assert done == [("clock", NS_PER_S)]
-    agenda.run_due(3 * NS_PER_S)
+    events.run_due(3 * NS_PER_S)
     assert done == [("clock", NS_PER_S), ("belt", 3 * NS_PER_S)]
-    assert agenda.next_at() is None
+    assert events.next_at() is None
 
 
 def test_what_is_due_at_one_instant_happens_in_the_order_of_entry() -> None:
-    agenda, done = Agenda(), []
+    events, done = EventQueue(), []
     for n in range(5):
-        agenda.at(7, lambda at, n=n: done.append(n))  # type: ignore[misc]
-    agenda.run_due(7)
+        events.at(7, lambda at, n=n: done.append(n))  # type: ignore[misc]
+    events.run_due(7)
     assert done == [0, 1, 2, 3, 4]

@@ -12,9 +12,9 @@ from support.stations import BELT, make_station
 
 from edge.config import Station
 from edge.errors import ConfigError
-from edge.simulate.render.photo_stock import SHIPPED, Stock, find_photos, load_cut_out
+from edge.simulate.render.photo_stock import SHIPPED, PhotoLibrary, find_photos, load_cut_out
 from edge.simulate.render.view import belt_view
-from edge.simulate.world.faults import Disturbance, parse_disturbance
+from edge.simulate.world.faults import InjectedFault, parse_fault
 from edge.simulate.world.traffic import Arrival, Load, Traffic
 from edge.tools.simulate.simulated_station import Changes, simulated_variant
 
@@ -30,7 +30,7 @@ def station(lanes: int = 1) -> Station:
 
 
 def arrivals(load: Load, count: int, seed: int = 1, lanes: int = 1) -> list[Arrival]:
-    traffic = Traffic(load, belt_view(station(lanes)), Stock(find_photos(SHIPPED)), 500.0, seed)
+    traffic = Traffic(load, belt_view(station(lanes)), PhotoLibrary(find_photos(SHIPPED)), 500.0, seed)
     return [traffic.next() for _ in range(count)]
 
 
@@ -101,28 +101,28 @@ def test_one_photo_that_can_be_cut_out_is_found_among_many_that_can_not(tmp_path
     folder.mkdir()
     for number in range(40):  # a sheet that fills the photo has no ground to be cut off
         cv2.imwrite(str(folder / f"{number:02}.png"), np.full((64, 64, 3), 90 + number, np.uint8))
-    stock, rng = Stock(find_photos(tmp_path)), np.random.default_rng(1)
+    library, rng = PhotoLibrary(find_photos(tmp_path)), np.random.default_rng(1)
     with pytest.raises(ConfigError, match="any of these 40 photos; expected one object on a plain light ground"):
-        stock.pick("cardboard", rng)
+        library.pick("cardboard", rng)
     whole = np.full((96, 96, 3), 235, np.uint8)
     cv2.circle(whole, (48, 48), 22, (30, 60, 120), -1)
     cv2.imwrite(str(folder / "whole.png"), whole)
-    stock = Stock(find_photos(tmp_path))
-    assert {stock.pick("cardboard", rng).name for _ in range(5)} == {"cardboard/whole.png"}
+    library = PhotoLibrary(find_photos(tmp_path))
+    assert {library.pick("cardboard", rng).name for _ in range(5)} == {"cardboard/whole.png"}
 
 
 def test_disturbances_are_read_and_mistakes_named() -> None:
-    planned = parse_disturbance("bin-full:glass@30+10.5")
+    planned = parse_fault("bin-full:glass@30+10.5")
     assert (planned.kind, planned.target, planned.start_s, planned.duration_s) == (
-        Disturbance.BIN_FULL,
+        InjectedFault.BIN_FULL,
         "glass",
         30,
         10.5,
     )
-    assert parse_disturbance("camera-lost@5").end_ns is None
+    assert parse_fault("camera-lost@5").end_ns is None
     for wrong in ("jam", "jam@", "nonsense@3", "jam:flap@3", "bin-full@3", "jam@3+"):
         with pytest.raises(ConfigError, match="fault"):
-            parse_disturbance(wrong)
+            parse_fault(wrong)
 
 
 def test_a_variant_is_checked_like_a_station_file() -> None:
@@ -139,6 +139,6 @@ def test_a_photo_that_can_not_be_read_is_passed_over(tmp_path: Path, caplog: pyt
     (tmp_path / "Metal Cans" / "deeper").mkdir(parents=True)
     cv2.imwrite(str(tmp_path / "Metal Cans" / "deeper" / "a.png"), picture)
     (tmp_path / "Metal Cans" / "b.jpg").write_bytes(b"")
-    stock, rng = Stock(find_photos(tmp_path)), np.random.default_rng(1)
-    assert {stock.pick("metal-cans", rng).name for _ in range(9)} == {"metal-cans/a.png"}
+    library, rng = PhotoLibrary(find_photos(tmp_path)), np.random.default_rng(1)
+    assert {library.pick("metal-cans", rng).name for _ in range(9)} == {"metal-cans/a.png"}
     assert "left out" in caplog.text

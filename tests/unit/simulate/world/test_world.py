@@ -14,7 +14,7 @@ from edge.devices.actuators import open_actuators
 from edge.errors import CameraError, ConfigError
 from edge.simulate.backend.camera import SimulatedCamera
 from edge.simulate.backend.pins import WorldPins
-from edge.simulate.world.faults import Disturbance
+from edge.simulate.world.faults import InjectedFault
 from edge.simulate.world.world import World
 
 START = NS_PER_S
@@ -93,7 +93,7 @@ def test_the_belt_runs_only_while_its_relay_lets_it() -> None:
     clock.advance_to(START + NS_PER_S)
     world.run_due(clock.now())
     assert world.surface.position(clock.now()) == pytest.approx(400)
-    world.disturb(Disturbance.EMERGENCY_STOP)
+    world.disturb(InjectedFault.EMERGENCY_STOP)
     assert world.surface.speed == 0
     assert world.inputs[20] is False
 
@@ -116,7 +116,7 @@ def test_sensors_show_what_happens() -> None:
     for number in edges:
         listen(number)
     stop = threading.Event()
-    world.agenda.at(START + 10 * NS_PER_S, lambda at: stop.set())
+    world.events.at(START + 10 * NS_PER_S, lambda at: stop.set())
     world.follow(stop)
     assert edges[5] + edges[6] == pytest.approx(10 * 400 * 0.5, abs=2)
     crossed = [item for item in world.items if item.crossed_at]
@@ -127,7 +127,7 @@ def test_sensors_show_what_happens() -> None:
 def test_a_slipping_belt_falls_behind_its_drum() -> None:
     clock = VirtualClock()
     world = World(station(run_pin=None), clock)
-    world.disturb(Disturbance.BELT_SLIPPING)
+    world.disturb(InjectedFault.BELT_SLIPPING)
     assert world.drum.position(START + NS_PER_S) == pytest.approx(400)
     assert world.surface.position(START + NS_PER_S) == pytest.approx(240)
 
@@ -163,15 +163,15 @@ def test_camera_faults_show_in_the_picture() -> None:
     world = World(station(), clock)
     camera = SimulatedCamera(world, clock)
     clear = camera.read().pixels
-    world.disturb(Disturbance.CAMERA_FROZEN)
+    world.disturb(InjectedFault.CAMERA_FROZEN)
     assert np.array_equal(camera.read().pixels, clear)
-    world.disturb(Disturbance.CAMERA_FROZEN, active=False)
-    world.disturb(Disturbance.CAMERA_BLACK)
+    world.disturb(InjectedFault.CAMERA_FROZEN, active=False)
+    world.disturb(InjectedFault.CAMERA_BLACK)
     assert camera.read().pixels.mean() < 12
-    world.disturb(Disturbance.CAMERA_BLACK, active=False)
-    world.disturb(Disturbance.CAMERA_OVEREXPOSED)
+    world.disturb(InjectedFault.CAMERA_BLACK, active=False)
+    world.disturb(InjectedFault.CAMERA_OVEREXPOSED)
     assert camera.read().pixels.mean() > 200
-    world.disturb(Disturbance.CAMERA_LOST)
+    world.disturb(InjectedFault.CAMERA_LOST)
     with pytest.raises(CameraError, match="unplugged"):
         camera.read()
 
@@ -179,8 +179,8 @@ def test_camera_faults_show_in_the_picture() -> None:
 def test_a_fault_that_the_station_cannot_have_is_refused() -> None:
     world = World(station(), VirtualClock())
     with pytest.raises(ConfigError, match="expected one of the actuators"):
-        world.disturb(Disturbance.DIVERTER_STUCK, "nobody")
+        world.disturb(InjectedFault.DIVERTER_STUCK, "nobody")
     with pytest.raises(ConfigError, match="full_pin"):
-        world.disturb(Disturbance.BIN_FULL, "one")
+        world.disturb(InjectedFault.BIN_FULL, "one")
     with pytest.raises(ConfigError, match="no pin for it"):
-        world.disturb(Disturbance.RESET)
+        world.disturb(InjectedFault.RESET)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import CalibrationError, SetupError
-from edge.tools.calibrate.service_pause import folder_claimed, service_held
+from edge.tools.calibrate.service_pause import folder_claimed, service_paused
 
 
 class Systemd:
@@ -35,21 +35,21 @@ class Systemd:
 
 def test_a_running_service_is_stopped_and_started_again() -> None:
     systemd = Systemd("active")
-    with service_held(systemd, lambda text: None):
+    with service_paused(systemd, lambda text: None):
         assert systemd.state == "inactive"
     assert systemd.said == ["is-active", "stop", "start"]
 
 
 def test_it_runs_again_after_an_interruption() -> None:
     systemd = Systemd("active")
-    with pytest.raises(KeyboardInterrupt), service_held(systemd, lambda text: None):
+    with pytest.raises(KeyboardInterrupt), service_paused(systemd, lambda text: None):
         raise KeyboardInterrupt
     assert systemd.state == "active"
 
 
 def test_a_service_that_does_not_run_is_left_alone() -> None:
     systemd = Systemd("inactive")
-    with service_held(systemd, lambda text: None):
+    with service_paused(systemd, lambda text: None):
         assert systemd.state == "inactive"
     assert systemd.said == ["is-active"]
 
@@ -63,7 +63,7 @@ def test_it_runs_again_although_stopping_it_was_interrupted() -> None:
             return said
 
     systemd = Interrupted("active")
-    with pytest.raises(KeyboardInterrupt), service_held(systemd, lambda text: None):
+    with pytest.raises(KeyboardInterrupt), service_paused(systemd, lambda text: None):
         pytest.fail("it was interrupted before")
     assert systemd.state == "active"
 
@@ -78,7 +78,7 @@ def test_an_impatient_second_ctrl_c_does_not_keep_the_service_from_starting() ->
     systemd = Impatient("active")
     given = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     try:
-        with pytest.raises(KeyboardInterrupt), service_held(systemd, lambda text: None):
+        with pytest.raises(KeyboardInterrupt), service_paused(systemd, lambda text: None):
             raise KeyboardInterrupt
         assert systemd.state == "active"
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
