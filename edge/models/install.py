@@ -147,7 +147,7 @@ def check_version(name: str, version: str, digest: str, store: ModelStore) -> No
     """Refuse a version older than the current one of the same name: an old signed model stays signed for ever."""
     try:
         generation = store.active()
-    except StoreError:  # a damaged store is mended by activating a model, so it must not stand in the way
+    except StoreError:  # a damaged store is fixed by activating a model, so it must not stand in the way
         return
     if generation is None or generation.current == digest:
         return

@@ -1,4 +1,4 @@
-"""A candidate that looks on: it classifies what the model at work classified, and acts on nothing."""
+"""The shadow model, a candidate: it classifies what the model at work classified, and acts on nothing."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ class ModelStore(StoredModels):
             return self._switch(before.previous, before.current, why, now, probation=False)
 
     def set_shadow(self, digest: str | None) -> None:
-        """Let an installed model look on, or none."""
+        """Make an installed model the shadow, or none."""
         with self.locked():
             if digest is None:
                 (self.folder / "shadow").unlink(missing_ok=True)

@@ -89,7 +89,7 @@ class StoredModels:
         return find_model(self.models(), text)
 
     def shadow(self) -> str | None:
-        """Digest of the model that looks on without acting; None where there is none."""
+        """Digest of the shadow model; None where there is none."""
         try:
             name = (self.folder / "shadow").readlink().name
         except OSError:

@@ -79,7 +79,7 @@ class ModelSwitcher(Observer):
 
     @property
     def idle(self) -> bool:
-        """No model looks on, so nothing is to be done until the next tick."""
+        """There is no shadow model, so nothing is to be done until the next tick."""
         return self._shadow is None
 
     def rest(self, until: int) -> None:
@@ -89,11 +89,11 @@ class ModelSwitcher(Observer):
                 self._shadow.look(left / NS_PER_S, self._serving.bundle.manifest.thresholds)
             except (OSError, ClassifierError) as error:
                 why = f"the disk refuses: {error.strerror}" if isinstance(error, OSError) else str(error)
-                self._loader.say(f"the model that looks on stops, {why}", Severity.WARNING)
+                self._loader.say(f"the shadow model stops, {why}", Severity.WARNING)
                 self.dismiss_shadow()
 
     def dismiss_shadow(self) -> None:
-        """Nobody looks on any more."""
+        """No shadow model any more."""
         shadow, self._shadow = self._shadow, None
         if shadow is not None:
             shadow.close()
@@ -166,14 +166,14 @@ class ModelSwitcher(Observer):
         self._shadow_digest = digest
         self.dismiss_shadow()
         if digest is None:
-            loader.say("no model looks on any more")
+            loader.say("no shadow model any more")
             return
         try:
             bundle = loader.fit(loader.store.open(digest))
             check_fit(bundle, loader.station)
             candidate = loader.open_classifier(bundle)
         except BundleError as error:
-            loader.say(f"the model that shall look on can't be used: {error}", Severity.WARNING)
+            loader.say(f"the shadow model can't be used: {error}", Severity.WARNING)
             return
         self._shadow = Shadow(digest, candidate, shadow_folder(loader.station.state_folder, digest), loader.clock)
-        loader.say(f"{bundle.manifest.title} ({digest[:12]}) looks on")
+        loader.say(f"{bundle.manifest.title} ({digest[:12]}) is the shadow model")

@@ -1,6 +1,6 @@
 """Runs a station for real: threads, signals, the watchdog and the way into the safe state.
 
-Processes: the model at work has one of its own, and so has one that looks on (started in edge/inference/process.py). The
+Processes: the model at work has one of its own, and so has a shadow model (started in edge/inference/process.py). The
 vision thread sends it pictures; loading it, its hanging and its crash keep nothing here from running.
 The main thread supervises: health, recovery, watchdog, signals. This is the only module that starts a thread, and
 whatever happens to one, the run ends with the pins in their safe position.

@@ -212,7 +212,7 @@ def summary(found: Inspection) -> str:
 
 
 def page(found: Inspection) -> str:
-    """One self-contained HTML page with thumbnails of what needs a look, the gravest first."""
+    """One self-contained HTML page with thumbnails of what needs a look, the worst first."""
     by_name = {photo.name: photo for photo in found.readable}
     apart = {id(group[0]) for group in found.straddling}
     alike = [group for group in found.near if id(group[0]) not in apart]

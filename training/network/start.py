@@ -1,6 +1,6 @@
 """Going on from a bundle: the weights of its 8-bit file, brought back to floating point, into a backbone of the same kind.
 
-A quarter of a percent of a channel's largest weight is lost on the way; the training mends that in its first batches.
+A quarter of a percent of a channel's largest weight is lost on the way; the training fixes that in its first batches.
 What the file holds folded (batch normalization in the kernels) is unfolded by the statistics of the pre-training, which
 the training never changes.
 """

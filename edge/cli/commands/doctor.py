@@ -63,7 +63,5 @@ def _print(findings: list[Finding]) -> None:
     console.print(table)
     # Outside the table, where a command is not broken over lines and can be copied.
     for finding in findings:
-        if finding.mend:
-            console.print(
-                styled(f"to fix {finding.name}:", COLOURS[finding.status], f" {finding.mend}"), soft_wrap=True
-            )
+        if finding.fix:
+            console.print(styled(f"to fix {finding.name}:", COLOURS[finding.status], f" {finding.fix}"), soft_wrap=True)

@@ -42,7 +42,7 @@ def list_models(station: StationOption = DEFAULT_STATION, as_json: AsJson = Fals
         return
     table = Table("", "model", "digest", "installed", "signed by", "ms", title="Installed models", title_justify="left")
     for model in shelf.models:
-        signer = model.signer or styled("nobody", "yellow")
+        signer = model.signer or styled("unsigned", "yellow")
         proven = (signer, f"{model.milliseconds:.1f}") if model.runtime else ("-", "-")
         table.add_row(shelf.state(model), model.title, model.digest[:12], model.installed, *proven)
     Terminal().print(table)
@@ -73,7 +73,7 @@ def show(
         "labels": ", ".join(manifest.labels),
         "input": f"{manifest.geometry.width} x {manifest.geometry.height}, {manifest.input.dtype}",
         "thresholds": ", ".join(f"{label} {score:.2f}" for label, score in thresholds.minimum_score.items()),
-        "signed by": evidence.signer or "nobody",
+        "signed by": evidence.signer or "unsigned",
         "here": f"{evidence.milliseconds:.1f} ms on {evidence.runtime}, {evidence.golden_steps} steps off",
         "made": f"{made.created}, run {made.run}",
         "photos": made.data_digest,
@@ -168,35 +168,35 @@ def rollback(station: StationOption = DEFAULT_STATION) -> None:
 
 @app.command()
 def shadow(
-    model: Annotated[str | None, typer.Argument(help="The installed model that shall look on; none: nobody.")] = None,
+    model: Annotated[str | None, typer.Argument(help="The installed model to run as shadow; none: no model.")] = None,
     station: StationOption = DEFAULT_STATION,
 ) -> None:
     """Let an installed model classify beside the current one without acting; `compare` shows what it says."""
     device = open_device(station)
     if model is None:
         device.store.set_shadow(None)
-        say("no model looks on any more")
+        say("no shadow model any more")
         return
     evidence = device.store.find(model)
     at_station(device.store.open(evidence.digest), device.station)
     device.store.set_shadow(evidence.digest)
-    say(f"{evidence.title} looks on from now on; see what it says with 'sorter model compare'")
+    say(f"{evidence.title} is the shadow model from now on; see what it says with 'sorter model compare'")
 
 
 @app.command("compare")
 def compare_models(
     station: StationOption = DEFAULT_STATION,
     model: Annotated[
-        str | None, typer.Argument(help="The model that looked on; without it the one that does now.")
+        str | None, typer.Argument(help="A model that is or was the shadow; without it the present one.")
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Show so many of the latest items they differ on.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Show where the model that looks on differs from the one at work, with crops."""
+    """Show where the shadow model differs from the one at work, with crops."""
     device = open_device(station)
     digest = device.store.shadow() if model is None else device.store.find(model).digest
     if digest is None:
-        raise StoreError("no model looks on: start one with 'sorter model shadow MODEL'")
+        raise StoreError("no shadow model: start one with 'sorter model shadow MODEL'")
     folder = shadow_folder(device.station.state_folder, digest)
     comparison = compare(folder)
     if as_json:

@@ -57,21 +57,21 @@ def parse_calibration(content: bytes, path: Path) -> Calibration:
     Raises:
         CalibrationError: it is damaged, or newer than this program.
     """
-    mend = "restore an older one with `sorter calibrate restore`, or measure again with `sorter calibrate`"
+    fix = "restore an older one with `sorter calibrate restore`, or measure again with `sorter calibrate`"
     try:
         table = parse_toml(content)
     except NotTextError as error:
-        raise CalibrationError(f"{path}: damaged ({error}); {mend}") from None
+        raise CalibrationError(f"{path}: damaged ({error}); {fix}") from None
     version = table.get("format_version")
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise CalibrationError(
-            f"{path}: written by a newer edge-sorter (format {version}, this one reads {FORMAT_VERSION}); update, or {mend}"
+            f"{path}: written by a newer edge-sorter (format {version}, this one reads {FORMAT_VERSION}); update, or {fix}"
         )
     try:
         return Calibration.model_validate(table)
     except ValidationError as error:
         problems = "\n".join(f"  {line}" for line in explain_problems(error, Calibration, table))
-        raise CalibrationError(f"{path}: not a calibration; {mend}\n{problems}") from None
+        raise CalibrationError(f"{path}: not a calibration; {fix}\n{problems}") from None
 
 
 def save_calibration(folder: Path, calibration: Calibration, stamp: str) -> Path:

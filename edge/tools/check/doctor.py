@@ -1,4 +1,4 @@
-"""What of this machine is ready to sort, and for all that is not, the command that mends it."""
+"""What of this machine is ready to sort, and for all that is not, the command that fixes it."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ class Doctor:
     def libraries(self) -> Finding:
         answer = self.ask("libraries")
         if answer.error:
-            mend = _pip_install("--force-reinstall numpy opencv-python-headless")
-            mend += "; then `sorter doctor` again for the rest"
-            return Finding("numpy, opencv", "fail", answer.error, mend)
+            fix = _pip_install("--force-reinstall numpy opencv-python-headless")
+            fix += "; then `sorter doctor` again for the rest"
+            return Finding("numpy, opencv", "fail", answer.error, fix)
         return Finding("numpy, opencv", "ok", f"NumPy {answer.values['numpy']}, OpenCV {answer.values['opencv']}")
 
     def runtime(self) -> Finding:
@@ -96,8 +96,8 @@ class Doctor:
         answer = self.ask("runtime", bundle.source)
         if "SIGILL" in answer.error:
             install = _pip_install("'edge-sorter[tflite-runtime]'")
-            mend = f'{install}, and set inference.runtime = "tflite-runtime"'
-            return Finding("model", "fail", f"the runtime was built for a newer processor ({answer.error})", mend)
+            fix = f'{install}, and set inference.runtime = "tflite-runtime"'
+            return Finding("model", "fail", f"the runtime was built for a newer processor ({answer.error})", fix)
         if answer.error:
             return Finding("model", "fail", answer.error, _pip_install("'edge-sorter[edge]'"))
         values = answer.values
@@ -114,10 +114,10 @@ class Doctor:
             return Finding("camera", "ok", "simulated")
         answer = self.ask("camera", str(self.station_path))
         if answer.error:
-            mend = LISTING.get(self.station.camera.type, "v4l2-ctl --list-devices")
+            fix = LISTING.get(self.station.camera.type, "v4l2-ctl --list-devices")
             if "another program" in answer.error:
-                mend = "sudo systemctl stop sorter"
-            return Finding("camera", "fail", answer.error, mend)
+                fix = "sudo systemctl stop sorter"
+            return Finding("camera", "fail", answer.error, fix)
         text = f"{answer.values['identity']}, frames are {answer.values['age_ms']:.0f} ms old when they are seen"
         if not answer.values["times_itself"]:
             return Finding("camera", "warn", f"{text}; it does not time its frames itself", "sorter calibrate camera")
@@ -184,8 +184,8 @@ class Doctor:
         folder = Path("/var/lib/sorter") if self.station is None else self.station.state_folder
         there = next(parent for parent in (folder, *folder.parents) if parent.exists())
         if memory := memory_under(folder, self.root):
-            mend = "sudo raspi-config (Performance Options, Overlay File System: off)"
-            yield Finding("disk", "warn", in_memory(folder, memory), mend)
+            fix = "sudo raspi-config (Performance Options, Overlay File System: off)"
+            yield Finding("disk", "warn", in_memory(folder, memory), fix)
             return
         if not os.access(there, os.W_OK):
             yield Finding("disk", "warn", f"{there} can't be written by you", f"sudo chown -R $USER {folder}")

@@ -18,12 +18,12 @@ Ask = Callable[..., "Answer"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report; `mend` is a command or a step, empty where nothing needs it."""
+    """One line of the report; `fix` is a command or a step, empty where nothing needs it."""
 
     name: str
     status: Literal["ok", "warn", "fail"]
     text: str
-    mend: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)

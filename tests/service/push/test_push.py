@@ -198,8 +198,8 @@ def test_a_tampered_bundle_is_refused(server: SshServer, device: Device, signed_
     assert result.state is State.FAILED
     assert "damaged" in result.error or "not laid out" in result.error
     assert device.store.active() is None
-    (mended,) = push(server, bundle, device)
-    assert mended.state is State.DONE
+    (fixed,) = push(server, bundle, device)
+    assert fixed.state is State.DONE
 
 
 def test_what_the_device_refuses_is_said_with_its_reason(
@@ -246,8 +246,8 @@ def test_a_disk_that_is_full_in_the_middle(server: SshServer, device: Device, si
     assert result.state is State.FAILED
     assert "can't store the model" in result.error
     assert device.store.active() is None
-    (mended,) = push(server, bundle, device)
-    assert mended.state is State.DONE
+    (fixed,) = push(server, bundle, device)
+    assert fixed.state is State.DONE
 
 
 # -- who may come in, and what for -----------------------------------------------------------------------------

@@ -49,7 +49,7 @@ class Disk:
             for path in (*self.folder.iterdir(), self.folder):
                 path.chmod(0o555 if path.is_dir() else 0o444)
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         if self.own:
             subprocess.run(["mount", "-o", "remount,rw", self.folder], check=True)
             (self.folder / "filler").unlink()
@@ -108,7 +108,7 @@ def test_a_disk_stays_full_until_there_is_room(disk: Disk) -> None:
         elif 10 < second < 50:
             give_and_take(second)
         elif second == 50:
-            disk.mend()
+            disk.fix()
 
     run.run(65.0, on_tick=look)
     began = min(second for second, there in seen.items() if there)
@@ -123,7 +123,7 @@ def test_sorting_goes_on_the_trouble_is_named_and_nothing_is_lost(disk: Disk) ->
     journal, health = run.station.reporting.journal, run.station.health
     assert journal is not None
     # A file that is open can't be closed to it by permissions, so those are taken before the first row.
-    troubles = {20: disk.fill, 40: disk.lock, 60: disk.mend} if disk.own else {0: disk.lock, 60: disk.mend}
+    troubles = {20: disk.fill, 40: disk.lock, 60: disk.fix} if disk.own else {0: disk.lock, 60: disk.fix}
     waiting: dict[int, int] = {}
     sorted_by: dict[int, int] = {}
 

@@ -1,4 +1,4 @@
-"""A candidate that looks on: it changes nothing, and where it differs can be seen."""
+"""The shadow model, a candidate: it changes nothing, and where it differs can be seen."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_a_damaged_pointer_is_mended_by_activating(store: ModelStore, models: Mo
     with pytest.raises(StoreError, match="activate"):
         store.active()
     assert verify_store(store)[0].where == "active"
-    store.activate(digest(models, "1.1"), "mended", NOW)
+    store.activate(digest(models, "1.1"), "fixed", NOW)
     assert verify_store(store) == []
 
 

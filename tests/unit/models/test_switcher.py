@@ -325,7 +325,7 @@ def test_a_candidate_looks_on_without_acting_and_is_dismissed(rig: Rig) -> None:
     switcher.tick()
     assert switcher.idle
     assert [event.text for event in rig.events] == [
-        f"tiny-1.1 ({candidate.digest[:12]}) looks on", "no model looks on any more"
+        f"tiny-1.1 ({candidate.digest[:12]}) is the shadow model", "no shadow model any more"
     ]  # fmt: skip
 
 
@@ -353,4 +353,4 @@ def test_a_candidate_whose_process_is_lost_stops_looking_on(rig: Rig) -> None:
     )
     switcher.rest(rig.clock.now() + ms(100))
     assert switcher.idle
-    assert rig.events[-1].text == "the model that looks on stops, the model's process was ended"
+    assert rig.events[-1].text == "the shadow model stops, the model's process was ended"

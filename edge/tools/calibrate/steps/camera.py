@@ -189,14 +189,14 @@ def _refuse_covered(light: Light) -> None:
 def _refuse_unsteady(light: Light, chosen: Chosen, mains_hz: float) -> None:
     if light.flicker > FLICKER_LIMIT:
         other = 60 if mains_hz == 50 else 50
-        mend = (
+        fix = (
             f"the mains may have {other} Hz (--mains {other}), or sunlight and passing people reach the view"
             if chosen.flicker_free
             else f"at this belt's speed an exposure of {1e3 / (2 * mains_hz):.3g} ms, which would even it out, blurs: "
             "use lamps with a direct-current driver, or run the belt slower"
         )
         raise CalibrationError(
-            f"the lamps flicker: brightness changes by {light.flicker:.1%} from picture to picture; {mend}"
+            f"the lamps flicker: brightness changes by {light.flicker:.1%} from picture to picture; {fix}"
         )
     if not light.is_locked:
         raise CalibrationError(

@@ -116,7 +116,7 @@ def test_a_shadow_is_chosen_and_dismissed(rig: Rig) -> None:
     path = rig.bundle("1.1")
     rig.model("install", path)
     assert isinstance(rig.model("compare").exception, StoreError)
-    assert "tiny-1.1 looks on" in rig.model("shadow", "1.1").stdout
+    assert "tiny-1.1 is the shadow model" in rig.model("shadow", "1.1").stdout
     assert rig.store.shadow() == open_bundle(path).digest
     assert isinstance(rig.model("compare").exception, StoreError)
     rig.model("prune", "--keep", "0")

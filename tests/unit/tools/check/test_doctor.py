@@ -69,7 +69,7 @@ def test_every_part_of_a_good_machine_is_reported(tmp_path: Path) -> None:
 def test_whatever_is_not_ok_names_what_mends_it(tmp_path: Path) -> None:
     for question in GOOD:
         for finding in found(doctor(tmp_path, **{question: "it broke"})).values():
-            assert finding.status == "ok" or finding.mend
+            assert finding.status == "ok" or finding.fix
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_each_trouble_has_its_own_remedy(
 ) -> None:
     finding = found(doctor(tmp_path, **{question: answer}))[name]
     assert finding.status == status
-    assert said in finding.mend
+    assert said in finding.fix
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_what_keeps_the_pins_from_opening_has_one_cure(error: str, said: str, tm
     (tmp_path / "dev").mkdir(exist_ok=True)
     (tmp_path / "dev" / "gpiochip0").touch()
     finding = found(doctor(tmp_path, gpio=error))["gpio"]
-    assert (finding.status, finding.mend.startswith(said)) == ("fail", True)
+    assert (finding.status, finding.fix.startswith(said)) == ("fail", True)
 
 
 def test_a_pwm_unit_that_is_off_is_told_with_its_overlay(tmp_path: Path) -> None:
@@ -131,9 +131,9 @@ def test_on_bookworm_no_remedy_brings_the_numpy_that_its_camera_can_not_stand(
 ) -> None:
     (tmp_path / "picamera2.py").write_text("")
     monkeypatch.setattr(sys, "version_info", (3, 11, 2))
-    without = [f.mend for f in doctor(tmp_path, **{question: "ImportError"}).examine() if "pip install" in f.mend]
+    without = [f.fix for f in doctor(tmp_path, **{question: "ImportError"}).examine() if "pip install" in f.fix]
     monkeypatch.syspath_prepend(str(tmp_path))
-    beside = [f.mend for f in doctor(tmp_path, **{question: "ImportError"}).examine() if "pip install" in f.mend]
+    beside = [f.fix for f in doctor(tmp_path, **{question: "ImportError"}).examine() if "pip install" in f.fix]
     assert without
     assert not any("numpy<2" in remedy for remedy in without)
     for remedy in beside:
@@ -166,7 +166,7 @@ def test_a_station_file_that_is_none_does_not_keep_the_doctor_from_the_rest(tmp_
     findings = {finding["name"]: finding for finding in json.loads(done.output)["findings"]}
     assert findings["files"]["status"] == "fail"
     assert "text needs quotes" in findings["files"]["text"]
-    assert "sorter check --station" in findings["files"]["mend"]
+    assert "sorter check --station" in findings["files"]["fix"]
     assert findings["numpy, opencv"]["status"] == "ok"
 
 
@@ -183,7 +183,7 @@ def test_heat_is_told(tmp_path: Path) -> None:
     zone = tmp_path / "sys" / "class" / "thermal" / "thermal_zone0"
     zone.mkdir(parents=True)
     (zone / "temp").write_text("81000\n")
-    assert found(doctor(tmp_path))["heat"].mend == "fit a fan"
+    assert found(doctor(tmp_path))["heat"].fix == "fit a fan"
 
 
 def test_a_probe_that_dies_or_hangs_is_an_answer_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -221,4 +221,4 @@ def test_a_state_folder_that_ends_with_the_power_is_a_warning(tmp_path: Path) ->
     disk = found(doctor(tmp_path))["disk"]
     assert disk.status == "warn"
     assert "is kept in memory (the Overlay File System of raspi-config)" in disk.text
-    assert "raspi-config" in disk.mend
+    assert "raspi-config" in disk.fix
