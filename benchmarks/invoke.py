@@ -23,7 +23,7 @@ import numpy as np  # noqa: E402
 from converter.quantize import check_operators, quantize_static  # noqa: E402
 from edge.bundle.archive import open_bundle  # noqa: E402
 from edge.inference.interpreter import Interpreter  # noqa: E402
-from training.network.frozen import compile_float  # noqa: E402
+from training.network.frozen_backbone import compile_float  # noqa: E402
 
 LARGEST_RATIO = 1.25
 

@@ -27,7 +27,7 @@ from converter.convert import representative_views  # noqa: E402
 from converter.quantize import quantize_dynamic, quantize_static, read_operators  # noqa: E402
 from edge.errors import SorterError  # noqa: E402
 from training.evaluation.evaluate import answers, prepare  # noqa: E402
-from training.network.frozen import compile_float  # noqa: E402
+from training.network.frozen_backbone import compile_float  # noqa: E402
 from training.rendering.renderer import read_sets  # noqa: E402
 from training.run_folder import Run  # noqa: E402
 

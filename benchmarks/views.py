@@ -20,7 +20,7 @@ from edge.bundle.head import read_head
 from edge.cli.commands.simulate import DEMO_STATION
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config import Station, load_station
-from edge.inference.classifier import look, shipped_bundle_path
+from edge.inference.classifier import rotated_view, shipped_bundle_path
 from edge.inference.interpreter import open_interpreter
 from edge.system.statistics import log_softmax
 
@@ -59,7 +59,7 @@ def collect(bundle: Bundle, chosen: Station, seconds: float) -> tuple[list[int],
                 continue
             best = item.crops[0]
             truth.append(manifest.labels.index(world.scene.label_at(best.box.centre, best.captured_at)))
-            codes = [interpreter.run(look(crop, n, manifest.geometry)) for n, crop in enumerate(item.crops)]
+            codes = [interpreter.run(rotated_view(crop, n, manifest.geometry)) for n, crop in enumerate(item.crops)]
             views.append(log_softmax(head.logits(np.array(codes))))
     return truth, views
 

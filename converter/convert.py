@@ -32,7 +32,7 @@ from training.dataset.seen import Seen, load_seen
 from training.evaluation.compare import Comparison
 from training.evaluation.compare_page import page
 from training.evaluation.evaluate import FloatNetwork, Int8Network, Network, Scored, answers, figures, prepare, score
-from training.network.frozen import compile_float, cut_off_head
+from training.network.frozen_backbone import compile_float, cut_off_head
 from training.recipe import Recipe
 from training.rendering.pool import ViewPlan, ViewRenderer
 from training.rendering.renderer import build_renderer, read_sets

@@ -17,7 +17,7 @@ from edge.config.calibration.overlay import apply_calibration, step_digest
 from edge.config.calibration.recover import load_or_quarantine
 from edge.devices.actuators import open_actuators
 from edge.devices.gpio.mock_pins import MockPins
-from edge.station.stops.safe_outputs import NOTE, note_outputs
+from edge.station.stops.safe_outputs import NOTE, save_outputs
 from fuzzing.case import THINGS, Case, mutate, mutate_value
 from fuzzing.examples import STATION, STATIONS, make_safe
 
@@ -48,7 +48,7 @@ def pins(folder: Path) -> Callable[[Case], None]:
         state.mkdir()
         (case.folder / "station.toml").write_text(STATION)
         station = load_station(case.folder / "station.toml")
-        note_outputs(state, station.model_dump())
+        save_outputs(state, station.model_dump())
         step: dict[str, Any] = {"lead_ms": 80.0, "lead_spread_ms": 1.0, "return_ms": 90.0, "repeats": 5}
         step |= {"safe_us": 1500, "min_us": 1250, "max_us": 1750, "positions_us": {"out": 1700}}
         mutate_value(step, chance)

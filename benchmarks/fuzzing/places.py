@@ -22,7 +22,7 @@ from edge.journal.reading import check_journal
 from edge.models.select import open_station_bundle, open_store
 from edge.models.verify import verify_store
 from edge.station.stops.latch import EstopLatch, Latch, PauseLatch
-from edge.station.stops.safe_outputs import NOTE, note_outputs, read_safe_outputs
+from edge.station.stops.safe_outputs import NOTE, read_safe_outputs, save_outputs
 from fuzzing.calibrations import example
 from fuzzing.case import THINGS, Case
 from fuzzing.examples import STATION, make_safe, small_bundle
@@ -69,7 +69,7 @@ def _make_station(folder: Path, model: bytes) -> None:
     state, station = make_state(folder / "station.toml"), load_station(folder / "station.toml")
     record(state)
     install(folder / "station.toml", model)
-    note_outputs(state, station.model_dump())
+    save_outputs(state, station.model_dump())
     (state / FILE_NAME).write_bytes(tomli_w.dumps(example(station)).encode())
     (state / "bin-levels.json").write_text('{"paper": 3}')
     (folder / "keys").mkdir()
@@ -100,7 +100,7 @@ def _uses(station_file: Path, coming: bytes) -> Iterator[Callable[[], object]]:
         return
     state, store = station.state_folder, open_store(station)
     yield lambda: load_or_quarantine(station)
-    yield lambda: note_outputs(state, station.model_dump())
+    yield lambda: save_outputs(state, station.model_dump())
     yield lambda: open_station_bundle(station)
     yield lambda: verify_store(store)
     yield lambda: (store.models(), store.history(), store.shadow())

@@ -202,7 +202,7 @@ class Health:
         with self._lock:
             self._look(at)
             self._registry.let_leave(at)
-            self.retries.forget_calm(at)
+            self.retries.forget_old(at)
             self._report_state(at)
             return self._events.take()
 
@@ -214,7 +214,7 @@ class Health:
     def _look(self, at: int) -> None:
         known = self._registry.find(FaultKind.CAMERA_STALLED, "")
         lost = self._registry.has(FaultKind.CAMERA_LOST)
-        for kind, there, detail in self.heartbeats.judge(at, None if known is None else known.raised_at, lost):
+        for kind, there, detail in self.heartbeats.check_timeouts(at, None if known is None else known.raised_at, lost):
             if there:
                 self._raise(kind, at, detail)
             else:

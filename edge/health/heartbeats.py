@@ -53,7 +53,7 @@ class Limits:
 
 @dataclass
 class Heartbeats:
-    """When each sign was given last; a sign that is not in `watched` is never missed."""
+    """When each heartbeat was given last; one that is not in `watched` is never missed."""
 
     started_at: int
     limits: Limits
@@ -65,12 +65,12 @@ class Heartbeats:
         self.last = dict.fromkeys(Heartbeat, self.started_at)
 
     def give(self, heartbeat: Heartbeat, at: int) -> None:
-        """Take note of a sign; the first one of a frame that got through begins the run."""
+        """Take note of one; the first one of a frame that got through begins the run."""
         self.last[heartbeat] = max(at, self.last[heartbeat])
         self.begun = self.begun or heartbeat is Heartbeat.BEAT
 
     def credit_lost_time(self, span: int, at: int) -> None:
-        """Count the last `span` nanoseconds as not passed: nobody could give a sign in them."""
+        """Count the last `span` nanoseconds as not passed: none could be given in them."""
         self.last = {heartbeat: min(given + span, at) for heartbeat, given in self.last.items()}
 
     def are_fresh(self, at: int) -> bool:
@@ -85,10 +85,10 @@ class Heartbeats:
             at - self.last[heartbeat] <= span for heartbeat, span in limits.items() if heartbeat in watched
         )
 
-    def judge(
+    def check_timeouts(
         self, at: int, camera_known_since: int | None, camera_lost: bool
     ) -> Iterator[tuple[FaultKind, bool, str]]:
-        """Yield (fault, whether it is there, detail) for each sign.
+        """Yield (fault, whether it is there, detail) for each heartbeat.
 
         `camera_known_since` is when the camera itself said that it stalled, `camera_lost` that it is known to be gone.
         """

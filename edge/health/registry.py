@@ -22,7 +22,7 @@ class FaultRegistry:
         self.counts: Counter[FaultKind] = Counter()
         self._retries, self._events = retries, events
         self._there: dict[FaultKey, Fault] = {}
-        self._leaving: dict[FaultKey, int] = {}
+        self._clearing: dict[FaultKey, int] = {}
 
     @property
     def there(self) -> Sequence[Fault]:
@@ -39,11 +39,11 @@ class FaultRegistry:
     def add(self, kind: FaultKind, at: int, detail: str) -> bool:
         """Take a fault in; False, and no event, where it is known or has not quite left."""
         key = (kind, detail)
-        came_back = self._leaving.pop(key, None) is not None
+        came_back = self._clearing.pop(key, None) is not None
         if key in self._there and not came_back:
             return False
         self.counts[kind] += 1
-        self._retries.note_raised(key, at)
+        self._retries.on_raised(key, at)
         if key in self._there:
             return False
         self._there[key] = fault = Fault(kind, at, detail)
@@ -57,9 +57,9 @@ class FaultRegistry:
         """
         before = len(self._there)
         for key in [key for key in self._there if key[0] is kind and key[1] not in keep and only in (None, key[1])]:
-            linger = self._retries.linger(key)
-            if linger:
-                self._leaving.setdefault(key, at + linger)
+            hold_off = self._retries.hold_off(key)
+            if hold_off:
+                self._clearing.setdefault(key, at + hold_off)
             else:
                 self._remove(key, at)
         return len(self._there) < before
@@ -72,14 +72,14 @@ class FaultRegistry:
 
     def let_leave(self, at: int) -> None:
         """End those whose while longer is over."""
-        for key in [key for key, gone_at in self._leaving.items() if at >= gone_at]:
+        for key in [key for key, gone_at in self._clearing.items() if at >= gone_at]:
             self._remove(key, at)
 
     def due_actions(self, at: int) -> Sequence[tuple[FaultKind, RecoveryAction]]:
         """Return the recovery steps that are due, each once."""
         due = []
         for kind, detail in self._there:
-            found = self._retries.next_step((kind, detail), at)
+            found = self._retries.next_action((kind, detail), at)
             if found is not None:
                 step, tries = found
                 due.append((kind, step))
@@ -87,6 +87,6 @@ class FaultRegistry:
         return due
 
     def _remove(self, key: FaultKey, at: int) -> None:
-        self._leaving.pop(key, None)
-        self._retries.note_cleared(key, at)
+        self._clearing.pop(key, None)
+        self._retries.on_cleared(key, at)
         self._events.cleared(self._there.pop(key), at)

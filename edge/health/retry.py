@@ -18,7 +18,7 @@ class Backoff:
 
     first: int = 1 * NS_PER_S
     longest: int = 60 * NS_PER_S
-    calm: int = 120 * NS_PER_S  # a fault that stays away this long has its waits start anew
+    reset_time: int = 120 * NS_PER_S  # a fault that stays away this long has its waits start anew
 
     def wait(self, tries: int) -> int:
         """Return the wait before the try with that number, counted from 0."""
@@ -35,7 +35,7 @@ class RetryState:
     due_at: int = 0
     cleared_at: int | None = None
 
-    def note_raised(self, at: int) -> None:
+    def on_raised(self, at: int) -> None:
         """The fault is there (again)."""
         self.raised += 1
         if self.cleared_at is not None or self.raised == 1:
@@ -43,15 +43,15 @@ class RetryState:
         self.cleared_at = None
 
     @property
-    def linger(self) -> int:
+    def hold_off(self) -> int:
         """How long it stays reported after it went: 0 at first, longer each time it comes back, bounded."""
         return 0 if self.raised <= 1 else self.backoff.wait(self.raised - 2)
 
-    def is_calm(self, at: int) -> bool:
+    def is_forgotten(self, at: int) -> bool:
         """Say whether the fault stayed away long enough to forget it."""
-        return self.cleared_at is not None and at - self.cleared_at >= self.backoff.calm
+        return self.cleared_at is not None and at - self.cleared_at >= self.backoff.reset_time
 
-    def next_step(self, spec: FaultSpec, at: int) -> RecoveryAction | None:
+    def next_action(self, spec: FaultSpec, at: int) -> RecoveryAction | None:
         """Return the step to take now, counting it as taken; None when none is due."""
         if spec.action is None or at < self.due_at:
             return None
@@ -73,26 +73,26 @@ class RetryPlanner:
         self.backoff = backoff
         self._states: dict[FaultKey, RetryState] = {}
 
-    def note_raised(self, key: FaultKey, at: int) -> None:
+    def on_raised(self, key: FaultKey, at: int) -> None:
         """The fault is there (again)."""
-        self._states.setdefault(key, RetryState(self.backoff)).note_raised(at)
+        self._states.setdefault(key, RetryState(self.backoff)).on_raised(at)
 
-    def note_cleared(self, key: FaultKey, at: int) -> None:
+    def on_cleared(self, key: FaultKey, at: int) -> None:
         """The fault is gone."""
         self._states[key].cleared_at = at
 
-    def linger(self, key: FaultKey) -> int:
+    def hold_off(self, key: FaultKey) -> int:
         """Return how long the fault stays reported after it went, nanoseconds."""
-        return self._states[key].linger
+        return self._states[key].hold_off
 
-    def forget_calm(self, at: int) -> None:
+    def forget_old(self, at: int) -> None:
         """Forget the faults that stayed away long enough."""
-        self._states = {key: state for key, state in self._states.items() if not state.is_calm(at)}
+        self._states = {key: state for key, state in self._states.items() if not state.is_forgotten(at)}
 
-    def next_step(self, key: FaultKey, at: int) -> tuple[RecoveryAction, int] | None:
+    def next_action(self, key: FaultKey, at: int) -> tuple[RecoveryAction, int] | None:
         """Return the step against the fault that is due, and the how manyth try it is; each is returned once."""
         state = self._states[key]
-        step = state.next_step(SPECS[key[0]], at)
+        step = state.next_action(SPECS[key[0]], at)
         if step is None:
             return None
         self.counts[step] += 1

@@ -59,7 +59,7 @@ class BundleClassifier:
         if not crops or budget < 1:
             raise ValueError(f"expected at least one crop and a budget of at least 1, got {len(crops)} and {budget}")
         geometry = self.bundle.manifest.geometry
-        return self._fuse(look(crop, number, geometry) for number, crop in enumerate(crops[:budget]))
+        return self._fuse(rotated_view(crop, number, geometry) for number, crop in enumerate(crops[:budget]))
 
     def classify_photo(self, pixels: Image) -> Prediction:
         """Look at a whole photo (height, width, 3), RGB, of one item."""
@@ -116,7 +116,7 @@ class GuardedClassifier:
         self.inner.close()
 
 
-def look(crop: Crop, number: int, geometry: InputGeometry) -> Image:
+def rotated_view(crop: Crop, number: int, geometry: InputGeometry) -> Image:
     """Return the network's input for the item's look of this number (0 is the first): each a quarter turn further.
 
     An item that lies has no upright, and looks at one item err together, as they show the same side of it in the same

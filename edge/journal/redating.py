@@ -47,7 +47,7 @@ class Redating:
         if self.boot_id:
             self._below = dict.fromkeys(schema.REDATE, 1 << 62)
 
-    def turn(self) -> None:
+    def step(self) -> None:
         """Move some rows.
 
         Raises:

@@ -126,7 +126,7 @@ class Storage:
         """Verify, and date anew, the next part of the rows; they were stored before, so that nothing waits for it."""
         try:
             database.verify_some()
-            database.dating.turn()
+            database.dating.step()
         except REFUSALS as error:
             self.close()
             if is_damage(error):

@@ -1,6 +1,6 @@
 """A new model on probation: what is counted, kept over restarts and power cuts, and when it has to go.
 
-Pure but for `load_probation` and `keep_probation`; every function returns a new value.
+Pure but for `load_probation` and `save_probation`; every function returns a new value.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def load_probation(folder: Path, generation: Generation) -> Probation:
     return kept
 
 
-def keep_probation(folder: Path, probation: Probation) -> None:
+def save_probation(folder: Path, probation: Probation) -> None:
     """Write it down so that it survives a power cut.
 
     Raises:

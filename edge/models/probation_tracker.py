@@ -9,7 +9,7 @@ from edge.clock import NS_PER_S
 from edge.config.probation import ProbationSettings
 from edge.inference.metered import Tally
 from edge.interfaces import Clock
-from edge.models.probation import Probation, Verdict, began, counted, ended, judged, keep_probation, load_probation
+from edge.models.probation import Probation, Verdict, began, counted, ended, judged, load_probation, save_probation
 from edge.models.records import Generation
 from edge.models.store import ModelStore
 
@@ -106,6 +106,6 @@ class ProbationTracker:
         if self._probation is None:
             return
         try:
-            keep_probation(self.store.folder, self._probation)
+            save_probation(self.store.folder, self._probation)
         except OSError as error:
             log.error("%s: the probation can't be written down: %s", self.store.folder, error.strerror)

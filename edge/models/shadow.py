@@ -78,7 +78,7 @@ class Shadow:
         except queue.Full:
             self.missed += 1
 
-    def look(self, wait_s: float, at_work: Thresholds) -> bool:
+    def compare_next(self, wait_s: float, at_work: Thresholds) -> bool:
         """Classify one waiting item and write down what came of it; False if none came within the time.
 
         Args:
@@ -100,7 +100,7 @@ class Shadow:
         candidate = self._candidate.classify(crops, prediction.crops_used)
         milliseconds = (self._clock.now() - started_at) / NS_PER_MS
         picture = self._keep(outcome.item.item_id, crops[0]) if candidate.label != prediction.label else ""
-        look = ShadowSample(
+        sample = ShadowSample(
             item=outcome.item.item_id,
             label=prediction.label,
             score=prediction.score,
@@ -111,18 +111,18 @@ class Shadow:
             candidate_ms=milliseconds,
             picture=picture,
         )
-        self._append(look)
+        self._append(sample)
         return True
 
     def close(self) -> None:
         """Let the candidate go."""
         self._candidate.close()
 
-    def _append(self, look: ShadowSample) -> None:
+    def _append(self, sample: ShadowSample) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / "items.jsonl"
         if not path.exists() or path.stat().st_size < _LARGEST_FILE:
-            append_regular(path, look.model_dump_json().encode() + b"\n")
+            append_regular(path, sample.model_dump_json().encode() + b"\n")
 
     def _keep(self, item: int, crop: Crop) -> str:
         """Keep the crop as the candidate saw it, as long as there is room."""
@@ -137,7 +137,7 @@ class Shadow:
 
 
 def shadow_folder(state_folder: Path, digest: str) -> Path:
-    """Where a candidate's looks lie."""
+    """Where a candidate's samples lie."""
     return state_folder / "shadow" / digest[:12]
 
 
@@ -147,20 +147,22 @@ def compare(folder: Path) -> Comparison:
     Raises:
         StoreError: the candidate has not looked at anything yet.
     """
-    looks = list(_read(folder / "items.jsonl"))
-    if not looks:
+    samples = list(_read(folder / "items.jsonl"))
+    if not samples:
         raise StoreError(
             f"{folder}: the candidate has seen no items yet: start it with 'sorter model shadow MODEL' and let the "
             "station sort"
         )
     return Comparison(
-        items=len(looks),
-        same=sum(look.label == look.candidate_label for look in looks),
-        sure=sum(look.sure for look in looks),
-        candidate_sure=sum(look.candidate_sure for look in looks),
-        candidate_ms=sum(look.candidate_ms for look in looks) / len(looks),
-        pairs=Counter((look.label, look.candidate_label) for look in looks if look.label != look.candidate_label),
-        different=tuple(look for look in looks if look.label != look.candidate_label),
+        items=len(samples),
+        same=sum(sample.label == sample.candidate_label for sample in samples),
+        sure=sum(sample.sure for sample in samples),
+        candidate_sure=sum(sample.candidate_sure for sample in samples),
+        candidate_ms=sum(sample.candidate_ms for sample in samples) / len(samples),
+        pairs=Counter(
+            (sample.label, sample.candidate_label) for sample in samples if sample.label != sample.candidate_label
+        ),
+        different=tuple(sample for sample in samples if sample.label != sample.candidate_label),
     )
 
 

@@ -86,7 +86,7 @@ class ModelSwitcher(Observer):
         """Spend the time until the next tick on what the shadow looks at."""
         while (left := until - self._loader.clock.now()) > 0 and self._shadow is not None:
             try:
-                self._shadow.look(left / NS_PER_S, self._serving.bundle.manifest.thresholds)
+                self._shadow.compare_next(left / NS_PER_S, self._serving.bundle.manifest.thresholds)
             except (OSError, ClassifierError) as error:
                 why = f"the disk refuses: {error.strerror}" if isinstance(error, OSError) else str(error)
                 self._loader.say(f"the shadow model stops, {why}", Severity.WARNING)

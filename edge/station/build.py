@@ -27,7 +27,7 @@ from edge.station.assembled import AssembledStation
 from edge.station.environment import Environment, Interference, open_world, stand_on
 from edge.station.models import fixed_model, open_in_process_for, open_models
 from edge.station.recorder import build_reporting
-from edge.station.stops.safe_outputs import NOTE, note_outputs
+from edge.station.stops.safe_outputs import NOTE, save_outputs
 
 if TYPE_CHECKING:
     from edge.simulate.world.faults import Planned
@@ -94,7 +94,7 @@ def build_trial(
 def _note_outputs(station: Station) -> None:
     """Leave a note for `sorter safe`, which may find another station file than this one, or none."""
     try:
-        note_outputs(station.state_folder, station.model_dump())
+        save_outputs(station.state_folder, station.model_dump())
     except OSError as error:
         log.warning("%s can't be written (%s)", station.state_folder / NOTE, error.strerror)
 

@@ -7,7 +7,7 @@ import threading
 from edge.clock import ms
 from edge.health.faults import FaultKind
 from edge.station.assembled import AssembledStation
-from edge.system.files import remove_leftovers
+from edge.system.files import remove_stale_temp_files
 
 CHORES_MS = 1000.0
 LOOK_EVERY = 10  # chores
@@ -23,7 +23,7 @@ class Chores:
         """Do them once a second, and once more at the end."""
         station, clock = self._station, self._station.clock
         if station.environment.state_folder is not None:
-            remove_leftovers(station.environment.state_folder)
+            remove_stale_temp_files(station.environment.state_folder)
         count = 0
         while not self._stop.is_set():
             self._keep()
@@ -35,6 +35,6 @@ class Chores:
 
     def _keep(self, *, at_once: bool = False) -> None:
         station = self._station
-        station.latch.keep(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in station.health.faults))
-        station.switch.keep()
-        station.reporting.levels.keep(station.clock.now(), at_once=at_once)
+        station.latch.save(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in station.health.faults))
+        station.switch.save()
+        station.reporting.levels.save(station.clock.now(), at_once=at_once)

@@ -78,12 +78,12 @@ class Recorder(Observer):
     def on_outcome(self, outcome: Outcome, now: int) -> None:
         self._journal.record(outcome)
         self._live.publish_outcome(outcome)
-        self._items.note(outcome)
+        self._items.record(outcome)
 
     def on_stroke(self, stroke: Stroke) -> None:
         self._journal.record(stroke)
         self._live.publish_stroke(stroke)
-        self._items.note(stroke)
+        self._items.record(stroke)
 
     def on_event(self, event: Event) -> None:
         log.log(LEVELS[event.severity], "%s", event.text)

@@ -19,7 +19,7 @@ class ItemLog:
     def __init__(self) -> None:
         self._waiting: deque[str] = deque(maxlen=MOST_WAITING)
 
-    def note(self, what: Outcome | Stroke) -> None:
+    def record(self, what: Outcome | Stroke) -> None:
         """Take in what was decided of an item, or what became of a stroke."""
         if log.isEnabledFor(logging.DEBUG):
             self._waiting.append(_item_line(what) if isinstance(what, Outcome) else _stroke_line(what))

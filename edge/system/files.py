@@ -207,7 +207,7 @@ def discard(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path, of: str = "") -> None:
+def remove_stale_temp_files(folder: Path, of: str = "") -> None:
     """Remove what writes of the file `of` (of any file) left in the folder and below when they were cut off.
 
     Files that a living process is writing stay; so does what the disk does not let us remove.
@@ -229,7 +229,7 @@ def _remove_unlocked(path: Path) -> None:
 
 
 def _open_locked(path: Path, mode: int, calls: FileCalls) -> int:
-    """Create the file, locked while it is open, by which `remove_leftovers` knows that somebody writes it."""
+    """Create the file, locked while it is open, by which `remove_stale_temp_files` knows that somebody writes it."""
     while True:
         descriptor = calls.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with suppress(OSError):  # a network file system without locks; nothing is removed there either

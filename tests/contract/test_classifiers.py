@@ -15,7 +15,7 @@ from edge.bundle.manifest import Golden, Output, Quantization, Thresholds
 from edge.bundle.preprocess import InputGeometry
 from edge.clock import SystemClock
 from edge.errors import BundleError, SetupError
-from edge.inference.classifier import BundleClassifier, look
+from edge.inference.classifier import BundleClassifier, rotated_view
 from edge.inference.golden import check_golden, read_golden, run_golden
 from edge.inference.interpreter import Inference, Interpreter, OpenInference, Runtime, open_interpreter
 from edge.inference.process import open_in_process
@@ -71,11 +71,11 @@ def test_each_look_is_a_quarter_turn_further() -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     seen = Crop(pixels=pixels, box=Box(0, 0, 64, 64), captured_at=0, sharpness=1.0, centring=1.0)
     exact = InputGeometry(height=64, width=64, margin=0.0)
-    np.testing.assert_array_equal(look(seen, 0, exact), pixels)
-    np.testing.assert_array_equal(look(seen, 1, exact), pixels.transpose(1, 0, 2)[::-1])
-    np.testing.assert_array_equal(look(seen, 2, exact), pixels[::-1, ::-1])
-    np.testing.assert_array_equal(look(seen, 4, exact), pixels)
-    assert look(seen, 1, exact).flags.c_contiguous
+    np.testing.assert_array_equal(rotated_view(seen, 0, exact), pixels)
+    np.testing.assert_array_equal(rotated_view(seen, 1, exact), pixels.transpose(1, 0, 2)[::-1])
+    np.testing.assert_array_equal(rotated_view(seen, 2, exact), pixels[::-1, ::-1])
+    np.testing.assert_array_equal(rotated_view(seen, 4, exact), pixels)
+    assert rotated_view(seen, 1, exact).flags.c_contiguous
 
 
 def test_views_are_fused_by_the_mean_of_their_log_probabilities(tiny_bundle: Callable[..., bytes]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from training.fitting.label_noise import Judged, judge
 from training.network.backbones import begins_from_nothing
-from training.network.frozen import frozen_features, frozen_front
+from training.network.frozen_backbone import frozen_features, frozen_front
 from training.network.runner import Front
 from training.recipe import Recipe
 from training.rendering.pool import Pool, ViewPlan, ViewRenderer, plan_views, render, render_pool

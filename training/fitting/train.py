@@ -16,8 +16,8 @@ from training.fitting.batches import FitSettings, PoolBatches, soft_targets, tau
 from training.fitting.devices import best_precision, open_strategy, worker_number
 from training.fitting.finetune import OnBatch, fine_tune, interpolate, with_old_head
 from training.fitting.label_noise import soften
+from training.fitting.linear_probe import fit_linear_probe
 from training.fitting.prepare import Pools, Progress, prepare
-from training.fitting.probe import fit_probe
 from training.network.backbones import build_backbone
 from training.network.hints import check_hints, find_lifts, hinted
 from training.recipe import Recipe
@@ -61,7 +61,7 @@ def fit(
     back = backbone.back
     weights = weigh(pools, classes)
     on_progress("fitting the last layer alone", 0, 0)
-    back.get_layer("scores").set_weights(list(fit_probe(pools.train.features, pools.labels, weights, classes)))
+    back.get_layer("scores").set_weights(list(fit_linear_probe(pools.train.features, pools.labels, weights, classes)))
     before = back.get_weights()
     targets = _targets(recipe, pools)
     model = with_old_head(back, backbone.head)

@@ -1,4 +1,4 @@
-"""Runs a float LiteRT file; apart from frozen.py, so that processes that render views need not load Keras."""
+"""Runs a float LiteRT file; apart from frozen_backbone.py, so that processes that render views need not load Keras."""
 
 from __future__ import annotations
 

@@ -247,8 +247,8 @@ def _comparison_json(comparison: Comparison, digest: str, folder: Path) -> dict[
         "candidate_sure": comparison.candidate_sure,
         "candidate_ms": round(comparison.candidate_ms, 3),
         "different": [
-            {**look.model_dump(), "picture": str(folder / look.picture) if look.picture else ""}
-            for look in comparison.different
+            {**sample.model_dump(), "picture": str(folder / sample.picture) if sample.picture else ""}
+            for sample in comparison.different
         ],
     }
 
@@ -263,10 +263,13 @@ def _print_comparison(comparison: Comparison, folder: Path, limit: int) -> None:
     for (label, other), count in comparison.pairs.most_common():
         pairs.add_row(label, other, str(count))
     latest = Table("item", "at work", "looking on", "crop", title="The latest of them", title_justify="left")
-    for look in comparison.different[max(0, len(comparison.different) - limit) :]:
-        crop = str(folder / look.picture) if look.picture else ""
-        ours, other = f"{look.label} {look.score:.0%}", f"{look.candidate_label} {look.candidate_score:.0%}"
-        latest.add_row(str(look.item), ours, other, crop)
+    for sample in comparison.different[max(0, len(comparison.different) - limit) :]:
+        crop = str(folder / sample.picture) if sample.picture else ""
+        ours, other = (
+            f"{sample.label} {sample.score:.0%}",
+            f"{sample.candidate_label} {sample.candidate_score:.0%}",
+        )
+        latest.add_row(str(sample.item), ours, other, crop)
     for table in (pairs, latest):
         if table.row_count:
             console.print(table)

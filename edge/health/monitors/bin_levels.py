@@ -66,7 +66,7 @@ class BinLevels:
         """The bins that hold as many items as they may."""
         return [name for name, count in self.counts.items() if count >= self.capacities[name]]
 
-    def note(self, bin_name: str) -> None:
+    def count_item(self, bin_name: str) -> None:
         """Count an item that was sent there."""
         with self._lock:
             if bin_name in self._counts:
@@ -79,7 +79,7 @@ class BinLevels:
             self._counts.update(dict.fromkeys(emptied, 0))
         return emptied
 
-    def keep(self, now: int, *, at_once: bool = False) -> None:
+    def save(self, now: int, *, at_once: bool = False) -> None:
         """Store the counts, not more often than each minute unless asked to; waits for the disk."""
         counts = dict(self.counts)
         due = at_once or self._kept_at is None or now - self._kept_at >= KEEP_EVERY_NS
@@ -137,7 +137,7 @@ class BinLevelMonitor(Observer):
 
     def on_outcome(self, outcome: Outcome, now: int) -> None:
         if outcome.actuation is None:
-            self.levels.note(outcome.decision.bin)
+            self.levels.count_item(outcome.decision.bin)
         else:
             self._sent[outcome.item.item_id] = outcome.decision.bin
 
@@ -147,7 +147,7 @@ class BinLevelMonitor(Observer):
             return
         for where in [self._sent.pop(item_id, None) for item_id in stroke.actuation.item_ids]:
             if where is not None:
-                self.levels.note(where if stroke.outcome is StrokeOutcome.FIRED else RESIDUAL)
+                self.levels.count_item(where if stroke.outcome is StrokeOutcome.FIRED else RESIDUAL)
 
     def on_reset(self, *, after_stop: bool) -> None:
         """A reset that ends no emergency stop says that the bins that were counted full are empty."""

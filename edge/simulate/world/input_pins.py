@@ -47,7 +47,7 @@ class InputPins:
         """Lead the wires to pins, which are told pin and level of every change from now on."""
         self._leading_to.append(sense)
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Tell of every change so far, in order; one thread at a time, and what it leaves is told with the next call."""
         if not self._telling.acquire(blocking=False):
             return

@@ -93,7 +93,7 @@ class World:
                 self._take_report(pin, state, at)
             self.events.run_due(now)
         # Outside the lock: who listens to an input may take locks of its own, and write to pins under them.
-        self.input_pins.tell()
+        self.input_pins.notify()
 
     def follow(self, stop: threading.Event) -> None:
         """Let everything happen at its time until `stop` is set: the body of a thread in real time."""

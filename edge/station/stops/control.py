@@ -53,17 +53,17 @@ class StopSwitch:
         act = self.health.pause if action == "pause" else self.health.resume
         act(self.clock.now(), by)
 
-    def keep(self) -> bool:
+    def save(self) -> bool:
         """Store whether a person has stopped the station; False if the disk refuses. Waits for it."""
-        self.latch.keep(bool(self.health.paused_by))
+        self.latch.save(bool(self.health.paused_by))
         return self.latch.is_set is bool(self.health.paused_by)
 
     def answer(self) -> str:
         """Return what has become of the station, as a sentence."""
         if self.health.paused_by:
             text = "Stopped: belt and actuators are held until `sorter resume`."
-            return text if self.keep() else f"{text} The disk refuses to note that: a restart would let it go on."
-        self.keep()
+            return text if self.save() else f"{text} The disk refuses to note that: a restart would let it go on."
+        self.save()
         state = self.health.state
         if state in INHIBITED_STATES - {State.STARTING}:
             first = next(iter(self.health.faults), None)

@@ -28,7 +28,7 @@ class Latch:
     def is_set(self) -> bool:
         return self._kept
 
-    def keep(self, stopped: bool) -> None:
+    def save(self, stopped: bool) -> None:
         """Store whether the station is stopped; tried again by the next call if the disk refuses."""
         with self._keeping:
             if stopped != self._kept and (self._path is None or self._store(self._path, stopped)):

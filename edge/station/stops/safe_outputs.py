@@ -80,7 +80,7 @@ def outputs_of(table: Mapping[str, Any], measured: Mapping[str, Mapping[str, Any
     return reading
 
 
-def note_outputs(folder: Path, table: Mapping[str, Any]) -> None:
+def save_outputs(folder: Path, table: Mapping[str, Any]) -> None:
     """Note in the state folder what is driven from now on; `table` is the station as it runs.
 
     Raises:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edge.system.files import make_folder, remove_leftovers, sync_folder, write_atomically
+from edge.system.files import make_folder, remove_stale_temp_files, sync_folder, write_atomically
 from edge.system.processes import Runner
 
 READ_BITS = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
@@ -48,7 +48,7 @@ class WriteFile:
 
     def do(self, runner: Runner) -> None:
         make_folder(self.path.parent)
-        remove_leftovers(self.path.parent, of=self.path.name)
+        remove_stale_temp_files(self.path.parent, of=self.path.name)
         write_atomically(self.path, self.content.encode(), FOR_ALL_TO_READ)
 
 

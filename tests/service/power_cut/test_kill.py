@@ -20,7 +20,7 @@ from support.power_cut import THOROUGH, TIME_LIMIT
 from edge.clock import SystemClock, ms
 from edge.config.service import JournalSettings
 from edge.journal.reading import check_journal
-from edge.system.files import remove_leftovers, write_atomically
+from edge.system.files import remove_stale_temp_files, write_atomically
 from edge.types import Event, EventKind
 
 pytestmark = [pytest.mark.realtime, *TIME_LIMIT]
@@ -97,7 +97,7 @@ def test_no_confirmed_item_is_lost_however_often_the_program_is_killed(tmp_path:
     assert unexpected == 0
     assert first > CUTS, "too few items came through for this to mean anything"
     # Half-written files of interrupted writes are all that may be left beside, until the next start.
-    remove_leftovers(tmp_path)
+    remove_stale_temp_files(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"journal.db", "calibration.toml"}
 
 

@@ -150,7 +150,7 @@ def test_a_latch_that_is_no_file_holds_the_station_and_a_reset_ends_it(tmp_path:
     (tmp_path / "emergency-stop").mkdir()
     latch = EstopLatch(tmp_path)
     assert latch.is_set
-    latch.keep(stopped=False)
+    latch.save(stopped=False)
     assert not latch.is_set
     assert not EstopLatch(tmp_path).is_set
 

@@ -206,7 +206,7 @@ def test_a_model_that_fails_is_opened_anew(runtime: Runtime) -> None:
 def test_an_emergency_stop_outlives_the_process(runtime: Runtime, settings: Station) -> None:
     health = runtime.station.health
     run_until(runtime, lambda: health.state is State.RUNNING)
-    runtime.station.latch.keep(stopped=True)
+    runtime.station.latch.save(stopped=True)
     again = build_station(settings)
     assert again.health.state is State.ESTOP
     journal_of(again).close()

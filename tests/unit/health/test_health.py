@@ -184,11 +184,11 @@ def test_a_fault_that_comes_back_stays_longer_and_a_calm_one_is_forgotten() -> N
     live(health, gone)
     health.tick(gone)
     assert kinds(health) == []
-    calm = gone + health.backoff.calm
-    live(health, calm)
-    health.tick(calm)
-    health.raise_fault(FaultKind.CAMERA_BLACK, calm)
-    health.clear_fault(FaultKind.CAMERA_BLACK, calm)
+    reset_time = gone + health.backoff.reset_time
+    live(health, reset_time)
+    health.tick(reset_time)
+    health.raise_fault(FaultKind.CAMERA_BLACK, reset_time)
+    health.clear_fault(FaultKind.CAMERA_BLACK, reset_time)
     assert kinds(health) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from edge.config.probation import ProbationSettings
 from edge.inference.metered import Tally
-from edge.models.probation import Probation, Verdict, began, counted, ended, judged, keep_probation, load_probation
+from edge.models.probation import Probation, Verdict, began, counted, ended, judged, load_probation, save_probation
 from edge.models.records import Generation
 
 GENERATION = Generation(number=7, current="a" * 64, previous="b" * 64, why="", since="", probation=True)
@@ -107,7 +107,7 @@ def test_it_is_kept_on_disk(tmp_path: Path) -> None:
     (tmp_path / "probation").mkdir()
     assert load_probation(tmp_path, GENERATION) == Probation(generation=7, digest="a" * 64)
     now = counted(began(probation(), "boot-1"), Tally(items=3, residual=1, inferences=4, milliseconds=20.5), 0.2)
-    keep_probation(tmp_path, now)
+    save_probation(tmp_path, now)
     assert load_probation(tmp_path, GENERATION) == now
 
 
@@ -120,5 +120,5 @@ def test_a_damaged_file_begins_it_anew(tmp_path: Path, content: bytes) -> None:
 
 def test_another_models_file_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "probation").mkdir()
-    keep_probation(tmp_path, probation(digest="c" * 64, crashes=5))
+    save_probation(tmp_path, probation(digest="c" * 64, crashes=5))
     assert load_probation(tmp_path, GENERATION).crashes == 0

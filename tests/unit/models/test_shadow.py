@@ -38,13 +38,13 @@ def test_where_they_differ_is_counted_and_kept_with_a_crop(shadow: Shadow, tmp_p
     seen = [(RED, "paper"), (RED, "glass"), (GREEN, "glass"), (RED, "paper")]
     for item, (colour, label) in enumerate(seen):
         shadow.offer(outcome(item, colour, label))
-        assert shadow.look(0, AT_WORK)
-    assert not shadow.look(0, AT_WORK)
+        assert shadow.compare_next(0, AT_WORK)
+    assert not shadow.compare_next(0, AT_WORK)
     comparison = compare(tmp_path / "shadow")
     assert (comparison.items, comparison.same, comparison.sure, comparison.candidate_sure) == (4, 1, 2, 4)
     assert comparison.pairs == {("paper", "glass"): 2, ("glass", "paper"): 1}
-    assert [look.item for look in comparison.different] == [0, 2, 3]
-    assert all((tmp_path / "shadow" / look.picture).is_file() for look in comparison.different)
+    assert [sample.item for sample in comparison.different] == [0, 2, 3]
+    assert all((tmp_path / "shadow" / sample.picture).is_file() for sample in comparison.different)
     assert len(list((tmp_path / "shadow").glob("*.jpg"))) == 3
 
 
@@ -53,7 +53,7 @@ def test_it_never_keeps_the_line_waiting(shadow: Shadow) -> None:
         shadow.offer(outcome(item, RED, "paper"))
     assert shadow.missed == 6
     looked = 0
-    while shadow.look(0, AT_WORK):
+    while shadow.compare_next(0, AT_WORK):
         looked += 1
     assert looked == 4
 
@@ -61,12 +61,12 @@ def test_it_never_keeps_the_line_waiting(shadow: Shadow) -> None:
 def test_items_without_a_prediction_are_none_of_its_business(shadow: Shadow) -> None:
     seen = outcome(1, RED, "paper")
     shadow.offer(Outcome(seen.item, None, seen.decision, None, 0))
-    assert not shadow.look(0, AT_WORK)
+    assert not shadow.compare_next(0, AT_WORK)
 
 
 def test_a_line_that_a_power_cut_left_half_is_skipped(shadow: Shadow, tmp_path: Path) -> None:
     shadow.offer(outcome(1, RED, "paper"))
-    shadow.look(0, AT_WORK)
+    shadow.compare_next(0, AT_WORK)
     with (tmp_path / "shadow" / "items.jsonl").open("a") as file:
         file.write('{"item": 2, "lab')
     assert compare(tmp_path / "shadow").items == 1

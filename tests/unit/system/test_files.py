@@ -15,7 +15,7 @@ from edge.system.files import (
     open_regular,
     quarantine,
     read_regular,
-    remove_leftovers,
+    remove_stale_temp_files,
     write_atomically,
 )
 
@@ -28,7 +28,7 @@ class Calls:
 
     def _before(self, call: str) -> None:
         for folder in self.during.pop(call, []):
-            remove_leftovers(folder)
+            remove_stale_temp_files(folder)
 
     def open(self, path: Path, flags: int, mode: int = 0o777) -> int:
         descriptor = os.open(path, flags, mode)
@@ -62,7 +62,7 @@ def test_leftovers_go_and_everything_else_stays(tmp_path: Path) -> None:
     kept = [tmp_path / name for name in ("a.tmp", ".x.tmp", ".x.0123ABCD.tmp", ".x.0123abcd.tmp.txt", ".0123abcd.tmp")]
     for path in [*gone, *kept]:
         path.touch()
-    remove_leftovers(tmp_path)
+    remove_stale_temp_files(tmp_path)
     assert [path.exists() for path in gone] == [False, False]
     assert [path.exists() for path in kept] == [True] * len(kept)
 
@@ -71,7 +71,7 @@ def test_only_those_of_one_file_where_the_folder_is_not_ours(tmp_path: Path) -> 
     ours, other = tmp_path / ".sorter.service.0123abcd.tmp", tmp_path / ".xsorter.service.0123abcd.tmp"
     ours.touch()
     other.touch()
-    remove_leftovers(tmp_path, of="sorter.service")
+    remove_stale_temp_files(tmp_path, of="sorter.service")
     assert (ours.exists(), other.exists()) == (False, True)
 
 
@@ -86,8 +86,8 @@ def test_a_file_that_is_being_written_is_left_alone(tmp_path: Path, instant: str
 def test_what_can_not_be_removed_keeps_nobody_from_starting(tmp_path: Path) -> None:
     (tmp_path / ".folder.0123abcd.tmp").mkdir()
     (tmp_path / ".link.0123abcd.tmp").symlink_to(tmp_path / "nowhere")
-    remove_leftovers(tmp_path)
-    remove_leftovers(tmp_path / "missing")
+    remove_stale_temp_files(tmp_path)
+    remove_stale_temp_files(tmp_path / "missing")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".folder.0123abcd.tmp", ".link.0123abcd.tmp"]
 
 

@@ -13,7 +13,7 @@ from converter.convert import ConvertOptions, _gate
 from converter.quantize import check_operators, quantize_static
 from converter.representative import choose_representative
 from edge.errors import ConversionError
-from training.network.frozen import compile_float
+from training.network.frozen_backbone import compile_float
 
 
 def quantized(activation: Any) -> bytes:

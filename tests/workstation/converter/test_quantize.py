@@ -13,7 +13,7 @@ from edge.bundle.manifest import Output
 from edge.inference.interpreter import Interpreter
 from training.evaluation.evaluate import FloatNetwork, Int8Network
 from training.network.backbones import build_backbone
-from training.network.frozen import compile_float, cut_off_head
+from training.network.frozen_backbone import compile_float, cut_off_head
 from training.recipe import Network
 
 VIEWS = np.random.default_rng(0).integers(0, 256, (24, 4, 4, 3)).astype(np.uint8).repeat(16, 1).repeat(16, 2)

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from training.fitting.probe import fit_probe
+from training.fitting.linear_probe import fit_linear_probe
 
 PROGRAM = """
 import logging, os
@@ -64,5 +64,5 @@ def test_a_terminal_gets_bars_that_begin_at_once() -> None:
 def test_the_first_guess_says_nothing_of_how_far_it_came(recwarn: pytest.WarningsRecorder) -> None:
     rng = np.random.default_rng(0)
     features = 100 * rng.gamma(0.5, 1, (200, 100)) * np.logspace(-3, 1, 100)  # some loud, most faint: slow to converge
-    fit_probe(features, rng.integers(0, 7, 200), np.ones(200), 7)
+    fit_linear_probe(features, rng.integers(0, 7, 200), np.ones(200), 7)
     assert [str(warning.message)[:40] for warning in recwarn] == []

@@ -18,7 +18,7 @@ from edge.clock import VirtualClock
 from edge.config import load_station
 from edge.devices.actuators.actuator_type import SafeOutput
 from edge.devices.gpio.mock_pins import MockPins
-from edge.station.stops.safe_outputs import NOTE, drive_safe, note_outputs, read_safe_outputs
+from edge.station.stops.safe_outputs import NOTE, drive_safe, read_safe_outputs, save_outputs
 
 
 def test_it_reads_a_station_without_numpy_opencv_pydantic_or_gpiozero() -> None:
@@ -80,7 +80,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The state folder of a service, in which a controller has noted what it drives."""
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     (tmp_path / "state").mkdir()
-    note_outputs(tmp_path / "state", load_station(CONVEYOR).model_dump())
+    save_outputs(tmp_path / "state", load_station(CONVEYOR).model_dump())
     return tmp_path / "state"
 
 
@@ -151,7 +151,7 @@ def test_a_noted_pin_that_is_an_input_by_now_is_left_alone(state: Path, tmp_path
 
 def test_the_note_is_written_once_and_not_at_every_start(state: Path) -> None:
     before = (state / NOTE).stat()
-    note_outputs(state, load_station(CONVEYOR).model_dump())
+    save_outputs(state, load_station(CONVEYOR).model_dump())
     assert (state / NOTE).stat().st_ino == before.st_ino
     assert json.loads((state / NOTE).read_text())["outputs"]
 

@@ -67,23 +67,23 @@ def test_a_sensor_knows_better_than_a_count() -> None:
 def test_counts_outlive_the_program(tmp_path: Path) -> None:
     levels = BinLevels({"glass": 5}, tmp_path)
     for _ in range(4):
-        levels.note("glass")
-    levels.note("residual")
-    levels.keep(NS_PER_S)
+        levels.count_item("glass")
+    levels.count_item("residual")
+    levels.save(NS_PER_S)
     assert BinLevels({"glass": 5, "paper": 9}, tmp_path).counts == {"glass": 4, "paper": 0}
 
 
 def test_counts_are_stored_once_a_minute_and_an_emptied_bin_at_once(tmp_path: Path) -> None:
     levels = BinLevels({"glass": 2}, tmp_path)
-    levels.note("glass")
-    levels.keep(1 * NS_PER_S)
-    levels.note("glass")
-    levels.keep(60 * NS_PER_S)
+    levels.count_item("glass")
+    levels.save(1 * NS_PER_S)
+    levels.count_item("glass")
+    levels.save(60 * NS_PER_S)
     assert BinLevels({"glass": 2}, tmp_path).counts == {"glass": 1}
-    levels.keep(61 * NS_PER_S)
+    levels.save(61 * NS_PER_S)
     assert BinLevels({"glass": 2}, tmp_path).full == ["glass"]
     assert levels.empty_full() == ["glass"]
-    levels.keep(62 * NS_PER_S)
+    levels.save(62 * NS_PER_S)
     assert BinLevels({"glass": 2}, tmp_path).full == []
 
 
@@ -100,8 +100,8 @@ def test_a_folder_in_the_files_place_is_set_aside_and_the_counts_are_kept(tmp_pa
     (tmp_path / "damaged-bin-levels.json").write_text("earlier")
     (tmp_path / "bin-levels.json").mkdir()
     levels = BinLevels({"glass": 5}, tmp_path)
-    levels.note("glass")
-    levels.keep(NS_PER_S)
+    levels.count_item("glass")
+    levels.save(NS_PER_S)
     assert levels.was_damaged
     assert BinLevels({"glass": 5}, tmp_path).counts == {"glass": 1}
 
@@ -110,10 +110,10 @@ def test_a_disk_that_refuses_is_tried_again(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.write_bytes(b"a file where the folder should be")
     levels = BinLevels({"glass": 5}, folder)
-    levels.note("glass")
-    levels.keep(NS_PER_S)
+    levels.count_item("glass")
+    levels.save(NS_PER_S)
     folder.unlink()
-    levels.keep(2 * NS_PER_S, at_once=True)
+    levels.save(2 * NS_PER_S, at_once=True)
     assert BinLevels({"glass": 5}, folder).counts == {"glass": 1}
 
 

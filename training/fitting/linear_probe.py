@@ -9,7 +9,7 @@ import numpy as np
 from edge.errors import DatasetError
 
 
-def fit_probe(
+def fit_linear_probe(
     features: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int, strength: float = 0.01
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return kernel (features, classes) and bias of a logistic regression; views of none of the labels are left out."""
