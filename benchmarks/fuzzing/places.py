@@ -112,5 +112,5 @@ def _uses(station_file: Path, coming: bytes) -> Iterator[Callable[[], object]]:
 
 
 def _stop_and_go_on(latch: Latch) -> None:
-    latch.keep(True)
-    latch.keep(False)
+    latch.save(True)
+    latch.save(False)

@@ -128,7 +128,7 @@ def test_a_station_that_does_not_get_ready_is_named(rig: MeasurementRig) -> None
 
 
 def test_a_station_that_a_person_stopped_is_told_how_to_go_on(rig: MeasurementRig) -> None:
-    PauseLatch(rig.station.state_folder).keep(stopped=True)
+    PauseLatch(rig.station.state_folder).save(stopped=True)
     with pytest.raises(CalibrationError, match=r"was stopped by a person before the restart: .*`sorter resume`"):
         verify(rig, Technician(rig), ["plastic"])
 

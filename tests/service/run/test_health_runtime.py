@@ -38,7 +38,7 @@ def settings(tmp_path: Path) -> Station:
 def impatient(built: AssembledStation) -> AssembledStation:
     """Let a second do for what takes a station many."""
     built.health.heartbeats.limits = replace(built.health.heartbeats.limits, stall=ms(1500), startup=ms(2500))
-    built.health.retries.backoff = Backoff(first=ms(100), longest=ms(400), calm=60 * NS_PER_S)
+    built.health.retries.backoff = Backoff(first=ms(100), longest=ms(400), reset_time=60 * NS_PER_S)
     return built
 
 

@@ -34,7 +34,7 @@ def test_sorting_begins_without_the_page_and_the_page_comes_when_its_port_is_fre
     station = make_station(BELT, state_folder=tmp_path, page={"enabled": True, "port": port})
     runtime = Runtime(build_station(station))
     health = runtime.station.health
-    health.retries.backoff = Backoff(first=ms(100), longest=ms(200), calm=60 * NS_PER_S)
+    health.retries.backoff = Backoff(first=ms(100), longest=ms(200), reset_time=60 * NS_PER_S)
     assert f"port {port}: another program uses it" in caplog.text
     caplog.set_level(logging.INFO)
     sorted_without = threading.Event()
