@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.archive import HEAD, Bundle
-from edge.bundle.manifest import HeadShape, Manifest, Output, Quantization
+from edge.bundle.manifest import SMALLEST_SCALE, HeadShape, Manifest, Output, Quantization
 from edge.errors import BundleError
 
 Codes = NDArray[np.uint8] | NDArray[np.int8]
@@ -76,12 +76,11 @@ def quantize_head(weights: Floats, bias: Floats, features: Quantization) -> Line
     """The head of real weights (labels, features) and bias (labels,) for features with that quantization.
 
     The largest weight takes all of its 16 bits, so what rounding changes in a score is far below one step of the features.
+    A head of next to no weights, as of a network that was hardly trained, is rounded to the smallest step of a manifest.
     """
-    step = max(float(np.abs(weights).max()), 1e-12) / _LARGEST_WEIGHT
-    whole = np.rint(weights / step).astype(np.int16)
-    return LinearHead(
-        whole, np.rint(bias / (step * features.scale)).astype(np.int64), step * features.scale, features.zero_point
-    )
+    worth = max(float(np.abs(weights).max()) * features.scale / _LARGEST_WEIGHT, SMALLEST_SCALE)
+    whole = np.rint(weights * features.scale / worth).astype(np.int16)
+    return LinearHead(whole, np.rint(bias / worth).astype(np.int64), worth, features.zero_point)
 
 
 def read_head(bundle: Bundle) -> Head:
@@ -104,6 +103,6 @@ def parse_head(content: bytes, manifest: Manifest, source: str) -> LinearHead:
     split = 2 * labels * features
     weights = np.frombuffer(content[:split], "<i2").astype(np.int16).reshape(labels, features)
     bias = np.frombuffer(content[split:], "<i8").astype(np.int64)
-    if np.abs(bias).max() > _LARGEST_BIAS:
+    if bias.min() < -_LARGEST_BIAS or bias.max() > _LARGEST_BIAS:
         raise BundleError(f"{source}: {HEAD} holds a bias beyond all measure: build the bundle anew")
     return LinearHead(weights, bias, manifest.head.step, manifest.output.zero_point)

@@ -31,7 +31,8 @@ Text = Annotated[str, StringConstraints(max_length=1000)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 # Far beyond what any network needs, and far from where a double runs over: whatever is computed with them is a number.
-Scale = Annotated[float, Field(ge=1e-9, le=1e6)]
+SMALLEST_SCALE: Final = 1e-9
+Scale = Annotated[float, Field(ge=SMALLEST_SCALE, le=1e6)]
 Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]
 Figure = Annotated[float, Field(ge=-1e12, le=1e12)]
 

@@ -68,7 +68,7 @@ class Health:
             self._report_state(self.started_at)
 
     def heartbeat(self, heartbeat: Heartbeat, at: int) -> None:
-        """Take note of a sign of life."""
+        """Take note of a heartbeat."""
         with self._lock:
             self.heartbeats.give(heartbeat, at)
 

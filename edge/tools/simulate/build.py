@@ -39,7 +39,7 @@ class Conditions:
     """How a run is made.
 
     Attributes:
-        bundle: the model; None: the oracle, which is always right.
+        bundle: the model; None: the perfect classifier, which is always right.
         invoke_ms: what one inference takes; given, not measured, so that the same seed gives the same run.
         frame_ms: what finding and following take for each frame.
         journal_folder: where a journal is kept; None: nowhere.
@@ -134,8 +134,8 @@ def _open_model(station: Station, conditions: Conditions, clock: VirtualClock, w
     """Open the model in this process: there is one thread, which would only wait for another."""
     bundle = conditions.bundle
     if bundle is None:
-        oracle = PerfectClassifier(world, PERFECT_LABELS)
-        return FixedModel(ModelAtWork(oracle, dict.fromkeys(PERFECT_LABELS, 0.5)), lambda: oracle)
+        perfect = PerfectClassifier(world, PERFECT_LABELS)
+        return FixedModel(ModelAtWork(perfect, dict.fromkeys(PERFECT_LABELS, 0.5)), lambda: perfect)
     threads, runtime = station.inference.threads, station.inference.runtime
     return fixed_model(station, clock, lambda: bundle, lambda chosen: BundleClassifier(chosen, threads, runtime))
 

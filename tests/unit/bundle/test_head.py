@@ -128,9 +128,15 @@ def test_a_head_that_is_missing_or_cut_off_is_refused(headed: Bundle) -> None:
             pack_bundle(headed.manifest, changed)
 
 
-def test_a_bias_beyond_all_measure_is_refused_before_anything_is_computed(headed: Bundle) -> None:
+def test_a_head_without_weights_can_be_packed(plain: Bundle) -> None:
+    bundle = read_bundle(with_head(plain, np.zeros((3, 3))), "empty")
+    assert not read_head(bundle).logits(np.array([9, 99, 255], np.uint8)).any()
+
+
+@pytest.mark.parametrize("bias", [1 << 62, -(1 << 62), -(1 << 63)])
+def test_a_bias_beyond_all_measure_is_refused_before_anything_is_computed(headed: Bundle, bias: int) -> None:
     wild = replace(
-        headed, members={**headed.members, HEAD: headed.members[HEAD][:-8] + (1 << 62).to_bytes(8, "little")}
+        headed, members={**headed.members, HEAD: headed.members[HEAD][:-8] + bias.to_bytes(8, "little", signed=True)}
     )
     with pytest.raises(BundleError, match="beyond all measure"):
         BundleClassifier(wild)

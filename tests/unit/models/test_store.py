@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
+from support.killed_at import killed_at
 
 from edge.bundle.archive import read_bundle
 from edge.errors import BundleError, StoreError
@@ -230,37 +228,6 @@ def change_everything(store: ModelStore, models: Models) -> None:
     store.prune(keep=0)
 
 
-def run_and_kill(work: Callable[[], None], step: int) -> bool:
-    """Run the work in a child that is killed with SIGKILL before the step-th line of the store's code.
-
-    Returns:
-        True if the child was killed, False if the work ended before that step.
-    """
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-        return os.WIFSIGNALED(status)
-    left = step
-
-    def on_line(frame: FrameType, event: str, argument: object) -> Any:
-        nonlocal left
-        if not frame.f_code.co_filename.endswith(("models/store.py", "edge/system/files.py", "/shutil.py")):
-            return None
-        if event == "line":
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return on_line
-
-    sys.settrace(on_line)
-    try:
-        work()
-    except BaseException:  # noqa: BLE001  (whatever it is, the child must not go on as a second test run)
-        os._exit(1)
-    os._exit(0)
-
-
 def assert_whole(store: ModelStore, known: set[str]) -> None:
     generation = store.active()
     assert generation is not None
@@ -280,7 +247,11 @@ def test_killed_before_any_line_the_store_is_whole_and_a_model_is_active(tmp_pat
         step += 7
         shutil.copytree(clean.folder, folder, symlinks=True)
         store = ModelStore(folder)
-        killed = run_and_kill(lambda: change_everything(ModelStore(folder), models), step)
+        killed = killed_at(
+            step,
+            lambda: change_everything(ModelStore(folder), models),
+            r"models/store\.py|edge/system/files\.py|/shutil\.py",
+        )
         assert_whole(store, known)
         if step % 5 == 0:  # and it can go on from there
             change_everything(store, models)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
+from support.killed_at import killed_at
 from support.stations import ALL_BUT_PAPER, BIN, make_station, station_in
 
 from edge.bundle.archive import pack_bundle, read_bundle
@@ -186,32 +182,6 @@ def test_versions_are_compared_number_by_number_and_candidates_come_before_what_
 # -- killed at every step --------------------------------------------------------------------------------------
 
 
-def killed_at(step: int, work: Callable[[], None]) -> bool:
-    """Run the work in a child that is killed before the step-th line of the store's code; False if it ended first."""
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-        return os.WIFSIGNALED(status)
-    left = step
-
-    def on_line(frame: FrameType, event: str, argument: object) -> Any:
-        nonlocal left
-        if not re.search(r"edge/(models/|tools/receive/|system/files\.py)", frame.f_code.co_filename):
-            return None
-        left -= event == "line"
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return on_line
-
-    sys.settrace(on_line)
-    try:
-        work()
-    except BaseException:  # noqa: BLE001  (whatever it is, the child must not go on as a second test run)
-        os._exit(1)
-    os._exit(0)
-
-
 @pytest.mark.slow
 def test_a_receiver_killed_before_any_line_leaves_a_whole_store_and_a_push_goes_on(
     tmp_path: Path, station: Station, tiny_bundle: Callable[..., bytes]
@@ -225,7 +195,11 @@ def test_a_receiver_killed_before_any_line_leaves_a_whole_store_and_a_push_goes_
         step += 37
         shutil.copytree(clean.store.folder, folder, symlinks=True)
         device = device_at(folder, station)
-        killed = killed_at(step, lambda: talk(device_at(folder, station), push_request(second), second, tmp_path))
+        killed = killed_at(
+            step,
+            lambda: talk(device_at(folder, station), push_request(second), second, tmp_path),
+            r"edge/(models/|tools/receive/|system/files\.py)",
+        )
         generation = device.store.active()
         assert generation is not None
         assert generation.current in known
