@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge.bundle.manifest import checked_version
+from edge.bundle.version import checked_version
 from edge.errors import ConfigError
 from edge.system.output import say
 from training.cli import LOADING, disk_full_is_said, load, make_folder

@@ -219,6 +219,8 @@ def _check_members(manifest: Manifest, members: Mapping[str, bytes], source: str
                 f"{source}: {name} is not what the manifest says: expected {expected.size} bytes, SHA-256 "
                 f"{expected.sha256[:12]}..., got {len(content)} bytes, {digest[:12]}...: {_DAMAGED}"
             )
+    if manifest.taught is not None and manifest.taught.model != manifest.members[MODEL].sha256:
+        raise BundleError(f"{source}: {MODEL} is not the network that its head was taught for: {_DAMAGED}")
     geometry, labels = manifest.geometry, len(manifest.labels)
     sums = 0 if manifest.head is None else 8 * labels
     sizes = {GOLDEN: manifest.golden.count * (geometry.height * geometry.width * 3 + manifest.outputs + sums)}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 import pydantic_core
-from packaging.version import InvalidVersion
-from packaging.version import Version as PackageVersion
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from edge.bundle.geometry import InputGeometry
+from edge.bundle.version import Version, taught_version
 from edge.errors import BundleError
 
 if TYPE_CHECKING:
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
 FORMAT_VERSION: Final = 2
 OUTPUT_IS_SCORES: Final = 1
 """The format of a bundle whose network has its last layer in it; devices of every version run it."""
+MOST_LABELS: Final = 256
 LARGEST_MEMBER: Final = 64 << 20
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-VERSION = r"^[0-9][0-9A-Za-z.]{0,31}$"
 LABEL = r"^[a-z][a-z0-9_-]{0,31}$"
 Label = Annotated[str, StringConstraints(pattern=LABEL)]
 Text = Annotated[str, StringConstraints(max_length=1000)]
@@ -35,29 +34,13 @@ SMALLEST_SCALE: Final = 1e-9
 Scale = Annotated[float, Field(ge=SMALLEST_SCALE, le=1e6)]
 Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]
 Figure = Annotated[float, Field(ge=-1e12, le=1e12)]
+_WORD = r"^[^\x00-\x1f\x7f-\x9f]{1,64}$"
 
 
-def checked_version(version: str) -> str:
-    """Return the version if it has an order among others (PEP 440), and fits a file's name.
-
-    Raises:
-        ValueError: saying what is expected.
-    """
-    if not re.fullmatch(VERSION, version):
-        raise ValueError("expected a version such as 1.2 or 2.0rc1: a digit first, at most 32 digits, letters and dots")
-    try:
-        version_order(version)
-    except InvalidVersion:
-        raise ValueError("expected a version such as 1.2, 2.0rc1 or 2.0.post1 (PEP 440)") from None
-    return version
-
-
-def version_order(version: str) -> PackageVersion:
-    """A key that sorts 1.10 after 1.9, and 1.0rc1 before 1.0."""
-    return PackageVersion(version)
-
-
-Version = Annotated[str, AfterValidator(checked_version)]
+def _utc_instant(text: str) -> str:
+    if len(text) > 40 or (at := datetime.fromisoformat(text)).tzinfo is None or at.utcoffset():
+        raise ValueError("expected an instant in UTC such as 2026-11-28T01:56:00Z")
+    return text
 
 
 class _Strict(BaseModel):
@@ -148,6 +131,55 @@ class Provenance(_Strict):
     )
 
 
+class TaughtLabel(_Strict):
+    """What a label of a taught head was taught with."""
+
+    items: int = Field(ge=0, le=10_000_000, description="things that were put through, or pictures that stand alone")
+    pictures: int = Field(ge=0, le=10_000_000, description="pictures of them")
+
+
+class Interval(_Strict):
+    """A figure, and between what it lies with 95 % certainty."""
+
+    value: Figure = Field(description="the figure")
+    low: Figure = Field(description="least value that it may have")
+    high: Figure = Field(description="largest value that it may have")
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> Self:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"expected low <= value <= high, got {self.low}, {self.value} and {self.high}")
+        return self
+
+
+class Taught(_Strict):
+    """Where a head comes from that a station was taught: on which network, by whom, with what, and what it gains."""
+
+    base: Digest = Field(description="SHA-256 of the bundle file whose network it reads")
+    base_version: Version = Field(description="version of that bundle")
+    model: Digest = Field(description="SHA-256 of model.tflite, which is that of the base, byte for byte")
+    station: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")] = Field(
+        description="name of the station that was taught"
+    )
+    number: int = Field(ge=1, le=999_999, description="which of the station's heads on this base it is; 1 is the first")
+    by: Annotated[str, StringConstraints(pattern=_WORD)] = Field(description="account that taught it")
+    at: Annotated[str, AfterValidator(_utc_instant)] = Field(description="ISO 8601 instant, UTC")
+    labels: Mapping[Label, TaughtLabel] = Field(
+        min_length=1, max_length=MOST_LABELS, description="what each label was taught with"
+    )
+    before: Mapping[Text, Interval] = Field(
+        default={}, max_length=1000, description="figures of the base, cross-validated on what was taught, by name"
+    )
+    after: Mapping[Text, Interval] = Field(
+        default={}, max_length=1000, description="the same figures of this head, cross-validated"
+    )
+
+    @property
+    def version(self) -> str:
+        """The version of the bundle that holds the head."""
+        return taught_version(self.base_version, self.station, self.number)
+
+
 class Member(_Strict):
     """Size in bytes and SHA-256 of one file in the bundle."""
 
@@ -167,7 +199,7 @@ class Manifest(_Strict):
     name: Name = Field(description="the model's name; versions are compared among models of one name")
     version: Version = Field(description="its version (PEP 440)")
     labels: tuple[Label, ...] = Field(
-        min_length=2, max_length=256, description="what the network tells apart, in the order of its outputs"
+        min_length=2, max_length=MOST_LABELS, description="what the network tells apart, in the order of its outputs"
     )
     geometry: InputGeometry
     input: Quantization
@@ -176,6 +208,7 @@ class Manifest(_Strict):
     thresholds: Thresholds
     golden: Golden
     provenance: Provenance
+    taught: Taught | None = Field(default=None, description="where the head comes from, if a station was taught it")
     members: Mapping[str, Member] = Field(
         default={}, description="every file of the bundle but for this one and the signature"
     )
@@ -192,6 +225,19 @@ class Manifest(_Strict):
             raise ValueError("a head belongs to an output of the kind features, and to no other")
         return self
 
+    @model_validator(mode="after")
+    def _agrees_with_what_was_taught(self) -> Self:
+        taught = self.taught
+        if taught is None:
+            return self
+        if self.head is None:
+            raise ValueError(f"taught: only a head of format {FORMAT_VERSION} can be taught")
+        if self.version != taught.version:
+            raise ValueError(f"version: expected {taught.version}, as taught says, got {self.version}")
+        if strange := set(taught.labels) - set(self.labels):
+            raise ValueError(f"taught.labels names {', '.join(sorted(strange))}, which the model does not tell apart")
+        return self
+
     @property
     def outputs(self) -> int:
         """Length of the network's output row."""
@@ -204,7 +250,7 @@ class Manifest(_Strict):
     def to_json(self) -> bytes:
         """The bytes that are stored and signed."""
         # A device that knows format 1 alone refuses what it does not know.
-        unknown_before = {"head"} if self.head is None else None
+        unknown_before = {name for name in ("head", "taught") if getattr(self, name) is None}
         return self.model_dump_json(indent=2, exclude=unknown_before).encode() + b"\n"
 
 

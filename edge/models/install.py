@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion
 
 from edge.bundle.archive import Bundle, bundle_bytes
-from edge.bundle.manifest import version_order
+from edge.bundle.version import version_order
 from edge.clock import SystemClock
 from edge.config import Station, load_station
 from edge.errors import BundleError, StoreError

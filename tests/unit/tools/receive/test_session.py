@@ -13,7 +13,7 @@ from support.killed_at import killed_at
 from support.stations import ALL_BUT_PAPER, BIN, make_station, station_in
 
 from edge.bundle.archive import pack_bundle, read_bundle
-from edge.bundle.manifest import version_order
+from edge.bundle.version import version_order
 from edge.clock import VirtualClock
 from edge.config import Station
 from edge.errors import BundleError
