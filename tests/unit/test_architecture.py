@@ -45,7 +45,7 @@ FLOORS = (
     {"line"},
     {"sensing"},
     {"health"},
-    {"simulate"},
+    {"simulate", "labelling"},
     {"journal", "models", "status"},
     {"web"},
     {"station"},

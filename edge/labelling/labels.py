@@ -1,0 +1,286 @@
+"""Labels that people gave to pictures: plain files beside the pictures, one a person, to which lines are only added.
+
+`labels-NAME.csv` lies in the folder of the pictures or above it, its columns are `COLUMNS`, and a picture is named by its
+path from there, with slashes. Each line stands for itself, so that what a power cut or an editor broke costs that line.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from edge.bundle.manifest import LABEL
+from edge.bundle.photo_tree import is_hidden
+from edge.errors import DatasetError
+from edge.system.files import UnusableFileError, read_regular, sync_folder
+
+COLUMNS: Final = ("picture", "label", "by", "at")
+NONE_OF_THESE: Final = "none-of-these"
+"""The mark of a picture of something that no label means."""
+TWO_THINGS: Final = "two-things"
+"""The mark of a picture on which more than one thing is, so that no label is right."""
+MARKS: Final = (NONE_OF_THESE, TWO_THINGS)
+"""What may stand in the place of a label, and is never taught as one."""
+NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}"
+MOST_BYTES: Final = 64 << 20
+"""Of one file of labels: more than half a million lines."""
+_FILE = re.compile(rf"labels-({NAME})\.csv")
+_NO_NAME = frozenset({"Cc", "Zl", "Zp", "Cs"})  # what would end a line, or can't be written
+
+
+class LabelsError(DatasetError):
+    """Labels can't be written, or something in them can't be a label."""
+
+
+@dataclass(frozen=True)
+class LabelEntry:
+    """One line: what a person says is on a picture; an empty label takes back what the same person said before."""
+
+    picture: str
+    label: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class DamagedLine:
+    """A line that was passed over, or with line 0 a whole file."""
+
+    path: Path
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        where = f"{self.path}:{self.line}" if self.line else f"{self.path}"
+        return f"{where}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What all people together say of the pictures of a folder.
+
+    Attributes:
+        entries: by picture (its path from the folder, with slashes) the entry that holds: the latest of all people.
+        disagreements: of each picture that people label differently what each says, the entry that holds first.
+        damaged: the lines that were passed over.
+    """
+
+    entries: Mapping[str, LabelEntry]
+    disagreements: Sequence[tuple[LabelEntry, ...]]
+    damaged: Sequence[DamagedLine]
+
+    def said_by(self, by: str) -> int:
+        """How many of the labels that hold are this person's."""
+        return sum(entry.by == by for entry in self.entries.values())
+
+
+def check_label(label: str) -> str:
+    """Return the label, or mark, if it can be one.
+
+    Raises:
+        LabelsError: it can't.
+    """
+    if not re.fullmatch(LABEL, label):
+        raise LabelsError(f"label {label!r}: expected small letters, digits, - and _, a letter first, 32 at most")
+    return label
+
+
+def check_name(name: str) -> str:
+    """Return the name of a person if it can be part of a file's name.
+
+    Raises:
+        LabelsError: it can't.
+    """
+    if not re.fullmatch(NAME, name):
+        raise LabelsError(
+            f"name {name!r}: expected letters (a to z), digits, . - and _, 32 at most: give one with --by"
+        )
+    return name
+
+
+def can_be_labelled(picture: str) -> bool:
+    """Whether a picture's path can stand in a line: relative, inside its folder, of letters that a line can hold."""
+    path = PurePosixPath(picture)
+    plain = not any(unicodedata.category(letter) in _NO_NAME for letter in picture)
+    return (
+        bool(path.name) and plain and path.as_posix() == picture and not path.is_absolute() and ".." not in path.parts
+    )
+
+
+def labels_path(folder: Path, by: str) -> Path:
+    """Where a person's labels of a folder are."""
+    return folder / f"labels-{check_name(by)}.csv"
+
+
+def find_labels(folder: Path) -> list[Path]:
+    """All files of labels in a folder and below, in order of their names; links to folders are not followed."""
+    found: list[Path] = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        found += [Path(parent, name) for name in files if _FILE.fullmatch(name)]
+    return sorted(found)
+
+
+def read_labels(folder: Path, paths: Iterable[Path] | None = None) -> Labels:
+    """Read what all people say of the pictures in a folder and below.
+
+    Of one person the last line of a file holds, and among their files the latest; among people the latest too.
+    `paths` are the files if they are known already (`find_labels`). What is damaged is passed over and listed.
+    """
+    last: dict[tuple[str, str], LabelEntry] = {}
+    damaged: list[DamagedLine] = []
+    for path in find_labels(folder) if paths is None else paths:
+        entries, broken = _read_file(path)
+        damaged += broken
+        below = path.parent.relative_to(folder).as_posix()
+        of_file = {(entry.picture, entry.by): entry for entry in entries}
+        for entry in of_file.values():
+            picture = entry.picture if below == "." else f"{below}/{entry.picture}"
+            before = last.get((picture, entry.by))
+            if before is None or before.at <= entry.at:
+                last[picture, entry.by] = replace(entry, picture=picture)
+    said: dict[str, list[LabelEntry]] = {}
+    for entry in sorted(last.values(), key=lambda entry: (entry.at, entry.by), reverse=True):
+        if entry.label:
+            said.setdefault(entry.picture, []).append(entry)
+    return Labels(
+        {picture: entries[0] for picture, entries in sorted(said.items())},
+        [tuple(entries) for _, entries in sorted(said.items()) if len({entry.label for entry in entries}) > 1],
+        damaged,
+    )
+
+
+def _read_file(path: Path) -> tuple[list[LabelEntry], list[DamagedLine]]:
+    try:
+        content = read_regular(path, MOST_BYTES, follow=False)
+    except UnusableFileError as error:
+        return [], [DamagedLine(path, 0, f"{error.strerror}: remove it, or put the file of labels back")]
+    except OSError as error:
+        return [], [DamagedLine(path, 0, f"can't read it ({error.strerror}): correct its rights")]
+    entries: list[LabelEntry] = []
+    damaged: list[DamagedLine] = []
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        try:
+            entry = _parse(line)
+        except ValueError as error:
+            damaged.append(DamagedLine(path, number, str(error)))
+            continue
+        entries += [] if entry is None else [entry]
+    return entries, damaged
+
+
+def _parse(line: bytes) -> LabelEntry | None:
+    """The entry of one line; None for an empty one and for the heading.
+
+    Raises:
+        ValueError: saying what is wrong with it.
+    """
+    try:
+        cells = next(csv.reader([line.decode().removesuffix("\r")], strict=True), [])
+    except (UnicodeDecodeError, csv.Error):
+        raise ValueError("damaged: not a line of CSV in UTF-8") from None
+    if not any(cells) or tuple(cells) == COLUMNS:
+        return None
+    if len(cells) != len(COLUMNS):
+        raise ValueError(f"expected {','.join(COLUMNS)}, got {len(cells)} of these {len(COLUMNS)}")
+    picture, label, by, at = cells
+    picture = PurePosixPath(picture).as_posix()
+    if not can_be_labelled(picture):
+        raise ValueError(f"picture {picture!r}: expected the path of a picture from the folder of this file")
+    if label and not re.fullmatch(LABEL, label):
+        raise ValueError(f"label {label!r}: expected small letters, digits, - and _, a letter first, 32 at most")
+    if not re.fullmatch(NAME, by):
+        raise ValueError(f"by {by!r}: expected a name of letters (a to z), digits, . - and _, 32 at most")
+    return LabelEntry(picture, label, by, _instant(at))
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"at {text!r}: expected an instant such as 2026-01-31T14:05:00Z") from None
+
+
+@dataclass(frozen=True)
+class LabelsFile:
+    """One person's labels of a folder, to which lines are added."""
+
+    folder: Path
+    by: str
+
+    @property
+    def path(self) -> Path:
+        return labels_path(self.folder, self.by)
+
+    def append(self, labels: Mapping[str, str], wall_time: float) -> None:
+        """Add a line for each picture, all of them or none, and return when a power cut can't undo it any more.
+
+        `labels` is by picture; an empty label takes the person's label back. Several processes may do so at once.
+
+        Raises:
+            LabelsError: the disk refuses, or something that is no file is in the file's place.
+        """
+        at = datetime.fromtimestamp(wall_time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        lines = [
+            (_checked_picture(picture), label and check_label(label), self.by, at) for picture, label in labels.items()
+        ]
+        try:
+            _append_durably(self.path, _as_csv(lines))
+        except OSError as error:
+            raise LabelsError(f"{self.path}: can't be written ({error.strerror}): nothing of it was saved") from None
+
+
+def _checked_picture(picture: str) -> str:
+    if not can_be_labelled(picture):
+        raise LabelsError(f"{picture!r}: a picture of this name can't be labelled: rename it")
+    return picture
+
+
+def _as_csv(lines: Iterable[Sequence[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue().encode()
+
+
+def _append_durably(path: Path, content: bytes) -> None:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o644)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UnusableFileError(path, "something that is not a file is in its place")
+        with suppress(OSError):  # a network file system without locks: lines still go to the end, each whole
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        size = os.fstat(descriptor).st_size
+        if not size:
+            content = _as_csv([COLUMNS]) + content
+        elif os.pread(descriptor, 1, size - 1) != b"\n":  # a power cut left half a line: ours begins a new one
+            content = b"\n" + content
+        try:
+            _write_all(descriptor, content)
+            os.fsync(descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(descriptor, size)
+            raise
+    finally:
+        os.close(descriptor)
+    if not size:
+        sync_folder(path.parent)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
