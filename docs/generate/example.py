@@ -9,6 +9,7 @@ import numpy as np
 import edge
 from edge.clock import VirtualClock, ms
 from edge.config import Station, load_station
+from edge.config.calibration.record import Calibration, CameraStep
 from edge.health.faults import Fault, FaultKind
 from edge.health.monitors.machine import MachineState
 from edge.health.state import State
@@ -17,16 +18,25 @@ from edge.status.live import LiveView
 from edge.types import Actuation, Box, Crop, Decision, Frame, Item, Reason, Stroke, StrokeOutcome
 
 DISK_FREE = 21_000_000_000
+CALIBRATION = Calibration(
+    station="conveyor",
+    camera=CameraStep(
+        measured_at="2026-05-01T08:00:00+00:00", of="", identity="camera", x=0, y=0, width=640, height=480, focus=0.4,
+        brightness=118.0, brightness_spread=0.5,
+    ),
+)  # fmt: skip
 
 
 def station() -> Station:
-    """Return a conveyor."""
-    return load_station(Path(edge.__file__).parent / "stations" / "conveyor.toml")
+    """Return a conveyor, one bin of which is counted."""
+    shipped = load_station(Path(edge.__file__).parent / "stations" / "conveyor.toml")
+    bins = [where.with_values(capacity=400) if where.name == "glass" else where for where in shipped.bins]
+    return shipped.with_values(bins=bins)
 
 
 def live(clock: VirtualClock) -> LiveView:
     """Return what is known of it: an item that was sorted, one that is unsure, one that is under way."""
-    view = LiveView(clock, ("waste", "1.2"))
+    view = LiveView(clock, ("waste", "1.2"), CALIBRATION)
     started = clock.now()
     pixels = np.zeros((480, 640, 3), np.uint8)
     view.publish_frame(Frame(pixels, started, 1), ())
@@ -42,6 +52,6 @@ def live(clock: VirtualClock) -> LiveView:
     view.publish_state(State.DEGRADED, [Fault(FaultKind.BIN_FULL, started, "paper")])
     view.publish_machine(MachineState(61.5, throttled=False, under_voltage=False))
     view.publish_journal({"stored": 3, "waiting": 0, "lost": 0})
-    view.publish_levels({"paper": 400})
+    view.publish_levels({"glass": 130})
     clock.advance_to(started + ms(1000))
     return view

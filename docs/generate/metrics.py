@@ -14,7 +14,7 @@ from edge.status.metrics import build_registry
 from generate import example
 from generate.markdown import anchored, code, document, table
 
-_UNITS = {"seconds": "seconds", "bytes": "bytes", "celsius": "degrees Celsius", "minute": "items a minute"}
+_UNITS = {"seconds": "seconds", "bytes": "bytes", "celsius": "degrees Celsius"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Row:
 
 def metrics() -> Iterator[Row]:
     """Yield the metrics of a station that has something to tell of each."""
-    told = generate_latest(build_registry(example.live(VirtualClock()), lambda: example.DISK_FREE)).decode()
+    registry = build_registry(example.live(VirtualClock()), example.station(), lambda: example.DISK_FREE)
+    told = generate_latest(registry).decode()
     for family in text_string_to_metric_families(told):
         names = tuple(dict.fromkeys(sample.name for sample in family.samples))
         yield Row(names, family.type, _unit(family), _labels(family), family.documentation)

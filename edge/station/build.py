@@ -52,7 +52,7 @@ def build_station(station: Station, clock: Clock | None = None, faults: Sequence
     journal = open_journal(station.state_folder, station.journal, clock, connect=connect)
     if station.camera.is_live:
         _note_outputs(station)
-    reporting = build_reporting(journal, BinLevels(counted_bins(station), station.state_folder), clock)
+    reporting = build_reporting(journal, BinLevels(counted_bins(station), station.state_folder), clock, calibration)
     # After the journal: it makes sure that no other process works here, which would look like a crashed one.
     models = open_models(station, clock, calibration, reporting.recorder)
     try:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from edge.config.calibration.record import Calibration
 from edge.health.faults import Fault
 from edge.health.monitors import Observer
 from edge.health.monitors.bin_levels import BinLevels
@@ -122,7 +123,9 @@ class Reporting:
     recorder: Recorder
 
 
-def build_reporting(journal: Journal | None, levels: BinLevels, clock: Clock) -> Reporting:
+def build_reporting(
+    journal: Journal | None, levels: BinLevels, clock: Clock, calibration: Calibration | None = None
+) -> Reporting:
     """Return a recorder over that journal, and a view of what is going on for the page."""
-    live = LiveView(clock)
+    live = LiveView(clock, calibration=calibration)
     return Reporting(journal, live, levels, Recorder(NoRecords() if journal is None else journal, live, levels))

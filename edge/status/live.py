@@ -9,19 +9,21 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from edge.bundle.pictures import cut_out, thumbnail
 from edge.clock import NS_PER_S, ms
+from edge.config.calibration.record import Calibration
 from edge.health.faults import Fault
 from edge.health.monitors.machine import MachineState
 from edge.health.state import State
 from edge.interfaces import Clock, Sighting
 from edge.line import Outcome
-from edge.status.latency import Durations, Latency
-from edge.tally import EXPECTED, NOT_SEEN, Tally, what_happened
-from edge.types import Crop, Decision, Frame, Image, Reason, Stroke, StrokeOutcome
+from edge.status.latency import Durations
+from edge.status.snapshot import RecentItem, Snapshot
+from edge.tally import Tally
+from edge.types import Crop, Decision, Frame, Image, Stroke, StrokeOutcome
 
 KEEP_ITEMS = 24
 # Decisions and strokes that wait for a reader: at 8 items a second, 20 minutes without one.
@@ -39,68 +41,6 @@ class Newest(NamedTuple):
     sightings: tuple[Sighting, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RecentItem:
-    """One decided item; times in nanoseconds on the station's clock.
-
-    `spare_ns` is the time between the decision and its stroke, None where no stroke was needed.
-    `stroke` is what became of it, `arrived` what an exit sensor saw of it (None: nothing yet, or there
-    is no sensor; `is_watched` says which). `revision` grows with every change of any item.
-    """
-
-    decision: Decision
-    crossed_at: int
-    spare_ns: int | None
-    stroke: StrokeOutcome
-    revision: int
-    arrived: bool | None = None
-    is_watched: bool = False
-
-    @property
-    def reason(self) -> Reason:
-        """What happened, as far as it is known."""
-        landed = EXPECTED if self.is_watched else None
-        if self.arrived is not None:
-            landed = self.decision.bin if self.arrived else NOT_SEEN
-        return what_happened(self.decision.reason, None if self.spare_ns is None else self.stroke, landed)
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All that is known at `taken_at`; `items` are newest first.
-
-    `pictured` holds the items that have a thumbnail. `counts` is by bin and by what became of them (see edge/tally.py),
-    `settled` those of them that will not change any more, `strokes` by (actuator, outcome), `levels` the items since a bin
-    was emptied, of bins that are counted. `picture_age_ns` is the age of the newest frame now, None before the first one.
-    """
-
-    taken_at: int
-    uptime_ns: int
-    state: State
-    faults: tuple[Fault, ...]
-    paused_by: str
-    model: tuple[str, str]
-    items: tuple[RecentItem, ...]
-    pictured: frozenset[int]
-    counts: Mapping[tuple[str, Reason], int]
-    settled: Mapping[tuple[str, Reason], int]
-    labels: Mapping[str, int]
-    strokes: Mapping[tuple[str, StrokeOutcome], int]
-    items_per_min: float
-    deciding: Latency
-    frame_age: Latency
-    spare: Latency
-    picture_age_ns: int | None
-    machine: MachineState
-    levels: Mapping[str, int]
-    journal_rows: Mapping[str, int]
-    revision: int
-
-    @property
-    def total(self) -> int:
-        return sum(self.counts.values())
-
-
 class _Settled(NamedTuple):
     """What is kept of an Outcome until a reader comes; it holds no picture."""
 
@@ -109,13 +49,14 @@ class _Settled(NamedTuple):
     frame_age_ns: int
     spare_ns: int | None
     is_watched: bool
+    sharpness: float | None
 
 
 class LiveView:
     """The newest frame, the last items, counters and the state; written by the station, read by the page."""
 
-    def __init__(self, clock: Clock, model: tuple[str, str] = ("", "")) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, model: tuple[str, str] = ("", ""), calibration: Calibration | None = None) -> None:
+        self._clock, self._calibration = clock, calibration
         self._started_at = clock.now()
         self._model = model
         self._machine = MachineState()
@@ -136,6 +77,7 @@ class LiveView:
         self._strokes: Counter[tuple[str, StrokeOutcome]] = Counter()
         self._decided_at: deque[int] = deque(maxlen=MAX_WAITING)
         self._deciding, self._frame_age, self._spare = Durations(), Durations(), Durations()
+        self._pictured, self._sharpness = 0, 0.0
         self._revision = 0
 
     # -- writers: any thread, never waiting --------------------------------------------------------------------
@@ -148,9 +90,13 @@ class LiveView:
         """Count a decided item and keep its best crop."""
         decision, item, actuation = outcome.decision, outcome.item, outcome.actuation
         spare = None if actuation is None else actuation.fire_at - decision.decided_at
+        sharpness = None
         if item.crops:
             self._uncut.append((item.item_id, item.crops[0]))
-        self._settled.append(_Settled(decision, item.crossed_at, outcome.frame_age_ns, spare, outcome.is_watched))
+            sharpness = item.crops[0].sharpness
+        self._settled.append(
+            _Settled(decision, item.crossed_at, outcome.frame_age_ns, spare, outcome.is_watched, sharpness)
+        )
 
     def publish_stroke(self, stroke: Stroke) -> None:
         """Count a stroke and mark the items that it served."""
@@ -220,10 +166,12 @@ class LiveView:
                 deciding=self._deciding.latency(),
                 frame_age=self._frame_age.latency(),
                 spare=self._spare.latency(),
+                sharpness=(self._pictured, self._sharpness),
                 picture_age_ns=None if newest is None else now - newest.frame.captured_at,
                 machine=self._machine,
                 levels=self._levels,
                 journal_rows=self._journal_rows,
+                calibration=self._calibration,
                 revision=self._revision,
             )
 
@@ -260,6 +208,8 @@ class LiveView:
         self._frame_age.add(settled.frame_age_ns)
         if settled.spare_ns is not None:
             self._spare.add(settled.spare_ns)
+        if settled.sharpness is not None:
+            self._pictured, self._sharpness = self._pictured + 1, self._sharpness + settled.sharpness
         self._revision += 1
         self._items[decision.item_id] = RecentItem(
             decision=decision,

@@ -1,29 +1,45 @@
-"""Figures for monitoring: what Prometheus reads."""
+"""Figures for monitoring: what Prometheus reads, named and measured by its conventions.
+
+Base units, counters of what happened, and no figure that a query can make of others (rates, ages, shares).
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
+import cv2
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
     InfoMetricFamily,
-    StateSetMetricFamily,
+    SummaryMetricFamily,
 )
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from edge import __version__
 from edge.clock import NS_PER_S
-from edge.health.faults import FaultKind
+from edge.config import RESIDUAL, Station
+from edge.config.calibration.record import Calibration, Step
+from edge.config.sorting import Bin, Region
+from edge.health.faults import SPECS, FaultKind
 from edge.health.monitors.machine import MachineState
 from edge.health.state import State
 from edge.status.latency import Latency
-from edge.status.live import LiveView, Snapshot
-from edge.types import Reason
+from edge.status.live import LiveView, Newest
+from edge.status.snapshot import Snapshot
+from edge.tally import IN_NO_BIN
+from edge.types import Image, Reason
+
+Key = TypeVar("Key", bound=tuple[str, ...])
+# Of a picture's rows and columns, what is looked at for its brightness: every so many.
+EVERY_PIXEL = 4
 
 
 def read_disk_free(folder: Path) -> int | None:
@@ -38,79 +54,157 @@ def read_disk_free(folder: Path) -> int | None:
 class _Station(Collector):
     """Turns a Snapshot into metrics at the moment they are asked for; keeps no figures of its own."""
 
-    def __init__(self, live: LiveView, disk_free: Callable[[], int | None]) -> None:
-        self._live = live
-        self._disk_free = disk_free
+    def __init__(self, live: LiveView, sources: Sequence[Callable[[Snapshot], Iterable[Metric]]]) -> None:
+        self._live, self._sources = live, sources
 
     def describe(self) -> Iterable[Metric]:
         return []  # spares the registry a collect() at registration
 
     def collect(self) -> Iterable[Metric]:
         snapshot = self._live.snapshot()
-        yield from _counters(snapshot)
-        yield from _latencies(snapshot)
-        yield from _condition(snapshot)
-        yield from _machine(snapshot.machine, self._disk_free())
+        for source in self._sources:
+            yield from source(snapshot)
 
 
-def build_registry(live: LiveView, disk_free: Callable[[], int | None]) -> CollectorRegistry:
+def build_registry(live: LiveView, station: Station, disk_free: Callable[[], int | None]) -> CollectorRegistry:
     """Return a registry of its own with the station's and the process's metrics."""
+    sources = (
+        lambda snapshot: _versions(snapshot, station),
+        _condition,
+        lambda snapshot: _counters(snapshot, station.bins),
+        lambda snapshot: _bins(snapshot, station.bins),
+        _latencies,
+        lambda snapshot: _camera(snapshot, live.newest(), station.region),
+        _calibration,
+        lambda snapshot: _machine(snapshot.machine, disk_free()),
+    )
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Station(live, disk_free))
+    registry.register(_Station(live, sources))
     ProcessCollector(registry=registry)
     return registry
 
 
-def _counters(snapshot: Snapshot) -> Iterable[Metric]:
-    items = CounterMetricFamily("sorter_items", "Items by what became of them.", labels=["bin", "reason"])
-    for (where, reason), count in sorted(snapshot.settled.items()):
-        items.add_metric([where, str(reason)], count)
-    under_way = GaugeMetricFamily("sorter_items_under_way", "Items on their way to a bin.", labels=["bin"])
-    for (where, reason), count in sorted(snapshot.counts.items()):
-        if reason is Reason.UNDER_WAY:
-            under_way.add_metric([where], count)
-    labels = CounterMetricFamily("sorter_labels", "Items by what the model said.", labels=["label"])
-    for label, count in sorted(snapshot.labels.items()):
-        labels.add_metric([label], count)
-    strokes = CounterMetricFamily("sorter_strokes", "Strokes by what became of them.", labels=["actuator", "outcome"])
-    for (actuator, outcome), count in sorted(snapshot.strokes.items()):
-        strokes.add_metric([actuator, outcome], count)
-    return [items, under_way, labels, strokes]
-
-
-def _latencies(snapshot: Snapshot) -> Iterable[Metric]:
-    yield _histogram("sorter_deciding_seconds", "From the decision line to the decision.", snapshot.deciding)
-    yield _histogram("sorter_frame_age_seconds", "Age of the frame that completed an item.", snapshot.frame_age)
-    yield _histogram("sorter_spare_seconds", "From the decision to the start of its stroke.", snapshot.spare)
-
-
-def _histogram(name: str, text: str, latency: Latency) -> Metric:
-    buckets = [(str(bound), float(count)) for bound, count in latency.buckets]
-    buckets.append(("+Inf", float(latency.count)))
-    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=latency.total / NS_PER_S)
-
-
-def _condition(snapshot: Snapshot) -> Iterable[Metric]:
-    yield StateSetMetricFamily("sorter_state", "The station's state.", {str(s): s is snapshot.state for s in State})
-    present = {fault.kind for fault in snapshot.faults}
-    rows = GaugeMetricFamily("sorter_journal_rows", "Rows of the journal since the start.", labels=["state"])
-    for where, count in snapshot.journal_rows.items():
-        rows.add_metric([where], count)
-    yield rows
-    faults = GaugeMetricFamily("sorter_fault", "1 while the fault is there.", labels=["kind"])
-    for kind in FaultKind:
-        faults.add_metric([str(kind)], kind in present)
-    yield faults
-    yield GaugeMetricFamily("sorter_uptime_seconds", "Since the controller started.", snapshot.uptime_ns / NS_PER_S)
-    yield GaugeMetricFamily("sorter_items_per_minute", "Over the last minute.", snapshot.items_per_min)
+def _versions(snapshot: Snapshot, station: Station) -> Iterator[Metric]:
+    yield InfoMetricFamily("sorter_build", "The program.", {"version": __version__})
+    told = {"name": station.name, "kind": station.kind, "camera": station.camera.type}
+    yield InfoMetricFamily("sorter_station", "The station; a simulated one has a simulated camera.", told)
     name, version = snapshot.model
     yield InfoMetricFamily("sorter_model", "The model at work.", {"name": name, "version": version})
+
+
+def _condition(snapshot: Snapshot) -> Iterator[Metric]:
+    states = {(state,): state is snapshot.state for state in State}
+    yield _filled(
+        GaugeMetricFamily("sorter_state", "1 for the state that the station is in.", labels=["state"]), states
+    )
+    present = {fault.kind for fault in snapshot.faults}
+    faults = {(kind, SPECS[kind].severity): kind in present for kind in FaultKind}
+    yield _filled(GaugeMetricFamily("sorter_fault", "1 while the fault is there.", labels=["kind", "severity"]), faults)
+    rows = snapshot.journal_rows
+    stored = {(outcome,): rows[outcome] for outcome in ("stored", "lost") if outcome in rows}
+    yield _filled(
+        CounterMetricFamily("sorter_journal_rows", "Rows of the journal by what became of them.", labels=["outcome"]),
+        stored,
+    )
+    if "waiting" in rows:
+        yield GaugeMetricFamily("sorter_journal_waiting_rows", "Rows that wait for the disk.", rows["waiting"])
+
+
+def _counters(snapshot: Snapshot, bins: Sequence[Bin]) -> Iterator[Metric]:
+    # What can happen is there from the start with a zero: a rate never misses its first item.
+    begun = {(RESIDUAL, reason): 0 for reason in Reason if reason not in {Reason.SORTED, *IN_NO_BIN}}
+    begun |= {(where.name, Reason.SORTED): 0 for where in bins if where.name != RESIDUAL}
+    settled = begun | dict(snapshot.settled)
+    yield _filled(
+        CounterMetricFamily("sorter_items", "Items by what became of them.", labels=["bin", "reason"]), settled
+    )
+    under_way = {(where,): n for (where, reason), n in snapshot.counts.items() if reason is Reason.UNDER_WAY}
+    yield _filled(
+        GaugeMetricFamily("sorter_items_under_way", "Items on their way to a bin.", labels=["bin"]), under_way
+    )
+    said = {(label,): count for label, count in snapshot.labels.items()}
+    yield _filled(CounterMetricFamily("sorter_predictions", "Items by what the model said.", labels=["label"]), said)
+    yield _filled(
+        CounterMetricFamily("sorter_strokes", "Strokes by what became of them.", labels=["actuator", "outcome"]),
+        snapshot.strokes,
+    )
+
+
+def _bins(snapshot: Snapshot, bins: Sequence[Bin]) -> Iterator[Metric]:
+    held = {(name,): count for name, count in snapshot.levels.items()}
+    yield _filled(
+        GaugeMetricFamily(
+            "sorter_bin_items", "Items since the bin was emptied, of bins that are counted.", labels=["bin"]
+        ),
+        held,
+    )
+    capacities = {(where.name,): where.capacity for where in bins if where.capacity is not None}
+    yield _filled(
+        GaugeMetricFamily("sorter_bin_capacity_items", "Items until the bin counts as full.", labels=["bin"]),
+        capacities,
+    )
+    full = {(where.name,): where.name in snapshot.full_bins for where in bins}
+    yield _filled(GaugeMetricFamily("sorter_bin_full", "1 while the bin is full.", labels=["bin"]), full)
+
+
+def _latencies(snapshot: Snapshot) -> Iterator[Metric]:
+    yield _histogram(
+        "sorter_decision_latency_seconds", "From the decision line to the decision, by item.", snapshot.deciding
+    )
+    yield _histogram("sorter_spare_time_seconds", "From the decision to its stroke, by stroke.", snapshot.spare)
+    yield _histogram(
+        "sorter_frame_age_seconds", "Age of the frame that completed an item, by item.", snapshot.frame_age
+    )
+
+
+def _camera(snapshot: Snapshot, newest: Newest | None, region: Region) -> Iterator[Metric]:
     if snapshot.picture_age_ns is not None:
         age = snapshot.picture_age_ns / NS_PER_S
-        yield GaugeMetricFamily("sorter_picture_age_seconds", "Age of the newest frame now.", age)
+        yield GaugeMetricFamily("sorter_newest_frame_age_seconds", "Age of the newest frame.", age)
+    if newest is not None:
+        brightness = _brightness(newest.frame.pixels, region)
+        yield GaugeMetricFamily("sorter_picture_brightness", "Mean grey level of the region, 0 to 255.", brightness)
+    count, total = snapshot.sharpness
+    text = "Sharpness of the items' best crops, variance of their Laplacian: a dirty or loose lens lowers its mean."
+    yield SummaryMetricFamily("sorter_crop_sharpness", text, count_value=count, sum_value=total)
 
 
-def _machine(machine: MachineState, disk_free: int | None) -> Iterable[Metric]:
+def _brightness(picture: Image, region: Region) -> float:
+    right = None if region.width is None else region.x + region.width
+    below = None if region.height is None else region.y + region.height
+    part = picture[region.y : below : EVERY_PIXEL, region.x : right : EVERY_PIXEL]
+    return float(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY).mean()) if part.size else float("nan")
+
+
+def _calibration(snapshot: Snapshot) -> Iterator[Metric]:
+    calibration = snapshot.calibration
+    steps = {} if calibration is None else dict(_oldest(calibration))
+    text = "When a step was measured, seconds since 1970; the oldest of several actuators or sensors."
+    yield _filled(GaugeMetricFamily("sorter_calibration_timestamp_seconds", text, labels=["step"]), steps)
+    if calibration is not None and calibration.camera is not None:
+        text = "Mean grey level of the empty region when it was calibrated, 0 to 255."
+        yield GaugeMetricFamily("sorter_calibration_brightness", text, calibration.camera.brightness)
+
+
+def _oldest(calibration: Calibration) -> Iterator[tuple[tuple[str], float]]:
+    """Yield every step that was done with the instant of its oldest measurement; what is no date is left out."""
+    for name in Calibration.model_fields:
+        found = getattr(calibration, name)
+        measured = [found, *found.values()] if isinstance(found, dict) else [found]
+        instants = [instant for step in measured if isinstance(step, Step) and (instant := _instant(step)) is not None]
+        if instants:
+            yield (name,), min(instants)
+
+
+def _instant(step: Step) -> float | None:
+    try:
+        told = datetime.fromisoformat(step.measured_at)
+        return (told if told.tzinfo is not None else told.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _machine(machine: MachineState, disk_free: int | None) -> Iterator[Metric]:
     if machine.temperature_c is not None:
         yield GaugeMetricFamily("sorter_temperature_celsius", "The processor's temperature.", machine.temperature_c)
     if machine.throttled is not None:
@@ -119,3 +213,16 @@ def _machine(machine: MachineState, disk_free: int | None) -> Iterable[Metric]:
         yield GaugeMetricFamily("sorter_under_voltage", "1 while the supply is too weak.", machine.under_voltage)
     if disk_free is not None:
         yield GaugeMetricFamily("sorter_disk_free_bytes", "Room left for the state folder.", disk_free)
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, values: Mapping[Key, float]) -> Metric:
+    """Return the family with a series for each tuple of its labels' values."""
+    for key, value in sorted(values.items()):
+        family.add_metric([str(part) for part in key], value)
+    return family
+
+
+def _histogram(name: str, text: str, latency: Latency) -> Metric:
+    buckets = [(str(bound), float(count)) for bound, count in latency.buckets]
+    buckets.append(("+Inf", float(latency.count)))
+    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=latency.total / NS_PER_S)

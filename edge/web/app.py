@@ -101,7 +101,7 @@ class _Views:
         self._live, self._station, self._clock = live, station, clock
         self._stored_in = station.state_folder if journal_path is None else journal_path.parent
         self._belt = BeltEncoder(live, clock)
-        self._registry = build_registry(live, self._disk_free)
+        self._registry = build_registry(live, station, self._disk_free)
         self._disk: tuple[int, int | None] | None = None
         self._streams = Places(MAX_STREAMS, MAX_STREAMS_PER_ADDRESS)
         self.closing = threading.Event()

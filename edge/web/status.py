@@ -7,11 +7,10 @@ from collections import Counter
 from typing import Any
 
 from edge.clock import NS_PER_MS, NS_PER_S
-from edge.config import RESIDUAL, Station
-from edge.health.faults import FaultKind
+from edge.config import Station
 from edge.health.state import State
 from edge.interfaces import Sighting
-from edge.status.live import RecentItem, Snapshot
+from edge.status.snapshot import RecentItem, Snapshot
 from edge.tally import IN_NO_BIN
 from edge.types import REASON_TEXT, Reason
 from edge.web.pictures import BeltPicture
@@ -126,11 +125,7 @@ def _describe_box(sighting: Sighting, item: RecentItem | None) -> dict[str, Any]
 
 
 def _describe_bins(snapshot: Snapshot, station: Station) -> list[dict[str, Any]]:
-    full = {
-        RESIDUAL if fault.kind is FaultKind.RESIDUAL_FULL else fault.detail
-        for fault in snapshot.faults
-        if fault.kind in (FaultKind.BIN_FULL, FaultKind.RESIDUAL_FULL)
-    }
+    full = snapshot.full_bins
     counts: Counter[str] = Counter()
     for (name, reason), count in snapshot.counts.items():
         counts[name] += count if reason not in IN_NO_BIN else 0

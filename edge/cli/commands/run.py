@@ -15,7 +15,7 @@ from edge.system.output import leave_dead_streams, say
 if TYPE_CHECKING:
     from edge.config import Station
     from edge.simulate.world.faults import Planned
-    from edge.status.live import Snapshot
+    from edge.status.snapshot import Snapshot
 
 DEMO_STATION = Path(__file__).resolve().parents[2] / "stations" / "demo.toml"
 

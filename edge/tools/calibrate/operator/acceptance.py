@@ -15,7 +15,8 @@ from edge.devices.gpio.inputs import Edge
 from edge.errors import CalibrationError
 from edge.health.monitors import Observer
 from edge.health.state import INHIBITED_STATES, State
-from edge.status.live import LiveView, RecentItem
+from edge.status.live import LiveView
+from edge.status.snapshot import RecentItem
 from edge.tools.calibrate.operator.operator import Operator, Prompt
 from edge.tools.calibrate.verdict import NOWHERE, Checked
 from edge.types import REASON_TEXT
