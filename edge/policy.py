@@ -56,6 +56,8 @@ class Policy:
             return residual, item.reject_reason
         if prediction is None:
             return residual, Reason.NOT_CLASSIFIED
+        if prediction.is_unknown:
+            return residual, Reason.UNKNOWN
         where = self._homes.get(prediction.label, residual)
         if where.name == RESIDUAL:
             return residual, Reason.RESIDUAL_LABEL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -21,6 +21,7 @@ class Reason(StrEnum):
     SORTED = "sorted"  # sure enough: to the label's own bin
     RESIDUAL_LABEL = "residual-label"  # the label itself belongs to the residual bin
     UNSURE = "unsure"  # score or margin under the threshold
+    UNKNOWN = "unknown"  # more like things of none of the labels than like any label
     LATE = "late"  # decided after the last instant at which the diverter could still be met
     TOUCHING = "touching"  # two or more items that can't be told apart
     NOT_CLASSIFIED = "not-classified"  # overload or no usable picture of it
@@ -42,6 +43,7 @@ REASON_TEXT: Final[Mapping[Reason, str]] = {
     Reason.SORTED: "sorted into its own bin",
     Reason.RESIDUAL_LABEL: "this kind has no bin of its own",
     Reason.UNSURE: "the model was not sure enough",
+    Reason.UNKNOWN: "it is like none of the kinds that the model was taught",
     Reason.LATE: "decided too late to reach the diverter",
     Reason.TOUCHING: "touching another item, can't be told apart",
     Reason.NOT_CLASSIFIED: "no time or no usable picture to look at it",
@@ -131,8 +133,12 @@ class Item:
 class Prediction:
     """What the model says of one item: calibrated probabilities in the order of `labels`.
 
-    `margin` is the distance of the best score from the second best. `crops_used` counts the
-    inferences fused into it.
+    Attributes:
+        margin: distance of the best score from the second best.
+        crops_used: how many inferences are fused into it.
+        is_unknown: it is more like things of none of the labels than like the best one.
+        features: codes (features,) that the network gave for the first crop; None where it gives scores alone.
+        looks: the label that each crop alone was found as, first to last.
     """
 
     label: str
@@ -141,6 +147,9 @@ class Prediction:
     labels: tuple[str, ...]
     scores: tuple[float, ...]
     crops_used: int = 1
+    is_unknown: bool = False
+    features: NDArray[np.uint8] | NDArray[np.int8] | None = field(default=None, compare=False, repr=False)
+    looks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,17 +23,20 @@ MANIFEST = "manifest.json"
 SIGNATURE = "signature"
 MODEL = "model.tflite"
 HEAD = "head.bin"
+MEMORY = "memory.bin"
 GOLDEN = "golden.bin"
 GOLDEN_PHOTOS = "golden-photos.json"  # the only one besides the reports that older bundles lack
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
 
 _MIB = 1 << 20
+MEMORY_LIMIT = 600_000
 MEMBER_LIMITS = {  # also the order in the file
     MANIFEST: _MIB,
     SIGNATURE: 4096,
     MODEL: 32 * _MIB,
     HEAD: 4 * _MIB,
+    MEMORY: MEMORY_LIMIT,
     GOLDEN: 16 * _MIB,
     GOLDEN_PHOTOS: 4 * _MIB,
     REPORT_JSON: 4 * _MIB,
@@ -43,9 +46,12 @@ MEMBER_TEXT = {
     MANIFEST: "What the bundle says of itself, and the digests of all other members; these bytes are signed.",
     SIGNATURE: "Who made it. A bundle without one is used only where the station file allows it.",
     MODEL: "The network, full int8.",
-    HEAD: "From format 2 on: its weights (labels, features; 16 bits) and bias (labels; 64 bits), little-endian.",
+    HEAD: "From format 2 on: its weights (rows, features; 16 bits) and bias (rows; 64 bits), little-endian; a row a label, "
+    "and one more where it knows things of none of them.",
+    MEMORY: "From format 2 on: features of photos that the network learnt from or was tested on, four bits each, so that a "
+    "head that is taught on site forgets nothing. Optional.",
     GOLDEN: "Golden vectors: the prepared crops (count, height, width, 3), then the raw outputs (count, outputs), a byte each; "
-    "with a head then its sums (count, labels), 64 bits, little-endian.",
+    "with a head then its sums (count, rows), 64 bits, little-endian.",
     GOLDEN_PHOTOS: "Golden photos: the same proof begun one step earlier, before the crop. Older bundles lack it.",
     REPORT_JSON: "Measured figures, for programs. Optional.",
     REPORT_HTML: "The same, for people. Optional.",
@@ -204,8 +210,8 @@ def _check_entry(name: str, size: int, source: str) -> None:
 def _check_members(manifest: Manifest, members: Mapping[str, bytes], source: str) -> None:
     present = set(members) - {MANIFEST, SIGNATURE}
     needed = {MODEL, GOLDEN} if manifest.head is None else {MODEL, GOLDEN, HEAD}
-    if manifest.head is None and HEAD in present:
-        raise BundleError(f"{source}: {HEAD} belongs to no network that gives scores itself: {_DAMAGED}")
+    if manifest.head is None and (extra := present & {HEAD, MEMORY}):
+        raise BundleError(f"{source}: {min(extra)} belongs to no network that gives scores itself: {_DAMAGED}")
     for name in needed | set(manifest.members) | present:
         expected = manifest.members.get(name)
         if name not in present or expected is None:
@@ -221,11 +227,10 @@ def _check_members(manifest: Manifest, members: Mapping[str, bytes], source: str
             )
     if manifest.taught is not None and manifest.taught.model != manifest.members[MODEL].sha256:
         raise BundleError(f"{source}: {MODEL} is not the network that its head was taught for: {_DAMAGED}")
-    geometry, labels = manifest.geometry, len(manifest.labels)
-    sums = 0 if manifest.head is None else 8 * labels
-    sizes = {GOLDEN: manifest.golden.count * (geometry.height * geometry.width * 3 + manifest.outputs + sums)}
+    vector = manifest.geometry.height * manifest.geometry.width * 3 + manifest.outputs + 8 * manifest.sums
+    sizes = {GOLDEN: manifest.golden.count * vector}
     if manifest.head is not None:
-        sizes[HEAD] = labels * (2 * manifest.head.features + 8)
+        sizes[HEAD] = manifest.sums * (2 * manifest.head.features + 8)
     for name, size in sizes.items():
         if len(members[name]) != size:
             raise BundleError(f"{source}: expected {size} bytes of {name}, got {len(members[name])}: {_DAMAGED}")

@@ -85,6 +85,9 @@ class HeadShape(_Strict):
 
     features: int = Field(ge=1, le=4096, description="length of the network's output row")
     step: Scale = Field(description="what one unit of the whole-numbered sum is worth in a score before softmax")
+    none_of_these: bool = Field(
+        default=False, description="the head's last row is for things of none of the labels, and is not one of them"
+    )
 
 
 class Thresholds(_Strict):
@@ -242,6 +245,11 @@ class Manifest(_Strict):
     def outputs(self) -> int:
         """Length of the network's output row."""
         return len(self.labels) if self.head is None else self.head.features
+
+    @property
+    def sums(self) -> int:
+        """Rows of the head: one a label, and one more where it knows things of none of them; 0 without a head."""
+        return 0 if self.head is None else len(self.labels) + self.head.none_of_these
 
     @property
     def title(self) -> str:

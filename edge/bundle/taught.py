@@ -46,8 +46,8 @@ def make_taught_bundle(
 
     Args:
         base: of format 2, and not taught itself.
-        head: weights (labels, features) for the features as the base's network gives them.
-        labels: in the order of the head's rows.
+        head: weights (rows, features) for the features as the base's network gives them.
+        labels: in the order of the head's rows; one more row may be for none of them.
         thresholds: that and the temperature were fitted for this head.
         taught: where the head comes from; its station and number make the version.
         extra: members in place of the base's, or beside them.
@@ -83,10 +83,10 @@ def make_taught_bundle(
 
 
 def _check_head(base: Bundle, head: LinearHead, labels: Sequence[str]) -> None:
-    expected = (len(labels), base.manifest.outputs)
+    expected = (len(labels) + head.none_of_these, base.manifest.outputs)
     if head.weights.shape != expected or head.bias.shape != expected[:1]:
         raise BundleError(
-            f"{base.source}: expected a head of {expected[0]} labels and {expected[1]} features, got weights "
+            f"{base.source}: expected a head of {expected[0]} rows and {expected[1]} features, got weights "
             f"{head.weights.shape} and a bias {head.bias.shape}"
         )
     if head.zero_point != base.manifest.output.zero_point:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -78,19 +79,25 @@ class BundleClassifier:
 
         It is not sharpened with their number, as it would be for independent views: views of one item err together,
         and nearly the same temperature fits best for any number of them (`benchmarks/views.py`), so the thresholds
-        fitted for single photos hold.
+        fitted for single photos hold. Whether it is unknown is asked of the mean as well.
         """
         manifest = self.bundle.manifest
-        total = np.zeros(len(manifest.labels))
-        prediction = None
-        for used, image in enumerate(images, start=1):
-            total += log_softmax(self._head.logits(self._interpreter.run(image)), manifest.thresholds.temperature)
-            prediction = _prediction(manifest.labels, total / used, used)
-            if used >= MIN_VIEWS and self.is_sure(prediction):
+        total, strangeness = np.zeros(len(manifest.labels)), 0.0
+        looks: list[str] = []
+        first = prediction = None
+        for image in images:
+            codes = self._interpreter.run(image)
+            first = codes if first is None else first
+            logits = log_softmax(self._head.logits(codes), manifest.thresholds.temperature)
+            looks.append(manifest.labels[int(logits.argmax())])
+            total += logits
+            strangeness += float(self._head.strangeness(codes))
+            prediction = _prediction(manifest.labels, total / len(looks), tuple(looks), strangeness > 0)
+            if len(looks) >= MIN_VIEWS and self.is_sure(prediction):
                 break
         if prediction is None:
             raise ValueError("expected at least one image, got none")
-        return prediction
+        return prediction if manifest.head is None else replace(prediction, features=first)
 
 
 class GuardedClassifier:
@@ -129,16 +136,20 @@ def rotated_view(crop: Crop, number: int, geometry: InputGeometry) -> Image:
 def meets(prediction: Prediction, thresholds: Thresholds) -> bool:
     """Tell whether a prediction is as sure as the thresholds ask for."""
     return (
-        prediction.score >= thresholds.minimum_score[prediction.label]
+        not prediction.is_unknown
+        and prediction.score >= thresholds.minimum_score[prediction.label]
         and prediction.margin >= thresholds.minimum_margin
     )
 
 
-def _prediction(labels: tuple[str, ...], mean_log: NDArray[np.float64], used: int) -> Prediction:
+def _prediction(
+    labels: tuple[str, ...], mean_log: NDArray[np.float64], looks: tuple[str, ...], is_unknown: bool
+) -> Prediction:
     scores = tuple(softmax(mean_log).tolist())
     best = max(range(len(labels)), key=scores.__getitem__)
     second = max(score for index, score in enumerate(scores) if index != best)
-    return Prediction(labels[best], scores[best], scores[best] - second, labels, scores, used)
+    margin = scores[best] - second
+    return Prediction(labels[best], scores[best], margin, labels, scores, len(looks), is_unknown, looks=looks)
 
 
 def shipped_bundle_path() -> Path:

@@ -56,7 +56,7 @@ def _check_head(bundle: Bundle, outputs: Codes) -> None:
     """Raise BundleError if this device's head makes other sums of the golden outputs than its maker's did."""
     head = read_head(bundle)
     if isinstance(head, LinearHead):
-        sums: Totals = np.frombuffer(bundle.members[GOLDEN][-8 * len(outputs) * len(bundle.labels) :], "<i8")
+        sums: Totals = np.frombuffer(bundle.members[GOLDEN][-8 * len(outputs) * bundle.manifest.sums :], "<i8")
         if not np.array_equal(head.totals(outputs).ravel(), sums):
             raise BundleError(
                 f"{bundle.source}: the head gives other sums than its maker's did: head.bin and golden.bin are not of one "

@@ -15,7 +15,7 @@ from edge.line import Outcome
 from edge.tally import EXPECTED, NOT_SEEN
 from edge.types import Event, Image, Reason, Stroke
 
-DOUBTFUL = frozenset({Reason.UNSURE, Reason.NOT_CLASSIFIED, Reason.TOUCHING})
+DOUBTFUL = frozenset({Reason.UNSURE, Reason.UNKNOWN, Reason.NOT_CLASSIFIED, Reason.TOUCHING})
 """Why the pictures of an item are worth keeping for the next training."""
 
 

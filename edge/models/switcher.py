@@ -27,7 +27,7 @@ from edge.types import Reason, Severity
 log = logging.getLogger(__name__)
 
 # To residual for want of an answer that was good enough and in time; other reasons are not the model's.
-MODELS_OWN = frozenset({Reason.UNSURE, Reason.NOT_CLASSIFIED, Reason.LATE})
+MODELS_OWN = frozenset({Reason.UNSURE, Reason.UNKNOWN, Reason.NOT_CLASSIFIED, Reason.LATE})
 JUDGED = MODELS_OWN | {Reason.SORTED, Reason.RESIDUAL_LABEL}
 
 

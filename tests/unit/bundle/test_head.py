@@ -35,9 +35,9 @@ def headed(plain: Bundle) -> Bundle:
     return read_bundle(with_head(plain, np.roll(np.eye(3), 1, axis=0)), "headed")
 
 
-def with_head(plain: Bundle, weights: np.ndarray) -> bytes:
+def with_head(plain: Bundle, weights: np.ndarray, none_of_these: bool = False) -> bytes:
     interpreter = open_interpreter(plain)
-    head = quantize_head(weights, np.zeros(len(weights)), interpreter.output)
+    head = quantize_head(weights, np.zeros(len(weights)), interpreter.output, none_of_these)
     output = Output(**interpreter.output.model_dump(), kind="features")
     manifest = plain.manifest.model_copy(
         update={"format_version": FORMAT_VERSION, "output": output, "head": head.shape()}
@@ -140,3 +140,45 @@ def test_a_bias_beyond_all_measure_is_refused_before_anything_is_computed(headed
     )
     with pytest.raises(BundleError, match="beyond all measure"):
         BundleClassifier(wild)
+
+
+@pytest.fixture
+def doubting(plain: Bundle) -> Bundle:
+    """Red, green and blue are the labels' scores; dark things, of little of each, are none of these."""
+    return read_bundle(with_head(plain, np.vstack([np.eye(3), [[0.5, 0.5, 0.5]]]), none_of_these=True), "doubting")
+
+
+def picture(colour: tuple[int, int, int]) -> Image:
+    return np.full((32, 32, 3), colour, np.uint8)
+
+
+def test_a_row_for_none_of_these_is_no_label_and_changes_no_score(doubting: Bundle) -> None:
+    head = read_head(doubting)
+    codes = np.array([[200, 10, 20], [9, 99, 255]], np.uint8)
+    assert doubting.labels == ("paper", "glass", "metal")
+    assert head.logits(codes).shape == (2, 3)
+    assert head.logits(codes).argmax(axis=1).tolist() == [0, 2]
+
+
+def test_what_is_more_like_none_of_these_than_like_any_label_is_unknown(doubting: Bundle) -> None:
+    classifier = BundleClassifier(doubting)
+    plainly_red, grey = (
+        classifier.classify_photo(picture((250, 10, 20))),
+        classifier.classify_photo(picture((150, 140, 145))),
+    )
+    assert not plainly_red.is_unknown
+    assert grey.is_unknown
+    assert not classifier.is_sure(grey)
+
+
+def test_the_features_of_the_first_crop_come_with_the_prediction(doubting: Bundle, plain: Bundle) -> None:
+    image = picture((250, 10, 90))
+    features = BundleClassifier(doubting).classify_photo(image).features
+    assert features is not None
+    np.testing.assert_array_equal(features, open_interpreter(doubting).run(image))
+    assert BundleClassifier(plain).classify_photo(image).features is None
+
+
+def test_a_head_without_that_row_calls_nothing_unknown(headed: Bundle) -> None:
+    assert read_head(headed).strangeness(np.array([[1, 2, 3]], np.uint8)).tolist() == [-np.inf]
+    assert not BundleClassifier(headed).classify_photo(picture((9, 9, 9))).is_unknown

@@ -103,7 +103,7 @@ def make(base: Bundle, head: LinearHead, labels: tuple[str, ...], thresholds: tu
 
 def test_heads_and_labels_that_do_not_belong_together_are_refused(base: Bundle) -> None:
     for head, labels, thresholds, expected in (
-        (head_of(base, 4), THREE, THREE, "expected a head of 3 labels and 3 features"),
+        (head_of(base, 4), THREE, THREE, "expected a head of 3 rows and 3 features"),
         (quantize_head(np.ones((3, 2)), np.zeros(3), base.manifest.output), THREE, THREE, "and 3 features"),
         (LinearHead(np.ones((3, 3), np.int16), np.zeros(3, np.int64), 1.0, 99), THREE, THREE, "whose zero is the code"),
         (head_of(base, 3), ("paper", "glass", "paper"), ("paper", "glass"), "twice"),
