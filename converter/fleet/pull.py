@@ -121,8 +121,11 @@ class _Home:
             columns = [name for name in known if name in content.columns]
             at = [content.columns.index(name) for name in columns]
             before = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            # Not OR REPLACE: what counts the rows would take the one that goes for another that came.
             connection.executemany(
-                f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
+                f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
+                f"ON CONFLICT ({schema.KEYS[table]}) DO UPDATE SET "
+                + ", ".join(f"{name} = excluded.{name}" for name in columns),
                 [[row[index] for index in at] for row in content.rows],
             )
             after = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]

@@ -30,6 +30,7 @@ COMMANDS = (
     "setup",
     "safe",
     "journal",
+    "stats",
     "classify",
     "count",
     "simulate",

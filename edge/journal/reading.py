@@ -216,20 +216,14 @@ def check_journal(path: Path) -> list[str]:
     return [] if lines == ["ok"] else lines
 
 
-def count_rows(path: Path, query: Query) -> list[tuple[str | None, str | None, str | None, int]]:
-    """Return (bin, what happened, label, number of items) for every combination that occurs.
+def count_rows(path: Path) -> int:
+    """Return how many items there are.
 
     Raises:
         JournalError: the journal is missing, damaged, too new or can't be read.
     """
-    where, parameters = query.where()
     with open_for_reading(path) as connection:
-        return connection.execute(
-            f"SELECT CAST(bin AS TEXT), {HAPPENED} AS became, CAST(label AS TEXT), sum(n) FROM ("
-            "SELECT bin, reason, actuator, outcome, landed_in, label, count(*) AS n FROM items t "
-            f"WHERE {where} GROUP BY 1, 2, 3, 4, 5, 6) t GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-            parameters,
-        ).fetchall()
+        return int(connection.execute("SELECT count(*) FROM items").fetchone()[0])
 
 
 def _select(path: Path, record: type[Record], query: Query, order: str, limit: int) -> list[Record]:

@@ -29,7 +29,8 @@ COMMANDS = {
     "doctor": "doctor --station {here}/demo.toml",
     "journal list": "journal list --state-folder {here}/state",
     "journal list events": "journal list --events --state-folder {here}/state",
-    "journal stats": "journal stats --state-folder {here}/state",
+    "stats": "stats --state-folder {here}/state",
+    "stats csv": "stats --by day --csv - --state-folder {here}/state",
     "journal check": "journal check --file {here}/state/journal.db",
     "journal export": "journal export {here}/out.csv --state-folder {here}/state",
     "journal json": "journal list --json --state-folder {here}/state",
@@ -120,7 +121,7 @@ def test_a_reader_that_went_away_gets_no_complaint(name: str, here: Path) -> Non
 
 @pytest.mark.parametrize("closed", [1, 2])
 def test_a_closed_stream_is_no_trouble(closed: int, here: Path) -> None:
-    words = f'exec "{sys.executable}" -m edge journal stats --state-folder state {closed}>&-'
+    words = f'exec "{sys.executable}" -m edge stats --state-folder state {closed}>&-'
     done = subprocess.run(["sh", "-c", words], cwd=here, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0
     assert not done.stderr

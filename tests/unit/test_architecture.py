@@ -47,7 +47,7 @@ FLOORS = (
     {"health"},
     {"simulate", "labelling"},
     {"journal", "models", "status"},
-    {"web"},
+    {"web", "stats"},
     {"station"},
     {"tools"},
     {"cli"},

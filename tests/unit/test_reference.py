@@ -122,15 +122,15 @@ def test_links_to_other_pages_and_sites_pass(caplog: pytest.LogCaptureFixture) -
 
 def test_what_a_page_names_leads_to_its_description_and_nothing_else_changes() -> None:
     html = (
-        "<h2><code>sorter check</code></h2><p><code>page.controls</code>, <code>sorter journal stats --since 1h</code> and "
+        "<h2><code>sorter check</code></h2><p><code>page.controls</code>, <code>sorter stats --since 1h</code> and "
         "<code>sorter</code>, <code>name</code>; <a href='x'><code>sorter run</code></a><pre><code>sorter run</code></pre></p>"
     )
     assert linked(html, "decisions/0001.html") == html.replace(
         "<code>page.controls</code>",
         '<a href="../reference/settings.html#page.controls"><code>page.controls</code></a>',
     ).replace(
-        "<code>sorter journal stats --since 1h</code>",
-        '<a href="../reference/commands.html#sorter-journal-stats"><code>sorter journal stats --since 1h</code></a>',
+        "<code>sorter stats --since 1h</code>",
+        '<a href="../reference/commands.html#sorter-stats"><code>sorter stats --since 1h</code></a>',
     )
     assert linked("<code>page.controls</code>", "index.html").startswith('<a href="reference/settings.html#')
     assert linked("<code>page.controls</code>", "reference/settings.html") == "<code>page.controls</code>"

@@ -116,7 +116,7 @@ class Witnesses:
     def in_stats(self) -> Counter[tuple[str, str]]:
         self.journal.store_pending()
         file = str(self.folder / "journal.db")
-        told = json.loads(CliRunner().invoke(root, ["journal", "stats", "--json", "--file", file]).stdout)
+        told = json.loads(CliRunner().invoke(root, ["stats", "--json", "--file", file]).stdout)
         counts: Counter[tuple[str, str]] = Counter()
         for row in told["counts"]:
             counts[row["bin"], row["reason"]] += row["items"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,38 +11,24 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
+from edge.cli.journals import FileOption, FolderOption, SinceOption, UntilOption, find_journal, parse_instant
 from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.clock import SystemClock
-from edge.config import load_station
 from edge.errors import ConfigError, JournalError
 from edge.journal.exporting import export_rows
 from edge.journal.reading import EventRecord, ItemRecord, Query, check_journal, count_rows, read_all, read_last
 from edge.system.output import say
-from edge.system.privileges import leave_root
 from edge.system.terminal import Terminal
-from edge.tally import IN_NO_BIN
 from edge.types import Reason, StrokeOutcome
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
-    help="What was sorted: list, count, export and check the journal.",
+    help="What was sorted: list, export and check the journal.",
     pretty_exceptions_enable=False,
 )
 
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-FolderOption = Annotated[
-    Path | None, typer.Option("--state-folder", help="Another state folder than the station file's.")
-]
-FileOption = Annotated[
-    Path | None, typer.Option("--file", help="This journal file, such as a copy or one that was set aside.")
-]
-SinceOption = Annotated[
-    str | None, typer.Option(help="From this date and time on (2026-05-01, 2026-05-01T14:30), or 30m, 2h, 3d back.")
-]
-UntilOption = Annotated[str | None, typer.Option(help="Before this date and time, or that long back.")]
 BinOption = Annotated[str | None, typer.Option("--bin", help="Only items for this bin.")]
 LabelOption = Annotated[str | None, typer.Option(help="Only items with this label.")]
 ReasonOption = Annotated[Reason | None, typer.Option(help="Only items with this reason.")]
@@ -100,35 +84,6 @@ def export(
     say(f"{count} {'events' if events else 'items'} written to {target}")
 
 
-@app.command("stats")
-def stats(
-    since: SinceOption = None,
-    until: UntilOption = None,
-    as_json: JsonOption = False,
-    station: StationOption = DEFAULT_STATION,
-    state_folder: FolderOption = None,
-    file: FileOption = None,
-) -> None:
-    """Count the items of each bin, of what became of them, and label."""
-    path = find_journal(station, state_folder, file)
-    counts = count_rows(path, build_query(since, until))
-    total = sum(row[3] for row in counts)
-    if as_json:
-        named = [dict(zip(("bin", "reason", "label", "items"), row, strict=True)) for row in counts]
-        say(json.dumps({"items": total, "counts": named}, indent=2, ensure_ascii=False))
-        return
-    table = Table("bin", "reason", "label", title=f"{total} items", title_justify="left")
-    table.add_column("items", justify="right")
-    table.add_column("share", justify="right")
-    for bin_name, reason, label, count in counts:
-        table.add_row(bin_name, reason, label, str(count), f"{count / total:.1%}")
-    Terminal().print(table)
-    bins = Counter[str]()
-    for bin_name, reason, _, count in counts:
-        bins[(reason or "?") if reason in IN_NO_BIN else (bin_name or "?")] += count
-    say("  ".join(f"{name} {count}" for name, count in bins.most_common()))
-
-
 @app.command("check")
 def check(
     as_json: JsonOption = False,
@@ -139,7 +94,7 @@ def check(
     """Check that the file is sound; every page of it is read."""
     path = find_journal(station, state_folder, file)
     problems = check_journal(path)
-    total = sum(row[3] for row in count_rows(path, Query()))
+    total = count_rows(path)
     if as_json:
         say(json.dumps({"file": str(path), "sound": not problems, "problems": problems, "items": total}, indent=2))
     elif not problems:
@@ -149,24 +104,6 @@ def check(
         raise JournalError(
             f"{path}: damaged; the sorter sets it aside and begins a new one at its next start\n{listed}"
         )
-
-
-def find_journal(station: Path, state_folder: Path | None, file: Path | None) -> Path:
-    """Return the path of the journal that the options mean.
-
-    Raises:
-        ConfigError: the station file can't be used.
-    """
-    if file is not None:
-        leave_root(file.absolute().parent)
-        return file
-    if state_folder is None and not station.exists():
-        raise ConfigError(
-            f"{station}: no such file; name the station with --station, or its folder with --state-folder"
-        )
-    folder = state_folder.absolute() if state_folder is not None else load_station(station).state_folder
-    leave_root(folder)
-    return folder / "journal.db"
 
 
 def build_query(
@@ -189,22 +126,6 @@ def build_query(
         label=label,
         reason=None if reason is None else reason.value,
     )
-
-
-def parse_instant(text: str, now: float) -> float:
-    """Return seconds since the epoch for a date and time (local unless it says otherwise) or a span back from `now`.
-
-    Raises:
-        ConfigError: it is neither.
-    """
-    if span := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip()):
-        return now - float(span[1]) * SECONDS[span[2]]
-    try:
-        return datetime.fromisoformat(text.strip()).astimezone().timestamp()
-    except (ValueError, OverflowError, OSError):
-        raise ConfigError(
-            f"{text!r}: expected a date and time such as 2026-05-01 or 2026-05-01T14:30, or a span such as 30m, 2h, 3d"
-        ) from None
 
 
 def record_type(query: Query, events: bool) -> type[ItemRecord] | type[EventRecord]:

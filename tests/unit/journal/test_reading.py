@@ -158,13 +158,6 @@ def test_parquet_without_pyarrow_tells_the_command(folder: Path, monkeypatch: py
         export_rows(iter([]), ItemRecord, folder / "rows.parquet")
 
 
-def test_counts_add_up(folder: Path) -> None:
-    counted = json.loads(run("stats", "--json", "--state-folder", folder))
-    assert counted["items"] == sum(row["items"] for row in counted["counts"]) == 40
-    assert sum(row["items"] for row in counted["counts"] if row["bin"] == "residual") == 4
-    assert "40 items" in run("stats", "--state-folder", folder)
-
-
 def test_a_sound_file_is_said_to_be_sound(folder: Path) -> None:
     assert "sound, 40 items" in run("check", "--state-folder", folder)
     assert json.loads(run("check", "--json", "--state-folder", folder))["sound"] is True
@@ -176,16 +169,6 @@ def test_a_damaged_file_fails_the_check(folder: Path) -> None:
     content[-PAGE_BYTES + 3 : -PAGE_BYTES + 5] = b"\x00\xff"
     (folder / "journal.db").write_bytes(content)
     assert "damaged" in run("check", "--state-folder", folder, error=JournalError)
-
-
-def test_counts_are_readable_where_a_damaged_row_holds_bytes_for_a_label(folder: Path) -> None:
-    with sqlite3.connect(folder / "journal.db") as database:
-        database.execute("UPDATE items SET label = x'ff1b5b', bin = x'41' WHERE row = 1")
-    database.close()
-    assert "40 items" in run("stats", "--state-folder", folder)
-    counts = json.loads(run("stats", "--json", "--state-folder", folder))["counts"]
-    assert sum(row["items"] for row in counts) == 40
-    assert "A" in {row["bin"] for row in counts}
 
 
 def test_a_running_journal_is_read_as_far_as_it_is_stored(tmp_path: Path) -> None:
@@ -204,7 +187,7 @@ def test_a_running_journal_is_read_as_far_as_it_is_stored(tmp_path: Path) -> Non
 
 def test_reading_changes_no_file_and_makes_none(folder: Path) -> None:
     before = _snapshot(folder)
-    for arguments in (["list"], ["stats"], ["check"], ["list", "--events"]):
+    for arguments in (["list"], ["check"], ["list", "--events"]):
         run(*arguments, "--state-folder", folder)
     assert _snapshot(folder) == before
 
@@ -234,7 +217,7 @@ def test_a_journal_is_found_by_the_station_file(folder: Path, tmp_path: Path) ->
 def test_a_file_that_can_not_be_read_is_an_error_that_names_it(folder: Path, prepare: Any, words: str) -> None:
     path = folder / "journal.db"
     prepare(path)
-    for command in ("list", "stats", "check"):
+    for command in ("list", "check"):
         message = run(command, "--state-folder", folder, error=JournalError)
         assert words in message
         assert str(path) in message

@@ -1,0 +1,94 @@
+"""`sorter stats`: how many items, by what is asked for; works while the sorter is running."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge.cli.journals import FolderOption, SinceOption, UntilOption, find_journal, parse_instant
+from edge.cli.options import DEFAULT_STATION, StationOption
+from edge.clock import SystemClock
+from edge.config import load_station
+from edge.errors import JournalError
+from edge.stats.counts import By, Key, Selection, count_items
+from edge.system.output import say
+from edge.types import Reason
+
+DEFAULT_BY = [By.BIN, By.REASON, By.LABEL]
+
+
+def command(
+    by: Annotated[
+        list[By] | None,
+        typer.Option("--by", help="Count by this; repeated: by each of them. Unset: bin, reason, label."),
+    ] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    bin_name: Annotated[str | None, typer.Option("--bin", help="Only items for this bin.")] = None,
+    label: Annotated[str | None, typer.Option(help="Only items with this label.")] = None,
+    reason: Annotated[Reason | None, typer.Option(help="Only items with this reason.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="Write CSV to this file instead; - is standard output.")
+    ] = None,
+    station: StationOption = DEFAULT_STATION,
+    state_folder: FolderOption = None,
+    files: Annotated[
+        list[Path] | None, typer.Option("--file", help="This journal file, such as a copy; may be repeated.")
+    ] = None,
+) -> None:
+    """Count the items of one station or many, in whole hours."""
+    journals = find_journals(station, state_folder, files or [])
+    now = SystemClock().wall_time()
+    begins, ends = (None if text is None else parse_instant(text, now) for text in (since, until))
+    selection = Selection(begins, ends, bin_name, label, None if reason is None else reason.value)
+    chosen = list(dict.fromkeys(by or ([By.STATION] if len(journals) > 1 else []) + DEFAULT_BY))
+    counts = count_items(journals, chosen, selection)
+    if csv_file is not None:
+        _write_csv(csv_file, chosen, counts)
+    elif as_json:
+        rows = [{**dict(zip(chosen, key, strict=True)), "items": items} for key, items in sorted(counts.items())]
+        say(json.dumps({"items": counts.total(), "counts": rows}, indent=2, ensure_ascii=False))
+    else:
+        from edge.cli.commands.stats.tables import print_counts
+
+        print_counts(chosen, counts, selection)
+
+
+def find_journals(station: Path, state_folder: Path | None, files: list[Path]) -> Mapping[str, Path]:
+    """Return the journals that the options mean by the names of their stations: `sorter pull` has a folder for each.
+
+    Raises:
+        ConfigError: the station file can't be used.
+    """
+    if not files:
+        name = state_folder.absolute().name if state_folder is not None else None
+        path = find_journal(station, state_folder, None)
+        return {name or load_station(station).name: path}
+    paths = [find_journal(station, state_folder, file) for file in dict.fromkeys(files)]
+    names = [path.absolute().parent.name if path.name == "journal.db" else path.stem for path in paths]
+    times = Counter(names)
+    return {(name if times[name] == 1 else str(path)): path for name, path in zip(names, paths, strict=True)}
+
+
+def _write_csv(target: Path, by: list[By], counts: Counter[Key]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*by, "items"])
+    writer.writerows([*key, items] for key, items in sorted(counts.items()))
+    if str(target) == "-":
+        sys.stdout.write(text.getvalue())
+        return
+    try:
+        target.write_text(text.getvalue(), encoding="utf-8")
+    except OSError as error:
+        raise JournalError(f"{target}: can't be written: {error.strerror or error}") from None
+    say(f"{len(counts)} rows written to {target}")
