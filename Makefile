@@ -36,6 +36,7 @@ lint: .venv/.test ## ruff, mypy, and the schemas of what GitHub reads
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docs/monitoring/compose.yml
 
 # A folder left by an earlier build would bring files that are gone.
 wheel: .venv/bin/python ## build the wheel in dist
