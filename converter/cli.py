@@ -10,7 +10,8 @@ import typer
 from edge.bundle.version import checked_version
 from edge.errors import ConfigError
 from edge.system.output import say
-from training.cli import LOADING, disk_full_is_said, load, make_folder
+from training.cli import LOADING
+from training.loading import disk_full_is_said, load, make_folder
 
 
 def convert(
@@ -26,7 +27,7 @@ def convert(
         checked_version(version)
     except ValueError as error:
         raise ConfigError(f"--version {version}: {error}") from None
-    make_folder(out)
+    make_folder(out, "--out")
     say(f"{LOADING} ...", err=True)
     module = load("converter.convert", "converter")
     options = module.ConvertOptions(version=version, purity=purity, force=force)

@@ -2,80 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import functools
-import importlib
-import importlib.util
 import json
 import os
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.errors import ConfigError, SetupError
-from edge.system.output import say, silence_native_logs
+from edge.errors import ConfigError
+from edge.system.output import say
+from training.dataset.exchange.commands import QUICK_S, READING, export_dataset, import_dataset
+from training.loading import disk_full_is_said, load, make_folder, need
 from training.progress import progress
 
 if TYPE_CHECKING:
     from training.dataset.photos import LabelledPhoto
 
-dataset_app = typer.Typer(no_args_is_help=True, add_completion=False, help="Look at, split and import labelled photos.")
+dataset_app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Look at, split, import and export labelled photos."
+)
+dataset_app.command("import")(import_dataset)
+dataset_app.command("export")(export_dataset)
 
-QUICK_S = 20.0
-READING = "reading the photos"
 LOADING = "loading Keras and TensorFlow"
 Data = Annotated[Path, typer.Option("--data", help="Folder that the recipe's or the list's paths start from.")]
-
-
-def load(module: str, extra: str = "training") -> Any:
-    """Import a module of this package, or say which extra is missing."""
-    silence_native_logs()
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in ("edge", "training", "converter"):
-            raise
-        raise _missing(error.name, extra) from None
-
-
-def need(package: str) -> None:
-    """Say that the training extra is missing before anything else is looked at; nothing is loaded."""
-    if importlib.util.find_spec(package) is None:
-        raise _missing(package, "training")
-
-
-def _missing(package: str | None, extra: str) -> SetupError:
-    doing = "training" if extra == "training" else "converting"
-    return SetupError(f"{doing} needs {package}: pip install 'edge-sorter[{extra}]'")
-
-
-@contextlib.contextmanager
-def disk_full_is_said(folder: Path) -> Iterator[None]:
-    """Turn "no space left" into a sentence; what was finished stays, so the same command goes on later."""
-    try:
-        yield
-    except Exception as error:  # HDF5 and TensorFlow say it in errors of their own
-        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT) and "No space left" not in str(error):
-            raise
-        raise ConfigError(f"{folder}: the disk is full: make room and give the same command again") from None
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of a result before minutes are spent on it.
-
-    Raises:
-        ConfigError: it can't be made, or nothing can be written into it.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--out {folder}: can't make this folder ({error.strerror}): give another") from None
-    if not os.access(folder, os.W_OK):
-        raise ConfigError(f"--out {folder}: no right to write there: give another folder")
 
 
 def _check_page(html: Path | None) -> None:
@@ -138,7 +90,7 @@ def _write_recipe(source: Path, recipe: str | None) -> None:
     starter = load("training.dataset.starter")
     file = starter.default_file(source) if recipe is None else Path(recipe)
     with progress(QUICK_S) as show:
-        made = starter.write_recipe(read_photos(source, {}), source, file, functools.partial(show, READING))
+        made = starter.write_recipe(_read(source), source, file, functools.partial(show, READING))
     for remark in made.remarks:
         say(remark, err=True)
     say(
@@ -178,7 +130,7 @@ def evaluate(  # noqa: PLR0913  (one argument an option)
 ) -> None:
     """Measure the float network and the int8 bundle side by side on the same photos, all and source by source."""
     _check_page(html)
-    sources = {source: read_photos(source, _pairs(label_map or [])) for source in data}
+    sources = {source: _read(source, _pairs(label_map or [])) for source in data}
     photos = [photo for found in sources.values() for photo in found]
     named = {photo.path: _source_name(source) for source, found in sources.items() for photo in found}
     with progress(QUICK_S) as show:
@@ -192,6 +144,11 @@ def evaluate(  # noqa: PLR0913  (one argument an option)
         say(json.dumps(result.figures, indent=2))
     else:
         say(module.summary(result))
+
+
+def _read(source: Path, label_map: dict[str, str] | None = None) -> list[LabelledPhoto]:
+    found: list[LabelledPhoto] = load("training.dataset.photos").read_photos(source, label_map)
+    return found
 
 
 def _source_name(source: Path) -> str:
@@ -214,7 +171,7 @@ def inspect_dataset(
     _check_page(html)
     data_quality = load("training.dataset.data_quality")
     with progress(QUICK_S) as show:
-        found = data_quality.inspect(read_photos(data, {}), functools.partial(show, READING))
+        found = data_quality.inspect(_read(data), functools.partial(show, READING))
         if suspicious:
             show("looking for wrong labels", 0, 0)
             found = data_quality.with_suspects(found, weights)
@@ -234,49 +191,15 @@ def split_dataset(
     """Split so that near duplicates stay together and photos added later move no old one."""
     data_quality, splits = load("training.dataset.data_quality"), load("training.dataset.splits")
     with progress(QUICK_S) as show:
-        found = data_quality.inspect(read_photos(data, {}), functools.partial(show, READING))
+        found = data_quality.inspect(_read(data), functools.partial(show, READING))
     before = splits.read_before(out, found.readable)
-    parts = splits.split(found.readable, found.groups, validation, test, before)
-    make_folder(out)
+    parts = splits.split(found.readable, found.together, validation, test, before)
+    make_folder(out, "--out")
     with disk_full_is_said(out):
         splits.write(parts, out)
     say(", ".join(f"{name} {len(photos)}" for name, photos in parts.items()))
     for warning in splits.warnings(parts):
         say(f"few photos: {warning}", err=True)
-
-
-@dataset_app.command("import")
-def import_dataset(
-    source: Annotated[Path, typer.Argument(help="LABEL/PHOTO tree, or a .txt or .csv list.")],
-    out: Annotated[Path, typer.Option(help="Folder to make or to add to.")],
-    label_map: Annotated[list[str] | None, typer.Option("--map", help="compost=organic; unnamed labels stay.")] = None,
-    only: Annotated[bool, typer.Option(help="Leave out what --map does not name.")] = False,
-) -> None:
-    """Copy photos into LABEL folders under the product's labels: turned upright, 8-bit RGB, never twice."""
-    splits = load("training.dataset.splits")
-    named = _pairs(label_map or [])
-    for label in named.values():
-        if load("edge.bundle.photo_tree").as_label(label) != label:
-            raise ConfigError(f"--map: {label!r}: {load('training.dataset.naming').label_advice(label)}")
-    photos = read_photos(source, named, others_stay=not only)
-    make_folder(out)
-    with progress(QUICK_S) as show, disk_full_is_said(out):
-        done = splits.import_photos(photos, out, functools.partial(show, READING))
-    say(f"{done.copied} photos imported into {out}")
-    for reason in done.refused:
-        say(f"left out: {reason}", err=True)
-    for doubt in done.contradicted:
-        say(f"one label is wrong: {doubt}", err=True)
-    if len(done.refused) == len(photos):
-        raise ConfigError(f"{source}: not one of its {len(photos)} photos can be read")
-
-
-def read_photos(source: Path, label_map: dict[str, str], others_stay: bool = True) -> list[LabelledPhoto]:
-    """Read a tree or a list; labels that the map does not name stay as they are, or are left out."""
-    photos = load("training.dataset.photos")
-    read = photos.read_tree if source.is_dir() else photos.read_list
-    found: list[LabelledPhoto] = read(source, label_map, others_stay)
-    return found
 
 
 def _pairs(options: list[str]) -> dict[str, str]:

@@ -38,7 +38,13 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Inspection:
-    """`groups` maps names of photos with a near duplicate to their group's number; `others` counts files by kind."""
+    """What was found.
+
+    Attributes:
+        groups: names of photos with a near duplicate to their group's number.
+        together: the same, and photos of one item too: what no split may part.
+        others: how many files of each kind are no photos.
+    """
 
     readable: tuple[LabelledPhoto, ...]
     unreadable: tuple[tuple[LabelledPhoto, str], ...]
@@ -47,6 +53,7 @@ class Inspection:
     suspects: tuple[Suspect, ...] = ()
     suspects_sought: bool = False
     others: dict[str, int] = field(default_factory=dict)
+    together: dict[str, int] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -94,13 +101,13 @@ def inspect(photos: Sequence[LabelledPhoto], on_progress: Callable[[int, int], N
         hashes.append(perceptual_hash(pixels))
         contents[hashlib.sha256(photo.path.read_bytes()).hexdigest()].append(photo.name)
     exact = tuple(tuple(names) for names in contents.values() if len(names) > 1)
-    groups = _group([photo.name for photo in readable], hashes)
+    groups, together = _group(readable, hashes), _group(readable, hashes, by_item=True)
     others = other_files({photo.path.parent for photo in photos})
-    return Inspection(tuple(readable), tuple(unreadable), exact, groups, others=others)
+    return Inspection(tuple(readable), tuple(unreadable), exact, groups, others=others, together=together)
 
 
-def _group(names: Sequence[str], hashes: Sequence[int]) -> dict[str, int]:
-    """Join photos whose hashes are near, and what is near to those (single linkage)."""
+def _group(photos: Sequence[LabelledPhoto], hashes: Sequence[int], by_item: bool = False) -> dict[str, int]:
+    """Join photos whose hashes are near, if asked for those of one item, and what is near to those (single linkage)."""
     if not hashes:
         return {}
     table = np.array([[value >> shift & 0xFF for shift in range(0, 64, 8)] for value in hashes], np.uint8)
@@ -116,9 +123,13 @@ def _group(names: Sequence[str], hashes: Sequence[int]) -> dict[str, int]:
         distance = _BITS[table[index + 1 :] ^ table[index]].sum(axis=1)
         for other in np.flatnonzero(distance <= NEAR):
             parent[root(index + 1 + int(other))] = root(index)
+    first: dict[str, int] = {}
+    for index, photo in enumerate(photos):
+        if by_item and photo.item:
+            parent[root(index)] = root(first.setdefault(photo.item, index))
     members: dict[int, list[str]] = defaultdict(list)
-    for index, name in enumerate(names):
-        members[root(index)].append(name)
+    for index, photo in enumerate(photos):
+        members[root(index)].append(photo.name)
     several = [group for group in members.values() if len(group) > 1]
     return {name: number for number, group in enumerate(several) for name in group}
 
@@ -149,7 +160,7 @@ def with_suspects(found: Inspection, backbone: str, folds: int = 5) -> Inspectio
         views = np.stack([prepare_crop(load_small(photo.path), None, geometry) for photo in part])
         rows.append(network.predict_on_batch(views.astype(np.float32) - 127.0))
     truth = np.array([labels.index(photo.label) for photo in found.readable])
-    groups = [found.groups.get(photo.name, -1 - number) for number, photo in enumerate(found.readable)]
+    groups = [found.together.get(photo.name, -1 - number) for number, photo in enumerate(found.readable)]
     model = LogisticRegression(C=0.01, max_iter=300)
     guess = cross_val_predict(
         model, np.concatenate(rows), truth, groups=groups, cv=GroupKFold(folds), method="predict_proba"

@@ -25,6 +25,7 @@ from edge.bundle.pictures import thumbnail
 from edge.errors import DatasetError
 from edge.system.text import NotTextError, decode_text
 from edge.types import Image
+from training.dataset.exchange.source import read_kept, sources_of
 from training.dataset.naming import Naming, check_utf8
 
 Loaded = TypeVar("Loaded")
@@ -33,11 +34,24 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LabelledPhoto:
-    """One photo; `name` is its path inside its source, with forward slashes, and stays the same on every machine."""
+    """One photo; `name` is its path inside its source, with forward slashes, and stays the same on every machine.
+
+    Photos of one source that have the same `item` show one thing or scene; it is empty where that is not known.
+    """
 
     path: Path
     label: str
     name: str
+    item: str = ""
+
+
+def read_photos(source: Path, label_map: Mapping[str, str] | None = None) -> list[LabelledPhoto]:
+    """Read a tree or a list; labels that the map does not name stay as they are.
+
+    Raises:
+        DatasetError: see `read_tree` and `read_list`.
+    """
+    return (read_tree if source.is_dir() else read_list)(source, label_map or {}, others_stay=True)
 
 
 def read_tree(root: Path, label_map: Mapping[str, str] | None = None, others_stay: bool = False) -> list[LabelledPhoto]:
@@ -50,6 +64,9 @@ def read_tree(root: Path, label_map: Mapping[str, str] | None = None, others_sta
         DatasetError: no such folder, a label's folder without photos, or a name that is no UTF-8 or no label.
     """
     naming = Naming(label_map, others_stay)
+    if sources := sources_of(root):
+        raise DatasetError(f"{root}: a data set of {len(sources)} sources: give one of them ({root / sources[0]})")
+    kept = read_kept(root)
     photos: list[LabelledPhoto] = []
     try:
         for folder in label_folders(root):
@@ -61,7 +78,10 @@ def read_tree(root: Path, label_map: Mapping[str, str] | None = None, others_sta
                 kinds = ", ".join(other_files([folder]))
                 held = f" ({kinds} files are not read; expected {', '.join(sorted(SUFFIXES))})" if kinds else ""
                 raise DatasetError(f"{folder}: a label without photos{held}: put photos in it or remove the folder")
-            photos += [LabelledPhoto(path, label, _name(path.relative_to(root))) for path in found]
+            names = [(path, _name(path.relative_to(root))) for path in found]
+            photos += [
+                LabelledPhoto(path, label, name, kept[name].item if name in kept else "") for path, name in names
+            ]
     except PhotoError as error:
         raise DatasetError(str(error)) from None
     naming.tell(root)
@@ -116,13 +136,13 @@ def read_list(
         raise DatasetError(f"{source}: expected a folder or a list in UTF-8 text (.txt, .csv): {error}") from None
     naming = Naming(label_map, others_stay)
     photos, missing = [], []
-    for name, given in rows:
+    for name, given, item in rows:
         label = naming.label(given)
         path = _on_disk(source.parent / name)
         if label is None or any(is_hidden(part) for part in Path(name).parts if part != ".."):
             continue
         if path.is_file():
-            photos.append(LabelledPhoto(path, label, _name(Path(name))))
+            photos.append(LabelledPhoto(path, label, _name(Path(name)), item))
         else:
             missing.append(name)
     naming.tell(source)
@@ -140,23 +160,23 @@ def _on_disk(path: Path) -> Path:
     return path if path.is_file() else next((form for form in forms if form.is_file()), path)
 
 
-def _text_rows(source: Path, text: str) -> list[tuple[str, str]]:
+def _text_rows(source: Path, text: str) -> list[tuple[str, str, str]]:
     lines = [line.strip() for line in text.splitlines()]
     names = [line for line in lines if line and not line.startswith("#")]
     bad = [name for name in names if "/" not in name]
     if bad:
         raise DatasetError(f"{source}: expected LABEL/NAME in each line, got {bad[0]!r}")
-    return [(name, Path(name).parent.name) for name in names]
+    return [(name, Path(name).parent.name, "") for name in names]
 
 
-def _csv_rows(source: Path, text: str) -> list[tuple[str, str]]:
+def _csv_rows(source: Path, text: str) -> list[tuple[str, str, str]]:
     head = text.partition("\n")[0]
     # What spreadsheets write where the comma is the decimal one.
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in head else ",")
     columns = set(reader.fieldnames or ())
     if not {"path", "label"} <= columns:
         raise DatasetError(f"{source}: expected columns path and label, got {', '.join(sorted(columns)) or 'none'}")
-    return [(row["path"], row["label"]) for row in reader if row["path"] and row["label"]]
+    return [(row["path"], row["label"], row.get("item") or "") for row in reader if row["path"] and row["label"]]
 
 
 def without(photos: Iterable[LabelledPhoto], held_out: Path) -> list[LabelledPhoto]:

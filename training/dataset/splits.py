@@ -1,4 +1,4 @@
-"""Splits that stay where they are, and the import of foreign photos."""
+"""Splits that stay where they are."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ import hashlib
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edge.bundle.photo import PhotoError, load_photo
-from edge.bundle.photo_tree import as_label, label_folders, photos_in
-from edge.bundle.pictures import encode_jpeg, encode_png
 from edge.errors import DatasetError
-from edge.types import Image
 from training.dataset.photos import LabelledPhoto
 
 FEW = 20  # photos of a label on which a share is known to about 10 points either way, at best
@@ -133,47 +128,3 @@ def write(parts: Mapping[str, Sequence[LabelledPhoto]], out: Path) -> None:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("path", "label"))
             writer.writerows((Path(os.path.relpath(photo.path, out)).as_posix(), photo.label) for photo in photos)
-
-
-@dataclass
-class Imported:
-    """How many photos are new, which were refused and why, and which are there under another label too."""
-
-    copied: int = 0
-    refused: list[str] = field(default_factory=list)
-    contradicted: list[str] = field(default_factory=list)
-
-
-def import_photos(
-    photos: Sequence[LabelledPhoto], out: Path, on_progress: Callable[[int, int], None] = lambda *_: None
-) -> Imported:
-    """Copy photos as upright 8-bit RGB files, each once a label."""
-    done = Imported()
-    there = {path.stem: as_label(path.parent.name) for folder in _folders(out) for path in photos_in(folder)}
-    for number, photo in enumerate(photos):
-        on_progress(number, len(photos))
-        try:
-            pixels = load_photo(photo.path)
-        except PhotoError as error:
-            done.refused.append(str(error))
-            continue
-        digest = hashlib.sha256(pixels.tobytes()).hexdigest()[:16]
-        first = there.setdefault(digest, photo.label)
-        target = out / photo.label / f"{digest}{'.png' if photo.path.suffix.lower() == '.png' else '.jpg'}"
-        if first != photo.label:
-            done.contradicted.append(f"{photo.name}: the same photo is there as {first}")
-        if not target.is_file():
-            _write(pixels, target)
-            done.copied += 1
-    return done
-
-
-def _folders(out: Path) -> list[Path]:
-    return label_folders(out) if out.is_dir() else []
-
-
-def _write(pixels: Image, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".part")  # a photo that a full disk cuts off is not taken for copied later
-    partial.write_bytes(encode_png(pixels) if target.suffix == ".png" else encode_jpeg(pixels))
-    partial.rename(target)

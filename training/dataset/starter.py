@@ -89,7 +89,7 @@ def write_recipe(
     labels = check_labels(found.readable)
     lists = file.with_name(f"{file.stem}-lists")
     before = splits.read_before(lists, found.readable)
-    parts = splits.split(found.readable, found.groups, 0.15, 0.15, before)
+    parts = splits.split(found.readable, found.together, 0.15, 0.15, before)
     for part in ("train", "val"):
         if lacking := sorted(set(labels) - {photo.label for photo in parts[part]}):
             raise DatasetError(f"too few photos of {', '.join(lacking)}, or all nearly the same: add others")

@@ -1,4 +1,4 @@
-"""Reading, judging, splitting and importing photos, with the files that people really have."""
+"""Reading, judging and splitting photos, with the files that people really have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
 from edge.cli import root
@@ -183,48 +182,6 @@ def test_the_split_of_few_photos_says_what_it_is_worth(tree: Path, tmp_path: Pat
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "mode", "options"),
-    [
-        ("grey.png", "L", {}),
-        ("sixteen.png", "I;16", {}),
-        ("cmyk.jpg", "CMYK", {}),
-        ("palette.png", "P", {}),
-        ("moving.webp", "RGB", {"save_all": True, "append_images": [PillowImage.new("RGB", (64, 48), "blue")]}),
-    ],
-)
-def test_odd_files_become_eight_bit_rgb(tmp_path: Path, name: str, mode: str, options: dict[str, object]) -> None:
-    source = tmp_path / "source" / "glass"
-    source.mkdir(parents=True)
-    PillowImage.new(mode, (64, 48)).save(source / name, **options)
-    done = splits.import_photos(read_tree(tmp_path / "source"), tmp_path / "out")
-    assert (done.copied, done.refused) == (1, [])
-    (made,) = (tmp_path / "out" / "glass").iterdir()
-    pixels = cv2.imread(str(made), cv2.IMREAD_UNCHANGED)
-    assert pixels is not None
-    assert (pixels.shape, pixels.dtype) == ((48, 64, 3), np.uint8)
-
-
-def test_a_photo_turned_by_exif_is_imported_upright(tmp_path: Path) -> None:
-    source = tmp_path / "source" / "glass"
-    source.mkdir(parents=True)
-    picture = PillowImage.new("RGB", (64, 48))
-    exif = picture.getexif()
-    exif[0x0112] = 6
-    picture.save(source / "turned.jpg", exif=exif)
-    splits.import_photos(read_tree(tmp_path / "source", {"glass": "jar"}), tmp_path / "out")
-    (made,) = (tmp_path / "out" / "jar").iterdir()
-    pixels = cv2.imread(str(made))
-    assert pixels is not None
-    assert pixels.shape == (64, 48, 3)
-
-
-def test_importing_twice_copies_nothing_twice(tree: Path, tmp_path: Path) -> None:
-    photos = read_tree(tree)
-    assert splits.import_photos(photos, tmp_path / "out").copied == 60
-    assert splits.import_photos(photos, tmp_path / "out").copied == 0
-
-
 def test_files_that_are_no_photos_are_counted(tree: Path) -> None:
     (tree / "glass" / "film.mp4").write_bytes(b"what a telephone makes")
     assert "1 .mp4" in data_quality.summary(data_quality.inspect(read_tree(tree)))
@@ -307,25 +264,6 @@ def test_a_name_that_no_label_can_be_made_of_is_refused_with_the_way_out(tree: P
 def test_a_list_that_a_spreadsheet_wrote_is_read(tree: Path) -> None:
     (tree / "list.csv").write_text("path;label\r\nglass/00.png;Clear Glass\r\n", encoding="utf-8-sig")
     assert [photo.label for photo in read_list(tree / "list.csv")] == ["clear-glass"]
-
-
-def test_a_photo_imported_as_can_and_as_capital_can_is_there_once(tmp_path: Path) -> None:
-    for label in ("Can", "can", "glass"):
-        save(tmp_path / "photos" / label / f"{label}.png", scene(1))
-    result = CliRunner().invoke(root, ["dataset", "import", str(tmp_path / "photos"), "--out", str(tmp_path / "out")])
-    assert result.exit_code == 0
-    assert "2 photos imported" in result.stdout
-    assert "one label is wrong: glass/glass.png: the same photo is there as can" in result.stderr
-    assert sorted(path.parent.name for path in (tmp_path / "out").rglob("*.png")) == ["can", "glass"]
-
-
-def test_a_mapped_label_that_no_bundle_takes_is_refused_at_once(tree: Path, tmp_path: Path) -> None:
-    given = ["dataset", "import", str(tree), "--out", str(tmp_path / "out"), "--map", "glass=Clear Glass"]
-    result = CliRunner().invoke(root, given)
-    assert isinstance(result.exception, ConfigError)
-    assert "'Clear Glass': a label is small letters" in str(result.exception)
-    assert "write 'clear-glass'" in str(result.exception)
-    assert not (tmp_path / "out").exists()
 
 
 def test_training_leaves_unreadable_photos_out_by_name_and_refuses_too_many(
