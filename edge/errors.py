@@ -8,7 +8,6 @@ OTHER_EXIT_CODES: Final = {
     0: "All is well.",
     1: "The program met an error that it did not expect; please report it.",
     130: "A person pressed Ctrl-C.",
-    141: "The reader of the output (head, less) went away.",
 }
 """What else a command may end with, besides the codes of the errors below."""
 
@@ -119,6 +118,12 @@ class OutputError(SorterError):
     """Standard output can't be written: a full disk."""
 
     exit_code = 74  # EX_IOERR
+
+
+class ReaderGoneError(OutputError):
+    """The reader of the output (head, less) went away."""
+
+    exit_code = 141  # as if SIGPIPE had ended it
 
 
 class RestartError(SorterError):

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from edge import __version__
 from edge.cli.extras import load_command, missing_extra, short_help
-from edge.errors import ConfigError, OutputError, SorterError
+from edge.errors import ConfigError, OutputError, ReaderGoneError, SorterError
 from edge.system.output import close_output, complain, give_up_output, prepare_streams, say
 
 # In the order in which `sorter --help` shows them; each is a module of `edge/cli/commands` with `command` (a function) or
@@ -113,16 +113,14 @@ def main() -> None:
         finally:
             close_output()
     except SorterError as error:
-        complain(f"sorter: {error}")
+        if not isinstance(error, ReaderGoneError):  # who went away knows
+            complain(f"sorter: {error}")
         if isinstance(error, OutputError):
             give_up_output()
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            give_up_output()  # the reader (head, less) went away, and knows
-            sys.exit(141)
         if not _is_of_an_argument(error, sys.argv[1:]):
             raise
         complain(f"sorter: {error.filename}: {error.strerror}; give another path")

@@ -9,10 +9,11 @@ import io
 import logging
 import os
 import sys
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO, cast
 
-from edge.errors import OutputError
+from edge.errors import OutputError, ReaderGoneError
 from edge.system.text import harmless
 
 # How a terminal that has no such sign gets it.
@@ -36,7 +37,9 @@ codecs.register_error(_ERRORS, _without_the_sign)
 
 
 class _Descriptor(io.FileIO):
-    """Standard output whose trouble is one sentence; a reader that went away (`| head`) stays a BrokenPipeError.
+    """Standard output whose trouble is one sentence; a reader that went away (`| head`) is a ReaderGoneError.
+
+    No BrokenPipeError: typer and rich take that for themselves, and end with exit code 1, as a bug does.
 
     A closed terminal gets in nobody's way: its SIGHUP says how the work ends, or nohup that it goes on.
     """
@@ -49,7 +52,7 @@ class _Descriptor(io.FileIO):
         try:
             return super().write(data)
         except BrokenPipeError:
-            raise
+            raise ReaderGoneError("the reader of the output went away") from None
         except OSError as error:
             if self._is_terminal and error.errno == errno.EIO:
                 return memoryview(data).nbytes
@@ -104,6 +107,35 @@ def say(text: str, *, err: bool = False) -> None:
         stream.flush()
 
 
+class _Shown(io.TextIOBase):
+    """Standard output while it is a terminal: what is in the text steers nothing."""
+
+    def write(self, text: str, /) -> int:
+        # Line ends of CSV are two characters, one of which would be written out.
+        sys.stdout.write(harmless(text.replace("\r\n", "\n")))
+        return len(text)
+
+
+@contextmanager
+def text_output() -> Iterator[TextIO]:
+    """Give standard output for another program: UTF-8, byte for byte; on a terminal what people can read.
+
+    Raises:
+        OutputError: it can't be written, or its reader went away.
+    """
+    if sys.stdout.isatty():
+        yield cast("TextIO", _Shown())
+        return
+    sys.stdout.flush()
+    stream = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
+    try:
+        yield stream
+        stream.flush()
+    finally:
+        with suppress(OSError, OutputError):  # what failed is on its way already
+            stream.detach()
+
+
 def complain(text: str) -> None:
     """Say on standard error what ended the command, if anybody hears it."""
     with suppress(OSError, OutputError):
@@ -114,8 +146,7 @@ def close_output() -> None:
     """Write what waits in standard output, here rather than at the interpreter's end, where nobody could say so.
 
     Raises:
-        OutputError: it can't be written.
-        BrokenPipeError: its reader went away.
+        OutputError: it can't be written, or its reader went away.
     """
     if sys.stdout is not None:
         sys.stdout.flush()

@@ -135,7 +135,7 @@ def _problem(words: list[str]) -> str:
     command: Any = get_command(root)
     context = command.make_context("sorter", [], resilient_parsing=True)
     for word in words:
-        if word.startswith("-"):
+        if word.startswith("-") and word != "-":
             option = word.split("=")[0]
             known = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
             if option not in known | {"--help", "-h"}:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +17,9 @@ from edge.cli.journals import FileOption, FolderOption, SinceOption, UntilOption
 from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.clock import SystemClock
 from edge.errors import ConfigError, JournalError
-from edge.journal.exporting import export_rows
+from edge.journal.exporting import export_rows, stream_rows
 from edge.journal.reading import EventRecord, ItemRecord, Query, check_journal, count_rows, read_all, read_last
-from edge.system.output import say
+from edge.system.output import say, text_output
 from edge.system.terminal import Terminal
 from edge.types import Reason, StrokeOutcome
 
@@ -36,6 +38,14 @@ EventsOption = Annotated[
     bool, typer.Option("--events", help="Events (starts, faults, model changes) instead of items.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+class Format(StrEnum):
+    """What an export can be written as."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
 
 
 @app.command("list")
@@ -65,22 +75,33 @@ def list_rows(
 
 @app.command("export")
 def export(
-    target: Annotated[Path, typer.Argument(help="The file to write: NAME.csv, NAME.jsonl or NAME.parquet.")],
+    target: Annotated[
+        Path, typer.Argument(help="The file to write: NAME.csv, NAME.jsonl or NAME.parquet; - for standard output.")
+    ],
     since: SinceOption = None,
     until: UntilOption = None,
     bin_name: BinOption = None,
     label: LabelOption = None,
     reason: ReasonOption = None,
     events: EventsOption = False,
+    file_format: Annotated[
+        Format | None, typer.Option("--format", help="Instead of what the name's ending says; - is csv unless told.")
+    ] = None,
     station: StationOption = DEFAULT_STATION,
     state_folder: FolderOption = None,
     file: FileOption = None,
 ) -> None:
-    """Write items, or events, to a CSV, JSON lines or Parquet file."""
+    """Write items, or events, to a CSV, JSON lines or Parquet file, or to another program."""
     path = find_journal(station, state_folder, file)
     query = build_query(since, until, bin_name, label, reason)
     record = record_type(query, events)
-    count = export_rows(read_all(path, record, query), record, target)
+    rows = read_all(path, record, query)
+    if str(target) == "-":
+        first = list(islice(rows, 1))  # a journal that can't be read leaves no heading without rows
+        with text_output() as stream:
+            stream_rows(chain(first, rows), record, stream, f".{file_format or Format.CSV}")
+        return
+    count = export_rows(rows, record, target, "" if file_format is None else f".{file_format}")
     say(f"{count} {'events' if events else 'items'} written to {target}")
 
 

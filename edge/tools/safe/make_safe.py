@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge.clock import SystemClock
 from edge.devices.gpio.pins import open_pins
-from edge.errors import ActuatorError, ConfigError, OutputError, SorterError
+from edge.errors import ActuatorError, ConfigError, OutputError, ReaderGoneError, SorterError
 from edge.station.stops.safe_outputs import drive_safe, read_safe_outputs
 from edge.system.output import complain, give_up_output, say
 from edge.system.signals import undisturbed
@@ -45,13 +45,13 @@ def main(station: Path) -> int:
     """Do it without the command line proper; return the exit code."""
     try:
         make_safe(station)
+    except ReaderGoneError:  # nobody reads what was done; it is done
+        give_up_output()
     except SorterError as error:
         complain(f"sorter: {error}")
         if isinstance(error, OutputError):
             give_up_output()
         return error.exit_code
-    except BrokenPipeError:  # nobody reads what was done; it is done
-        give_up_output()
     return 0
 
 

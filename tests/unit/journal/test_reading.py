@@ -142,6 +142,29 @@ def test_an_export_takes_the_same_options(folder: Path) -> None:
     assert "4 items" in run("export", folder / "x.csv", "--bin", "residual", "--state-folder", folder)
 
 
+@pytest.mark.parametrize(("ending", "options"), [("csv", []), ("jsonl", ["--format", "jsonl"])])
+def test_a_pipe_gets_the_bytes_of_the_file(folder: Path, ending: str, options: list[str]) -> None:
+    target = folder / f"rows.{ending}"
+    run("export", target, "--state-folder", folder)
+    piped = CliRunner().invoke(app, ["export", "-", "--state-folder", str(folder), *options])
+    assert piped.stdout_bytes == target.read_bytes()
+    assert piped.stderr == ""
+
+
+def test_a_format_goes_before_the_ending(folder: Path) -> None:
+    run("export", folder / "rows.txt", "--format", "jsonl", "--state-folder", folder)
+    run("export", folder / "rows.jsonl", "--state-folder", folder)
+    assert (folder / "rows.txt").read_bytes() == (folder / "rows.jsonl").read_bytes()
+
+
+def test_a_pipe_gets_no_parquet_and_no_heading_of_a_journal_that_is_not_there(folder: Path, tmp_path: Path) -> None:
+    message = run("export", "-", "--format", "parquet", "--state-folder", folder, error=JournalError)
+    assert "expected csv or jsonl" in message
+    missing = CliRunner().invoke(app, ["export", "-", "--state-folder", str(tmp_path)])
+    assert isinstance(missing.exception, JournalError)
+    assert missing.stdout == ""
+
+
 def test_an_unknown_ending_is_refused(folder: Path) -> None:
     message = run("export", folder / "rows.xls", "--state-folder", folder, error=JournalError)
     assert ".csv, .jsonl, .parquet" in message
