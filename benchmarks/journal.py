@@ -91,6 +91,7 @@ def main() -> None:
     ways = {
         "as shipped, no pictures": ("none", connect_for_writing),
         "as shipped, pictures of unsure items (1 in 10)": ("unsure", connect_for_writing),
+        "as shipped, useful pictures (1 in 10 unsure)": ("useful", connect_for_writing),
         "with a rollback journal, no pictures": ("none", as_rollback_journal),
     }
     for name, (keep, connect) in ways.items():

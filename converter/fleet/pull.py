@@ -169,11 +169,10 @@ def _is_home_bound(path: str) -> bool:
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
-    """The tables of a device's journal, so that `sorter journal list --file` reads the copy as it does the original."""
-    if connection.execute("PRAGMA user_version").fetchone()[0]:
-        return
-    for statements in schema.MIGRATIONS:
-        for statement in statements:
-            connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS)}")
+    """The tables of a device's journal, so that `sorter journal list --file` reads the copy as it does the original.
+
+    A copy that an older version made gets what is new.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version < len(schema.MIGRATIONS):
+        schema.migrate(connection, version)

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 
+from edge.journal.keeping.candidates import Kept
 from edge.journal.reading import ELSEWHERE, EventRecord, ItemRecord
 from edge.journal.schema import KEYS, MEANINGS, MIGRATIONS
 from edge.types import REASON_TEXT, EventKind, Severity, StrokeOutcome
@@ -58,6 +59,8 @@ def page() -> str:
         _words("reason", {str(reason): text for reason, text in REASON_TEXT.items()}),
         "## Words in `items.outcome` { #outcomes }",
         _words("outcome", {word: text for word, text in meanings(StrokeOutcome).items() if word}),
+        "## Words in `items.kept` { #kept-words }",
+        _words("kept", meanings(Kept)),
         "## Words in `events.kind` { #kinds }",
         _words("kind", meanings(EventKind)),
         "## Words in `events.severity` { #severities }",

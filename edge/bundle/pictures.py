@@ -21,6 +21,16 @@ def cut_out(pixels: Image, box: Box, border: int = 0) -> Image | None:
     return view.copy() if view.size else None
 
 
+def cut_square(pixels: Image, box: Box, margin: float) -> Image | None:
+    """Return a copy of what the network is shown of the box: the square about it, grown by the margin on each side.
+
+    Only as far as that lies in the picture (`prepare_crop` repeats the edge beyond it); None if nothing does.
+    """
+    larger = max(box.width, box.height)
+    side = larger + 2 * round(larger * margin)
+    return cut_out(pixels, Box((2 * box.x + box.width - side) // 2, (2 * box.y + box.height - side) // 2, side, side))
+
+
 def shrink(pixels: Image, scale: float) -> Image:
     """Return the picture made smaller by means over areas; the same one for a scale of 1 or more."""
     if scale >= 1:

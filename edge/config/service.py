@@ -31,7 +31,23 @@ class JournalSettings(Settings):
     max_days: float = Field(
         default=90.0, gt=0, le=3650, description="rows older than this go, days; none while the date is in doubt"
     )
-    keep_crops: Literal["none", "unsure", "all"] = Field(default="unsure", description="which items' pictures are kept")
+    keep_crops: Literal["none", "unsure", "useful", "all"] = Field(
+        default="useful",
+        description="which items' pictures are kept; useful: what the model was not sure of or "
+        "does not know, what looks disagree about, rare labels, and what is unlike all that was kept",
+    )
+    random_share: float = Field(
+        default=0.02,
+        ge=0,
+        le=1,
+        description="share of all items that is kept besides, by chance, for honest estimates; it has half of the room",
+    )
+    crops_per_label: int = Field(
+        default=20, ge=1, le=1000, description="items of one label that are kept a day (UTC), those by chance apart"
+    )
+    crops_per_day: int = Field(
+        default=200, ge=1, le=1000, description="items that are kept a day (UTC), those by chance apart"
+    )
     crops_max_mb: float = Field(default=100.0, ge=0, le=100_000, description="room for kept pictures, MB")
 
 

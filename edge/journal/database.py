@@ -20,6 +20,7 @@ from edge.clock import NS_PER_S
 from edge.journal import schema
 from edge.journal.disk_errors import REFUSALS, is_damage
 from edge.journal.entries import DeliveryRow, EventRow, OutcomeRow, Row, StrokeRow
+from edge.journal.keeping.selection import SKETCH_BYTES, KeptPictures, Remembered
 from edge.journal.redating import Redating
 from edge.system.files import FileCalls, open_regular, write_atomically
 
@@ -98,7 +99,10 @@ class Run:
 
 @dataclass
 class Database:
-    """An open journal file; `first_item` and `first_event` are the numbers of the last rows of earlier runs."""
+    """An open journal file as it was found.
+
+    `first_item` and `first_event` are the numbers of the last rows of earlier runs, `remembered` what they kept lately.
+    """
 
     connection: Connection
     run: int
@@ -106,10 +110,11 @@ class Database:
     first_event: int
     max_bytes: int
     dating: Redating
+    remembered: Sequence[Remembered]
     _verified: int = -1
 
-    def store(self, rows: Sequence[Row], pictures: Sequence[str | None], cutoff: float, date_known: bool) -> None:
-        """Store the rows (and the names of their pictures) and drop the oldest, all in one commit.
+    def store(self, rows: Sequence[Row], kept: Sequence[KeptPictures], cutoff: float, date_known: bool) -> None:
+        """Store the rows (and what is kept of them, one for each) and drop the oldest, all in one commit.
 
         Rows that are older than `cutoff`, seconds since the epoch, for certain go; `date_known` marks the date of this
         boot's runs as known. Once it returns a power cut can't undo it.
@@ -120,7 +125,7 @@ class Database:
         execute = self.connection.execute
         execute("BEGIN IMMEDIATE")
         try:
-            self._write(rows, pictures)
+            self._write(rows, kept)
             if date_known and not self.dating.is_due:
                 execute(schema.MARK_DATED, (self.dating.boot_id,))
             self._prune(cutoff)
@@ -144,7 +149,7 @@ class Database:
         """Close the file; the write-ahead log goes into the main file."""
         self.connection.close()
 
-    def _write(self, rows: Sequence[Row], pictures: Sequence[str | None]) -> None:
+    def _write(self, rows: Sequence[Row], kept: Sequence[KeptPictures]) -> None:
         run, item, event = self.run, self.first_item, self.first_event
         self._upsert(
             schema.INSERT_BUNDLE,
@@ -152,8 +157,16 @@ class Database:
         )
         self._upsert(
             schema.UPSERT_OUTCOME,
-            [(run, item + r.item, p, *r) for r, p in zip(rows, pictures, strict=True) if isinstance(r, OutcomeRow)],
+            [(run, item + r.item, *k[:3], *r) for r, k in zip(rows, kept, strict=True) if isinstance(r, OutcomeRow)],
         )
+        remembered = [
+            (item + r.item, *k.remembered)
+            for r, k in zip(rows, kept, strict=True)
+            if isinstance(r, OutcomeRow) and k.remembered is not None
+        ]
+        self._upsert(schema.INSERT_KEPT, remembered)
+        if remembered:
+            self.connection.execute(schema.FORGET_KEPT)
         self._upsert(schema.UPSERT_STROKE, [(run, item + r.item, *r) for r in rows if isinstance(r, StrokeRow)])
         self._upsert(schema.UPSERT_LANDING, [(run, item + r.item, *r) for r in rows if isinstance(r, DeliveryRow)])
         self._upsert(schema.INSERT_EVENT, [(run, event + r.number, *r[1:]) for r in rows if isinstance(r, EventRow)])
@@ -286,4 +299,14 @@ def _begin_run(connection: Connection, run: Run, max_bytes: int) -> Database:
     )
     connection.execute(schema.DELETE_EMPTY_RUNS, (number,))
     dating = Redating(connection, run.boot_id, run.wall_time - run.started_at / NS_PER_S)
-    return Database(connection, number, first_item, first_event, max_bytes, dating)
+    return Database(connection, number, first_item, first_event, max_bytes, dating, _remembered(connection))
+
+
+def _remembered(connection: Connection) -> list[Remembered]:
+    """Return what was kept lately, oldest first; a part of it that was damaged is as good as empty."""
+    return [
+        Remembered(
+            day or 0, (label or b"").decode(errors="replace"), None if len(sketch or b"") != SKETCH_BYTES else sketch
+        )
+        for day, label, sketch in connection.execute(schema.SELECT_KEPT).fetchall()
+    ]

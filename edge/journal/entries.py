@@ -9,14 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from edge.bundle.pictures import cut_out
-from edge.config.service import JournalSettings
 from edge.line import Outcome
 from edge.tally import EXPECTED, NOT_SEEN
-from edge.types import Event, Image, Reason, Stroke
-
-DOUBTFUL = frozenset({Reason.UNSURE, Reason.UNKNOWN, Reason.NOT_CLASSIFIED, Reason.TOUCHING})
-"""Why the pictures of an item are worth keeping for the next training."""
+from edge.types import Event, Stroke
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +138,3 @@ def stroke_rows(stroke: Stroke, wall_time: float) -> list[StrokeRow]:
 def event_row(event: Event, number: int, wall_time: float) -> EventRow:
     """Return the row of an event."""
     return EventRow(number, wall_time, event.at, str(event.kind), str(event.severity), str(event.code), event.text)
-
-
-def wanted_picture(outcome: Outcome, settings: JournalSettings) -> Image | None:
-    """Return a copy of the best view's box if the settings want it kept, else None."""
-    crops, keep = outcome.item.crops, settings.keep_crops
-    if not crops or keep == "none" or not settings.crops_max_mb:
-        return None
-    if keep == "unsure" and outcome.decision.reason not in DOUBTFUL:
-        return None
-    return cut_out(crops[0].pixels, crops[0].box)

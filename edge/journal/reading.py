@@ -51,6 +51,8 @@ class ItemRecord(NamedTuple):
     landed_in: str | None
     bundle: str | None
     picture: str | None
+    kept: str | None
+    looks: int | None
 
 
 class EventRecord(NamedTuple):
@@ -230,18 +232,24 @@ def _select(path: Path, record: type[Record], query: Query, order: str, limit: i
     where, parameters = query.where()
     with open_for_reading(path) as connection:
         rows = connection.execute(
-            f"SELECT {_columns(record)} FROM {TABLES[record]} WHERE {where} AND {order} LIMIT ?",
+            f"SELECT {_columns(record, connection)} FROM {TABLES[record]} WHERE {where} AND {order} LIMIT ?",
             [*parameters, limit],
         ).fetchall()
     return [record(row[0], iso_time(row[1]), *row[2:]) for row in rows]
 
 
-def _columns(record: type[Any]) -> str:
-    """Return the columns in SQL, cast: where a bit flipped, SQLite would give a value of another type."""
+def _columns(record: type[Any], connection: sqlite3.Connection) -> str:
+    """Return the columns in SQL, cast: where a bit flipped, SQLite would give a value of another type.
+
+    What a file of an older version does not have is null.
+    """
+    table = TABLES[record].partition(" ")[0]
+    there = {f"t.{column[1]}" for column in connection.execute(f"PRAGMA table_info({table})")} | {*ELSEWHERE.values()}
     columns = []
     for name, hint in get_type_hints(record).items():
         sql_type = {int: "INTEGER", float: "REAL"}.get(next(iter(get_args(hint)), hint), "TEXT")
         column = ELSEWHERE.get(name, f"t.{name}")
+        column = column if column in there else "NULL"
         columns.append(f"CAST({column} AS {'REAL' if name == 'time' else sql_type})")
     return ", ".join(columns)
 

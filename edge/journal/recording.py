@@ -14,7 +14,8 @@ from edge.health.faults import FaultKind
 from edge.interfaces import Clock
 from edge.journal.backlog import Backlog, BacklogCounts
 from edge.journal.disk_errors import NO_ERROR, REFUSALS, DiskError, explain
-from edge.journal.entries import DeliveryEntry, Entry, delivery_row, event_row, outcome_row, stroke_rows, wanted_picture
+from edge.journal.entries import DeliveryEntry, Entry, delivery_row, event_row, outcome_row, stroke_rows
+from edge.journal.keeping.candidates import Picker
 from edge.journal.storing import Storage
 from edge.line import Outcome
 from edge.types import Event, EventKind, Severity, Stroke
@@ -49,6 +50,7 @@ class Journal:
         self._clock = clock
         self._claim = claim  # a descriptor that holds the folder's lock while it is open
         self._storage = storage
+        self._picker = Picker(settings, storage.run_id)
         self._bundle = ""
         self._storing = threading.Lock()  # held while the disk works
         self._event_numbers = count(1)
@@ -69,12 +71,13 @@ class Journal:
     def record(self, entry: Entry) -> None:
         """Take an entry in; it is on the disk after the next `store_pending` that works.
 
-        Never waits and never raises: what finds the queue full is counted as lost. Keeps no frame.
+        Never waits and never raises: what finds the queue full is counted as lost. A few frames are
+        held until the next `store_pending`, which keeps pictures of what is in them.
         """
         wall_time = self._clock.wall_time()
         if isinstance(entry, Outcome):
-            picture = wanted_picture(entry, self.settings)
-            self.backlog.add(outcome_row(entry, wall_time, self._bundle), picture)
+            candidate = self._picker.pick(entry, self.backlog.candidates, self.backlog.picture_bytes)
+            self.backlog.add(outcome_row(entry, wall_time, self._bundle), candidate)
         elif isinstance(entry, Stroke):
             for row in stroke_rows(entry, wall_time):
                 self.backlog.add(row)
@@ -134,6 +137,7 @@ class Journal:
             self._error, self._refused_at = explained, self._clock.now()
             return 0
         self._tell_damages()
+        self._picker.quotas = self._storage.quotas()
         self.backlog.settle(len(batch), pictures_lost)
         if self._error.fault is not FaultKind.DISK_FULL:
             self._error = NO_ERROR

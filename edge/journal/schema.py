@@ -12,6 +12,9 @@ APPLICATION_ID = 0x534F5254  # "SORT": tells our file from any other SQLite file
 # B-tree, so that a batch touches few pages. No further index for the same reason.
 MOST_BYTES = 1_000_000  # of one value; a damaged length must not make SQLite ask for a gigabyte
 
+MOST_REMEMBERED = 1000
+"""Rows of the table `kept`: the newest."""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """
@@ -36,10 +39,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
     ),
     ("ALTER TABLE runs ADD COLUMN dated INTEGER NOT NULL DEFAULT 0",),  # 1: its date was known, see DateWatch
+    (
+        "ALTER TABLE items ADD COLUMN kept TEXT",
+        "ALTER TABLE items ADD COLUMN looks INTEGER",
+        """
+        CREATE TABLE kept (row INTEGER PRIMARY KEY, day INTEGER NOT NULL, label TEXT NOT NULL, sketch BLOB)""",
+    ),
 )
 """The statements that lead from version N to N + 1, for every N; version 0 is an empty file."""
 
-KEYS = {"runs": "run", "bundles": "bundle", "items": "row", "events": "row"}
+KEYS = {"runs": "run", "bundles": "bundle", "items": "row", "events": "row", "kept": "row"}
 """Each table's key, in an order in which a copy of the journal is complete at every instant."""
 
 _SINCE = "nanoseconds since that boot"
@@ -73,12 +82,14 @@ MEANINGS = {
         "position": "position of that actuator",
         "fire_at": f"when the stroke was to begin, {_SINCE}",
         "release_at": f"when it was to end, {_SINCE}",
-        "picture": "file name of its kept picture; null: none is kept",
+        "picture": "file name of its first kept picture; null: none was kept",
         "fired_at": f"when the stroke began, {_SINCE}; null: it did not, or not yet",
         "released_at": f"when it ended, {_SINCE}",
         "outcome": "what became of the stroke; null: not known yet",
         "landed_at": f"when an exit sensor saw it, {_SINCE}",
         "landed_in": "the bin whose exit sensor saw it; (expected): not yet; (not seen): it waited in vain; null: the bin has none",
+        "kept": "why its pictures are kept; null: none was kept, or an older version kept it",
+        "looks": "how many pictures of it were kept: the names of the others end in -2, -3",
     },
     "events": {
         "row": "number of the event over all runs",
@@ -89,6 +100,12 @@ MEANINGS = {
         "severity": "how grave it is",
         "code": "which fault or which state",
         "text": "a sentence for people",
+    },
+    "kept": {
+        "row": "number of an item whose pictures were kept lately, over all runs",
+        "day": "when it was kept, days since 1970 (UTC)",
+        "label": "what the model said",
+        "sketch": "its features, a random projection of 64 bytes; null: the model has none",
     },
 }
 """For people: what each column holds."""
@@ -101,11 +118,11 @@ TABLES = """
 # arrive before its item, or without it where the queue was full. So every statement can be repeated,
 # and each writes only its own columns.
 UPSERT_OUTCOME = """
-    INSERT INTO items (run, row, picture, item, wall_time, crossed_at, decided_at, frame_age_ns, lane, label, score,
+    INSERT INTO items (run, row, picture, looks, kept, item, wall_time, crossed_at, decided_at, frame_age_ns, lane, label, score,
         margin, bin, reason, bundle, actuator, position, fire_at, release_at, landed_in)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT bundle FROM bundles WHERE digest = ?), ?, ?, ?, ?, ?)
-    ON CONFLICT (row) DO UPDATE SET picture = excluded.picture, wall_time = excluded.wall_time,
-        crossed_at = excluded.crossed_at, decided_at = excluded.decided_at, frame_age_ns = excluded.frame_age_ns,
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT bundle FROM bundles WHERE digest = ?), ?, ?, ?, ?, ?)
+    ON CONFLICT (row) DO UPDATE SET picture = excluded.picture, looks = excluded.looks,
+        kept = excluded.kept, wall_time = excluded.wall_time, crossed_at = excluded.crossed_at, decided_at = excluded.decided_at, frame_age_ns = excluded.frame_age_ns,
         lane = excluded.lane, label = excluded.label, score = excluded.score, margin = excluded.margin,
         bin = excluded.bin, reason = excluded.reason, bundle = excluded.bundle,
         actuator = coalesce(actuator, excluded.actuator), position = coalesce(position, excluded.position),
@@ -122,6 +139,13 @@ UPSERT_STROKE = """
 UPSERT_LANDING = """
     INSERT INTO items (run, row, item, wall_time, landed_at, landed_in) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (row) DO UPDATE SET landed_at = excluded.landed_at, landed_in = excluded.landed_in
+"""
+INSERT_KEPT = "INSERT OR REPLACE INTO kept (row, day, label, sketch) VALUES (?, ?, ?, ?)"
+FORGET_KEPT = f"DELETE FROM kept WHERE row <= (SELECT row FROM kept ORDER BY row DESC LIMIT 1 OFFSET {MOST_REMEMBERED})"
+# As SQLite stores them, so that a bit that flipped costs one of them, and not the journal.
+SELECT_KEPT = f"""
+    SELECT CAST(day AS INTEGER), CAST(label AS BLOB), CAST(sketch AS BLOB)
+    FROM (SELECT * FROM kept ORDER BY row DESC LIMIT {MOST_REMEMBERED}) ORDER BY row
 """
 INSERT_BUNDLE = "INSERT OR IGNORE INTO bundles (digest) VALUES (?)"
 INSERT_EVENT = """
@@ -182,7 +206,7 @@ MARK_DATED = "UPDATE runs SET dated = 1 WHERE boot_id = ? AND NOT dated"
 UNMARK_DATED = "UPDATE runs SET dated = 0 WHERE boot_id = ? AND dated"
 # Every row is decoded to its last column.
 VERIFY_ITEMS = """
-    SELECT max(row), count(landed_in), total(length(reason))
+    SELECT max(row), count(looks), total(length(reason))
     FROM (SELECT * FROM items WHERE row > ? ORDER BY row LIMIT ?)
 """
 

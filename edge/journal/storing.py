@@ -26,11 +26,14 @@ from edge.journal.database import (
 )
 from edge.journal.dates import DateWatch
 from edge.journal.disk_errors import REFUSALS, explain, is_damage
-from edge.journal.entries import OutcomeRow
-from edge.journal.pictures import Pictures
+from edge.journal.entries import OutcomeRow, Row
+from edge.journal.keeping.candidates import Candidate, Kept, Quotas
+from edge.journal.keeping.pictures import Pictures, item_name, look_names
+from edge.journal.keeping.selection import KeptPictures, Selection
 from edge.system.files import discard, make_folder, quarantine
 
 DAY_S = 86_400.0
+NOTHING = KeptPictures()
 QUARANTINED = 3  # journals; a card that damages one after the other must not fill up with them
 # A disk that was full has room again when so much is free: of a large one, and of a small one.
 ROOM_BYTES, ROOM_SHARE = 5 * BYTES_PER_MB, 0.05
@@ -56,10 +59,16 @@ class Storage:
         self._pictures = Pictures(path.with_name("pictures"), int(settings.crops_max_mb * BYTES_PER_MB))
         self._database: Database | None = None
         self._notices: list[str] = []
+        self._selection = Selection(settings)
+        self._pictures_lost = 0
         self._failed = False  # until a batch is stored no picture is: it would take the room that the rows need
 
+    @property
+    def run_id(self) -> str:
+        return self._run.run_id
+
     def store(self, batch: Sequence[Pending]) -> int:
-        """Store the batch durably; return how many of its pictures could not be kept.
+        """Store the batch durably; return of how many of its items the pictures could not be kept.
 
         Raises:
             sqlite3.Error, OSError: the disk does not let us. The same batch can be stored again: the
@@ -73,9 +82,10 @@ class Storage:
             database = self._database = self._database or self._open()
             if was_set:
                 database.dating.begin(self._dates.offset_s)
-            names = [None if self._failed else self._keep_picture(pending) for pending in batch]
             rows = [self._dates.dated(pending.row) if self._dates.jumped else pending.row for pending in batch]
-            database.store(rows, names, self._cutoff(), self._dates.known)
+            lost = self._pictures_lost
+            kept = [self._keep(pending.candidate, row) for pending, row in zip(batch, rows, strict=True)]
+            database.store(rows, kept, self._cutoff(), self._dates.known)
         except REFUSALS as error:
             self.close()
             self._failed = True
@@ -87,7 +97,11 @@ class Storage:
             raise
         self._failed = False
         self._look_after_old_rows(database)
-        return sum(pending.picture is not None and name is None for pending, name in zip(batch, names, strict=True))
+        return self._pictures_lost - lost
+
+    def quotas(self) -> Quotas:
+        """Return of which labels pictures may still be kept today."""
+        return self._selection.quotas(_day(self._clock.wall_time()))
 
     def take_notices(self) -> Sequence[str]:
         """Return what happened since the last call, in sentences: a file was damaged and a new one was begun."""
@@ -117,10 +131,12 @@ class Storage:
         if self._dates.jumped:
             run = replace(run, wall_time=run.started_at / NS_PER_S + self._dates.offset_s)
         try:
-            return open_database(self.path, run, most_bytes, self._connect)
+            database = open_database(self.path, run, most_bytes, self._connect)
         except UnusableFileError as error:
             self._quarantine(error)
-            return open_database(self.path, run, most_bytes, self._connect)
+            database = open_database(self.path, run, most_bytes, self._connect)
+        self._selection = Selection(self._settings, database.remembered)
+        return database
 
     def _look_after_old_rows(self, database: Database) -> None:
         """Verify, and date anew, the next part of the rows; they were stored before, so that nothing waits for it."""
@@ -143,14 +159,31 @@ class Storage:
             f"The journal can't be used ({error}); it was set aside as {target.name} and a new one was begun."
         )
 
-    def _keep_picture(self, pending: Pending) -> str | None:
-        if pending.picture is None or not isinstance(pending.row, OutcomeRow):
-            return None
-        name = f"{self._run.run_id[:8]}-{pending.row.item:08d}.jpg"
-        return name if self._pictures.keep(name, pending.picture) else None
+    def _keep(self, candidate: Candidate | None, row: Row) -> KeptPictures:
+        """Keep the candidate's pictures if there is a reason to, and the disk lets us."""
+        if candidate is None or not isinstance(row, OutcomeRow):
+            return NOTHING
+        choice = None if self._failed else self._selection.choose(candidate, _day(row.wall_time))
+        if choice is None:
+            self._pictures_lost += self._failed and candidate.kept is not None
+            return NOTHING
+        kept, remembered = choice
+        item = item_name(self._run.run_id, row.item, by_chance=kept is Kept.RANDOM)
+        looks = candidate.looks()
+        if not looks or not self._pictures.keep(item, looks):
+            self._pictures_lost += 1
+            return NOTHING
+        if remembered is not None:
+            self._selection.remember(remembered)
+        return KeptPictures(look_names(item, len(looks))[0], len(looks), str(kept), remembered)
 
     def _cutoff(self) -> float:
         """Return the date before which rows go, seconds since the epoch; never, while the date is not believed."""
         if not self._dates.believed:
             return -math.inf
         return self._clock.wall_time() - self._settings.max_days * DAY_S
+
+
+def _day(wall_time: float) -> int:
+    """Return the day of a date, counted since 1970 in UTC."""
+    return int(wall_time // DAY_S)

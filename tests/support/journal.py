@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,12 @@ import numpy as np
 from edge.clock import NS_PER_S, VirtualClock, ms
 from edge.config.service import JournalSettings
 from edge.interfaces import Clock
-from edge.journal import Journal
+from edge.journal import Journal, schema
 from edge.journal.database import Connect, Run, connect_for_writing
 from edge.journal.reading import ItemRecord, Query, read_all
 from edge.journal.storing import Storage
 from edge.line import Outcome
-from edge.types import Actuation, Box, Crop, Decision, Image, Item, Reason, Stroke
+from edge.types import Actuation, Box, Crop, Decision, Image, Item, Prediction, Reason, Stroke
 
 LABELS = ("glass", "metal", "paper", "plastic")
 
@@ -34,14 +36,20 @@ def build_journal(
     return Journal(Storage(folder / "journal.db", settings, clock, run, connect), settings, clock)
 
 
-def outcome(item_id: int, at: int, reason: Reason = Reason.SORTED, pixels: Image | None = None) -> Outcome:
+def outcome(
+    item_id: int,
+    at: int,
+    reason: Reason = Reason.SORTED,
+    pixels: Image | None = None,
+    prediction: Prediction | None = None,
+) -> Outcome:
     """Return an item that crossed the line at that instant; sorted ones have a stroke half a second later."""
     label = LABELS[item_id % len(LABELS)]
     crops = () if pixels is None else (Crop(pixels, Box(4, 4, 40, 30), at, 1.0, 1.0),)
     sure = reason is Reason.SORTED
     decision = Decision(item_id, label if sure else "residual", reason, at + ms(20), label, 0.9, 0.8)
     plan = Actuation(f"flap-{label}", at + ms(500), at + ms(700), (item_id,)) if sure else None
-    return Outcome(Item(item_id, at, crops), None, decision, plan, ms(15))
+    return Outcome(Item(item_id, at, crops), prediction, decision, plan, ms(15))
 
 
 def stroke(of: Outcome) -> Stroke:
@@ -70,3 +78,18 @@ def record_many(
         journal.record(stroke(entry))
         if item_id % 8 == 0:
             every()
+
+
+def make_older(path: Path, version: int) -> None:
+    """Make a closed journal one as an older version would have left it: the same rows, in the tables of that version."""
+    older = path.with_name("older.db")
+    with closing(sqlite3.connect(older, isolation_level=None)) as connection:
+        for statement in (statement for statements in schema.MIGRATIONS[:version] for statement in statements):
+            connection.execute(statement)
+        connection.execute("ATTACH ? AS newer", (str(path),))
+        for (table,) in connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall():
+            columns = ", ".join(column[1] for column in connection.execute(f"PRAGMA main.table_info({table})"))
+            connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {version}")
+    older.replace(path)

@@ -185,12 +185,15 @@ def _item_table(items: Sequence[ItemRecord]) -> Table:
     landings = any(item.landed_in for item in items)
     if landings:
         table.add_column("landed in")
+    pictures = any(item.kept for item in items)
+    if pictures:
+        table.add_column("kept")
     for item in items:
         score = "" if item.score is None or not item.label else f"{item.score:.2f}"
         # Commanded and nothing more: the power went, or the stroke is still to come.
         stroke = "" if item.actuator is None else f"{item.actuator} {item.outcome or 'commanded'}"
         cells = [_local(item.time), str(item.item), item.label, score, item.bin, item.reason, stroke]
-        table.add_row(*cells, *([item.landed_in] if landings else []))
+        table.add_row(*cells, *([item.landed_in] if landings else []), *([item.kept] if pictures else []))
     return table
 
 

@@ -22,6 +22,7 @@ from edge.system.privileges import leave_root, unreadable_by_service
 from edge.tools.check.check_machine import machine_problems
 from edge.tools.check.check_settings import (
     Travel,
+    picture_problems,
     pin_problems,
     stroke_problems,
     travel_problems,
@@ -65,7 +66,7 @@ def check_station(path: Path, clock: Clock, root: Path = Path("/")) -> Report:
         report.add("station", error)
         return report
     report.problems += view_problems(station)
-    report.problems += pin_problems(station)
+    report.problems += [*pin_problems(station), *picture_problems(station)]
     report.problems += [*stroke_problems(station), *machine_problems(station, root), *_photo_problems(station)]
     report.problems += _reading_problems(path, station)
     try:

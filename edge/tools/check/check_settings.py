@@ -12,6 +12,7 @@ from edge.tools.check.problems import Problem
 
 # What a live picture's age is taken for: exposure, readout and processing at 30 frames/s, with reserve.
 LIVE_FRAME_AGE_MS = 100.0
+SMALLEST_ALBUM_MB = 1.0  # kept pictures of some dozen items
 # From the decision to the pin: planning and waking up.
 NOTICE_MS = 5.0
 # An item that is seen in fewer frames before its line has no measured speed.
@@ -38,6 +39,20 @@ class Travel:
     @property
     def spare_ms(self) -> float:
         return self.travel_ms - self.needed_ms
+
+
+def picture_problems(station: Station) -> Iterator[Problem]:
+    """What is to be kept for learning needs room, and quotas that can be used up."""
+    journal = station.journal
+    if journal.keep_crops == "none":
+        return
+    if journal.crops_max_mb < SMALLEST_ALBUM_MB:
+        wanted = f'keep_crops "{journal.keep_crops}" and random_share {journal.random_share:g}'
+        text = f"crops_max_mb {journal.crops_max_mb:g} has no room for what {wanted} would keep"
+        yield Problem("warning", "journal", f'{text}: set {SMALLEST_ALBUM_MB:g} or more, or keep_crops = "none"')
+    if journal.crops_per_label > journal.crops_per_day:
+        text = f"crops_per_label {journal.crops_per_label} is never reached: crops_per_day is {journal.crops_per_day}"
+        yield Problem("warning", "journal", text)
 
 
 def view_problems(station: Station) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from support.journal import build_journal, make_older, photo
 from support.sshd import Device, SshServer
 from typer.testing import CliRunner
 
@@ -21,9 +22,10 @@ from converter.pull_command import command
 from edge.clock import VirtualClock
 from edge.config.service import JournalSettings
 from edge.journal import open_journal
+from edge.journal.keeping.pictures import item_of, look_names
 from edge.journal.reading import ItemRecord, Query, read_all
 from edge.line import Outcome
-from edge.types import Decision, Event, EventKind, Item, Reason
+from edge.types import Box, Crop, Decision, Event, EventKind, Item, Reason
 
 NUMBERS = count(1)
 
@@ -107,6 +109,24 @@ def test_files_come_once_with_their_times(server: SshServer, device: Device, tmp
     assert not (first.folder / "secret.txt").exists()
     (state / "calibration.toml").write_text("date = 2")
     assert pull(server, device, tmp_path).files == 1
+
+
+def test_every_look_comes_home_and_a_copy_of_an_older_version_learns_why_it_was_kept(
+    server: SshServer, device: Device, tmp_path: Path
+) -> None:
+    sort_some(device, 3)
+    copy = pull(server, device, tmp_path).folder / "journal.db"
+    make_older(copy, version=2)
+    journal = build_journal(device.folder / "state", settings=JournalSettings(random_share=1), run_id="run-2")
+    crops = tuple(Crop(photo(look), Box(10, 10, 20, 20), 1, 1.0, 1.0) for look in range(3))
+    journal.record(Outcome(Item(1, 1, crops), None, Decision(1, "residual", Reason.UNSURE, 1), None, 0))
+    journal.close()
+    result = pull(server, device, tmp_path)
+    assert (result.error, result.rows, result.files) == ("", 1, 3)
+    (*_, row) = read_all(copy, ItemRecord, Query())
+    assert (row.kept, row.looks) == ("random", 3)
+    assert row.picture is not None
+    assert all((result.folder / "pictures" / name).is_file() for name in look_names(item_of(row.picture), 3))
 
 
 def test_a_station_that_never_sorted_has_nothing(server: SshServer, device: Device, tmp_path: Path) -> None:

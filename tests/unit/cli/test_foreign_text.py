@@ -53,7 +53,7 @@ def doctors(text: str) -> None:
 
 def items(text: str) -> None:
     blank: dict[str, Any] = dict.fromkeys(ItemRecord._fields)
-    words = dict.fromkeys(("label", "bin", "reason", "actuator", "outcome", "landed_in"), text)
+    words = dict.fromkeys(("label", "bin", "reason", "actuator", "outcome", "landed_in", "kept"), text)
     print_rows([ItemRecord(**{**blank, **words, "item": 1, "time": ""})])
 
 

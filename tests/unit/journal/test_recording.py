@@ -24,12 +24,11 @@ from edge.health.faults import FaultKind
 from edge.journal import DeliveryEntry, open_journal, run_writer
 from edge.journal.exporting import export_rows
 from edge.journal.monitor import JournalMonitor
-from edge.journal.pictures import Pictures
 from edge.journal.reading import EventRecord, ItemRecord, Query, read_all
 from edge.journal.recording import FULL_CALM_NS
 from edge.simulate.world.faults import InjectedFault
 from edge.station.faults.injected import faulty_connect
-from edge.types import Actuation, Event, EventKind, Image, Reason, Stroke, StrokeOutcome
+from edge.types import Actuation, Event, EventKind, Reason, Stroke, StrokeOutcome
 
 
 def test_a_row_tells_everything_that_happened_to_the_item(memory_folder: Path) -> None:
@@ -67,6 +66,8 @@ def test_a_row_tells_everything_that_happened_to_the_item(memory_folder: Path) -
         landed_in="paper",
         bundle="sha256:abc",
         picture=None,
+        kept=None,
+        looks=None,
     )
 
 
@@ -215,46 +216,18 @@ def test_the_writer_stores_every_batch_interval_and_once_more_at_the_end(memory_
     assert journal.counts.stored == 4
 
 
-def test_recording_keeps_no_frame(memory_folder: Path) -> None:
-    class GuardedClassifier(np.ndarray[Any, Any]):
+def test_an_item_of_which_no_picture_is_wanted_holds_no_frame(memory_folder: Path) -> None:
+    class Watched(np.ndarray[Any, Any]):
         """An array that can be watched."""
 
-    frame = photo().view(GuardedClassifier)
+    frame = photo().view(Watched)
     watch = weakref.ref(frame)
-    journal = build_journal(memory_folder, settings=JournalSettings(keep_crops="all"))
-    journal.record(outcome(1, NS_PER_S, pixels=frame))
+    journal = build_journal(memory_folder, settings=JournalSettings(keep_crops="none"))
+    journal.record(outcome(1, NS_PER_S, Reason.UNSURE, pixels=frame))
     del frame
     gc.collect()
     assert watch() is None
-    assert journal.store_pending() == 1
-
-
-@pytest.mark.parametrize(("keep", "kept"), [("none", []), ("unsure", [2]), ("all", [1, 2, 3])])
-def test_pictures_are_kept_as_the_settings_say(memory_folder: Path, keep: str, kept: list[int]) -> None:
-    journal = build_journal(memory_folder, settings=JournalSettings.model_validate({"keep_crops": keep}))
-    for item_id, reason in enumerate((Reason.SORTED, Reason.UNSURE, Reason.LATE), start=1):
-        journal.record(outcome(item_id, NS_PER_S, reason, pixels=photo()))
     journal.close()
-    rows = items_in(memory_folder)
-    assert [row.item for row in rows if row.picture] == kept
-    for row in rows:
-        if row.picture:
-            shape = _read_picture(memory_folder / "pictures" / row.picture).shape
-            assert shape == (30, 40, 3)
-
-
-def test_pictures_take_no_more_room_than_given(memory_folder: Path) -> None:
-    settings = JournalSettings(keep_crops="all", crops_max_mb=0.02)
-    for run_id in ("run-a", "run-b"):
-        journal = build_journal(memory_folder, settings=settings, run_id=run_id)
-        for item_id in range(1, 21):
-            journal.record(outcome(item_id, NS_PER_S, pixels=photo(item_id)))
-            journal.store_pending()
-        journal.close()
-    left = sorted((memory_folder / "pictures").iterdir())
-    assert 15_000 < sum(path.stat().st_size for path in left) <= 20_000
-    assert {path.name[:5] for path in left} == {"run-b"}
-    assert left[-1].name == "run-b-00000020.jpg"
 
 
 def test_a_picture_that_can_not_be_kept_costs_no_row(memory_folder: Path) -> None:
@@ -268,7 +241,8 @@ def test_a_picture_that_can_not_be_kept_costs_no_row(memory_folder: Path) -> Non
 
 def test_a_full_disk_gives_pictures_up_for_rows(memory_folder: Path) -> None:
     disk = Disk()
-    journal = build_journal(memory_folder, settings=JournalSettings(keep_crops="all"), connect=disk.connect)
+    settings = JournalSettings(keep_crops="all", random_share=0)
+    journal = build_journal(memory_folder, settings=settings, connect=disk.connect)
     for item_id in range(1, 21):
         journal.record(outcome(item_id, NS_PER_S, pixels=photo()))
     journal.store_pending()
@@ -288,13 +262,8 @@ def test_a_full_disk_gives_pictures_up_for_rows(memory_folder: Path) -> None:
     assert [row.item for row in rows] == list(range(1, 24))
     assert [row.item for row in rows if row.picture] == [*range(1, 21), 23]
     left = sorted(path.name for path in (memory_folder / "pictures").iterdir())
-    assert left[0] == "run-1-00000004.jpg", "the oldest tenth made room: three of 21"
+    assert left[0] == "run-1-00000004-1.jpg", "the oldest tenth made room: three of 21"
     assert journal.counts.pictures_lost == 2
-
-
-def test_pictures_leave_room_on_the_disk(memory_folder: Path) -> None:
-    assert Pictures(memory_folder / "a", 10**6, reserve_bytes=0).keep("1.jpg", photo())
-    assert not Pictures(memory_folder / "b", 10**6, reserve_bytes=10**18).keep("1.jpg", photo())
 
 
 def test_two_controllers_can_not_share_a_folder(memory_folder: Path) -> None:
@@ -315,14 +284,6 @@ def test_a_damaged_file_is_a_fault_until_a_reset(memory_folder: Path) -> None:
     assert list(monitor.faults(NS_PER_S)) == [(FaultKind.JOURNAL_DAMAGED, "")]
     monitor.on_reset(after_stop=False)
     assert list(monitor.faults(NS_PER_S)) == []
-
-
-def _read_picture(path: Path) -> Image:
-    import cv2
-
-    picture = cv2.imread(str(path))
-    assert picture is not None
-    return np.asarray(picture, dtype=np.uint8)
 
 
 @settings(max_examples=30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.journal import make_older
 
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config.service import JournalSettings
@@ -189,10 +189,7 @@ def test_a_journal_of_the_version_before_is_taken_over(tmp_path: Path) -> None:
     pi = Pi(tmp_path)
     pi.work(2)
     pi.stop()
-    with sqlite3.connect(tmp_path / "journal.db") as older:
-        older.execute("ALTER TABLE runs DROP COLUMN dated")
-        older.execute("PRAGMA user_version = 1")
-    older.close()
+    make_older(tmp_path / "journal.db", version=1)
     pi.start()
     pi.work(1)
     assert pi.lost() == set()

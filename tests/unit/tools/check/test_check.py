@@ -20,7 +20,7 @@ from edge.config.calibration.files import save_calibration
 from edge.config.calibration.overlay import step_digest
 from edge.config.calibration.record import Calibration, CameraStep
 from edge.tools.check.check import Report, check_station
-from edge.tools.check.check_settings import pin_problems, stroke_problems, view_problems
+from edge.tools.check.check_settings import picture_problems, pin_problems, stroke_problems, view_problems
 from edge.tools.check.problems import Problem
 
 CONVEYOR = make_station(shipped("conveyor"))
@@ -210,6 +210,23 @@ def test_what_the_camera_can_not_see_is_an_error(station: Station, said: str) ->
 def test_motion_blur_is_a_warning() -> None:
     (warning,) = texts(view_problems(changed("camera", exposure_us=10_000)), "warning")
     assert "smear 5.0 pixels" in warning
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, None),
+        (
+            {"crops_max_mb": 0},
+            'crops_max_mb 0 has no room for what keep_crops "useful" and random_share 0.02 would keep',
+        ),
+        ({"crops_max_mb": 0, "keep_crops": "none"}, None),
+        ({"crops_per_label": 300, "crops_per_day": 200}, "crops_per_label 300 is never reached: crops_per_day is 200"),
+    ],
+)
+def test_pictures_that_are_to_be_kept_without_room_are_a_warning(changes: dict[str, Any], said: str | None) -> None:
+    warnings = texts(picture_problems(changed("journal", **changes)), "warning")
+    assert (said is None and warnings == []) or said in warnings[0]
 
 
 def pinned(**changes: Any) -> Station:
