@@ -114,6 +114,12 @@ class ControlError(SorterError):
     exit_code = 15
 
 
+class NotifyError(SorterError):
+    """A message can't be delivered, or the file with a password can't be used."""
+
+    exit_code = 16
+
+
 class OutputError(SorterError):
     """Standard output can't be written: a full disk."""
 

@@ -26,6 +26,7 @@ COMMANDS = (
     "resume",
     "check",
     "doctor",
+    "notify",
     "calibrate",
     "setup",
     "safe",

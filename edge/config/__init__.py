@@ -66,6 +66,8 @@ def _with_absolute_paths(station: Station, path: Path) -> Station:
                 changes[name] = _anchored(value, folder, f"{path}: {prefix}{name}")
             elif isinstance(value, BaseModel):
                 changes[name] = anchor(value, f"{prefix}{name}.")
+            elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+                changes[name] = tuple(anchor(one, f"{prefix}{name}[{n}].") for n, one in enumerate(value))
         return settings.with_values(**changes)
 
     return anchor(station, "")  # type: ignore[no-any-return]

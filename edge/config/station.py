@@ -13,6 +13,7 @@ from edge.config.base import Name, Settings
 from edge.config.belt import Belt
 from edge.config.cameras import CameraSettings
 from edge.config.inputs import ESTOP, Input, InputName, InputRole
+from edge.config.notify import NotifySettings
 from edge.config.probation import ProbationSettings
 from edge.config.service import JournalSettings, Page, ReceiveSettings, Safety
 from edge.config.simulation import Simulation
@@ -47,6 +48,7 @@ class Station(Settings):
     )
     journal: JournalSettings = JournalSettings()
     page: Page = Page()
+    notify: NotifySettings = NotifySettings()
     simulation: Simulation = Simulation()
 
     @model_validator(mode="after")

@@ -68,6 +68,7 @@ class FaultKind(StrEnum):
     UNDER_VOLTAGE = "under-voltage"
     CLOCK_UNSET = "clock-unset"
     PAGE_DOWN = "page-down"
+    NOTIFY_DOWN = "notify-down"
     PROGRAM_ERROR = "program-error"
 
 
@@ -214,6 +215,10 @@ SPECS: Mapping[FaultKind, FaultSpec] = MappingProxyType(
             "The page can't be shown; sorting is not affected.",
             "Check that no other program uses its port.",
             RecoveryAction.RESTART_PAGE,
+        ),
+        FaultKind.NOTIFY_DOWN: _note(
+            "Messages can't be delivered; sorting is not affected.",
+            "Run `sorter notify --test`; it says of each way what is wrong.",
         ),
         FaultKind.PROGRAM_ERROR: _restart(
             "The program met an error that it did not expect.",

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Event
 
 from edge.clock import ms
 from edge.config import Station
@@ -34,6 +35,7 @@ from edge.journal.monitor import JournalMonitor
 from edge.line import Line
 from edge.models.loader import ActiveModel
 from edge.models.switcher import ModelSwitcher
+from edge.notify.channels import NotifyMonitor, open_channels
 from edge.policy import Policy
 from edge.sensing import BeamTrigger, build_trigger
 from edge.sensing.still_view import StillView
@@ -86,30 +88,27 @@ def assemble(
     line = build_line(station, transport, slot, slot.model.min_scores, clock, partial(_model_failed, health, clock))
     switcher, reopen = _follow(station, models, slot, interference)
     switch = StopSwitch(health, clock, paused, lambda: schedule.inhibited)
+    reset_from_afar = Event()
+    channels = open_channels(station, reporting.live, clock, _commands(switch, reset_from_afar))
     page = Page(_page_opener(station, environment, reporting, switch), interference.page_is_taken_away)
     actuator_monitor, machine = ActuatorMonitor(actuators), MachineMonitor(interference.look_at_machine)
     monitors = _monitors(station, transport, reporting, measured.view)
     monitors += [StartMonitor(calibration_damaged=measured.was_damaged), actuator_monitor, machine, page]
-    monitors += [] if switcher is None else [switcher]
+    monitors += [NotifyMonitor(channels), *([] if switcher is None else [switcher])]
     beam = [BeamEdges(line.trigger)] if isinstance(line.trigger, BeamTrigger) else []
     observer = _observers(recorder, monitors, [*beam, *interference.observers(), *observers])
     safe_state = SafeState(schedule, environment.pins, _outputs(station), health, clock, observer)
     station_io = StationIO(
-        InputWiring.of(station),
-        environment.pins,
-        clock,
-        health,
-        safe_state.emergency_stop,
-        observer,
-        _encoder(station, transport),
-    )
+        InputWiring.of(station), environment.pins, clock, health, safe_state.emergency_stop, observer,
+        _encoder(station, transport), reset_from_afar,
+    )  # fmt: skip
     supervisor = Supervisor(
         health, monitors, observer, recorder, station_io, safe_state, line.policy, environment.notifier
     )
     intake = FrameIntake(clock, line, slot, schedule, safe_state, health, recorder, observer)
     return AssembledStation(
         station, environment, clock, line, slot, intake, actuators, schedule, safe_state, station_io, health,
-        supervisor, reporting, actuator_monitor, machine, page, latch, switch,
+        supervisor, reporting, actuator_monitor, machine, page, channels, latch, switch,
         lambda: interference.classifier(reopen()), switcher,
     )  # fmt: skip
 
@@ -174,6 +173,18 @@ def _page_opener(
     press = switch.press if station.page.controls else None
     journal = station.state_folder / "journal.db"
     return lambda: environment.open_server(build_app(reporting.live, station, journal, environment.clock, press))
+
+
+def _commands(switch: StopSwitch, reset_from_afar: Event) -> Callable[[str], None]:
+    """Return what a broker's commands do: "pause", "resume" or "reset"; it returns at once."""
+
+    def act(command: str) -> None:
+        if command == "reset":
+            reset_from_afar.set()
+        else:
+            switch.press(command, "MQTT")
+
+    return act
 
 
 def _monitors(

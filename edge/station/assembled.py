@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.config import Station
@@ -14,6 +14,7 @@ from edge.inference.slot import ClassifierSlot
 from edge.interfaces import Actuator, Classifier, Clock
 from edge.line import Line
 from edge.models.switcher import ModelSwitcher
+from edge.notify.channel import Channel
 from edge.station.environment import Environment
 from edge.station.frame_intake import FrameIntake
 from edge.station.page import Page
@@ -51,6 +52,7 @@ class AssembledStation:
     actuator_monitor: ActuatorMonitor
     machine: MachineMonitor
     page: Page
+    channels: Sequence[Channel]
     latch: EstopLatch
     switch: StopSwitch
     reopen_classifier: Callable[[], Classifier]

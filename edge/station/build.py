@@ -14,6 +14,7 @@ from edge.config import Station
 from edge.config.calibration.overlay import apply_calibration
 from edge.config.calibration.record import Calibration
 from edge.config.calibration.recover import load_or_quarantine
+from edge.config.notify import NotifySettings
 from edge.errors import SorterError
 from edge.health.monitors import Observer
 from edge.health.monitors.bin_levels import BinLevels, counted_bins
@@ -80,7 +81,8 @@ def build_trial(
     Raises:
         SorterError: something is missing or does not fit; what was opened is safe and closed.
     """
-    clock, closed = environment.clock, station.with_values(page=station.page.with_values(enabled=False))
+    clock = environment.clock
+    closed = station.with_values(page=station.page.with_values(enabled=False), notify=NotifySettings())
     journal = open_journal(folder, station.journal, clock)
     reporting = build_reporting(journal, BinLevels(counted_bins(station), station.state_folder), clock)
     model = fixed_model(closed, clock, lambda: fitted(bundle, calibration), partial(open_in_process_for, closed))

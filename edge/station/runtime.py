@@ -52,6 +52,7 @@ class ThreadName(StrEnum):
     MODELS = "models"  # looks after the model: reads disks, loads another one
     CONTROL = "control"  # lets a person stop the station and resume, from another process
     PAGE = "page"  # serves the browser
+    NOTIFY = "notify"  # tells brokers and people what goes on, one thread each; they wait for servers
     WORLD = "world"  # lets a simulated station's belt, flaps and sensors go on
     CLASSIFIER = "classifier"  # opens the model anew after it failed
     REPLACED = "replaced"  # closes the model that another took the place of
@@ -174,6 +175,8 @@ class Runtime:
         if folder is not None:
             self._threads.start(ThreadName.CONTROL, partial(serve, folder, station.switch, self._stop))
         self._threads.start(ThreadName.PAGE, station.page.run)
+        for channel in station.channels:
+            self._threads.start(ThreadName.NOTIFY, partial(channel.run, self._stop))
 
     def _thread_ended(self, name: ThreadName, failure: BaseException | None) -> None:
         """A bug in a thread makes the pins safe at once and ends the run."""

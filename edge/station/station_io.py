@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Event
 
 from edge.clock import ms
 from edge.config.inputs import ESTOP, InputRole
@@ -14,6 +16,8 @@ from edge.health.monitors import Observer
 from edge.health.state import State
 from edge.interfaces import Clock
 from edge.sensing import BeamTrigger
+
+log = logging.getLogger(__name__)
 
 # A contact that bounces while the button comes out is not the button that is out.
 CLOSED_NS = ms(200)
@@ -34,6 +38,8 @@ class StationIO:
             everything safe at once and wait for nobody.
         observer: told of every other edge, such as of beam and exit sensors.
         on_tick: called with every edge of the belt's encoder; see `Inputs`.
+        reset_from_afar: set by whoever asks for a reset over the network. It does not end an emergency stop: that
+            takes somebody who sees the machine.
     """
 
     wiring: InputWiring
@@ -43,6 +49,7 @@ class StationIO:
     on_stop: Callable[[], None]
     observer: Observer
     on_tick: Callable[[int, int], None] = ignore_tick
+    reset_from_afar: Event = field(default_factory=Event)
     inputs: Inputs | None = field(default=None, init=False)
     _closed_since: int | None = field(default=None, init=False)
     _reset_pressed: bool = field(default=False, init=False)
@@ -69,6 +76,12 @@ class StationIO:
         if self._reset_pressed:
             self._reset_pressed = False
             self.reset(now)
+        if self.reset_from_afar.is_set():
+            self.reset_from_afar.clear()
+            if self.health.state is State.ESTOP:
+                log.warning("a reset from afar ends no emergency stop: press reset at the station")
+            else:
+                self.reset(now)
 
     def reset(self, now: int) -> None:
         """Take a person's reset: it ends an emergency stop, or says that what was wrong was seen to."""

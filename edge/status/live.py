@@ -132,6 +132,11 @@ class LiveView:
         """Return the newest frame; None before the first one."""
         return self._newest
 
+    @property
+    def faults(self) -> Sequence[Fault]:
+        """What is wrong now, worst first; costs nothing."""
+        return self._condition[1]
+
     def picture(self, item_id: int) -> Image | None:
         """Return a thumbnail of one of the last items; None if there is none (any more)."""
         with self._reading:

@@ -49,7 +49,7 @@ FLOORS = (
     {"health"},
     {"simulate", "labelling"},
     {"journal", "models", "status"},
-    {"web", "stats"},
+    {"web", "stats", "notify"},
     {"station"},
     {"tools"},
     {"cli"},
@@ -69,6 +69,7 @@ EDGE_TOP_LEVEL = {
     "prometheus_client",
     "cryptography",
     "packaging",
+    "aiomqtt",
 }
 
 

@@ -46,7 +46,7 @@ def step_digest(station: Station, step: str, part: str = "") -> str:
     elif step == "thresholds":
         settings = frame | {"labels": sorted(label for where in station.bins for label in where.labels)}
     else:  # verify looks at all of it
-        settings = station.model_dump(mode="json", exclude={"page", "journal", "state_folder"})
+        settings = station.model_dump(mode="json", exclude={"page", "notify", "journal", "state_folder"})
     return hashlib.sha256(json.dumps([step, settings], sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -20,6 +20,7 @@ from edge.models.fit import check_fit, homeless_labels
 from edge.models.select import open_station_bundle
 from edge.system.privileges import leave_root, unreadable_by_service
 from edge.tools.check.check_machine import machine_problems
+from edge.tools.check.check_notify import notify_problems
 from edge.tools.check.check_settings import (
     Travel,
     picture_problems,
@@ -68,7 +69,7 @@ def check_station(path: Path, clock: Clock, root: Path = Path("/")) -> Report:
     report.problems += view_problems(station)
     report.problems += [*pin_problems(station), *picture_problems(station)]
     report.problems += [*stroke_problems(station), *machine_problems(station, root), *_photo_problems(station)]
-    report.problems += _reading_problems(path, station)
+    report.problems += [*_reading_problems(path, station), *notify_problems(station)]
     try:
         leave_root(station.state_folder)  # from here on what lies there is looked at, and its model run
     except SetupError as error:

@@ -1,0 +1,76 @@
+"""What a broker is told of a station: one JSON object, the newest of which stays there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from edge.config.sorting import Bin
+from edge.status.snapshot import RecentItem, Snapshot
+from edge.tally import IN_NO_BIN
+from edge.types import REASON_TEXT
+
+# Home Assistant takes no longer state.
+LONGEST_STATE = 255
+NO_FAULT = "All is well."
+
+
+def describe(snapshot: Snapshot, bins: tuple[Bin, ...]) -> dict[str, Any]:
+    """Return what goes on; a number that is not known is null."""
+    faults, machine = snapshot.faults, snapshot.machine
+    worst = f"{faults[0].text} {faults[0].spec.advice}" if faults else NO_FAULT
+    return {
+        "state": str(snapshot.state),
+        "paused_by": snapshot.paused_by,
+        "fault": worst if len(worst) <= LONGEST_STATE else f"{worst[: LONGEST_STATE - 3]}...",
+        "faults": [
+            {
+                "fault": str(fault.kind),
+                "severity": str(fault.spec.severity),
+                "detail": fault.detail,
+                "text": fault.text,
+                "advice": fault.spec.advice,
+            }
+            for fault in faults
+        ],
+        # Not "items": in a template that would be what every table has by that name.
+        "total": snapshot.total,
+        "items_per_min": round(snapshot.items_per_min, 1),
+        "bins": _describe_bins(snapshot, bins),
+        "last_item": _describe_item(snapshot.items[0] if snapshot.items else None),
+        "model": {"name": snapshot.model[0], "version": snapshot.model[1]},
+        "temperature_c": None if machine.temperature_c is None else round(machine.temperature_c, 1),
+    }
+
+
+def _describe_bins(snapshot: Snapshot, bins: tuple[Bin, ...]) -> dict[str, Any]:
+    counts: Counter[str] = Counter()
+    for (name, reason), count in snapshot.counts.items():
+        counts[name] += count if reason not in IN_NO_BIN else 0
+    return {
+        where.name: {
+            "count": counts[where.name],
+            "level": snapshot.levels.get(where.name),
+            "level_percent": _percent(snapshot.levels.get(where.name), where.capacity),
+            "full": where.name in snapshot.full_bins,
+        }
+        for where in bins
+    }
+
+
+def _percent(level: int | None, capacity: int | None) -> int | None:
+    return None if level is None or not capacity else min(100, 100 * level // capacity)
+
+
+def _describe_item(item: RecentItem | None) -> dict[str, Any]:
+    if item is None:
+        return {"id": None, "label": None, "bin": None, "reason": None, "text": None, "score": None}
+    decision = item.decision
+    return {
+        "id": decision.item_id,
+        "label": decision.label or "unknown",
+        "bin": decision.bin,
+        "reason": str(item.reason),
+        "text": REASON_TEXT[item.reason],
+        "score": round(decision.score, 3) if decision.label else None,
+    }

@@ -1,0 +1,94 @@
+"""The discovery message is one that Home Assistant takes, and its templates find what the state message has."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pydantic import ValidationError
+from support.home_assistant import Button, Removed, read_discovery, show
+from support.stations import make_station, shipped
+
+from edge.clock import VirtualClock
+from edge.health.faults import SPECS, Fault, FaultKind
+from edge.health.monitors.machine import MachineState
+from edge.health.state import State
+from edge.line import Outcome
+from edge.notify.home_assistant import Topics, discovery
+from edge.notify.report import describe
+from edge.status.live import LiveView
+from edge.types import Decision, Item, Reason
+
+STATION = make_station(shipped("conveyor"))
+TOPICS = Topics("edge-sorter", "homeassistant", STATION.name)
+
+
+def announced(*, takes_commands: bool = False) -> str:
+    return json.dumps(discovery(TOPICS, STATION.bins, takes_commands=takes_commands))
+
+
+def state_of(live: LiveView) -> str:
+    return json.dumps(describe(live.snapshot(), STATION.bins))
+
+
+def test_home_assistant_takes_the_message_and_finds_a_value_for_everything_before_the_first_item() -> None:
+    message = read_discovery(TOPICS.discovery, announced())
+    shown = show(message, state_of(LiveView(VirtualClock())))
+    assert shown["State"] == "starting"
+    assert shown["What is wrong"] == "All is well."
+    assert shown["Problem"] == "OFF"
+    assert shown["Last item"] == shown["Temperature"] == "None"  # Home Assistant's word for what is not known
+    assert {f"Bin {where.name}" for where in STATION.bins} <= set(shown)
+
+
+def test_the_schema_finds_what_home_assistant_would_refuse_or_ignore() -> None:
+    for path, value in [(("components", "state", "state_class"), "total"), (("components", "items", "units"), "items")]:
+        message = json.loads(announced())
+        message[path[0]][path[1]][path[2]] = value
+        with pytest.raises(ValidationError):
+            read_discovery(TOPICS.discovery, json.dumps(message))
+
+
+def test_what_the_page_shows_is_shown_there_too() -> None:
+    clock = VirtualClock()
+    live, name = LiveView(clock), STATION.bins[0].name
+    for number in range(3):
+        decision = Decision(number, name, Reason.SORTED, clock.now(), "glass", 0.91, 0.8)
+        live.publish_outcome(Outcome(Item(number, clock.now(), ()), None, decision, None, 0))
+    live.publish_state(State.DEGRADED, [Fault(FaultKind.BIN_FULL, clock.now(), name)])
+    live.publish_machine(MachineState(61.54))
+    shown = show(read_discovery(TOPICS.discovery, announced()), state_of(live))
+    assert shown["State"] == "degraded"
+    assert shown["Problem"] == shown[f"Bin {name} full"] == "ON"
+    assert shown[f"Bin {STATION.bins[1].name} full"] == "OFF"
+    assert shown["What is wrong"].startswith(f"A bin is full: its items go to residual. ({name}) Empty the bin")
+    assert (shown["Items"], shown[f"Bin {name}"], shown["Last item"]) == ("3", "3", "glass")
+    assert shown["Temperature"] == "61.5"
+
+
+def test_a_counted_bin_has_a_level_in_percent() -> None:
+    station = make_station(shipped("conveyor"), bins={STATION.bins[0].name: {"capacity": 40, "full_pin": None}})
+    live = LiveView(VirtualClock())
+    live.publish_levels({station.bins[0].name: 30})
+    message = read_discovery(TOPICS.discovery, json.dumps(discovery(TOPICS, station.bins, takes_commands=False)))
+    shown = show(message, json.dumps(describe(live.snapshot(), station.bins)))
+    assert shown[f"Bin {station.bins[0].name} level"] == "75"
+
+
+@pytest.mark.parametrize("kind", FaultKind)
+def test_every_fault_fits_into_a_state_of_home_assistant(kind: FaultKind) -> None:
+    live = LiveView(VirtualClock())
+    live.publish_state(State.FAULT, [Fault(kind, 0, "x" * 300)])
+    shown = show(read_discovery(TOPICS.discovery, announced()), state_of(live))
+    assert shown["What is wrong"].startswith(SPECS[kind].sentence)
+
+
+def test_without_commands_the_buttons_are_taken_away_and_with_them_they_are_there() -> None:
+    names = ("pause", "resume", "reset")
+    without = read_discovery(TOPICS.discovery, announced()).components
+    assert all(isinstance(without[name], Removed) for name in names)
+    with_them = read_discovery(TOPICS.discovery, announced(takes_commands=True)).components
+    for name in names:
+        button = with_them[name]
+        assert isinstance(button, Button)
+        assert (button.payload_press, button.command_topic) == (name, TOPICS.command)
