@@ -65,7 +65,8 @@ def read_tree(root: Path, label_map: Mapping[str, str] | None = None, others_sta
     """
     naming = Naming(label_map, others_stay)
     if sources := sources_of(root):
-        raise DatasetError(f"{root}: a data set of {len(sources)} sources: give one of them ({root / sources[0]})")
+        expected = ", ".join(str(root / name) for name in sources)
+        raise DatasetError(f"{root}: a data set, of which one source is expected: {expected}")
     kept = read_kept(root)
     photos: list[LabelledPhoto] = []
     try:

@@ -42,7 +42,7 @@ class ClassMap:
         self._check_named(counts)
         result: dict[str, str | None] = {}
         unknown = []
-        for name in counts:
+        for name in sorted(counts):
             given = _find(self.named, name)
             plain = as_label(name)
             if given is not None:

@@ -54,9 +54,9 @@ def import_dataset(  # noqa: PLR0913  (one argument an option)
 ) -> None:
     """Import labelled pictures as a source of their own: crops cut from boxes, turned upright, never twice."""
     classes = load("training.dataset.exchange.classes")
-    importing = load("training.dataset.exchange.importing")
+    importing, making = load("training.dataset.exchange.importing"), load("training.dataset.exchange.making")
     named = classes.read_map(label_map or [], map_file, only=only, new_labels=new_labels)
-    options = importing.ImportOptions(
+    options = making.ImportOptions(
         source, format, pictures, named, margin, smallest, licence.strip(), origin.strip(), merge
     )
     if source:
@@ -109,7 +109,7 @@ def export_dataset(
         raise ConfigError(f"--out {out}: give a new folder")
     make_folder(out.parent, "--out")
     with progress(QUICK_S) as show, disk_full_is_said(out.parent):
-        done = exporting.export(photos, data, out, format, functools.partial(show, READING))
+        done = exporting.export(photos, out, format, functools.partial(show, READING))
     labels = ", ".join(f"{label} {count}" for label, count in sorted(done.counts.items()))
     say(f"{out}: {done.counts.total()} photos exported as {format} ({labels})")
     for line in done.passed_over.lines():

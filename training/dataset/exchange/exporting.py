@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from training.dataset.exchange import source as sources
 from training.dataset.exchange.entries import ExportedPhoto, PassedOver, Terms
 from training.dataset.exchange.formats import WRITABLE
 from training.dataset.exchange.picture_files import Picture
-from training.dataset.exchange.source import SOURCE, Kept
+from training.dataset.exchange.source import Kept
 from training.dataset.photos import LabelledPhoto
 
 
@@ -29,7 +28,6 @@ class Exported:
 
 def export(
     photos: Sequence[LabelledPhoto],
-    given: Path,
     out: Path,
     asked: str,
     on_progress: Callable[[int, int], None] = lambda *_: None,
@@ -44,26 +42,34 @@ def export(
         raise ConfigError(f"--format {asked}: expected one of {', '.join(WRITABLE)}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"--out {out}: is there and not empty: give a new folder")
-    root = given if given.is_dir() else given.parent
-    kept, note = sources.read_kept(root), sources.read_note(root)
     done = Exported()
+    notes = [sources.read_note(root) for root in sorted({_source_of(photo) for photo in photos})]
+    imports = tuple(one for note in notes for one in note.imports)
+    if any(out.resolve().is_relative_to(_source_of(photo).resolve()) for photo in photos):
+        raise ConfigError(f"--out {out}: lies among the photos: give a folder elsewhere")
     with sources.working_in(out.parent) as work:
-        ready = _prepare(photos, kept, done, on_progress)
+        ready = _prepare(photos, done, on_progress)
         made = work / out.name
         made.mkdir()
-        origins = (one.origin for one in note.imports)
-        WRITABLE[asked].write(ready, made, Terms(note.licence, next(origins, "")))
-        if note.imports:
-            shutil.copyfile(root / SOURCE, made / SOURCE)
+        terms = sources.SourceNote(name=out.name, imports=imports)
+        WRITABLE[asked].write(ready, made, Terms(terms.licence, next((one.origin for one in imports), "")))
+        if imports:
+            sources.write_note(made, terms)
         if out.is_dir():
             out.rmdir()
         sources.publish(made, out)
     return done
 
 
+def _source_of(photo: LabelledPhoto) -> Path:
+    """The folder that holds the label's; of a photo that no import wrote it says nothing."""
+    return photo.path.parent.parent
+
+
 def _prepare(
-    photos: Sequence[LabelledPhoto], kept: dict[str, Kept], done: Exported, on_progress: Callable[[int, int], None]
+    photos: Sequence[LabelledPhoto], done: Exported, on_progress: Callable[[int, int], None]
 ) -> list[ExportedPhoto]:
+    kept: dict[Path, Mapping[str, Kept]] = {}
     taken: set[str] = set()
     ready = []
     for number, photo in enumerate(photos):
@@ -74,11 +80,16 @@ def _prepare(
             done.passed_over.add("pictures that can't be read", str(error))
             continue
         content, suffix = picture.encoded()
-        row = kept.get(photo.name)
+        root = _source_of(photo)
+        if root not in kept:
+            kept[root] = sources.read_kept(root)
+        row = kept[root].get(photo.path.relative_to(root).as_posix())
         box = None if row is None or row.box is None else row.box
         corners = None if box is None else (box.x, box.y, box.x + box.width, box.y + box.height)
         name = _free_name(photo, taken) + suffix
-        ready.append(ExportedPhoto(name, content, photo.label, picture.size, corners, photo.item))
+        ready.append(
+            ExportedPhoto(name, content, photo.label, picture.size, corners, photo.item or (row.item if row else ""))
+        )
         done.counts[photo.label] += 1
     if not ready:
         raise DatasetError(f"not one of the {len(photos)} photos can be read")

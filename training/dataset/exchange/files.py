@@ -26,7 +26,7 @@ MOST_BYTES = 1 << 30
 """Of one file of labels; the largest of COCO itself has half of it."""
 MOST_FILES = 2_000_000  # of a .zip
 MOST_GROWTH = 200  # photos hardly shrink in a .zip, and lists to a tenth
-SMALL = 1 << 28  # whatever grows to no more than this is no bomb
+SMALL = 1 << 26  # whatever grows to no more than this is no bomb
 _LABELS = frozenset({".json", ".csv", ".txt", ".xml", ".yaml", ".yml", ".toml", ".names"})
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError, OSError)
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")  # what Label Studio puts in front of a name
@@ -69,6 +69,18 @@ class Files:
     def of_kind(self, *suffixes: str) -> list[Path]:
         """The files with one of these suffixes, in order of their paths."""
         return sorted(path for path in self._files if path.suffix.lower() in suffixes)
+
+    def every(self, *suffixes: str) -> list[Path]:
+        """The same, also where only one file is to be read, and among the pictures."""
+        roots = dict.fromkeys((self.root, self._pictures_root))
+        return sorted({path for root in roots for path in self._walk(root) if path.suffix.lower() in suffixes})
+
+    def likely_place(self, picture: Path, old: str, new: str) -> Path:
+        """The folder that is to `new` what the picture's is to `old`: the last of that name is taken."""
+        parts = list(picture.parent.relative_to(self._pictures_root).parts)
+        if old in parts:
+            parts[len(parts) - 1 - parts[::-1].index(old)] = new
+        return self._pictures_root.joinpath(*parts)
 
     def name(self, path: Path) -> str:
         """How a file is called in messages: its path from the export's folder."""

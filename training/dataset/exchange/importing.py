@@ -2,57 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 
-from edge.bundle.photo import PhotoError
 from edge.bundle.photo_tree import is_hidden
 from edge.errors import ConfigError, DatasetError
 from training.dataset.exchange import source as sources
-from training.dataset.exchange.classes import ClassMap
-from training.dataset.exchange.crops import Crop, UnusableRegionError, crop_of, orientation_of
-from training.dataset.exchange.entries import Entry, Found, PassedOver
+from training.dataset.exchange.entries import Entry, Found
 from training.dataset.exchange.files import Files, unpack
 from training.dataset.exchange.formats import FORMATS
 from training.dataset.exchange.formats.base import Format
-from training.dataset.exchange.picture_files import Picture
-from training.dataset.exchange.source import Kept
+from training.dataset.exchange.making import Imported, ImportOptions, Progress, SourceMaker
 
 _LISTS = frozenset({".json", ".csv", ".txt", ".xml", ".yaml", ".yml"})
-
-
-@dataclass(frozen=True)
-class ImportOptions:
-    """What is asked for; see `sorter dataset import --help`."""
-
-    source: str = ""
-    format: str = ""
-    pictures: Path | None = None
-    classes: ClassMap = field(default_factory=ClassMap)
-    margin: float = 0.15
-    smallest: int = 16
-    licence: str = ""
-    origin: str = ""
-    merge: bool = False
-
-
-@dataclass
-class Imported:
-    """What was imported, by source and label, and what was not."""
-
-    format: str
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
-    there_before: int = 0
-    passed_over: PassedOver = field(default_factory=PassedOver)
-    renamed: dict[str, str] = field(default_factory=dict)
-    licence: str = ""
-
-
-Progress = Callable[[int, int], None]
 
 
 def import_into(
@@ -64,6 +29,8 @@ def import_into(
         DatasetError: nothing can be imported, or a source of that name is there.
         ConfigError: an option does not fit.
     """
+    if dataset.resolve().is_relative_to(given.resolve()):
+        raise ConfigError(f"--into {dataset}: lies in {given}, which is read: give a folder beside it")
     with sources.working_in(dataset) as work:
         files = _open(given, work, options)
         chosen = _format(files, given, options.format)
@@ -77,7 +44,7 @@ def import_into(
         )
         done = Imported(chosen.name, passed_over=found.passed_over, licence=options.licence or found.licence)
         done.renamed = {name: label for name, label in labels.items() if label is not None and label != name}
-        maker = _Maker(dataset, work, options, labels, done, on_progress)
+        maker = SourceMaker(dataset, work, options, labels, done, on_progress)
         maker.make(by_source)
         if not any(counter.total() for counter in done.counts.values()) and not done.there_before:
             raise DatasetError("\n".join([f"{given}: nothing in it that can be imported", *done.passed_over.lines()]))
@@ -147,9 +114,15 @@ def _by_source(found: Found, given: Path, options: ImportOptions) -> dict[str, l
             "source of its own: leave --source out, or import them one by one"
         )
     result: dict[str, list[Entry]] = {}
+    raw: dict[str, str] = {}
     for entry in found.entries:
-        name = options.source or entry.source or _stem(given)
-        result.setdefault(sources.check_source_name(name), []).append(entry)
+        given_name = options.source or entry.source or _stem(given)
+        name = options.source or _source_name(given_name)
+        if raw.setdefault(name, given_name) != given_name:
+            raise DatasetError(
+                f"{given}: {raw[name]} and {given_name} would both be the source {name}: rename one of them"
+            )
+        result.setdefault(name, []).append(entry)
     if not result:
         raise DatasetError("\n".join([f"{given}: nothing in it that can be imported", *found.passed_over.lines()]))
     return result
@@ -158,6 +131,11 @@ def _by_source(found: Found, given: Path, options: ImportOptions) -> dict[str, l
 def _stem(given: Path) -> str:
     path = given.resolve()
     return path.name if path.is_dir() else path.stem
+
+
+def _source_name(name: str) -> str:
+    """The source that a folder's or a file's name makes: `Halle 1 (neu)` is Halle-1-neu."""
+    return re.sub(r"[^\w@.-]+", "-", unicodedata.normalize("NFC", name)).strip("-._@")[:64] or "import"
 
 
 def _labels_of(dataset: Path, ours: Iterable[str], merge: bool) -> set[str]:
@@ -169,120 +147,3 @@ def _labels_of(dataset: Path, ours: Iterable[str], merge: bool) -> set[str]:
         for folder in (dataset / name).iterdir()
         if folder.is_dir() and not is_hidden(folder.name)
     }
-
-
-class _Maker:
-    """Makes the folders of sources in the folder for work."""
-
-    def __init__(
-        self,
-        dataset: Path,
-        work: Path,
-        options: ImportOptions,
-        labels: dict[str, str | None],
-        done: Imported,
-        on_progress: Progress,
-    ) -> None:
-        self._dataset, self._work, self._options, self._labels = dataset, work, options, labels
-        self._done, self._on_progress = done, on_progress
-        self._kept: dict[str, dict[str, Kept]] = {}
-        self._elsewhere = {
-            path.stem: name for name in sources.sources_of(dataset) for path in (dataset / name).glob("*/*")
-        }
-
-    def make(self, by_source: dict[str, list[Entry]]) -> None:
-        """Write all photos; each file is read once."""
-        for name in by_source:
-            self._begin(name)
-        total, done = sum(map(len, by_source.values())), 0
-        for name, entries in by_source.items():
-            for path, group in itertools.groupby(sorted(entries, key=_place), key=lambda entry: entry.picture):
-                of_picture = list(group)
-                self._on_progress(done, total)
-                self._take(name, path, of_picture)
-                done += len(of_picture)
-            sources.write_kept(self._work / name, list(self._kept[name].values()))
-
-    def _begin(self, name: str) -> None:
-        target = self._dataset / name
-        if target.exists() or target.is_symlink():
-            if not self._options.merge:
-                raise DatasetError(f"{target}: is there: give another name with --source, or add to it with --merge")
-            sources.copy_of(target, self._work / name)
-        else:
-            (self._work / name).mkdir()
-        self._kept[name] = sources.read_kept(self._work / name)
-        self._done.counts[name] = Counter()
-
-    def _take(self, name: str, path: Path, entries: Sequence[Entry]) -> None:
-        wanted = []
-        for entry in entries:
-            if self._labels[entry.name] is None:
-                self._done.passed_over.add("left out by their class", f"{entry.name!r} {entry.where}")
-            else:
-                wanted.append(entry)
-        if not wanted:
-            return
-        try:
-            picture = Picture(path)
-        except PhotoError as error:
-            self._done.passed_over.add("pictures that can't be read", f"{error} ({wanted[0].where})")
-            return
-        for entry in wanted:
-            try:
-                crop = self._crop(picture, entry)
-            except UnusableRegionError as reason:
-                self._done.passed_over.add(str(reason), entry.where)
-            else:
-                self._keep(name, picture, entry, crop)
-
-    def _crop(self, picture: Picture, entry: Entry) -> Crop:
-        if entry.region is None:
-            return Crop()
-        options, swapped = self._options, entry.region.size == picture.size[::-1]
-        orientation = orientation_of(picture.path) if swapped else 1
-        return crop_of(entry.region, picture.size, options.margin, options.smallest, orientation)
-
-    def _keep(self, name: str, picture: Picture, entry: Entry, crop: Crop) -> None:
-        content, suffix = picture.encoded(crop.cut)
-        label = self._labels[entry.name]
-        assert label is not None
-        digest = hashlib.sha256(content).hexdigest()[:16]
-        kept = Kept(f"{label}/{digest}{suffix}", label, entry.item, crop.item, picture.path.name)
-        others = [one for one in self._kept[name].values() if Path(one.path).stem == digest and one.label != label]
-        if others:
-            self._done.passed_over.add(
-                "pictures under two labels, one of which is wrong", f"{others[0].path} {entry.where}"
-            )
-        if (elsewhere := self._elsewhere.get(digest, name)) != name:
-            self._done.passed_over.add(
-                "pictures that another source has too, so that leaving that one out leaves them in",
-                f"{elsewhere} {kept.path}",
-            )
-        target = self._work / name / kept.path
-        if target.is_file():
-            self._done.there_before += 1
-            return
-        target.parent.mkdir(exist_ok=True)
-        target.write_bytes(content)
-        self._kept[name][kept.path] = kept
-        self._done.counts[name][label] += 1
-
-    def note(self, name: str, given: Path, found: Found) -> None:
-        """Write down where the photos of a source are from, after what was said of those that were there."""
-        options, folder = self._options, self._work / name
-        photos = self._done.counts[name].total()
-        note = sources.ImportNote(
-            taken_from=given.resolve().name,
-            format=self._done.format,
-            licence=self._done.licence or sources.NO_LICENCE,
-            origin=options.origin or found.origin,
-            margin=options.margin,
-            photos=photos,
-        )
-        before = sources.read_note(folder).imports
-        sources.write_note(folder, sources.SourceNote(name=name, imports=(*before, *([note] if photos else []))))
-
-
-def _place(entry: Entry) -> tuple[Path, str]:
-    return entry.picture, entry.where

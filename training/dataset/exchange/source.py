@@ -27,7 +27,7 @@ PHOTOS = "photos.csv"
 """Beside the photos of a source: where each is from, what it shares an item with, and where in it its item lies."""
 SOURCE = "source.toml"
 """Beside it: licence and origin."""
-NAME = r"[A-Za-z0-9][A-Za-z0-9@._-]{0,63}"
+NAME = r"\w[\w@.-]{0,63}"
 """Of a source; it is a folder too."""
 COLUMNS = ("path", "label", "item", "x", "y", "width", "height", "picture")
 NO_LICENCE = "none stated"
@@ -86,15 +86,12 @@ def check_source_name(name: str) -> str:
         ConfigError: it can't.
     """
     if not re.fullmatch(NAME, name):
-        plain = re.sub(r"[^A-Za-z0-9@._-]+", "-", name).strip("-.")[:64] or "hall-1"
-        raise ConfigError(
-            f"--source {name!r}: expected letters (a to z), digits and @ . _ -, 64 at most, as in {plain}"
-        )
+        raise ConfigError(f"--source {name!r}: expected letters, digits and @ . _ -, 64 at most, as in hall-1")
     return name
 
 
 def read_kept(folder: Path) -> dict[str, Kept]:
-    """What photos.csv says, by path; nothing if there is none.
+    """What photos.csv says, by path; nothing if there is none, or one of somebody else's.
 
     Raises:
         DatasetError: it is damaged.
@@ -104,7 +101,10 @@ def read_kept(folder: Path) -> dict[str, Kept]:
         return {}
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            return {row["path"]: _kept(row) for row in csv.DictReader(lines)}
+            rows = csv.DictReader(lines)
+            if not set(COLUMNS) <= set(rows.fieldnames or ()) and not (folder / SOURCE).is_file():
+                return {}
+            return {row["path"]: _kept(row) for row in rows}
     except (OSError, KeyError, TypeError, ValueError, csv.Error):
         raise DatasetError(
             f"{file}: damaged, expected the columns {', '.join(COLUMNS)}: put it back, or import the source again"
@@ -219,10 +219,22 @@ def publish(made: Path, target: Path) -> None:
     A cut leaves the old source or the new one; in the instant between both the old one is at hand under `.before-NAME`,
     and the next import or export there puts it back.
     """
-    os.sync()  # all of its files at once, before its name
+    _sync(made)
     before = target.with_name(_BEFORE + target.name)
     if target.exists():
         target.rename(before)
     made.rename(target)
     sync_folder(target.parent)
     discard(before)
+
+
+def _sync(folder: Path) -> None:
+    """Return when all files of a folder are on the disk, so that its name is never there without them."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            descriptor = os.open(Path(parent, name), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_folder(Path(parent))

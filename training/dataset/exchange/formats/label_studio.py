@@ -68,7 +68,10 @@ class LabelStudio:
 
     def _read_task(self, files: Files, path: Path, task: object, where: str, found: Found) -> None:
         if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
-            found.passed_over.add("entries that are not as Label Studio has them", f"{where}: expected data")
+            found.passed_over.add(
+                "entries that are not as Label Studio has them",
+                f"{where}: expected data (JSON-MIN is not read: export as JSON)",
+            )
             return
         reference = _reference(task["data"])
         results = _results(task, where, found)
@@ -90,9 +93,8 @@ class LabelStudio:
 
 
 def _is_tasks(tree: object) -> bool:
-    return isinstance(tree, list) and any(
-        isinstance(task, dict) and "data" in task and ("annotations" in task or "completions" in task) for task in tree
-    )
+    keys = ("annotations", "completions", "annotation_id")  # the last one is of JSON-MIN, which is answered
+    return isinstance(tree, list) and any(isinstance(task, dict) and any(key in task for key in keys) for task in tree)
 
 
 def _reference(data: Mapping[str, Any]) -> str | None:

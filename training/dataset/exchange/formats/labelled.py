@@ -21,7 +21,8 @@ class Labelled:
     name = "labelled"
 
     def recognises(self, files: Files) -> bool:
-        return bool(find_labels(files.root))
+        labels = find_labels(files.root)
+        return files.only in labels if files.only is not None else bool(labels)
 
     def read(self, files: Files) -> Found:
         found = Found()

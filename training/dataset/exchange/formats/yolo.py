@@ -116,14 +116,13 @@ def _parse(line: str, boxes_only: bool) -> tuple[int, Region]:
 def _texts(files: Files) -> dict[Path, Path]:
     """For each picture its label file: in `labels` as it is in `images`, or beside it, or the only one of its name."""
     every: dict[str, list[Path]] = defaultdict(list)
-    around = files if files.only is None else Files(files.root)
-    for path in around.of_kind(".txt"):
+    for path in files.every(".txt"):
         every[path.stem].append(path)
     found = {}
     for picture in files.pictures:
         named = every.get(picture.stem, [])
-        parts = [LABELS if part == IMAGES else part for part in picture.parent.parts]
-        likely = [path for path in named if path.parent in (Path(*parts), picture.parent)]
+        places = (files.likely_place(picture, IMAGES, LABELS), picture.parent)
+        likely = [path for path in named if path.parent in places]
         if chosen := likely[:1] or (named if len(named) == 1 else []):
             found[picture] = chosen[0]
     return found
@@ -162,7 +161,7 @@ def _names(settings: Mapping[str, Any]) -> dict[int, str]:
 
 
 def _listed_names(files: Files) -> dict[int, str]:
-    lists = [path for path in Files(files.root).of_kind(".txt", ".names", ".labels") if path.name in _NAME_LISTS]
+    lists = [path for path in files.every(".txt", ".names", ".labels") if path.name in _NAME_LISTS]
     return dict(enumerate(line.strip() for line in files.text(lists[0]).splitlines() if line.strip())) if lists else {}
 
 

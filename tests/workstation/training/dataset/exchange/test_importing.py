@@ -140,7 +140,7 @@ def test_a_class_that_is_no_label_of_the_data_set_is_asked_about_together_with_a
         (("--map-file", "bad.toml"), "--map-file bad.toml: not valid TOML: line 1"),
         (("--map-file", "table.toml"), "table.toml: glass: expected"),
         (("--source", "../up"), "--source '../up': expected letters"),
-        (("--source", ".hidden"), "as in hidden"),
+        (("--source", ".hidden"), "--source '.hidden': expected letters, digits"),
         (("--format", "kitti"), "--format kitti: expected one of labelled, voc, coco"),
         (("--pictures", "nowhere"), "--pictures nowhere: no such folder"),
     ],
@@ -334,7 +334,8 @@ def test_an_import_that_is_killed_leaves_nothing_half(place: Path, merge: bool) 
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from training.dataset.exchange.importing import ImportOptions, import_into\n"
+        "from training.dataset.exchange.importing import import_into\n"
+        "from training.dataset.exchange.making import ImportOptions\n"
         "def kill(done, total):\n"
         "    if done == 20: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"import_into(Path('data'), Path('photos'), ImportOptions(merge={merge}), kill)\n"
@@ -415,7 +416,7 @@ def test_a_whole_data_set_is_not_taken_for_a_source(place: Path) -> None:
     bring(write_folders(place / "hall"))
     result = sorter("inspect", "data")
     assert isinstance(result.exception, DatasetError)
-    assert "a data set of 1 sources: give one of them (data/hall)" in str(result.exception)
+    assert "data: a data set, of which one source is expected: data/hall" in str(result.exception)
 
 
 def test_an_export_that_is_there_is_not_written_over(place: Path) -> None:
@@ -442,3 +443,200 @@ def test_a_pipe_among_the_pictures_is_not_waited_for(place: Path) -> None:
     write_folders(place / "hall")
     os.mkfifo(place / "hall" / "train" / "can" / "2.png")
     assert "3 photos imported" in bring(place / "hall").stdout
+
+
+def test_a_data_set_inside_of_what_is_read_is_refused(place: Path) -> None:
+    write_folders(place / "hall")
+    result = sorter("import", ".", "--into", "data")
+    assert isinstance(result.exception, ConfigError)
+    assert "--into data: lies in ., which is read" in str(result.exception)
+
+
+def test_an_export_among_the_photos_is_refused(place: Path) -> None:
+    bring(write_folders(place / "hall"))
+    result = sorter("export", "data/hall", "--format", "csv", "--out", "data/hall/out")
+    assert isinstance(result.exception, ConfigError)
+    assert "--out data/hall/out: lies among the photos" in str(result.exception)
+    assert len(read_photos(place / "data" / "hall")) == 3
+
+
+def test_a_folder_with_blanks_makes_a_source_without(place: Path) -> None:
+    bring(write_folders(place / "Halle 1 (süd)"))
+    assert [path.name for path in (place / "data").iterdir()] == ["Halle-1-süd"]
+
+
+def test_somebody_elses_photos_csv_beside_photos_is_left_alone(place: Path) -> None:
+    write_folders(place / "hall")
+    (place / "hall" / "train" / "photos.csv").write_text("when,who\n2026,anna\n")
+    assert len(read_photos(place / "hall" / "train")) == 3
+
+
+def test_a_damaged_note_of_a_source_is_named(place: Path) -> None:
+    bring(write_folders(place / "hall"))
+    (place / "data" / "hall" / "photos.csv").write_text("path,label\ncan/1.png,can\n")
+    result = sorter("inspect", "data/hall")
+    assert isinstance(result.exception, DatasetError)
+    assert "photos.csv: damaged, expected the columns path, label, item" in str(result.exception)
+    (place / "data" / "hall" / "photos.csv").unlink()
+    (place / "data" / "hall" / "source.toml").write_text("imports = 3")
+    assert "source.toml: imports: " in refuse(
+        DatasetError, write_folders(place / "more"), "--source", "hall", "--merge"
+    )
+
+
+def test_yolo_labels_beside_pictures_that_lie_elsewhere_are_found(place: Path) -> None:
+    export = write_yolo(place / "images" / "export")
+    (export / "data.yaml").rename(place / "data.yaml")
+    assert "3 photos imported" in bring(place / "data.yaml", "--pictures", export, "--source", "a").stdout
+    other = write_yolo(place / "other")
+    (other / "train" / "images").rename(place / "pictures")
+    assert "3 photos imported" in bring(other, "--pictures", place / "pictures", "--source", "b").stdout
+
+
+def test_yolo_labels_of_pictures_with_one_name_in_two_parts_are_not_mixed(place: Path) -> None:
+    export = write_yolo(place / "images" / "export")
+    for part, number in (("valid", 0), ("test", 1)):
+        save(export / part / "images" / "Tüte.png", number + 50)
+        (export / part / "labels").mkdir()
+        (export / part / "labels" / "Tüte.txt").write_text(f"{number} 0.5 0.5 0.5 0.5")
+    bring(export)
+    kept = read_kept(place / "data" / "export").values()
+    assert sorted(row.label for row in kept if row.picture == "Tüte.png") == ["can", "gruene-flasche-1", "pappbecher"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("7 0.5 0.5 0.5 0.5", "class 7 has no name in data.yaml"),
+        ("1 0.5 0.5 0.5", "expected CLASS X Y WIDTH HEIGHT, got '1 0.5 0.5 0.5'"),
+        ("1 0.1 0.1 0.5 0.1 0.5 0.5 0.1", "expected a polygon of pairs after the class, got 7 numbers"),
+        ("-1 0.5 0.5 0.5 0.5", "expected CLASS"),
+        ("nan 0.5 0.5 0.5 0.5", "expected CLASS"),
+        ("1,0.5,0.5,0.5,0.5", "expected CLASS"),
+        ("1 nan 0.5 0.5 0.5", "boxes whose numbers are no numbers"),
+    ],
+)
+def test_a_line_of_yolo_that_can_not_be_used_is_named(place: Path, line: str, said: str) -> None:
+    export = write_yolo(place / "export")
+    with (export / "train" / "labels" / "Tüte.txt").open("a") as file:
+        file.write(line)
+    done = bring(export)
+    assert "3 photos imported" in done.stdout
+    assert said in done.stderr
+    assert "train/labels/Tüte.txt line 2" in done.stderr
+
+
+def test_a_polygon_is_cut_by_the_box_around_it(place: Path) -> None:
+    export = write_yolo(place / "export")
+    (export / "train" / "labels" / "Tüte.txt").write_text("2 0.25 0.5 0.5 0.25 0.625 0.5 0.5 0.75")
+    bring(export, "--margin", "0", "--only", "--map", "Pappbecher=cup")
+    (picture,) = (place / "data").rglob("*.png")
+    assert np.array_equal(np.asarray(Pillow.open(picture)), scene(2)[30:90, 40:100])
+
+
+def test_yolo_without_names_is_mapped_by_number(place: Path) -> None:
+    export = write_yolo(place / "export")
+    (export / "data.yaml").unlink()
+    assert "3 of the 3 classes are no labels:\n  '0' (1 times)" in refuse(DatasetError, export)
+    assert "3 photos imported" in bring(export, "--map", "0=glass", "--map", "1=metal", "--map", "2=paper").stdout
+
+
+def test_a_rectangle_that_was_turned_in_label_studio_is_cut_by_the_box_around_it(place: Path) -> None:
+    save(place / "export" / "a.png", 1, (200, 100))
+    value = {"x": 50, "y": 20, "width": 20, "height": 30, "rotation": 90, "rectanglelabels": ["can"]}
+    result = {"type": "rectanglelabels", "original_width": 200, "original_height": 100, "value": value}
+    tasks = [{"data": {"image": "a.png"}, "annotations": [{"result": [result]}]}]
+    (place / "export" / "tasks.json").write_text(json.dumps(tasks))
+    bring(place / "export", "--margin", "0")
+    (picture,) = (place / "data").rglob("*.png")
+    # 40 x 30 pixels, turned by 90 degrees around their corner (100, 20).
+    assert np.array_equal(np.asarray(Pillow.open(picture)), scene(1, (200, 100))[20:60, 70:100])
+
+
+def test_of_several_annotations_in_label_studio_the_true_one_or_the_latest_is_taken(place: Path) -> None:
+    save(place / "export" / "a.png", 1)
+
+    def annotation(label: str, at: str, **more: bool) -> dict[str, object]:
+        return {"updated_at": at, "result": [{"type": "choices", "value": {"choices": [label]}}], **more}
+
+    def label_of(*annotations: dict[str, object]) -> str:
+        (place / "export" / "t.json").write_text(
+            json.dumps(
+                [{"data": {"image": "a.png"}, "annotations": annotations, "predictions": [annotation("x", "2030")]}]
+            )
+        )
+        return next(
+            iter(json.loads(bring(place / "export", "--json", "--merge", "--new-labels").stdout)["sources"]["export"])
+        )
+
+    old, new = annotation("glass", "2026-01-01"), annotation("metal", "2026-01-02")
+    assert label_of(old, new) == "metal"
+    assert label_of(old, annotation("paper", "2026-01-03", was_cancelled=True)) == "glass"
+    assert label_of(annotation("can", "2025-01-01", ground_truth=True), new) == "can"
+
+
+def test_json_min_of_label_studio_is_answered_with_what_to_export(place: Path) -> None:
+    save(place / "export" / "a.png", 1)
+    (place / "export" / "t.json").write_text('[{"image": "a.png", "choice": "glass", "annotation_id": 3}]')
+    assert "JSON-MIN is not read: export as JSON" in refuse(DatasetError, place / "export")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"bbox": [1, 2, 3]}, "annotations[3]: bbox"),
+        ({"bbox": None}, "annotations[3]: bbox"),
+        (
+            {"image_id": 77},
+            "boxes whose picture or category the file does not list: 1 (train/_annotations.coco.json: annotations[3])",
+        ),
+        ({"category_id": "x"}, "boxes whose picture or category the file does not list"),
+        ({"iscrowd": 1}, "boxes around many things at once (iscrowd)"),
+        ({"bbox": [1e308, 0, 1e308, 5]}, "boxes whose numbers are no numbers"),
+    ],
+)
+def test_an_annotation_of_coco_that_can_not_be_used_is_named(place: Path, row: dict[str, object], said: str) -> None:
+    export = write_coco(place / "export")
+    file = export / "train" / "_annotations.coco.json"
+    tree = json.loads(file.read_text())
+    tree["annotations"].append({**tree["annotations"][0], **row})
+    file.write_text(json.dumps(tree))
+    done = bring(export)
+    assert "3 photos imported" in done.stdout
+    assert said in done.stderr
+
+
+def test_a_csv_of_fractions_and_one_of_a_spreadsheet_are_read_alike(place: Path) -> None:
+    save(place / "a" / "1.png", 1)
+    (place / "a" / "l.csv").write_text("Filename,Class,xmin,ymin,xmax,ymax\n1.png,can,0.25,0.25,0.625,0.75\n")
+    save(place / "b" / "1.png", 1)
+    (place / "b" / "l.csv").write_bytes(
+        "image;label;x;y;width;height\r\n1.png;can;40,0;30;60;60\r\n".encode("utf-8-sig")
+    )
+    for name in ("a", "b"):
+        bring(place / name, "--margin", "0")
+        (picture,) = (place / "data" / name).rglob("*.png")
+        assert np.array_equal(np.asarray(Pillow.open(picture)), scene(1)[30:90, 40:100])
+
+
+def test_an_xml_that_would_grow_without_end_is_refused(place: Path) -> None:
+    export = write_voc(place / "export")
+    bomb = '<!DOCTYPE a [<!ENTITY b "x"><!ENTITY c "&b;&b;">]><annotation><filename>&c;</filename></annotation>'
+    (export / "Tüte.xml").write_text(bomb)
+    done = bring(export)
+    assert "files that can't be read: 1 (Tüte.xml: it declares entities, which no export does" in done.stderr
+
+
+def test_a_split_list_is_exported_with_its_boxes_and_items(place: Path) -> None:
+    bring(write_coco(place / "export"), "--source", "hall", "--licence", "MIT")
+    (place / "list.csv").write_text(
+        "path,label\n"
+        + "".join(f"data/hall/{row.path},{row.label}\n" for row in read_kept(place / "data" / "hall").values())
+    )
+    assert sorter("export", "list.csv", "--format", "csv", "--out", "out").exit_code == 0
+    bring(place / "out", "--source", "again")
+    again, first = (read_kept(place / "data" / name) for name in ("again", "hall"))
+    assert {row.path: (row.box, row.item) for row in again.values()} == {
+        row.path: (row.box, row.item) for row in first.values()
+    }
+    assert read_note(place / "data" / "again").licence == "MIT"
