@@ -32,14 +32,19 @@ class ClassMap:
     only: bool = False
     new_labels: bool = False
 
-    def labels(self, counts: Mapping[str, int], known: Collection[str]) -> dict[str, str | None]:
-        """The label of each class, None for those to leave out; `counts` says how often each is used.
+    def labels(
+        self, counts: Mapping[str, int], known: Collection[str], listed: Collection[str] = ()
+    ) -> dict[str, str | None]:
+        """The label of each class, None for those to leave out.
+
+        `counts` says how often each is used, `known` are the labels of the data set; `listed` classes may be mapped too,
+        though no picture is of them.
 
         Raises:
             ConfigError: the map names a class that is not there.
             DatasetError: classes are no label of the data set; all of them are listed.
         """
-        self._check_named(counts)
+        self._check_named({*counts, *listed})
         result: dict[str, str | None] = {}
         unknown = []
         for name in sorted(counts):
@@ -57,12 +62,12 @@ class ClassMap:
             raise DatasetError(self._about(unknown, counts, known))
         return result
 
-    def _check_named(self, counts: Mapping[str, int]) -> None:
-        strange = [asked for asked in self.asked if not any(_find({asked: ""}, name) == "" for name in counts)]
+    def _check_named(self, names: Collection[str]) -> None:
+        strange = [asked for asked in self.asked if not any(_find({asked: ""}, name) == "" for name in names)]
         if strange:
-            lines = [f"  {name!r}{_meant(name, counts)}" for name in strange]
-            expected = ", ".join(repr(name) for name in sorted(counts))
-            raise ConfigError("\n".join(["--map: no picture is of these classes:", *lines, f"there are {expected}"]))
+            lines = [f"  {name!r}{_meant(name, names)}" for name in strange]
+            expected = ", ".join(repr(name) for name in sorted(names))
+            raise ConfigError("\n".join(["--map: there are no such classes:", *lines, f"there are {expected}"]))
 
     def _about(self, unknown: Iterable[str], counts: Mapping[str, int], known: Collection[str]) -> str:
         theirs = [f"  {name!r} ({counts[name]} times){_meant(as_label(name), known)}" for name in unknown]

@@ -79,9 +79,13 @@ def _first(places: Sequence[str]) -> str:
 
 @dataclass
 class Found:
-    """All that was read; `licence` and `origin` are empty where the format does not say them."""
+    """All that was read; `licence` and `origin` are empty where the format does not say them.
+
+    `classes` are those that the format lists, whether a picture is of them or not.
+    """
 
     entries: list[Entry] = field(default_factory=list)
+    classes: set[str] = field(default_factory=set)
     passed_over: PassedOver = field(default_factory=PassedOver)
     licence: str = ""
     origin: str = ""

@@ -40,7 +40,7 @@ def import_into(
             found.passed_over.add("links, which are not followed", link)
         by_source = _by_source(found, given, options)
         labels = options.classes.labels(
-            Counter(entry.name for entry in found.entries), _labels_of(dataset, by_source, options.merge)
+            Counter(entry.name for entry in found.entries), _labels_of(dataset, by_source, options.merge), found.classes
         )
         done = Imported(chosen.name, passed_over=found.passed_over, licence=options.licence or found.licence)
         done.renamed = {name: label for name, label in labels.items() if label is not None and label != name}

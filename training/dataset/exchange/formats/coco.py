@@ -67,6 +67,7 @@ class Coco:
                 raise DatasetError(f"{here}: {key}: expected a list, as COCO has it: export it again")
         pictures = {row.id: (row, where) for row, where in _rows(_Picture, tree["images"], f"{here}: images", found)}
         names = {row.id: row.name for row, _ in _rows(_Category, tree["categories"], f"{here}: categories", found)}
+        found.classes.update(names.values())
         paths = {number: files.picture(row.file_name, path, found, where) for number, (row, where) in pictures.items()}
         marked = set()
         for row, where in _rows(_Annotation, tree["annotations"], f"{here}: annotations", found):

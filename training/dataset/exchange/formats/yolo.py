@@ -35,6 +35,7 @@ class Yolo:
         settings = next(filter(None, (_settings(files, path) for path in files.of_kind(".yaml", ".yml"))), {})
         names = _names(settings) or _listed_names(files)
         found = Found()
+        found.classes.update(names.values())
         found.add_terms(*_terms(settings))
         texts = _texts(files)
         for picture in files.pictures:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,20 @@ def test_classes_are_mapped_by_options_and_by_a_file(place: Path) -> None:
     done = bring(write_yolo(place / "e"), "--map", "can=metal", "--map", "pappbecher=", "--map-file", "map.toml")
     assert "data/e: 2 photos imported (glass 1, metal 1)" in done.stdout
     assert "left out by their class: 1 ('Pappbecher' train/labels/Tüte.txt line 1)" in done.stderr
+
+
+@pytest.mark.parametrize("write", [write_coco, write_yolo])
+def test_a_class_that_is_listed_may_be_mapped_though_no_picture_is_of_it(
+    place: Path, write: Callable[[Path], Path]
+) -> None:
+    export = write(place / "export")
+    for file in (*export.glob("data.yaml"), *export.rglob("*.json")):
+        text = file.read_text()
+        more = text.replace('"Pappbecher"]', '"Pappbecher", "cable"]')
+        more = more.replace('"categories": [', '"categories": [{"id": 9, "name": "cable"}, ')
+        assert more != text
+        file.write_text(more)
+    assert "3 photos imported" in bring(export, "--map", "Cable=", "--map", "can=metal").stdout
 
 
 def test_a_class_that_is_no_label_of_the_data_set_is_asked_about_together_with_all_others(place: Path) -> None:
