@@ -120,6 +120,12 @@ class NotifyError(SorterError):
     exit_code = 16
 
 
+class TeachingError(SorterError):
+    """What a station shall be taught with can't be used, or the head that comes of it must not be."""
+
+    exit_code = 17
+
+
 class OutputError(SorterError):
     """Standard output can't be written: a full disk."""
 

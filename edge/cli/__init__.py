@@ -28,6 +28,7 @@ COMMANDS = (
     "doctor",
     "notify",
     "calibrate",
+    "teach",
     "setup",
     "safe",
     "journal",

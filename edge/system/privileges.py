@@ -7,6 +7,7 @@ So whoever touches a state folder as root becomes the folder's owner before. Wha
 
 from __future__ import annotations
 
+import getpass
 import grp
 import logging
 import os
@@ -177,3 +178,8 @@ def first_unreadable(path: Path, reader: Reader, root: Path = Path("/")) -> Path
         if not all(reader.allows(status, right) for right in rights):
             return at
     return None
+
+
+def account_name() -> str:
+    """Return the name of the account that a person works with here, also behind sudo."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()

@@ -48,7 +48,7 @@ FLOORS = (
     {"sensing"},
     {"health"},
     {"simulate", "labelling"},
-    {"journal", "models", "status"},
+    {"journal", "models", "status", "teaching"},
     {"web", "stats", "notify"},
     {"station"},
     {"tools"},

@@ -1,0 +1,137 @@
+"""Pictures that a station is taught with: a folder for each label, or a folder of pictures that people labelled."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from edge.bundle.archive import Bundle
+from edge.bundle.head import Codes
+from edge.bundle.memory import NONE
+from edge.bundle.photo import PhotoError, load_photo
+from edge.bundle.photo_tree import as_label, check_unreadable, label_folders, photos_in
+from edge.bundle.preprocess import prepare_crop
+from edge.errors import TeachingError
+from edge.inference.interpreter import Inference
+from edge.labelling.labels import NONE_OF_THESE, TWO_THINGS, read_labels
+from edge.teaching.lessons import Lessons, group_items
+
+OTHER: Final = frozenset({NONE_OF_THESE, "none", "other", "unknown"})
+"""Names of a folder whose pictures show things of none of the labels."""
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of one thing. `label` is empty for things of no label; `item` is empty where it is not known which it shows."""
+
+    path: Path
+    label: str
+    item: str = ""
+
+
+def find_in_folders(folder: Path) -> list[Picture]:
+    """The pictures of a folder that holds one folder for each label.
+
+    Raises:
+        TeachingError: there are none.
+    """
+    if not folder.is_dir():
+        raise TeachingError(f"{folder}: no such folder: expected one that holds a folder of pictures for each label")
+    found: list[Picture] = []
+    for own in label_folders(folder):
+        label = as_label(own.name)
+        if label == TWO_THINGS:
+            continue
+        if not label:
+            raise TeachingError(f"{own}: no label can be made of this name: expected letters, such as plastic")
+        found += [Picture(path, "" if label in OTHER else label) for path in photos_in(own)]
+    if not found:
+        raise TeachingError(
+            f"{folder}: holds no pictures in folders of their label: expected {folder}/plastic/1.jpg and the like "
+            f"(for pictures labelled by people: --labelled {folder})"
+        )
+    return found
+
+
+def find_labelled(folder: Path) -> list[Picture]:
+    """The pictures of a folder to which people gave labels, see `edge/labelling/labels.py`.
+
+    Raises:
+        TeachingError: there are none.
+    """
+    if not folder.is_dir():
+        raise TeachingError(f"{folder}: no such folder: expected one that `sorter label` was used on")
+    found = [
+        Picture(folder / entry.picture, "" if entry.label == NONE_OF_THESE else entry.label, _item_of(entry.picture))
+        for entry in read_labels(folder).entries.values()
+        if entry.label != TWO_THINGS
+    ]
+    if not found:
+        raise TeachingError(f"{folder}: no picture in it has a label: run `sorter label {folder}` first")
+    return found
+
+
+def _item_of(picture: str) -> str:
+    """The item that a station's kept picture shows, by its name; of others it is not known."""
+    return ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What became of the pictures: the lessons, which labels are new, and what could not be read or is too little."""
+
+    lessons: Lessons
+    new_labels: tuple[str, ...]
+    unreadable: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def look(base: Bundle, interpreter: Inference, pictures: Sequence[Picture], progress: Progress) -> Seen:
+    """Run the network over whole pictures.
+
+    Raises:
+        PhotoError: too many of them can't be read.
+    """
+    rows: list[Codes] = []
+    kept: list[Picture] = []
+    errors: list[PhotoError] = []
+    for number, picture in enumerate(pictures, 1):
+        try:
+            photo = load_photo(picture.path)
+        except PhotoError as error:
+            errors.append(error)
+            continue
+        rows.append(interpreter.run(prepare_crop(photo, None, base.manifest.geometry)))
+        kept.append(picture)
+        progress(number / len(pictures))
+    check_unreadable(errors, len(pictures))
+    codes: Codes = np.stack(rows)  # type: ignore[assignment]
+    return _sort_out(base, codes, kept, tuple(map(str, errors)))
+
+
+def _sort_out(base: Bundle, codes: Codes, pictures: Sequence[Picture], unreadable: tuple[str, ...]) -> Seen:
+    known = base.labels
+    new = tuple(sorted({picture.label for picture in pictures} - {*known, ""}))
+    labels = (*known, *new)
+    truth = np.array([labels.index(p.label) if p.label else NONE for p in pictures], np.int64)
+    items = group_items(codes, truth, [picture.item for picture in pictures])
+    lessons = Lessons(codes, labels, truth, items)
+    notes = [note for label in new if (note := _note_on(label, known))]
+    for number, label in enumerate(labels):
+        count, photos = lessons.count(number)
+        if 0 < count < photos:
+            notes.append(f"{label}: {photos} pictures show {count} items, as far as can be seen")
+    return Seen(lessons, new, unreadable, tuple(notes))
+
+
+def _note_on(label: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(label, known, 1)
+    meant = f"; if {near[0]} is meant, name its folder so" if near else ""
+    return f"{label} is a new label, which the base does not know{meant}"
