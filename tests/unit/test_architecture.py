@@ -223,6 +223,8 @@ def test_what_tests_a_part_lies_in_the_folder_that_the_part_has(tests: str, pack
     assert sorted(folders - _folders(ROOT / package)) == []
 
 
+# One file for each command that a person types: whoever looks for one knows its name.
+LISTS = {"edge/cli/commands"}
 MOST_FILES, MOST_CLASS_LINES, MOST_FUNCTION_LINES = 15, 200, 50
 
 
@@ -230,6 +232,7 @@ MOST_FILES, MOST_CLASS_LINES, MOST_FUNCTION_LINES = 15, 200, 50
 def test_no_folder_has_more_files_than_a_person_sees_at_once(package: str) -> None:
     counts = Counter(path.parent for path in _modules(package))
     full = {str(folder.relative_to(ROOT)): n for folder, n in counts.items() if n > MOST_FILES}
+    full = {folder: n for folder, n in full.items() if folder not in LISTS}
     assert counts
     assert full == {}
 
