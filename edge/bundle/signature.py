@@ -110,9 +110,7 @@ def _fingerprint_of_line(line: str) -> str:
 def write_key_pair(path: Path, comment: str) -> Ed25519PublicKey:
     """Make a key: `path` (readable by its owner only) and `path`.pub; an existing key is never overwritten."""
     key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    )
+    private = private_text(key)
     public = f"{public_line(key.public_key())} {comment}\n".encode()
     public_path = path.with_name(path.name + ".pub")
     for target, mode, content in ((path, 0o600, private), (public_path, 0o644, public)):
@@ -123,6 +121,13 @@ def write_key_pair(path: Path, comment: str) -> Ed25519PublicKey:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
     return key.public_key()
+
+
+def private_text(key: Ed25519PrivateKey) -> bytes:
+    """A signing key's file: OpenSSH's own format, without a passphrase."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
 
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:

@@ -35,6 +35,17 @@ def version_order(version: str) -> PackageVersion:
     return PackageVersion(version)
 
 
+def is_older(version: str, current: str) -> bool:
+    """Say whether a version came before another one; heads that two stations were taught on one base have no order."""
+    try:
+        one, other = version_order(version), version_order(current)
+    except InvalidVersion:  # let in by an edge-sorter that took any version
+        return False
+    stations = {(order.local or "").rpartition(".")[0] for order in (one, other)}
+    unordered = one.public == other.public and one.local and other.local and len(stations) == 2
+    return not unordered and one < other
+
+
 def taught_version(base: str, station: str, number: int) -> str:
     """Return the version of a station's so-manieth head on a base: `2.0+line-1.3` is the third of line-1.
 

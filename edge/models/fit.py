@@ -27,17 +27,17 @@ def at_station(bundle: Bundle, station: Station) -> Bundle:
     return used
 
 
-def check_fit(bundle: Bundle, station: Station, purity: float | None = None) -> None:
+def check_fit(bundle: Bundle, station: Station, purity: float | None = None, may_lack_labels: bool = False) -> None:
     """Refuse a model that lacks a label that a bin waits for, or whose thresholds are less pure than a bin asks for.
 
     A label that no bin names is no misfit: its items go to residual. `purity` is what thresholds will be fitted for
-    where they are about to be fitted anew.
+    where they are about to be fitted anew. With `may_lack_labels` a bin may wait for what never comes.
 
     Raises:
         BundleError: with all that does not fit.
     """
     purity = bundle.manifest.thresholds.purity if purity is None else purity
-    problems = missing_labels(bundle.labels, station)
+    problems = [] if may_lack_labels else missing_labels(bundle.labels, station)
     problems += [
         f"bin {where.name!r} asks for a purity of {where.min_purity:g}, the model's thresholds were fitted for "
         f"{'none' if purity is None else format(purity, 'g')}: push a model fitted for more, or lower min_purity"

@@ -10,10 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.version import InvalidVersion
-
 from edge.bundle.archive import Bundle, bundle_bytes
-from edge.bundle.version import version_order
+from edge.bundle.version import is_older
 from edge.clock import SystemClock
 from edge.config import Station, load_station
 from edge.errors import BundleError, StoreError
@@ -93,6 +91,7 @@ def activate(device: Device, digest: str, why: str, probation: bool = True, bund
         at_station(bundle, device.station)
     if not device.store.history():
         _seed(device)
+    _keep_base(device, bundle)
     return device.store.activate(digest, why, wall_instant(device.clock), probation)
 
 
@@ -108,6 +107,18 @@ def _seed(device: Device) -> None:
         return
     device.store.add(bundle_bytes(shipped), evidence)
     device.store.activate(shipped.digest, "shipped with edge-sorter", wall_instant(device.clock), probation=False)
+
+
+def _keep_base(device: Device, bundle: Bundle) -> None:
+    """Install the shipped model under a head that was taught on it: the next edge-sorter may come with another one."""
+    from edge.inference.classifier import open_shipped_bundle
+
+    taught = bundle.manifest.taught
+    if taught is None or device.store.holds(taught.base):
+        return
+    shipped = open_shipped_bundle()
+    if shipped.digest == taught.base:
+        device.store.add(bundle_bytes(shipped), _measure(shipped, device, signer=None))
 
 
 def _measure(bundle: Bundle, device: Device, signer: str | None) -> Evidence:
@@ -135,6 +146,7 @@ def _measure(bundle: Bundle, device: Device, signer: str | None) -> Evidence:
         golden_steps=result.worst_steps,
         runtime=f"{result.runtime} {result.runtime_version}",
         installed=wall_instant(device.clock),
+        base=None if manifest.taught is None else manifest.taught.base,
     )
 
 
@@ -152,16 +164,9 @@ def check_version(name: str, version: str, digest: str, store: ModelStore) -> No
     if generation is None or generation.current == digest:
         return
     current = next((model for model in store.models() if model.digest == generation.current), None)
-    if current is None or current.name != name or not _is_older(version, current.version):
+    if current is None or current.name != name or not is_older(version, current.version):
         return
     raise BundleError(
         f"{name}-{version}: expected version {current.version} of {name} or newer, got {version}: "
         "come back to an older model with 'sorter model rollback', or allow it with --allow-downgrade"
     )
-
-
-def _is_older(version: str, current: str) -> bool:
-    try:
-        return version_order(version) < version_order(current)
-    except InvalidVersion:  # let in by an edge-sorter that took any version
-        return False

@@ -11,7 +11,7 @@ from edge.errors import BundleError, StoreError
 from edge.inference.classifier import BundleClassifier, open_shipped_bundle
 from edge.inference.metered import MeteredClassifier
 from edge.interfaces import Clock
-from edge.models.fit import check_fit
+from edge.models.fit import check_fit, missing_labels
 from edge.models.install import wall_instant
 from edge.models.probation import Probation, Verdict
 from edge.models.probation_tracker import ProbationTracker
@@ -54,12 +54,22 @@ class ModelLoader:
     def load(self, generation: Generation) -> ActiveModel:
         """Return a generation's model, ready to work.
 
+        One that comes back after a head that was taught on its network need not know what that one was taught.
+
         Raises:
             BundleError: it is damaged, does not fit the station or can't be loaded.
         """
         bundle = self.fit(self.store.open(generation.current))
-        check_fit(bundle, self.station)
+        came_back = self._is_of_the_network_before(generation)
+        check_fit(bundle, self.station, may_lack_labels=came_back)
+        for problem in missing_labels(bundle.labels, self.station) if came_back else ():
+            self.say(f"{bundle.manifest.title} goes back to work, and {problem}", Severity.WARNING)
         return ActiveModel(bundle, self.open(bundle), generation)
+
+    def _is_of_the_network_before(self, generation: Generation) -> bool:
+        networks = {model.digest: model.base or model.digest for model in self.store.models()}
+        before = networks.get(generation.previous or "")
+        return before is not None and before == networks.get(generation.current)
 
     def load_shipped(self) -> ActiveModel:
         """Return the model that came with the program, ready to work.

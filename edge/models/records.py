@@ -23,7 +23,10 @@ class _Record(BaseModel):
 
 
 class Evidence(_Record):
-    """What was proven of a bundle on this device before it was let in; instants are ISO 8601, UTC."""
+    """What was proven of a bundle on this device before it was let in; instants are ISO 8601, UTC.
+
+    `base` is the digest of the bundle on whose network a head was taught; None for a model of its own.
+    """
 
     digest: Digest
     title: str
@@ -36,6 +39,7 @@ class Evidence(_Record):
     golden_steps: int
     runtime: str
     installed: str
+    base: Digest | None = None
 
 
 class Generation(_Record):

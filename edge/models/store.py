@@ -26,8 +26,7 @@ from typing import Protocol
 from edge.errors import BundleError, StoreError
 from edge.models.quick import make_shared_folder
 from edge.models.records import EVIDENCE, Evidence, Generation
-from edge.models.stored import ABOUT, BUNDLE, StoredModels
-from edge.models.trust import Accept
+from edge.models.stored import ABOUT, BUNDLE, Accept, StoredModels
 from edge.system.files import FileCalls, sync_folder, write_atomically
 
 _GENERATIONS_KEPT = 20
@@ -155,12 +154,17 @@ class ModelStore(StoredModels):
             self._replace_link(Path("models", digest), self.folder / "shadow")
 
     def prune(self, keep: int) -> list[str]:
-        """Remove all but the newest `keep` models, current, previous and shadow never; return the digests removed."""
+        """Remove all but the newest `keep` models, current, previous and shadow never; return the digests removed.
+
+        A model on which a head was taught stays as long as the head does, which is nothing without it.
+        """
         with self.locked():
             generation = self.active()
             needed = {self.shadow()} | (set() if generation is None else {generation.current, generation.previous})
-            loose = [model.digest for model in self.models() if model.digest not in needed]
-            removed = loose[: max(0, len(loose) - keep)]
+            loose = [model for model in self.models() if model.digest not in needed]
+            needed |= {model.digest for model in loose[max(0, len(loose) - keep) :]}
+            bases = {model.base for model in self.models() if model.digest in needed}
+            removed = [model.digest for model in loose if model.digest not in needed | bases]
             for digest in removed:
                 gone = self.folder / "incoming" / f"{digest}.gone"
                 shutil.rmtree(gone, ignore_errors=True)

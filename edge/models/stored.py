@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from edge.bundle.archive import Bundle, open_bundle
 from edge.errors import BundleError, StoreError
 from edge.models.quick import has_digest
 from edge.models.records import EVIDENCE, Evidence, Generation, find_model, is_digest, read_evidence, read_record
-from edge.models.trust import Accept
 
+Accept = Callable[[Bundle], object]
+"""Raises BundleError for a bundle that is not to be used."""
 BUNDLE = "bundle.sorter"
 ABOUT = "about.json"
 

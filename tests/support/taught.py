@@ -66,11 +66,12 @@ def taught_bundle(
     /,
     labels: Sequence[str] = ("paper", "glass", "metal"),
     key: Ed25519PrivateKey | None = None,
+    bias: float = 0.0,
     **changes: object,
 ) -> Bundle:
     """A head on the base that gives red, green and blue these labels; further labels get what is none of them."""
     weights = np.vstack([np.eye(3), -np.ones((len(labels), 3))])[: len(labels)]
-    head = quantize_head(weights, np.zeros(len(labels)), base.manifest.output)
+    head = quantize_head(weights, np.full(len(labels), bias), base.manifest.output)
     thresholds = Thresholds(minimum_score=dict.fromkeys(labels, 0.4))
     made = read_bundle(make_taught_bundle(base, head, labels, thresholds, teaching(base, labels, **changes)), "taught")
     return made if key is None else read_bundle(sign_bundle(made, key), "taught")

@@ -11,10 +11,12 @@ import typer
 
 from edge.bundle.archive import open_bundle, sign_bundle
 from edge.bundle.signature import fingerprint, load_private_key, load_public_keys, write_key_pair
+from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.config.base import expand_home
 from edge.errors import ConfigError
 from edge.system.files import write_atomically
 from edge.system.output import say
+from edge.system.privileges import leave_root
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Keys that sign model bundles."
@@ -57,11 +59,37 @@ def sign(
 
 @app.command("list")
 def list_keys(
-    folder: Annotated[Path, typer.Argument(help="A folder of trusted .pub files.")] = Path("/etc/sorter/keys"),
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder of trusted .pub files; without it what the station trusts.")
+    ] = None,
+    station: StationOption = DEFAULT_STATION,
 ) -> None:
-    """List the keys that this device trusts."""
+    """List the keys that this device trusts, and the station's own, which is trusted for heads taught here only."""
+    from edge.config import load_station
+    from edge.models.trust import own_key_of
+
+    ours = load_station(station) if folder is None and station.exists() else None
+    folder = folder or (Path("/etc/sorter/keys") if ours is None else ours.inference.keys)
     keys = load_public_keys(folder)
     for key in keys:
         say(fingerprint(key))
+    own = None if ours is None else own_key_of(ours)
+    if own is not None:
+        say(f"{fingerprint(own.key)}  own key of {own.station}, for heads that are taught here and no other model")
     if not keys:
         say(f"{folder}: no trusted keys, so no signed model is accepted; put the maker's .pub file there", err=True)
+
+
+@app.command("station")
+def station_key(station: StationOption = DEFAULT_STATION) -> None:
+    """Make the station's own key, if there is none, and show it: it signs what the station is taught."""
+    from edge.bundle.own_key import PRIVATE, own_signing_key
+    from edge.models.quick import store_folder
+
+    # Before the rest of the station file is right: `sorter setup` asks for it.
+    folder = (store_folder(station) or Path("/var/lib/sorter/models")).parent
+    leave_root(folder)
+    key = own_signing_key(folder, socket.gethostname())
+    say(f"{fingerprint(key.public_key())}")
+    say(f"private key, which never leaves this station: {folder / PRIVATE}")
+    say("trusted at this station alone, for heads that are taught here")

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from edge.bundle.archive import Bundle, bundle_bytes, open_bundle
-from edge.bundle.manifest import Manifest
+from edge.bundle.manifest import Interval, Manifest
 from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.errors import StoreError
 from edge.models.fit import at_station
@@ -79,12 +79,25 @@ def show(
         "photos": made.data_digest,
         "figures": ", ".join(f"{name} {value:g}" for name, value in made.figures.items()) or "none",
     }
+    if (taught := manifest.taught) is not None:
+        items = ", ".join(
+            f"{label} {count.items} ({count.pictures} pictures)" for label, count in taught.labels.items()
+        )
+        rows["taught"] = f"taught at {taught.station} by {taught.by}, {taught.at}, on {taught.base_version}: {items}"
+        rows["before, after"] = ", ".join(
+            f"{name} {_interval(taught.before.get(name))} -> {_interval(figure)}"
+            for name, figure in taught.after.items()
+        )
     if not evidence.runtime:
         rows |= {"signed by": f"not asked for: {evidence.installed}", "here": "see `sorter check`"}
     table = Table(show_header=False, title=manifest.title, title_justify="left")
     for name, value in rows.items():
         table.add_row(name, value)
     Terminal().print(table)
+
+
+def _interval(figure: Interval | None) -> str:
+    return "-" if figure is None else f"{figure.value:.3g} ({figure.low:.3g} to {figure.high:.3g})"
 
 
 class _Shelf:

@@ -21,6 +21,7 @@ from edge.errors import SorterError
 from edge.system.mounts import memory_under
 from edge.system.privileges import unreadable_by_service
 from edge.tools.check.findings import Ask, Finding, ask
+from edge.tools.check.own_key import own_key_finding
 from edge.tools.setup.setup import BOOKWORM_PYTHON, WITH_NUMPY_1
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Doctor:
             yield self.files(self.station_path)
         yield self.groups()
         yield from self.disk()
+        if self.station is not None:
+            yield own_key_finding(self.station)
         libraries = self.libraries()
         yield libraries
         if libraries.status == "fail":

@@ -150,6 +150,9 @@ def plan_setup(target: Target, station: str | None, start: bool = True) -> list[
             Command(["systemctl", "restart", "sorter-maintenance.timer"], "start the timer of the upkeep"),
             Command(["systemctl", "restart", "--no-block", "sorter.service"], "start sorting with this version"),
         ]
+    if target.is_live:  # never in an image: all its stations would have one key
+        make_key = [f"{target.venv}/bin/python", "-I", "-m", "edge", "key", "station"]
+        tasks.append(Command(make_key, "make the station's own key, which signs what it is taught, unless it has one"))
     return tasks
 
 

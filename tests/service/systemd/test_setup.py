@@ -141,8 +141,15 @@ def test_a_running_system_is_told_in_the_right_order(tmp_path: Path) -> None:
         "systemctl daemon-reexec",
         "systemctl enable sorter.service sorter-maintenance.timer",
         "systemctl restart --no-block sorter.service",
+        "/opt/edge-sorter/bin/python -I -m edge key station",
     ]
     assert [command for command in commands if command in order] == order
+
+
+def test_an_image_gets_no_key_that_all_its_stations_would_share(tmp_path: Path) -> None:
+    commands = [task.command for task in plan_setup(Target(tmp_path), None) if hasattr(task, "command")]
+    assert commands
+    assert not any("key" in command for command in commands)
 
 
 def test_a_running_system_is_made_safe_before_its_units_go(tmp_path: Path) -> None:

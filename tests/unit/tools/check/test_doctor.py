@@ -61,7 +61,7 @@ def test_every_part_of_a_good_machine_is_reported(tmp_path: Path) -> None:
     findings = found(doctor(tmp_path))
     assert set(findings) == {
         *("python", "files", "groups", "disk", "numpy, opencv", "model", "camera", "gpio"),
-        *("hardware pwm", "monotonic clock", "date", "priority", "heat"),
+        *("hardware pwm", "own key", "monotonic clock", "date", "priority", "heat"),
     }
     assert [f.name for f in findings.values() if f.status == "fail"] == []
 
