@@ -30,7 +30,7 @@ def command(  # noqa: PLR0913  (one argument an option)
     remote_command: Annotated[str, typer.Option(help="The device's end.")] = REMOTE_COMMAND,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Bring home what is new: journal rows, calibrations, kept pictures; `sorter journal list --file` reads the copy."""
+    """Bring home what is new: journal rows, calibrations, kept pictures, taught heads; `sorter journal list --file` reads the copy."""
     hosts = resolve_hosts(targets, None if inventory is None else load_inventory(inventory))
     if not hosts:
         raise ConfigError(f"{' '.join(targets)}: no hosts in there")

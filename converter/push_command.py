@@ -74,6 +74,7 @@ def command(  # noqa: PLR0913  (one argument an option)
         remote_command=remote_command,
         ssh_config=ssh_config,
         labels=opened.labels,
+        pieces=opened.manifest.taught is not None,
     )
     stages = plan_stages(hosts, canary, then)
     board = _Board(opened, [host for stage in stages for host in stage], quiet=as_json)
@@ -151,6 +152,8 @@ def _state_text(result: HostResult) -> Text:
 def _sent_text(result: HostResult, size: int) -> str:
     if result.already:
         return "nothing"
+    if result.state is State.DONE and 0 < result.sent < size:
+        return f"{result.sent / 1000:.0f} of {size / 1000:.0f} kB"
     return f"{100 * min(1.0, result.sent / size):.0f} %" if result.sent else ""
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from edge.errors import TransferError
 from edge.models.quick import LARGEST
+from edge.tools.receive.pieces import DIGEST_BYTES, MOST_PIECES
 
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 Value = Annotated[int, Field(ge=-1 << 63, lt=1 << 63)] | float | str | None
@@ -23,6 +24,12 @@ class Send(_Answer):
     """It wants the bundle from this byte on."""
 
     offset: Count
+
+
+class Held(_Answer):
+    """The digests of so many bytes follow, of the pieces that it has."""
+
+    size: Annotated[int, Field(ge=0, le=DIGEST_BYTES * MOST_PIECES, multiple_of=DIGEST_BYTES)]
 
 
 class Done(_Answer):

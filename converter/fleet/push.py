@@ -10,10 +10,11 @@ from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
 
-from converter.fleet.answers import Done, Send, Status, understood
+from converter.fleet.answers import Done, Held, Send, Status, understood
 from converter.fleet.inventory import Host
 from converter.fleet.ssh import Conversation, LostError, Ways, converse
 from edge.errors import SorterError, TransferError
+from edge.tools.receive.pieces import numbered, packed, recipe_for
 from edge.tools.receive.requests import PROTOCOL
 
 REMOTE_COMMAND = "sorter receive"
@@ -36,7 +37,8 @@ class State(StrEnum):
 class PushOptions:
     """How to push; `attempts` counts connections to one device before it is given up.
 
-    `labels` are the model's: a device that has no use for it says so before all of it has come.
+    `labels` are the model's: a device that has no use for it says so before all of it has come. With `pieces` only
+    those are sent that a device lacks; finding them takes it longer than most lines take to bring a whole model.
     """
 
     activate: bool = True
@@ -49,6 +51,7 @@ class PushOptions:
     remote_command: str = REMOTE_COMMAND
     ssh_config: Path | None = None
     labels: tuple[str, ...] = ()
+    pieces: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,7 +190,8 @@ class _Job:
         if found.installed:
             plan = "has it already" if found.current != parcel.digest else "runs it already"
         else:
-            plan = f"would get {size - found.received} of {size} bytes"
+            most = "at most " if parcel.options.pieces else ""
+            plan = f"would get {most}{size - found.received} of {size} bytes"
         current = found.current_title or "the shipped model"
         self.update(state=State.DONE, already=found.installed, note=f"{plan}; runs {current} now")
 
@@ -202,15 +206,34 @@ class _Job:
             activate=options.activate,
             probation=options.probation,
             allow_downgrade=options.allow_downgrade,
+            pieces=options.pieces,
         )
+        may_hold = options.pieces
         while True:
             event = await talk.hear()
             match event["event"]:
+                case "held":
+                    if not may_hold:
+                        raise TransferError("the device said what it holds; expected it to say so once, and if asked")
+                    may_hold = False
+                    await self._send_pieces(talk, understood(Held, event).size)
                 case "send":
                     await self._send(talk, understood(Send, event).offset)
                 case "done":
                     self.update(state=State.DONE, **understood(Done, event).model_dump())
                     return
+
+    async def _send_pieces(self, talk: Conversation, size: int) -> None:
+        """Send what the device has not, or tell it to ask for all."""
+        found = recipe_for(self._parcel.content, numbered(await talk.read_exactly(size)))
+        if found is None:
+            talk.ask(recipe=0, size=0)
+            return
+        recipe, rest = packed(found[0]), found[1]
+        self.update(state=State.SENDING)
+        talk.ask(recipe=len(recipe), size=len(rest))
+        if await talk.send(recipe + rest):
+            self.update(state=State.PROVING, sent=self.result.sent + len(recipe) + len(rest))
 
     async def _send(self, talk: Conversation, offset: int) -> None:
         if self.result.state is not State.CONNECTING or offset > len(self._parcel.content):

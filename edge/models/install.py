@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from edge.clock import SystemClock
 from edge.config import Station, load_station
 from edge.errors import BundleError, StoreError
 from edge.models.fit import at_station
-from edge.models.quick import check_room
+from edge.models.quick import check_room, make_shared_folder
 from edge.models.records import Evidence, Generation
 from edge.models.select import open_store
 from edge.models.store import ModelStore
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from edge.interfaces import Clock
 
 log = logging.getLogger(__name__)
+
+_HEADS_OFFERED = 3
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,11 @@ def activate(device: Device, digest: str, why: str, probation: bool = True, bund
     if not device.store.history():
         _seed(device)
     _keep_base(device, bundle)
-    return device.store.activate(digest, why, wall_instant(device.clock), probation)
+    generation = device.store.activate(digest, why, wall_instant(device.clock), probation)
+    taught = bundle.manifest.taught
+    if taught is not None and taught.station == device.station.name:
+        _offer_to_pull(device, digest, bundle.manifest.title)
+    return generation
 
 
 def _seed(device: Device) -> None:
@@ -119,6 +126,20 @@ def _keep_base(device: Device, bundle: Bundle) -> None:
     shipped = open_shipped_bundle()
     if shipped.digest == taught.base:
         device.store.add(bundle_bytes(shipped), _measure(shipped, device, signer=None))
+
+
+def _offer_to_pull(device: Device, digest: str, title: str) -> None:
+    """Give the newest heads that were taught here a second name, where `sorter pull` finds them for the sister stations."""
+    folder = device.station.state_folder / "taught"
+    name = folder / f"{title}.sorter"
+    try:
+        make_shared_folder(folder)
+        if not name.exists():
+            os.link(device.store.bundle_path(digest), name)
+        for old in sorted(folder.glob("*.sorter"), key=lambda path: path.lstat().st_mtime_ns)[:-_HEADS_OFFERED]:
+            old.unlink()
+    except OSError as error:
+        log.warning("%s: can't be offered to `sorter pull` (%s)", name, error.strerror)
 
 
 def _measure(bundle: Bundle, device: Device, signer: str | None) -> Evidence:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from itertools import cycle, islice
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -26,7 +27,11 @@ def plain_picture(colour: str) -> Image:
 
 
 def headed_bundle(
-    tiny_bundle: Callable[..., bytes], key: Ed25519PrivateKey | None = None, version: str = "2.0", photos: bool = False
+    tiny_bundle: Callable[..., bytes],
+    key: Ed25519PrivateKey | None = None,
+    version: str = "2.0",
+    photos: bool = False,
+    golden: int = 3,
 ) -> Bundle:
     """Format 2 around the tiny network: its head calls red paper, green glass and blue metal."""
     plain = read_bundle(tiny_bundle(version=version), "plain")
@@ -34,12 +39,17 @@ def headed_bundle(
     head = quantize_head(np.eye(3), np.zeros(3), interpreter.output)
     output = Output(**interpreter.output.model_dump(), kind="features")
     manifest = plain.manifest.model_copy(
-        update={"format_version": FORMAT_VERSION, "output": output, "head": head.shape()}
+        update={
+            "format_version": FORMAT_VERSION,
+            "output": output,
+            "head": head.shape(),
+            "golden": plain.manifest.golden.model_copy(update={"count": golden}),
+        }
     )
-    pictures = [plain_picture(colour) for colour in COLOURS]
+    pictures = list(islice(cycle(plain_picture(colour) for colour in COLOURS), golden))
     members = {MODEL: plain.model, HEAD: head.to_bytes(), GOLDEN: make_golden(interpreter, pictures, head)}
     if photos:
-        whole = [(picture, None) for picture in pictures]
+        whole = [(picture, None) for picture in pictures[:3]]
         members["golden-photos.json"] = make_golden_photos(interpreter, whole, manifest.geometry)
     return read_bundle(pack_bundle(manifest, members, key), f"tiny-{version}")
 

@@ -12,12 +12,15 @@ from edge.models.quick import LARGEST
 
 PROTOCOL = 1
 _DIGEST = re.compile("[0-9a-f]{64}")
-_FLAGS = {"activate": True, "probation": True, "allow_downgrade": False}
+_FLAGS = {"activate": True, "probation": True, "allow_downgrade": False, "pieces": False}
 
 
 @dataclass(frozen=True)
 class Push:
-    """Install a bundle, and put it to work if `activate`; `labels` are the model's, divided by blanks, where they are told."""
+    """Install a bundle, and put it to work if `activate`; `labels` are the model's, divided by blanks, where they are told.
+
+    With `pieces` the workstation can do with sending those that are not here.
+    """
 
     digest: str
     size: int
@@ -25,6 +28,7 @@ class Push:
     activate: bool = True
     probation: bool = True
     allow_downgrade: bool = False
+    pieces: bool = False
 
 
 @dataclass(frozen=True)

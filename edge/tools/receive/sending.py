@@ -37,6 +37,7 @@ HOME_BOUND = (
     "pictures/*.jpg",
     "shadow/*/*.jsonl",
     "shadow/*/*.jpg",
+    "taught/*.sorter",
 )
 """What travels home besides the journal: patterns below the state folder."""
 

@@ -2,7 +2,7 @@
 
     -> {"ask": "push", "digest": ..., "size": ..., ...}
     <- {"event": "send", "offset": 123}        not there yet, or only its first 123 bytes
-    -> the bytes from there on
+    -> the bytes from there on                 (for a taught head see `pieces`: most of it is there in its base)
     <- {"event": "stored"}
     <- {"event": "done", ...}                  or, at any time, {"event": "error", "message": ...}
 
@@ -29,6 +29,7 @@ from edge.models.quick import answer_if_current, check_room, make_shared_folder
 from edge.system.privileges import leave_root
 from edge.tools.receive.connection import Connection
 from edge.tools.receive.incoming import forget_oldest, one_of_few, open_part
+from edge.tools.receive.pieces import fetch_in_pieces
 from edge.tools.receive.requests import Pull, Push, Status, json_object, parse_json, parse_request, whole_number
 
 # What proves and installs a model takes longer to import than a model to come: it is imported, piece by piece, whenever
@@ -167,6 +168,10 @@ class _Session:
             part.truncate(offset := 0)
         check_room(path.parent, request.size - offset, self._place.free_bytes)
         connection.widen()
+        if request.pieces and offset == 0 and (content := fetch_in_pieces(connection, self._place.store, request)):
+            _write_all(part, content)
+            os.fsync(part.fileno())
+            return
         self._say(event="send", offset=offset)
         later = list(_NEEDED_LATER)
         while offset < request.size:

@@ -93,6 +93,10 @@ PUSH_NONSENSE = {
     "done without a result": said({"event": "done"}),
     "a time that is a list": said({"event": "done", "already": 1, "active": 1, "milliseconds": []}),
     "sent for again and again": said({"event": "send", "offset": 0}) * 3,
+    "pieces that are no digests": said({"event": "held", "size": 33}, b"x" * 33),
+    "more pieces than there are": said({"event": "held", "size": 1 << 40}),
+    "pieces below nothing": said({"event": "held", "size": -32}),
+    "pieces again and again": said({"event": "held", "size": 32}, bytes(32)) * 2,
     "an event nested beyond all sense": b'{"event": ' + b"[" * 50_000 + b"\n",
 }
 
@@ -100,7 +104,7 @@ PUSH_NONSENSE = {
 @pytest.mark.parametrize("answer", PUSH_NONSENSE.values(), ids=PUSH_NONSENSE)
 def test_nonsense_of_a_device_ends_a_push_to_it(server: SshServer, command: Any, answer: bytes) -> None:
     alias, program = command(answer)
-    options = PushOptions(remote_command=program, ssh_config=server.ssh_config, attempts=1)
+    options = PushOptions(remote_command=program, ssh_config=server.ssh_config, attempts=1, pieces=True)
 
     def ignore(result: HostResult) -> None:
         pass

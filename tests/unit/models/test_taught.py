@@ -32,6 +32,7 @@ from edge.models.select import open_station_bundle, open_store
 from edge.models.shadow import compare, shadow_folder
 from edge.models.store import BUNDLE, EVIDENCE, ModelStore
 from edge.models.switcher import ModelSwitcher
+from edge.tools.receive.sending import list_files
 from edge.types import Box, Crop, Decision, Event, Item, Prediction, Reason
 
 ANNA, STRANGER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -319,6 +320,16 @@ def test_its_base_stays_as_long_as_it_does(rig: Rig, tiny_bundle: Callable[..., 
     rig.install(headed_bundle(tiny_bundle, ANNA, "2.2"))
     assert rig.store.prune(keep=1) == [open_shipped_bundle().digest]
     assert rig.store.prune(keep=0) == [rig.base.digest, first]
+
+
+def test_the_newest_heads_that_were_taught_here_are_there_to_be_pulled(rig: Rig) -> None:
+    rig.install(taught_bundle(rig.base, key=ANNA, station="line-2"))
+    for number in (1, 2, 3, 4):
+        newest = rig.taught(number=number)
+        rig.install(newest)
+    names = [path for path in list_files(rig.folder / "state") if path.startswith("taught/")]
+    assert names == [f"taught/tiny-2.0+line-1.{number}.sorter" for number in (2, 3, 4)]
+    assert (rig.folder / "state" / names[-1]).read_bytes() == bundle_bytes(newest)
 
 
 @pytest.mark.parametrize(
