@@ -19,7 +19,8 @@ SKETCH_BYTES = 64
 # Cosine distances of features, measured with the shipped network: of 360 consecutive pictures of three things on a
 # moving belt, NEAR lets 46 in, and of 240 photos of as many things 230. Of those photos a fifth are FAR from the others.
 NEAR, FAR = 0.12, 0.35
-FEW = 20  # items of one label in the memory: with fewer the label is rare
+FEW = 10  # items of one label in the memory: with fewer the label is rare
+SURE_SHARE = 0.5  # of each quota for items that nothing is doubtful about: the doubtful ones come later, and teach more
 _SCALE = 256.0  # of unit vectors in 8 bits: their largest part of 64 is hardly ever over a half
 
 
@@ -56,7 +57,7 @@ class Selection:
         """Return why the candidate is kept and what is to be remembered of it; None: it is not."""
         if candidate.kept in UNLIMITED:
             return candidate.kept, None
-        if not self.quotas(day).admit(candidate.label):
+        if not self.quotas(day, SURE_SHARE if candidate.kept is None else 1.0).admit(candidate.label):
             return None
         sketch = None if candidate.features is None else sketch_of(candidate.features)
         distance = None if sketch is None else self._distance(sketch)
@@ -69,11 +70,11 @@ class Selection:
         self._sketches[self._added % MOST_REMEMBERED] = 0 if one.sketch is None else _unit(one.sketch)
         self._added += 1
 
-    def quotas(self, day: int) -> Quotas:
-        """Return what may still be kept on that day."""
+    def quotas(self, day: int, share: float = 1.0) -> Quotas:
+        """Return what may still be kept on that day, where only that share of each quota is to be used up."""
         counts = Counter(one.label for one in self._memory if one.day == day)
-        full = frozenset(label for label, count in counts.items() if count >= self._settings.crops_per_label)
-        return Quotas(counts.total() >= self._settings.crops_per_day, full)
+        full = frozenset(label for label, count in counts.items() if count >= share * self._settings.crops_per_label)
+        return Quotas(counts.total() >= share * self._settings.crops_per_day, full)
 
     def _reason(self, candidate: Candidate, distance: float | None) -> Kept | None:
         if distance is not None and distance < NEAR:

@@ -105,6 +105,14 @@ def test_a_hundred_doubtful_things_are_all_kept_while_there_is_room() -> None:
     assert reasons(Selection(JournalSettings(crops_per_label=100)), things) == [Kept.UNSURE] * 100
 
 
+def test_sure_items_leave_half_of_each_quota_to_doubtful_ones() -> None:
+    offered = [*[candidate()] * 9, *[candidate(kept=Kept.UNSURE)] * 9]
+    by_label = reasons(Selection(JournalSettings(crops_per_label=6)), offered)
+    assert [kept for kept in by_label if kept] == [Kept.RARE] * 3 + [Kept.UNSURE] * 3
+    by_day = reasons(Selection(JournalSettings(crops_per_day=4)), offered)
+    assert [kept for kept in by_day if kept] == [Kept.RARE] * 2 + [Kept.UNSURE] * 2
+
+
 def test_a_sure_item_is_kept_while_its_label_is_rare_and_then_only_if_it_is_unlike_all_others() -> None:
     selection = Selection(JournalSettings(crops_per_label=1000))
     alike = [candidate(seen=features(9, noise=0.9, noise_seed=n)) for n in range(FEW + 10)]
