@@ -7,6 +7,10 @@ from typing import Final
 OTHER_EXIT_CODES: Final = {
     0: "All is well.",
     1: "The program met an error that it did not expect; please report it.",
+    20: "`sorter status`: the station is starting.",
+    21: "`sorter status`: a person stopped the station.",
+    22: "`sorter status`: the station is in a fault and does not sort.",
+    23: "`sorter status`: the emergency stop was pressed.",
     130: "A person pressed Ctrl-C.",
 }
 """What else a command may end with, besides the codes of the errors below."""
@@ -109,7 +113,7 @@ class ClassifierError(SorterError):
 
 
 class ControlError(SorterError):
-    """A running station can't be asked to stop or to go on."""
+    """A running station can't be asked: there is none, or it does not answer."""
 
     exit_code = 15
 

@@ -24,6 +24,8 @@ COMMANDS = (
     "run",
     "pause",
     "resume",
+    "status",
+    "top",
     "check",
     "doctor",
     "notify",

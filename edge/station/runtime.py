@@ -29,6 +29,7 @@ from edge.station.stops.control import serve
 from edge.station.vision import VisionLoop
 from edge.system.realtime import Priority, lock_memory, real_time, settled_memory
 from edge.system.signals import Asked, taking_signals
+from edge.web.status import status_line
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class ThreadName(StrEnum):
     JOURNAL = "journal"  # stores what the others recorded; the only one that waits for the disk
     CHORES = "chores"  # the machine's temperature, the latches of stops: slow things that nobody waits for
     MODELS = "models"  # looks after the model: reads disks, loads another one
-    CONTROL = "control"  # lets a person stop the station and resume, from another process
+    CONTROL = "control"  # lets a person stop the station, resume, and ask how it is, from another process
     PAGE = "page"  # serves the browser
     NOTIFY = "notify"  # tells brokers and people what goes on, one thread each; they wait for servers
     WORLD = "world"  # lets a simulated station's belt, flaps and sensors go on
@@ -173,7 +174,7 @@ class Runtime:
         if world is not None:
             self._threads.start(ThreadName.WORLD, partial(world.follow, self._stop))
         if folder is not None:
-            self._threads.start(ThreadName.CONTROL, partial(serve, folder, station.switch, self._stop))
+            self._threads.start(ThreadName.CONTROL, partial(serve, folder, station.switch, self._describe, self._stop))
         self._threads.start(ThreadName.PAGE, station.page.run)
         for channel in station.channels:
             self._threads.start(ThreadName.NOTIFY, partial(channel.run, self._stop))
@@ -281,6 +282,14 @@ class Runtime:
         except BaseException as error:
             log.exception("winding up went wrong")
             self._failure = self._failure or error
+
+    def _describe(self) -> str:
+        """Return how the station is as a line of JSON, for another process; a bug in that stops no station."""
+        try:
+            return status_line(self.station.reporting.live.snapshot(), self.station.settings)
+        except Exception:
+            log.exception("the status can't be told")
+            return ""
 
     # -- small things ------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from typing import Any
@@ -25,7 +26,7 @@ def describe_status(snapshot: Snapshot, station: Station, disk_free: int | None)
     text = STATE_TEXT[snapshot.state]
     by_person = snapshot.state is State.STOPPED and snapshot.paused_by
     return {
-        "station": {"name": station.name, "kind": station.kind},
+        "station": {"name": station.name, "kind": station.kind, "simulated": station.camera.is_simulated},
         "state": {
             "code": str(snapshot.state),
             "title": text.title,
@@ -62,6 +63,13 @@ def describe_status(snapshot: Snapshot, station: Station, disk_free: int | None)
         },
         "revision": snapshot.revision,
     }
+
+
+def status_line(snapshot: Snapshot, station: Station) -> str:
+    """Return all of it as one line of JSON, but the disk: whoever asks waits for no card."""
+    return json.dumps(
+        describe_status(snapshot, station, None) | {"items": describe_items(snapshot)}, separators=(",", ":")
+    )
 
 
 def describe_items(snapshot: Snapshot, after_revision: int = 0) -> list[dict[str, Any]]:

@@ -46,6 +46,8 @@ COMMANDS = {
     "run": "run --demo --port 0 --seconds 1 --state-folder {here}/running",
     "pause help": "pause --help",
     "resume help": "resume --help",
+    "status help": "status --help",
+    "top help": "top --help",
     "safe": "safe --station {here}/demo.toml",
     "pause": "pause --help",
     "resume": "resume --help",

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from edge.cli.options import DEFAULT_STATION, StationOption
-
-DemoOption = Annotated[bool, typer.Option("--demo", help="The simulated demo station instead.")]
-FolderOption = Annotated[
-    Path | None, typer.Option("--state-folder", help="Another state folder than the station file's.")
-]
+from edge.cli.running import DemoOption, FolderOption, state_folder_of
 
 
 def command(
@@ -29,10 +22,7 @@ def press(action: str, station: Path, demo: bool, state_folder: Path | None) -> 
     """Ask the station and print its answer."""
     import os
 
-    from edge.cli.commands.run import DEMO_STATION
-    from edge.config import load_station
     from edge.station.stops.control import ask
     from edge.system.output import say
 
-    folder = state_folder or load_station(DEMO_STATION if demo else station).state_folder
-    say(ask(folder, action, os.environ.get("SUDO_USER", "")))
+    say(ask(state_folder_of(station, demo, state_folder), action, os.environ.get("SUDO_USER", "")))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from edge.cli.commands.pause import DemoOption, FolderOption, press
+from edge.cli.commands.pause import press
 from edge.cli.options import DEFAULT_STATION, StationOption
+from edge.cli.running import DemoOption, FolderOption
 
 
 def command(

@@ -1,6 +1,7 @@
-"""A person stops a running station and lets it go on: from another process, over a socket in the state folder.
+"""A person stops a running station, lets it go on, or asks how it is: from another process, over a socket in the state folder.
 
-The one who asks writes nothing there, so root may ask in a folder that others own. One line each way.
+The one who asks writes nothing there, so root may ask in a folder that others own. One line each way. It is there whether
+the station has a page or not.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from edge.clock import ms
+from edge.clock import SystemClock, ms
 from edge.errors import ControlError
 from edge.health.health import Health
 from edge.health.state import INHIBITED_STATES, State
@@ -30,9 +31,10 @@ log = logging.getLogger(__name__)
 
 NAME = "control"
 MOST_BYTES = 1000
+MOST_STATUS_BYTES = 1 << 20
 PATIENCE_S = 5.0
 _LOOK_S = 0.25
-_ASKED = re.compile(r"(pause|resume)(?: ([A-Za-z0-9_.-]{1,32}))?\n")
+_ASKED = re.compile(r"(pause|resume|status)(?: ([A-Za-z0-9_.-]{1,32}))?\n")
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -71,8 +73,8 @@ class StopSwitch:
         return "Resumed."
 
 
-def serve(folder: Path, switch: StopSwitch, stop: Event) -> None:
-    """Take what people ask for until `stop` is set: the body of a thread."""
+def serve(folder: Path, switch: StopSwitch, describe: Callable[[], str], stop: Event) -> None:
+    """Take what people ask for until `stop` is set: the body of a thread; `describe` returns the status as a line of JSON."""
     try:
         listening = _listen(folder)
     except OSError as error:
@@ -84,7 +86,7 @@ def serve(folder: Path, switch: StopSwitch, stop: Event) -> None:
             with suppress(TimeoutError, OSError):
                 asking, _ = listening.accept()
                 with closing(asking):
-                    _take(asking, switch, stop)
+                    _take(asking, switch, describe, stop)
 
 
 def ask(folder: Path, action: str, name: str = "") -> str:
@@ -93,6 +95,23 @@ def ask(folder: Path, action: str, name: str = "") -> str:
     Raises:
         ControlError: no station runs there, it may not be asked, or it does not answer.
     """
+    told = _exchange(folder, f"{action} {name}".rstrip(), action, MOST_BYTES).strip()
+    if not told:
+        raise ControlError(f"{folder / NAME}: the station did not understand; is it of another version?")
+    return harmless(told)
+
+
+def ask_status(folder: Path) -> str:
+    """Ask the station that runs in a folder how it is; return its JSON, which whoever may write the folder may have made up.
+
+    Raises:
+        ControlError: no station runs there, it may not be asked, or it does not answer.
+    """
+    return _exchange(folder, "status", "status", MOST_STATUS_BYTES)
+
+
+def _exchange(folder: Path, line: str, action: str, most_bytes: int) -> str:
+    """Send a line and return the answer, the first `most_bytes` of it."""
     path = folder / NAME
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
@@ -100,8 +119,8 @@ def ask(folder: Path, action: str, name: str = "") -> str:
         with _address(folder) as address, socket.socket(socket.AF_UNIX) as asking:
             asking.settimeout(PATIENCE_S)
             asking.connect(address)
-            asking.sendall(f"{action} {name}".rstrip().encode() + b"\n")
-            told = asking.recv(MOST_BYTES).decode(errors="replace").strip()
+            asking.sendall(line.encode() + b"\n")
+            return _received(asking, most_bytes, SystemClock()).decode(errors="replace")
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         raise ControlError(
             f"{folder}: no sorter is running here. Look with `systemctl status sorter`, "
@@ -115,9 +134,16 @@ def ask(folder: Path, action: str, name: str = "") -> str:
         raise ControlError(
             f"{path}: the station does not answer ({error}). Press the emergency stop if in doubt"
         ) from None
-    if not told:
-        raise ControlError(f"{path}: the station did not understand; is it of another version?")
-    return harmless(told)
+
+
+def _received(asking: socket.socket, most_bytes: int, clock: Clock) -> bytes:
+    """Return all that comes within PATIENCE_S, until the other one closes."""
+    told, until = bytearray(), clock.now() + ms(1000 * PATIENCE_S)
+    while len(told) < most_bytes and (more := asking.recv(most_bytes - len(told))):
+        told += more
+        if clock.now() >= until:
+            raise TimeoutError("it takes too long")
+    return bytes(told)
 
 
 @contextmanager
@@ -145,12 +171,15 @@ def _listen(folder: Path) -> socket.socket:
     return listening
 
 
-def _take(asking: socket.socket, switch: StopSwitch, stop: Event) -> None:
+def _take(asking: socket.socket, switch: StopSwitch, describe: Callable[[], str], stop: Event) -> None:
     asking.settimeout(1.0)
     found = _ASKED.fullmatch(asking.recv(MOST_BYTES).decode(errors="replace"))
     if found is None:
         return
     action, name = found.groups()
+    if action == "status":
+        asking.sendall(f"{describe()}\n".encode())
+        return
     switch.press(action, _who(asking, name))
     until = switch.clock.now() + ms(1000)
     wanted = action == "pause"

@@ -8,84 +8,25 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from support.stations import BELT, make_station, varied
+from support.running import AT_MOST_S, WELL, running
 from typer.testing import CliRunner
 
 from edge.cli import root
 from edge.errors import ControlError
 from edge.health.state import State
 from edge.journal.reading import EventRecord, Query, read_all
-from edge.station.build import build_station
-from edge.station.runtime import Runtime
 from edge.station.stops.control import NAME, ask
-
-AT_MOST_S = 90.0
-# The belt with a relay, and a page on which a person may stop it.
-SWITCHED = varied(BELT, {"belt": {"run_pin": 21}, "page": {"enabled": True, "port": 0, "controls": True}})
-
-
-class Running:
-    """A station that runs in a thread until the test ends it."""
-
-    def __init__(self, folder: Path, **changes: Any) -> None:
-        self.folder = folder
-        self.station = build_station(make_station(SWITCHED, state_folder=folder, **changes))
-        self.runtime = Runtime(self.station)
-        self._turned = threading.Condition()
-        self._states = (State.FAULT, State.FAULT)
-        self._thread = threading.Thread(target=self.runtime.run, args=(AT_MOST_S, self._look))
-        self._thread.start()
-
-    def _look(self, _now: int) -> None:
-        with self._turned:
-            self._states = (self._states[1], self.station.health.state)
-            self._turned.notify_all()
-
-    def wait_for(self, *states: State) -> None:
-        """Wait until a whole turn of the supervisor has found the station in one of these states."""
-        with self._turned:
-            self._states = (State.FAULT, State.FAULT)
-            assert self._turned.wait_for(lambda: set(self._states) <= set(states), AT_MOST_S), states
-
-    @property
-    def belt_runs(self) -> bool:
-        return bool(self.station.environment.pins.pin(21).state)
-
-    @property
-    def url(self) -> str:
-        assert self.station.page.server is not None
-        return self.station.page.server.url.rstrip("/")
-
-    def end(self) -> None:
-        self.runtime.stop()
-        self._thread.join(AT_MOST_S)
-        assert not self._thread.is_alive()
-
-
-@contextmanager
-def running(folder: Path, **changes: Any) -> Iterator[Running]:
-    station = Running(folder, **changes)
-    try:
-        yield station
-    finally:
-        station.end()
 
 
 def sorter(*words: str) -> str:
     result = CliRunner().invoke(root, list(words), catch_exceptions=False)
     assert result.exit_code == 0
     return " ".join(result.stdout.split())
-
-
-WELL = (State.RUNNING, State.STARVED)
 
 
 def test_pause_holds_everything_over_a_restart_and_resume_ends_it(tmp_path: Path) -> None:
