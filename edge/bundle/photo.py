@@ -35,13 +35,15 @@ class PhotoError(DatasetError):
     """A file is no photo that can be read."""
 
 
-def load_photo(path: Path) -> Image:
+def load_photo(path: Path, *, follow: bool = True) -> Image:
     """Read a photo as uint8 (height, width, 3) RGB, turned the way its EXIF entry says; of an animation the first frame.
+
+    Where other people may write the folder, `follow=False` refuses a link.
 
     Raises:
         PhotoError: the file can't be read, is no photo of a kind that is read, is cut off, or is larger than MOST_PIXELS.
     """
-    content = _read(path)
+    content = _read(path, follow)
     return _decode(path, content, _check(path, content))
 
 
@@ -57,9 +59,9 @@ def check_photo(path: Path) -> None:
         _decode(path, content, orientation)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, follow: bool = True) -> bytes:
     try:
-        return read_regular(path, MOST_BYTES)
+        return read_regular(path, MOST_BYTES, follow=follow)
     except OSError as error:
         raise PhotoError(f"{path}: can't read it ({error.strerror}): give the path of a photo") from None
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -71,18 +72,27 @@ class Labels:
     """What all people together say of the pictures of a folder.
 
     Attributes:
-        entries: by picture (its path from the folder, with slashes) the entry that holds: the latest of all people.
-        disagreements: of each picture that people label differently what each says, the entry that holds first.
+        by_picture: by picture (its path from the folder, with slashes) what each person says, the latest first, which holds.
         damaged: the lines that were passed over.
     """
 
-    entries: Mapping[str, LabelEntry]
-    disagreements: Sequence[tuple[LabelEntry, ...]]
+    by_picture: Mapping[str, Sequence[LabelEntry]]
     damaged: Sequence[DamagedLine]
 
-    def said_by(self, by: str) -> int:
-        """How many of the labels that hold are this person's."""
-        return sum(entry.by == by for entry in self.entries.values())
+    @cached_property
+    def entries(self) -> Mapping[str, LabelEntry]:
+        """By picture the entry that holds: the latest of all people."""
+        return {picture: entries[0] for picture, entries in self.by_picture.items()}
+
+    @cached_property
+    def disagreements(self) -> Sequence[Sequence[LabelEntry]]:
+        """Of each picture that people label differently what each says, the entry that holds first."""
+        return [entries for entries in self.by_picture.values() if is_disputed(entries)]
+
+
+def is_disputed(entries: Sequence[LabelEntry]) -> bool:
+    """Whether people say different things of one picture."""
+    return len({entry.label for entry in entries}) > 1
 
 
 def check_label(label: str) -> str:
@@ -154,11 +164,7 @@ def read_labels(folder: Path, paths: Iterable[Path] | None = None) -> Labels:
     for entry in sorted(last.values(), key=lambda entry: (entry.at, entry.by), reverse=True):
         if entry.label:
             said.setdefault(entry.picture, []).append(entry)
-    return Labels(
-        {picture: entries[0] for picture, entries in sorted(said.items())},
-        [tuple(entries) for _, entries in sorted(said.items()) if len({entry.label for entry in entries}) > 1],
-        damaged,
-    )
+    return Labels(dict(sorted(said.items())), damaged)
 
 
 def _read_file(path: Path) -> tuple[list[LabelEntry], list[DamagedLine]]:
@@ -227,7 +233,8 @@ class LabelsFile:
     def append(self, labels: Mapping[str, str], wall_time: float) -> None:
         """Add a line for each picture, all of them or none, and return when a power cut can't undo it any more.
 
-        `labels` is by picture; an empty label takes the person's label back. Several processes may do so at once.
+        `labels` is by picture; an empty label takes the person's label back. Several processes may do so at once. Without
+        any the file is there afterwards, or it is known that it can't be written.
 
         Raises:
             LabelsError: the disk refuses, or something that is no file is in the file's place.

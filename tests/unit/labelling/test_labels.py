@@ -70,7 +70,6 @@ def test_among_people_the_latest_holds_and_disagreements_are_listed(tmp_path: Pa
     assert [[(e.by, e.label) for e in entries] for entries in labels.disagreements] == [
         [("ben", "metal"), ("anna", "glass")]
     ]
-    assert (labels.said_by("anna"), labels.said_by("ben")) == (1, 2)
 
 
 def test_who_takes_back_takes_back_only_their_own(tmp_path: Path) -> None:

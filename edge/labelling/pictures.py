@@ -1,0 +1,84 @@
+"""The pictures of a folder that people label: found below it, and read without leaving it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.bundle.photo import PhotoError, load_photo
+from edge.bundle.photo_tree import photos_in
+from edge.labelling.labels import can_be_labelled
+from edge.types import Image
+
+
+@dataclass
+class PictureFolder:
+    """All pictures in a folder and below, named by their path from it, with slashes; links are passed over.
+
+    The folder is never changed by it.
+
+    Attributes:
+        names: the pictures, `item-2` before `item-10`.
+        unusable: why a picture can't be shown, by its name; what turns out so later is added (`load`).
+    """
+
+    folder: Path
+    names: tuple[str, ...] = field(default=(), init=False)
+    unusable: dict[str, str] = field(default_factory=dict, init=False)
+    _numbers: Mapping[str, int] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise PhotoError(f"{self.folder}: expected a folder of pictures, such as one that `sorter pull` made")
+        self.folder = self.folder.resolve()
+        self.look()
+
+    def look(self) -> None:
+        """Find the pictures that are there now.
+
+        Raises:
+            PhotoError: there are none, or a folder can't be listed.
+        """
+        found, unusable = [], {}
+        for path in photos_in(self.folder):
+            name = path.relative_to(self.folder).as_posix()
+            if path.is_symlink():
+                unusable[name] = "a link, which is not followed here"
+            elif not can_be_labelled(name):
+                unusable[name] = "a name that no line of a file can hold: rename it"
+            else:
+                found.append(name)
+        if not found:
+            raise PhotoError(f"{self.folder}: no pictures in it or below; expected JPEG or PNG files")
+        self.names = tuple(sorted(found, key=_natural))
+        self.unusable = unusable
+        self._numbers = {name: number for number, name in enumerate(self.names)}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._numbers
+
+    def number(self, name: str) -> int:
+        """The place of a picture among `names`."""
+        return self._numbers[name]
+
+    def load(self, name: str) -> Image:
+        """Read a picture of `names` as RGB.
+
+        Raises:
+            PhotoError: it can't be read any more, is damaged or too large, or has become a link; `unusable` says so from now on.
+        """
+        path = self.folder / name
+        try:
+            if path.resolve() != path:
+                raise PhotoError(f"{path}: a link, which is not followed here")
+            return load_photo(path, follow=False)
+        except (PhotoError, OSError) as error:
+            self.unusable[name] = str(error).removeprefix(f"{path}: ")
+            raise PhotoError(f"{name}: {self.unusable[name]}") from None
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts numbers in names by their size."""
+    return [(int(part), "") if part.isdecimal() and len(part) < 20 else (-1, part) for part in re.split(r"(\d+)", name)]
