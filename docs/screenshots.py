@@ -1,21 +1,25 @@
 """Take the pictures of the page anew: `make pictures`, after whatever changed how it looks.
 
-It runs the demo as `make run` does, once as it is and once with a full bin, and waits for items on the page.
+It runs the demo as `make run` does, once as it is and once with a full bin, and waits for items on the page; then it labels
+some of the photos that ship.
 """
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 IMAGES = Path(__file__).parent / "images"
@@ -26,12 +30,28 @@ PATIENCE_S = 180
 @contextmanager
 def demo(folder: str, *options: str) -> Iterator[str]:
     """Run the demo station and yield the address of its page."""
-    command = [sys.executable, "-m", "edge", "run", "--demo", "--port", "0", "--state-folder", folder, *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with sorter("run", "--demo", "--port", "0", "--state-folder", folder, *options) as said:
+        yield next(line.split()[-1] for line in said if line.startswith("page:"))
+
+
+@contextmanager
+def labelling(folder: str) -> Iterator[str]:
+    """Label photos that ship, and yield the address of the page."""
+    pictures = Path(folder) / "line-1" / "pictures"
+    pictures.mkdir(parents=True)
+    for number, photo in enumerate(sorted((IMAGES.parents[1] / "edge/simulate/photos").glob("[gm]*/*.jpg"))):
+        shutil.copy(photo, pictures / f"item-{number * 7 % 97}.jpg")
+    with sorter("label", folder, "--by", "anna") as said:
+        yield next(line.split()[1] for line in said if line.startswith("Open "))
+
+
+@contextmanager
+def sorter(*arguments: str) -> Iterator[Iterable[str]]:
+    """Run a command and yield the lines that it says, until it is no longer needed."""
+    process = subprocess.Popen([sys.executable, "-m", "edge", *arguments], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        address = next(line.split()[-1] for line in process.stdout if line.startswith("page:"))
-        yield address
+        yield process.stdout
     finally:
         process.terminate()
         process.wait()
@@ -66,6 +86,33 @@ def keep(browser: webdriver.Chrome, name: str) -> None:
     cv2.imwrite(str(IMAGES / name), picture, [cv2.IMWRITE_JPEG_QUALITY, 82])
 
 
+def take_labelling(browser: webdriver.Chrome, folder: str) -> None:
+    """Label some photos one by one, then select some of many."""
+
+    def press(keys: str) -> None:
+        ActionChains(browser).send_keys(keys).perform()
+
+    def wait(condition: str) -> None:
+        WebDriverWait(browser, PATIENCE_S).until(lambda chrome: chrome.execute_script(f"return {condition}"))
+
+    with labelling(folder) as address:
+        browser.get(address)
+        for _ in range(9):
+            wait("busy === 0 && seen")
+            press(Keys.ENTER)
+        # All photos are compared then: the state is told with the next answer.
+        while not browser.execute_script("return state.looked_at === state.total"):
+            wait("busy === 0 && seen")
+            press(Keys.ARROW_RIGHT)
+        wait("busy === 0 && seen")
+        keep(browser, "label.jpg")
+        press("g")
+        wait("busy === 0 && [...document.querySelectorAll('#grid img')].every((picture) => picture.complete)")
+        for tile in browser.find_elements(By.CSS_SELECTOR, "#grid li")[:4]:
+            tile.click()
+        keep(browser, "label-many.jpg")
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         with demo(folder + "/plain") as address:
@@ -76,6 +123,7 @@ def main() -> None:
             browser.get(address)
             wait_for_items(browser)
             keep(browser, "page-fault.jpg")
+        take_labelling(browser, folder + "/pulled")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ COMMANDS = (
     "journal",
     "stats",
     "classify",
+    "label",
     "count",
     "simulate",
     "model",

@@ -37,6 +37,7 @@ COMMANDS = {
     "journal json": "journal list --json --state-folder {here}/state",
     "classify": "classify {here}/photos",
     "count": "count {here}/photos --kind bin",
+    "label": "label --help",
     "model list": "model list --station {here}/station.toml",
     "model verify": "model verify --station {here}/station.toml",
     "key list": "key list {here}/keys",

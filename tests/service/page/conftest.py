@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from support.browser import requests_of
 from support.stations import YARD, make_station
 
 from edge.clock import SystemClock, VirtualClock, ms
@@ -155,3 +157,18 @@ def chromium() -> Iterator[webdriver.Chrome]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     with webdriver.Chrome(options=options, service=Service(driver)) as chrome:
         yield chrome
+
+
+@pytest.fixture
+def browser(chromium: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
+    """Chromium for one test, which must leave no complaint in the console and ask nobody but the page's server."""
+    chromium.get_log("browser")
+    chromium.get_log("performance")
+    yield chromium
+    asked = [url for url in requests_of(chromium) if urlsplit(url).scheme not in ("blob", "data", "about", "chrome")]
+    complaints = chromium.get_log("browser")
+    chromium.get("about:blank")
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert {urlsplit(url).hostname for url in asked} == {"127.0.0.1"}
+    assert complaints == []
