@@ -88,6 +88,8 @@ class Mail:
                 return f"{self._server} takes no mail for {', '.join(sorted(recipients))}: check to"
             case smtplib.SMTPSenderRefused():
                 return f"{self._server} takes no mail from {self._settings.sender}: check sender, or log in"
+            case smtplib.SMTPServerDisconnected() if "timed out" in str(error):
+                return f"{self._server} does not answer"
             case smtplib.SMTPServerDisconnected():
                 return f"{self._server} broke the connection off: check port and security"
             case smtplib.SMTPResponseException(smtp_code=code, smtp_error=said):

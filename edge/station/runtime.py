@@ -261,7 +261,7 @@ class Runtime:
         station, clock = self.station, self.station.clock
         station.environment.notifier.stopping()
         station.page.stop()
-        self._threads.join(lambda name: name != ThreadName.JOURNAL)
+        self._threads.join(lambda name: name not in (ThreadName.JOURNAL, ThreadName.NOTIFY))
         self._guarded(station.slot.close)
         for actuator in station.actuators.values():
             self._guarded(actuator.close)
@@ -274,6 +274,7 @@ class Runtime:
         self._threads.join(lambda name: name == ThreadName.JOURNAL)
         if station.reporting.journal is not None:
             self._guarded(station.reporting.journal.close)
+        self._threads.join(lambda name: name == ThreadName.NOTIFY)  # a server that hangs keeps them; nothing else waits
 
     def _guarded(self, work: Callable[[], object]) -> None:
         """Do one step of winding up; the next ones are done whatever becomes of it."""
