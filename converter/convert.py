@@ -6,7 +6,7 @@ import datetime
 import importlib.metadata
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ import numpy as np
 
 from converter.layers import layer_errors
 from converter.quantize import check_operators, quantize_static
+from converter.remembered import Sample, add_none_of_these, as_codes, remember, sample_training, set_back
 from converter.representative import choose_representative
 from converter.sources import Fitted, Ground, figures_by_source, fit_by_source, measure_left_out
-from edge.bundle.archive import GOLDEN, GOLDEN_PHOTOS, HEAD, MODEL, REPORT_HTML, REPORT_JSON, pack_bundle
+from edge.bundle.archive import GOLDEN, GOLDEN_PHOTOS, HEAD, MEMORY, MODEL, REPORT_HTML, REPORT_JSON, pack_bundle
 from edge.bundle.head import LinearHead, quantize_head
 from edge.bundle.manifest import FORMAT_VERSION, Golden, Manifest, Output, Provenance, Thresholds
+from edge.bundle.memory import Memory
 from edge.bundle.photo import load_photo
 from edge.bundle.preprocess import InputGeometry, prepare_crop
 from edge.errors import ConversionError
@@ -95,14 +97,18 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
     recipe = run.recipe()
     network = run.load_network()
     made = _quantized(network, recipe, data, run, options.representative, on_progress)
+    on_progress("looking at training photos, so that the bundle remembers them")
+    sample = sample_training(recipe, data, made.interpreter)
+    made = replace(made, head=add_none_of_these(made.head, sample, made.interpreter))
     on_progress("measuring on validation photos")
     checks = _validation(recipe, data, run)
-    int8_network = Int8Network(made.interpreter, made.head)
-    networks: dict[str, Network] = {"float": FloatNetwork(made.float_model), "int8": int8_network}
-    plain = {name: score(network, checks.plain) for name, network in networks.items()}
-    shifted = {name: score(network, checks.shifted) for name, network in networks.items()}
-    on_progress("measuring on sources that are left out")
-    grounds = measure_left_out(recipe, data, networks)
+    measured = _measure(made, checks, recipe, data, on_progress)
+    made, plain, shifted, grounds = (
+        replace(made, head=measured.head),
+        measured.plain,
+        measured.shifted,
+        measured.grounds,
+    )
     fitted = _fit(plain["int8"], shifted["int8"], checks, recipe, options.purity, grounds)
     thresholds = fitted.thresholds
     report = _report(recipe, written, checks, (plain, shifted), thresholds)
@@ -119,6 +125,7 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
     members = {
         MODEL: made.model,
         HEAD: made.head.to_bytes(),
+        MEMORY: _memory(made, sample, checks, recipe).to_bytes(),
         GOLDEN: golden,
         GOLDEN_PHOTOS: golden_photos(made.interpreter, recipe.network.geometry),
         REPORT_JSON: json.dumps(with_seen(report, run, data), indent=1).encode(),
@@ -146,6 +153,44 @@ def _quantized(
     worst = layer_errors(float_backbone, model, views[:8])[:10]
     layers = [{"layer": error.layer, "decibels": round(error.decibels, 2)} for error in worst]
     return _Quantized(compile_float(network), model, interpreter, head, operators, layers)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What the networks make of validation photos, whole and on other backgrounds, and of sources that are left out."""
+
+    head: LinearHead
+    plain: dict[str, Scored]
+    shifted: dict[str, Scored]
+    grounds: list[Ground]
+
+
+def _measure(made: _Quantized, checks: _Checks, recipe: Recipe, data: Path, on_progress: Progress) -> _Measured:
+    """Score everything once; "none of these" is set back by what comes of it."""
+    int8_network = Int8Network(made.interpreter, made.head)
+    networks: dict[str, Network] = {"float": FloatNetwork(made.float_model), "int8": int8_network}
+    plain = {name: score(network, checks.plain) for name, network in networks.items()}
+    shifted = {name: score(network, checks.shifted) for name, network in networks.items()}
+    on_progress("measuring on sources that are left out")
+    grounds = measure_left_out(recipe, data, networks)
+    left_out = [ground.scored["int8"].only(ground.right.labels >= 0) for ground in grounds]
+    head, shift = set_back(made.head, plain["int8"], left_out)
+    return _Measured(
+        head,
+        {name: scored.set_back(shift) for name, scored in plain.items()},
+        {name: scored.set_back(shift) for name, scored in shifted.items()},
+        [
+            replace(ground, scored={name: scored.set_back(shift) for name, scored in ground.scored.items()})
+            for ground in grounds
+        ],
+    )
+
+
+def _memory(made: _Quantized, sample: Sample, checks: _Checks, recipe: Recipe) -> Memory:
+    index = {name: number for number, name in enumerate(recipe.labels)}
+    labels = np.array([index[photo.label] for photo in checks.photos], np.int64)
+    codes = as_codes(made.interpreter, checks.plain)
+    return remember(sample, (codes, labels), made.head.weights.shape[1], recipe.seed)
 
 
 def with_seen(report: dict[str, Any], run: Run, data: Path) -> dict[str, Any]:

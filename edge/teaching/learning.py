@@ -26,10 +26,10 @@ from edge.teaching.scoring import (
     place_thresholds,
     temperature_of,
 )
-from edge.teaching.solver import Features, Softmax, fit_softmax
+from edge.teaching.solver import Examples, Features, Softmax, fit_softmax
 
 FOLDS: Final = 5
-SHARES: Final = (0.15, 0.3, 0.5, 0.7)
+SHARES: Final = (0.07, 0.15, 0.3, 0.5, 0.7)
 """Of what is learnt from, how much weighs the place against the memory: the best is chosen by what is forgotten and gained."""
 MOST_FORGOTTEN: Final = 0.01
 """How far the share of the memory that is named rightly may fall."""
@@ -130,14 +130,8 @@ def learn(base: Bundle, lessons: Lessons, purity: float, progress: Progress = la
         progress((number + 1) / (len(shares) + 1))
     best = min(tried, key=lambda one: _worth(one, ground, head, memory, lessons, folds))
     everything = np.ones(len(ground.truth), bool)
-    final = fit_softmax(
-        ground.features,
-        ground.truth,
-        ground.weight_of(best.share, everything),
-        ground.start,
-        STIFFNESS,
-        _FINE_STEPS,
-    )
+    lesson = Examples(ground.features, ground.truth, ground.weight_of(best.share, everything))
+    final = fit_softmax(lesson, ground.start, STIFFNESS, _FINE_STEPS)
     progress(1.0)
     return _judge(base, head, memory, lessons, ground, folds, best, final, purity)
 
@@ -197,9 +191,8 @@ def _held_out_logits(ground: _Ground, folds: Indices, share: float) -> Floats:
         if held_out.any():
             weight = ground.weight_of(share, ~held_out)
             used = weight > 0
-            fitted = fit_softmax(
-                ground.features[used], ground.truth[used], weight[used], ground.start, STIFFNESS, _ROUGH_STEPS
-            )
+            lesson = Examples(ground.features[used], ground.truth[used], weight[used])
+            fitted = fit_softmax(lesson, ground.start, STIFFNESS, _ROUGH_STEPS)
             logits[held_out] = fitted.logits(ground.features[held_out])
     return logits
 

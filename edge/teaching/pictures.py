@@ -18,6 +18,7 @@ from edge.bundle.photo_tree import as_label, check_unreadable, label_folders, ph
 from edge.bundle.preprocess import prepare_crop
 from edge.errors import TeachingError
 from edge.inference.interpreter import Inference
+from edge.journal.keeping.pictures import kept_item_of
 from edge.labelling.labels import NONE_OF_THESE, TWO_THINGS, read_labels
 from edge.teaching.lessons import Lessons, group_items
 
@@ -51,7 +52,7 @@ def find_in_folders(folder: Path) -> list[Picture]:
             continue
         if not label:
             raise TeachingError(f"{own}: no label can be made of this name: expected letters, such as plastic")
-        found += [Picture(path, "" if label in OTHER else label) for path in photos_in(own)]
+        found += [Picture(path, "" if label in OTHER else label, kept_item_of(path.name)) for path in photos_in(own)]
     if not found:
         raise TeachingError(
             f"{folder}: holds no pictures in folders of their label: expected {folder}/plastic/1.jpg and the like "
@@ -69,18 +70,17 @@ def find_labelled(folder: Path) -> list[Picture]:
     if not folder.is_dir():
         raise TeachingError(f"{folder}: no such folder: expected one that `sorter label` was used on")
     found = [
-        Picture(folder / entry.picture, "" if entry.label == NONE_OF_THESE else entry.label, _item_of(entry.picture))
+        Picture(
+            folder / entry.picture,
+            "" if entry.label == NONE_OF_THESE else entry.label,
+            kept_item_of(Path(entry.picture).name),
+        )
         for entry in read_labels(folder).entries.values()
         if entry.label != TWO_THINGS
     ]
     if not found:
         raise TeachingError(f"{folder}: no picture in it has a label: run `sorter label {folder}` first")
     return found
-
-
-def _item_of(picture: str) -> str:
-    """The item that a station's kept picture shows, by its name; of others it is not known."""
-    return ""
 
 
 @dataclass(frozen=True)

@@ -34,25 +34,29 @@ class Softmax:
         return np.asarray(features @ self.weights.astype(np.float32) + self.bias, np.float64)
 
 
-def fit_softmax(
-    features: Features,
-    truth: NDArray[np.int64],
-    weight: Floats,
-    start: Softmax,
-    stiffness: float,
-    steps: int = 200,
-) -> Softmax:
-    """Return the fit to features (photos, features), true classes (photos,) and how much each photo weighs (photos,).
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Photos to fit to: features (photos, features), true classes (photos,), and how much each weighs (photos,).
 
-    It ends when a step gains next to nothing, or after `steps` of them.
+    `given` is a part of the logits (photos, classes) that is not fitted.
     """
+
+    features: Features
+    truth: NDArray[np.int64]
+    weight: Floats
+    given: Floats | float = 0.0
+
+
+def fit_softmax(examples: Examples, start: Softmax, stiffness: float, steps: int = 200) -> Softmax:
+    """Return the fit; it ends when a step gains next to nothing, or after `steps` of them."""
+    features, given = examples.features, examples.given
     shape = start.weights.shape
-    share = weight / weight.sum()
-    target = np.eye(shape[1])[truth]
+    share = examples.weight / examples.weight.sum()
+    target = np.eye(shape[1])[examples.truth]
 
     def loss(flat: Floats) -> tuple[float, Floats]:
         weights, bias = flat[: -shape[1]].reshape(shape), flat[-shape[1] :]
-        logits = features @ weights.astype(np.float32) + bias
+        logits = features @ weights.astype(np.float32) + bias + given
         logits -= logits.max(axis=1, keepdims=True)
         log_sum = np.log(np.exp(logits).sum(axis=1, keepdims=True))
         off = weights - start.weights

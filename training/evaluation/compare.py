@@ -174,6 +174,11 @@ def summary(result: Comparison) -> str:
         lines.append(
             f"none of the labels: {unknown['photos']} photos, {100 * unknown['residual_share']:.1f} % go to residual"
             + (f", AUROC {unknown['auroc']:.3f}" if unknown["auroc"] is not None else "")
+            + (
+                f"; {100 * unknown['called_unknown']:.1f} % are called unknown, AUROC {unknown['auroc_unknown']:.3f}"
+                if unknown["auroc_unknown"] is not None
+                else ""
+            )
         )
         lines += [f"  {name}: {100 * share:.0f} %" for name, share in unknown["residual_share_by_folder"].items()]
     lines += [f"  {name}: {_source(row)}" for name, row in part.get("sources", {}).items()]

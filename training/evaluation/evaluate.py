@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +30,9 @@ class Network(Protocol):
     def scores(self, view: Image) -> np.ndarray:
         """Real-valued scores before softmax (labels,)."""
 
+    def look(self, view: Image) -> tuple[np.ndarray, float]:
+        """The scores (labels,), and how far the one of "none of these" is above the best of them."""
+
 
 class Int8Network:
     """The bundle's own file in the device's own runtime."""
@@ -39,7 +42,11 @@ class Int8Network:
         self._head = head
 
     def scores(self, view: Image) -> np.ndarray:
-        return self._head.logits(self.interpreter.run(view))
+        return self.look(view)[0]
+
+    def look(self, view: Image) -> tuple[np.ndarray, float]:
+        codes = self.interpreter.run(view)
+        return self._head.logits(codes), float(self._head.strangeness(codes))
 
 
 class FloatNetwork:
@@ -51,13 +58,32 @@ class FloatNetwork:
     def scores(self, view: Image) -> np.ndarray:
         return np.asarray(self._runner.run(view)[0], np.float64)
 
+    def look(self, view: Image) -> tuple[np.ndarray, float]:
+        return self.scores(view), -np.inf  # that row is fitted to the int8 features
+
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores (photos, labels) of one network, and the median milliseconds of one inference."""
+    """Scores (photos, labels) of one network, the median milliseconds of one inference, and strangeness (photos,)."""
 
     scores: np.ndarray
     milliseconds: float
+    strangeness: np.ndarray | None = None
+
+    @property
+    def is_unknown(self) -> np.ndarray:
+        """Which photos (photos,) are more like none of the labels than like any."""
+        return np.zeros(len(self.scores), bool) if self.strangeness is None else self.strangeness > 0
+
+    def set_back(self, shift: float) -> Scored:
+        """The same by a head whose row for none of the labels is set back by so much."""
+        return self if self.strangeness is None else replace(self, strangeness=self.strangeness - shift)
+
+    def only(self, mine: np.ndarray) -> Scored:
+        """Of these photos alone."""
+        return replace(
+            self, scores=self.scores[mine], strangeness=None if self.strangeness is None else self.strangeness[mine]
+        )
 
 
 @dataclass(frozen=True)
@@ -92,14 +118,16 @@ def prepare_photo(path: Path, geometry: InputGeometry) -> Image:
 
 def score(network: Network, views: Sequence[Image], on_progress: Callable[[int], None] = lambda _: None) -> Scored:
     """Run a network over prepared crops, one at a time, as on the device."""
-    rows, took = [], []
-    network.scores(views[0])
+    rows, strange, took = [], [], []
+    network.look(views[0])
     for number, view in enumerate(views, 1):
         started = time.perf_counter_ns()
-        rows.append(network.scores(view))
+        scores, strangeness = network.look(view)
         took.append(time.perf_counter_ns() - started)
+        rows.append(scores)
+        strange.append(strangeness)
         on_progress(number)
-    return Scored(np.array(rows), float(np.median(took)) / 1e6)
+    return Scored(np.array(rows), float(np.median(took)) / 1e6, np.array(strange))
 
 
 def figures(scored: Scored, right: Answers, thresholds: Thresholds) -> dict[str, Any]:
@@ -110,7 +138,7 @@ def figures(scored: Scored, right: Answers, thresholds: Thresholds) -> dict[str,
     correct, count = int(np.sum(truth == found)), int(known.sum())
     minimum = np.array([thresholds.minimum_score[name] for name in right.names])
     best = probabilities.argmax(axis=1)
-    residual = probabilities.max(axis=1) < minimum[best]
+    residual = (probabilities.max(axis=1) < minimum[best]) | scored.is_unknown
     kept = known & ~residual
     result: dict[str, Any] = {
         "top1": correct / count if count else None,
@@ -119,6 +147,7 @@ def figures(scored: Scored, right: Answers, thresholds: Thresholds) -> dict[str,
         "milliseconds": scored.milliseconds,
         "ece": measures.calibration_error(probabilities[known], right.labels[known]) if count else None,
         "residual_share": float(residual[known].mean()) if count else None,
+        "called_unknown": float(scored.is_unknown[known].mean()) if count else None,
         "purity_at_thresholds": float(np.mean(right.counted(best[kept]) == right.counted(right.labels[kept])))
         if kept.any()
         else None,
@@ -135,8 +164,17 @@ def figures(scored: Scored, right: Answers, thresholds: Thresholds) -> dict[str,
             "photos": int((~known).sum()),
             "residual_share": float(residual[~known].mean()),
             "auroc": measures.rejection_auroc(sure[known], sure[~known]),
+            "called_unknown": float(scored.is_unknown[~known].mean()),
+            "auroc_unknown": _auroc_unknown(scored, known),
         }
     return result
+
+
+def _auroc_unknown(scored: Scored, known: np.ndarray) -> float | None:
+    """How well the row for none of the labels tells them apart; None without such a row."""
+    if scored.strangeness is None or not np.isfinite(scored.strangeness).any():
+        return None
+    return measures.rejection_auroc(-scored.strangeness[known], -scored.strangeness[~known])
 
 
 def by_source(
@@ -147,8 +185,7 @@ def by_source(
     table = {}
     for name in sorted(set(sources)):
         mine = given == name
-        part = Scored(scored.scores[mine], scored.milliseconds)
-        made = figures(part, Answers(right.labels[mine], right.names, right.merged), thresholds)
+        made = figures(scored.only(mine), Answers(right.labels[mine], right.names, right.merged), thresholds)
         table[name] = {key: made[key] for key in BY_SOURCE if key in made}
     return table
 
@@ -159,7 +196,7 @@ def by_folder(
     """For each folder of none of the labels, the share that goes to residual at the thresholds."""
     probabilities = softmax(scored.scores, thresholds.temperature)
     minimum = np.array([thresholds.minimum_score[name] for name in right.names])
-    residual = probabilities.max(axis=1) < minimum[probabilities.argmax(axis=1)]
+    residual = (probabilities.max(axis=1) < minimum[probabilities.argmax(axis=1)]) | scored.is_unknown
     given = np.array([photo.label for photo in photos])
     unknown = sorted(set(given[right.labels < 0].tolist()))
     return {name: float(residual[given == name].mean()) for name in unknown}

@@ -21,6 +21,7 @@ RESERVE_BYTES = 20_000_000  # room that pictures leave for rows, models and logs
 RANDOM_ROOM = 0.5  # of the folder, for what chance chose: it goes last, but what is to be learnt from needs room too
 _BY_CHANCE = "-random"
 _LOOK = re.compile(r"(.+)-([1-9])\.jpg")
+_KEPT = re.compile(rf"[^/]{{1,8}}-[0-9]{{8,}}(?:{_BY_CHANCE})?-[1-9]\.jpg")
 
 
 def item_name(run_id: str, item: int, *, by_chance: bool) -> str:
@@ -37,6 +38,11 @@ def item_of(picture: str) -> str:
     """Return what the names of all pictures of that picture's item begin with."""
     match = _LOOK.fullmatch(picture)
     return match[1] if match else picture.removesuffix(".jpg")
+
+
+def kept_item_of(name: str) -> str:
+    """Return the same if a station gave the picture its name, and an empty text for pictures of anybody else."""
+    return item_of(name) if _KEPT.fullmatch(name) else ""
 
 
 @dataclass(frozen=True, slots=True)
