@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,9 @@ from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import photos_in
 from edge.labelling.labels import can_be_labelled
 from edge.types import Image
+
+# As the journal names what it keeps: run, item, `-random` if chance chose it, look.
+_LOOK = re.compile(r"(.*/)?([0-9a-f]{8}-[0-9]{8}(?:-random)?)-[1-9]\.jpg")
 
 
 @dataclass
@@ -28,6 +31,7 @@ class PictureFolder:
     names: tuple[str, ...] = field(default=(), init=False)
     unusable: dict[str, str] = field(default_factory=dict, init=False)
     _numbers: Mapping[str, int] = field(default_factory=dict, init=False)
+    _looks: Mapping[str, Sequence[str]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
@@ -55,6 +59,10 @@ class PictureFolder:
         self.names = tuple(sorted(found, key=_natural))
         self.unusable = unusable
         self._numbers = {name: number for number, name in enumerate(self.names)}
+        looks: dict[str, list[str]] = {}
+        for name in self.names:
+            looks.setdefault(_item(name), []).append(name)
+        self._looks = looks
 
     def __contains__(self, name: object) -> bool:
         return name in self._numbers
@@ -62,6 +70,10 @@ class PictureFolder:
     def number(self, name: str) -> int:
         """The place of a picture among `names`."""
         return self._numbers[name]
+
+    def looks(self, name: str) -> Sequence[str]:
+        """All pictures of the item that a station took this one of, itself among them; of any other picture itself alone."""
+        return self._looks[_item(name)]
 
     def load(self, name: str) -> Image:
         """Read a picture of `names` as RGB.
@@ -77,6 +89,12 @@ class PictureFolder:
         except (PhotoError, OSError) as error:
             self.unusable[name] = str(error).removeprefix(f"{path}: ")
             raise PhotoError(f"{name}: {self.unusable[name]}") from None
+
+
+def _item(name: str) -> str:
+    """What the pictures of one item have in common; of a picture that no station named its own name."""
+    match = _LOOK.fullmatch(name)
+    return f"{match[1] or ''}{match[2]}" if match else name
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

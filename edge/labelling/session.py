@@ -101,6 +101,11 @@ class LabellingSession:
         """What each person says of a picture, what holds first."""
         return self._said.get(name, ())
 
+    def looks_of(self, name: str) -> Sequence[str]:
+        """The pictures of the same item of which the same holds, or nothing yet; this one is among them."""
+        holds = [entry.label for entry in self.said_of(name)[:1]]
+        return [look for look in self.pictures.looks(name) if [e.label for e in self.said_of(look)[:1]] == holds]
+
     def label(self, names: Sequence[str], label: str) -> None:
         """Say the same of all these pictures; empty: take back what this person said.
 

@@ -166,7 +166,7 @@ class LabelPage:
 
     def _describe(self, name: str) -> dict[str, Any]:
         said = [{"by": entry.by, "label": entry.label} for entry in self._session.said_of(name)]
-        return {"name": name, "said": said, "unusable": self._session.pictures.unusable.get(name, "")}
+        return {"name": name, "said": said, "looks": list(self._session.looks_of(name))}
 
     def _state(self) -> dict[str, Any]:
         session, progress = self._session, self._session.progress()

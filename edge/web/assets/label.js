@@ -140,6 +140,7 @@ function showOne(told) {
   const picture = byId("picture");
   byId("frame").querySelector(".finished")?.remove();
   picture.hidden = !current;
+  showLooks(current ? current.looks.filter((look) => look !== current.name) : []);
   byId("name").textContent = current ? current.name : "";
   byId("said").textContent = current ? current.said.map(({ by, label }) => `${by}: ${spoken(label)}`).join(" · ") : "";
   if (!current) {
@@ -153,6 +154,16 @@ function showOne(told) {
   return loaded.then(() => { seen = true; });
 }
 
+// A station takes several pictures of one item: one label is for all of them.
+function showLooks(looks) {
+  byId("looks").hidden = !looks.length;
+  byId("looks").replaceChildren(...looks.map((look) => {
+    const line = make("li");
+    line.append(Object.assign(make("img"), { src: photo(look, "small"), alt: look, title: look }));
+    return line;
+  }));
+}
+
 async function goTo(path) {
   await showOne(await ask(path));
   if (!current) return;
@@ -162,7 +173,7 @@ async function goTo(path) {
   }
 }
 
-const goNext = () => goTo(current ? `next?after=${encodeURIComponent(current.name)}` : "next");
+const goNext = () => goTo(current ? `next?after=${encodeURIComponent(current.looks[current.looks.length - 1])}` : "next");
 const goToName = (name) => goTo(`picture?name=${encodeURIComponent(name)}`);
 
 function later() {
@@ -181,9 +192,9 @@ function labelOne(label) {
   if (!current || !seen) return undefined;
   return doing(async () => {
     const name = current.name;
-    const told = await ask("label", { pictures: [name], label });
+    const told = await ask("label", { pictures: current.looks, label });
     showState(told.state);
-    tellSaved([name], label);
+    tellSaved(current.looks, label);
     if (!label) await goToName(name);
     else if (place + 1 < trail.length) await goToName(trail[++place]);
     else await goNext();

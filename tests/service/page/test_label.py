@@ -202,6 +202,26 @@ def test_back_shows_what_was_said_and_another_label_replaces_it(serve_labels: Se
     assert page.said()[second] == "two-things"
 
 
+def test_one_label_is_for_all_looks_that_a_station_took_of_an_item(
+    serve_labels: Serve, folder: Path, browser: webdriver.Chrome
+) -> None:
+    looks = [f"0a1b2c3d-00000017-{look}.jpg" for look in (1, 2, 3)]
+    for look in looks:
+        shutil.copy(folder / "pi-1/pictures/item-0-metal.jpg", folder / look)
+    page = serve_labels()
+    browser.get(page.url)
+    assert shown(browser) == looks[0]
+    assert measure(browser, "[...document.querySelectorAll('#looks img')].map((look) => look.alt)") == looks[1:]
+    press(browser, "3")
+    following = shown(browser, looks[0])
+    assert truth(following) in LABELS
+    assert not browser.find_element(By.ID, "looks").is_displayed()
+    assert page.said() == dict.fromkeys(looks, "metal")
+    press(browser, "u")
+    assert shown(browser, following) == looks[0]
+    assert page.said() == {}
+
+
 def test_what_looks_like_labelled_pictures_is_suggested_and_enter_says_it(
     serve_labels: Serve, browser: webdriver.Chrome
 ) -> None:
@@ -272,10 +292,12 @@ def test_many_are_selected_by_keyboard_alone(serve_labels: Serve, browser: webdr
     wait_for_text(browser, "#frame", "Every picture has a label.")
 
 
-def test_what_has_a_label_is_looked_through_and_corrected(serve_labels: Serve, browser: webdriver.Chrome) -> None:
+def test_what_has_a_label_is_looked_through_and_corrected(
+    serve_labels: Serve, folder: Path, browser: webdriver.Chrome
+) -> None:
+    LabelsFile(folder, "ben").append({"pi-1/pictures/item-0-glass.jpg": "metal"}, 1.0)
+    LabelsFile(folder, "eva").append({"pi-1/pictures/item-0-glass.jpg": "plastic"}, 2.0)
     page = serve_labels()
-    LabelsFile(page.folder, "ben").append({"pi-1/pictures/item-0-glass.jpg": "metal"}, 1.0)
-    LabelsFile(page.folder, "eva").append({"pi-1/pictures/item-0-glass.jpg": "plastic"}, 2.0)
     browser.get(page.url)
     shown(browser)
     press(browser, "g")

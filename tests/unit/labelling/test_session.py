@@ -261,6 +261,25 @@ def test_pictures_stay_as_they_are(folder: Path, clock: VirtualClock) -> None:
     assert {path.name for path in folder.iterdir()} - set(before) == {"labels-anna.csv"}
 
 
+def test_looks_at_one_item_belong_together_unless_people_said_otherwise(tmp_path: Path, clock: VirtualClock) -> None:
+    first, other, by_chance = "pi-1/0a1b2c3d-00000017", "pi-2/0a1b2c3d-00000017", "pi-1/0a1b2c3d-00000018-random"
+    names = [
+        *(f"{first}-{look}.jpg" for look in (1, 2, 3)),
+        f"{other}-1.jpg",
+        f"{by_chance}-1.jpg",
+        f"{by_chance}-2.jpg",
+    ]
+    for name in [*names, "item-1.jpg", "item-2.jpg"]:
+        write_photo(tmp_path / name, draw_photo("disc", 1))
+    session = begin(tmp_path, clock)
+    assert session.looks_of(f"{first}-2.jpg") == names[:3]
+    assert session.looks_of(f"{other}-1.jpg") == [f"{other}-1.jpg"]
+    assert session.looks_of(f"{by_chance}-2.jpg") == names[4:]
+    assert session.looks_of("item-2.jpg") == ["item-2.jpg"]
+    session.label([f"{first}-3.jpg"], "square")
+    assert session.looks_of(f"{first}-1.jpg") == names[:2]
+
+
 def test_a_folder_without_pictures_and_what_is_no_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PhotoError, match="no pictures in it or below"):
         PictureFolder(tmp_path)
