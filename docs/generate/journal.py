@@ -8,7 +8,7 @@ from contextlib import closing
 
 from edge.journal.keeping.candidates import Kept
 from edge.journal.reading import ELSEWHERE, EventRecord, ItemRecord
-from edge.journal.schema import KEYS, MEANINGS, MIGRATIONS
+from edge.journal.schema import MEANINGS, MIGRATIONS
 from edge.types import REASON_TEXT, EventKind, Severity, StrokeOutcome
 from generate.comments import meanings
 from generate.markdown import anchored, code, document, table
@@ -28,7 +28,7 @@ def columns() -> dict[str, list[tuple[str, str, bool]]]:
                 (column, kind, not (must or key))
                 for _, column, kind, must, _, key in database.execute(f"PRAGMA table_info({name})")
             ]
-            for name in KEYS
+            for name in MEANINGS
         }
 
 

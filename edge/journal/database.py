@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edge.clock import NS_PER_S
-from edge.journal import schema
+from edge.journal import schema, sums
 from edge.journal.disk_errors import REFUSALS, is_damage
 from edge.journal.entries import DeliveryRow, EventRow, OutcomeRow, Row, StrokeRow
 from edge.journal.keeping.selection import SKETCH_BYTES, KeptPictures, Remembered
@@ -112,6 +112,7 @@ class Database:
     dating: Redating
     remembered: Sequence[Remembered]
     _verified: int = -1
+    _batches: int = 0
 
     def store(self, rows: Sequence[Row], kept: Sequence[KeptPictures], cutoff: float, date_known: bool) -> None:
         """Store the rows (and what is kept of them, one for each) and drop the oldest, all in one commit.
@@ -129,11 +130,14 @@ class Database:
             if date_known and not self.dating.is_due:
                 execute(schema.MARK_DATED, (self.dating.boot_id,))
             self._prune(cutoff)
+            if self._batches % sums.TRIMMED_EVERY == 0:
+                sums.trim(self.connection, self.max_bytes)
             execute("COMMIT")
         except REFUSALS:
             if self.connection.in_transaction:
                 execute("ROLLBACK")
             raise
+        self._batches += 1
 
     def verify_some(self) -> None:
         """Read the next rows of earlier runs, so that damage in a large file is found within minutes of the start.

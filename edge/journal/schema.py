@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import closing
 from typing import Any, Protocol
 
+from edge.journal import sums
+
 APPLICATION_ID = 0x534F5254  # "SORT": tells our file from any other SQLite file
 
 # `row` is the number of the item or event over all runs: new rows go to the end of the table's one
@@ -45,6 +47,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """
         CREATE TABLE kept (row INTEGER PRIMARY KEY, day INTEGER NOT NULL, label TEXT NOT NULL, sketch BLOB)""",
     ),
+    sums.MIGRATION,
 )
 """The statements that lead from version N to N + 1, for every N; version 0 is an empty file."""
 
@@ -107,6 +110,7 @@ MEANINGS = {
         "label": "what the model said",
         "sketch": "its features, a random projection of 64 bytes; null: the model has none",
     },
+    **sums.MEANINGS,
 }
 """For people: what each column holds."""
 

@@ -90,7 +90,8 @@ def _sums(
     connection: sqlite3.Connection, times: Sequence[By], parts: Sequence[By], selection: Selection
 ) -> Iterator[tuple[Key, Key, int]]:
     """Yield the names of the time and of the kind, and the number of items; SQLite adds, so that a year is few rows here."""
-    sums.count_rows(connection)
+    sums.count_older(connection)
+    connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("CREATE TEMP TABLE wanted (category INTEGER PRIMARY KEY, kind INTEGER NOT NULL)")
     connection.execute("CREATE TEMP TABLE named (hour INTEGER PRIMARY KEY, time INTEGER NOT NULL)")
     kinds: dict[Key, int] = {}
@@ -108,8 +109,10 @@ def _sums(
         ],
     )
     name_of, kind_of = list(names), list(kinds)
+    # In this order: SQLite would begin with the categories and look for their hours in an index that it has to make.
     for name, kind, items in connection.execute(
-        "SELECT time, kind, sum(items) FROM hourly JOIN named USING (hour) JOIN wanted USING (category) GROUP BY time, kind"
+        "SELECT time, kind, sum(items) FROM hourly CROSS JOIN named USING (hour) CROSS JOIN wanted USING (category) "
+        "GROUP BY time, kind"
     ):
         yield name_of[name], kind_of[kind], items
 

@@ -22,7 +22,7 @@ from edge.journal import Journal
 from edge.journal.keeping.candidates import HELD_BYTES, Kept
 from edge.journal.keeping.pictures import item_of, look_names
 from edge.journal.keeping.selection import FEW
-from edge.journal.schema import MIGRATIONS, MOST_REMEMBERED
+from edge.journal.schema import MOST_REMEMBERED
 from edge.line import Outcome
 from edge.types import Box, Crop, Decision, Item, Prediction, Reason
 
@@ -133,7 +133,7 @@ def test_a_sure_item_is_kept_while_its_label_is_rare(memory_folder: Path) -> Non
     assert list(kept_in(memory_folder).values()) == [Kept.RARE] * FEW
 
 
-@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+@pytest.mark.parametrize("version", [1, 2])
 def test_a_journal_of_any_older_version_is_read_and_goes_on(memory_folder: Path, version: int) -> None:
     journal = build_journal(memory_folder, settings=USEFUL)
     store(journal, seen(1, thing=1))
