@@ -7,6 +7,7 @@ import threading
 from edge.clock import ms
 from edge.health.faults import FaultKind
 from edge.station.assembled import AssembledStation
+from edge.stats.watch import PurityWatch
 from edge.system.files import remove_stale_temp_files
 
 CHORES_MS = 1000.0
@@ -18,6 +19,7 @@ class Chores:
 
     def __init__(self, station: AssembledStation, stop: threading.Event) -> None:
         self._station, self._stop = station, stop
+        self._purity = _watch_purity(station)
 
     def run(self) -> None:
         """Do them once a second, and once more at the end."""
@@ -27,6 +29,8 @@ class Chores:
         count = 0
         while not self._stop.is_set():
             self._keep()
+            if self._purity is not None:
+                self._purity.look(clock.now())
             if count % LOOK_EVERY == 0:
                 station.reporting.live.publish_machine(station.machine.refresh())
             count += 1
@@ -38,3 +42,11 @@ class Chores:
         station.latch.save(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in station.health.faults))
         station.switch.save()
         station.reporting.levels.save(station.clock.now(), at_once=at_once)
+
+
+def _watch_purity(station: AssembledStation) -> PurityWatch | None:
+    """Return what looks for labels of the kept pictures; None where no journal is kept."""
+    folder = station.environment.state_folder
+    if station.reporting.journal is None or folder is None:
+        return None
+    return PurityWatch(folder / "journal.db", station.settings.bins, station.reporting.live.publish_purity)

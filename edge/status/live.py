@@ -21,7 +21,7 @@ from edge.health.state import State
 from edge.interfaces import Clock, Sighting
 from edge.line import Outcome
 from edge.status.latency import Durations
-from edge.status.snapshot import RecentItem, Snapshot
+from edge.status.snapshot import RecentItem, SeenPurity, Snapshot
 from edge.tally import Tally
 from edge.types import Crop, Decision, Frame, Image, Stroke, StrokeOutcome
 
@@ -61,6 +61,7 @@ class LiveView:
         self._model = model
         self._machine = MachineState()
         self._levels: Mapping[str, int] = {}
+        self._purity: Mapping[str, SeenPurity] = {}
         self._journal_rows: Mapping[str, int] = {}
         self._newest: Newest | None = None
         self._condition: tuple[State, tuple[Fault, ...], str] = (State.STARTING, (), "")
@@ -126,6 +127,10 @@ class LiveView:
         """Show these counts of items in bins; the mapping must not change any more."""
         self._levels = levels
 
+    def publish_purity(self, purity: Mapping[str, SeenPurity]) -> None:
+        """Show what people saw of the bins; the mapping must not change any more."""
+        self._purity = purity
+
     # -- readers -----------------------------------------------------------------------------------------------
 
     def newest(self) -> Newest | None:
@@ -177,6 +182,7 @@ class LiveView:
                 levels=self._levels,
                 journal_rows=self._journal_rows,
                 calibration=self._calibration,
+                purity=self._purity,
                 revision=self._revision,
             )
 

@@ -73,6 +73,7 @@ def build_registry(live: LiveView, station: Station, disk_free: Callable[[], int
         _condition,
         lambda snapshot: _counters(snapshot, station.bins),
         lambda snapshot: _bins(snapshot, station.bins),
+        _purity,
         _latencies,
         lambda snapshot: _camera(snapshot, live.newest(), station.region),
         _calibration,
@@ -128,6 +129,15 @@ def _counters(snapshot: Snapshot, bins: Sequence[Bin]) -> Iterator[Metric]:
         CounterMetricFamily("sorter_strokes", "Strokes by what became of them.", labels=["actuator", "outcome"]),
         snapshot.strokes,
     )
+
+
+def _purity(snapshot: Snapshot) -> Iterator[Metric]:
+    told = {(where,): seen.share for where, seen in snapshot.purity.items() if seen.share is not None}
+    text = "Share of the labelled items that chance chose that belong in the bin; under the model at work."
+    yield _filled(GaugeMetricFamily("sorter_bin_purity_ratio", text, labels=["bin"]), told)
+    labelled = {(where,): seen.labelled for where, seen in snapshot.purity.items()}
+    text = "Items that chance chose and people labelled; under the model at work."
+    yield _filled(GaugeMetricFamily("sorter_bin_labelled_items", text, labels=["bin"]), labelled)
 
 
 def _bins(snapshot: Snapshot, bins: Sequence[Bin]) -> Iterator[Metric]:

@@ -42,13 +42,29 @@ class RecentItem:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenPurity:
+    """What people saw in one bin under the model at work: the share that belongs there, and where the truth may lie.
+
+    `share` is None while too few items are labelled, `missing` how many more it takes, `last` when the newest labelled one
+    came, seconds since the epoch.
+    """
+
+    share: float | None
+    low: float
+    high: float
+    labelled: int
+    missing: int
+    last: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that is known at `taken_at`; `items` are newest first.
 
     `pictured` holds the items that have a thumbnail. `counts` is by bin and by what became of them (see edge/tally.py),
     `settled` those of them that will not change any more, `strokes` by (actuator, outcome), `levels` the items since a bin
     was emptied, of bins that are counted. `picture_age_ns` is the age of the newest frame now, None before the first one.
-    `sharpness` is the number of items that were pictured and the sum of their best crops' sharpness (see Crop).
+    `purity` is by bin; empty where nobody has labelled anything. `sharpness` is the number of items that were pictured and the sum of their best crops' sharpness (see Crop).
     """
 
     taken_at: int
@@ -73,6 +89,7 @@ class Snapshot:
     levels: Mapping[str, int]
     journal_rows: Mapping[str, int]
     calibration: Calibration | None
+    purity: Mapping[str, SeenPurity]
     revision: int
 
     @property

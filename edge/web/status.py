@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config import Station
 from edge.health.state import State
 from edge.interfaces import Sighting
-from edge.status.snapshot import RecentItem, Snapshot
+from edge.status.snapshot import RecentItem, SeenPurity, Snapshot
 from edge.tally import IN_NO_BIN
 from edge.types import REASON_TEXT, Reason
 from edge.web.pictures import BeltPicture
@@ -145,10 +146,25 @@ def _describe_bins(snapshot: Snapshot, station: Station) -> list[dict[str, Any]]
             "enabled": where.enabled,
             "level": snapshot.levels.get(where.name),
             "capacity": where.capacity,
+            "purity": _describe_purity(snapshot.purity.get(where.name)),
             "full": where.name in full,
         }
         for where in station.bins
     ]
+
+
+def _describe_purity(seen: SeenPurity | None) -> dict[str, Any] | None:
+    """Return what people saw in a bin; None where nobody looked."""
+    if seen is None:
+        return None
+    return {
+        "share": _rounded(seen.share, 4),
+        "low": _rounded(seen.low, 4),
+        "high": _rounded(seen.high, 4),
+        "labelled": seen.labelled,
+        "missing": seen.missing,
+        "last": None if seen.last is None else datetime.fromtimestamp(seen.last, UTC).isoformat(timespec="seconds"),
+    }
 
 
 def _describe_reasons(snapshot: Snapshot) -> list[dict[str, Any]]:

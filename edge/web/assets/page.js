@@ -73,6 +73,12 @@ function showFaults(faults) {
   }));
 }
 
+function purity(seen) {
+  if (seen.share === null) return `purity not known: ${seen.labelled} pictures labelled, ${seen.missing} more needed`;
+  const until = new Date(seen.last).toLocaleDateString();
+  return `purity seen ${percent(seen.share)} (${percent(seen.low)} to ${percent(seen.high)}; ${seen.labelled} labelled, to ${until})`;
+}
+
 function showBins(bins) {
   const most = Math.max(1, ...bins.map((bin) => bin.count));
   colours = {};
@@ -95,6 +101,7 @@ function showBins(bins) {
     fill.style.width = (bin.full ? 100 : Math.min(100, counted ? (100 * bin.level) / bin.capacity : (100 * bin.count) / most)) + "%";
     bar.append(fill);
     line.append(row, bar);
+    if (bin.purity) line.append(make("p", "purity", purity(bin.purity)));
     if (bin.full) line.append(make("p", "what", bin.name === "residual" ? "Empty it: nothing is sorted until then." : "Empty it: its items go to residual."));
     return line;
   }));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from support.browser import CONTRAST, WAIT_S, measure, resize, wait_for_text
 from edge.clock import SystemClock
 from edge.health.faults import Fault, FaultKind
 from edge.health.state import State
+from edge.status.snapshot import SeenPurity
 from edge.types import Reason
 from edge.web.words import STATE_TEXT
 
@@ -198,3 +200,14 @@ def test_a_full_bin_is_unmistakable(page: Any, browser: webdriver.Chrome) -> Non
     bar, fill = glass.find_element(By.CSS_SELECTOR, ".bar"), glass.find_element(By.CSS_SELECTOR, ".bar i")
     assert fill.value_of_css_property("width") == bar.value_of_css_property("width")
     assert fill.value_of_css_property("background-image").startswith("repeating-linear-gradient")
+
+
+def test_a_bin_tells_its_purity_or_how_many_labels_are_missing(page: Any, browser: webdriver.Chrome) -> None:
+    last = datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp()
+    page.station.live.publish_purity(
+        {"glass": SeenPurity(0.975, 0.871, 0.996, 40, 0, last), "metal": SeenPurity(None, 0.2, 0.9, 7, 23, last)}
+    )
+    browser.get(page.url)
+    wait_for_text(browser, "#bins .purity", "purity seen 98\u00a0% (87\u00a0% to 100\u00a0%; 40 labelled, to 5/1/2026)")
+    wait_for_text(browser, "#bins .purity", "purity not known: 7 pictures labelled, 23 more needed")
+    assert measure(browser, "document.querySelectorAll('#bins .purity').length") == 2

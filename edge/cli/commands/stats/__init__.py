@@ -1,4 +1,4 @@
-"""`sorter stats`: how many items, by what is asked for; works while the sorter is running."""
+"""`sorter stats`: how many items, by what is asked for, and how pure the bins are; works while the sorter is running."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edge.cli.journals import FolderOption, SinceOption, UntilOption, find_journ
 from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.clock import SystemClock
 from edge.config import load_station
-from edge.errors import JournalError
+from edge.errors import ConfigError, JournalError
 from edge.stats.counts import By, Key, Selection, count_items
 from edge.system.output import say
 from edge.types import Reason
@@ -35,6 +35,12 @@ def command(
     bin_name: Annotated[str | None, typer.Option("--bin", help="Only items for this bin.")] = None,
     label: Annotated[str | None, typer.Option(help="Only items with this label.")] = None,
     reason: Annotated[Reason | None, typer.Option(help="Only items with this reason.")] = None,
+    purity: Annotated[
+        bool, typer.Option("--purity", help="Each bin's purity, by the labelled pictures of items that chance chose.")
+    ] = False,
+    labels: Annotated[
+        Path | None, typer.Option(help="Folder with files of labels; unset: the journal's own, with its pictures.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="Write CSV to this file instead; - is standard output.")
@@ -45,22 +51,23 @@ def command(
         list[Path] | None, typer.Option("--file", help="This journal file, such as a copy; may be repeated.")
     ] = None,
 ) -> None:
-    """Count the items of one station or many, in whole hours."""
+    """Count the items of one station or many, in whole hours, or tell how pure the bins are."""
     journals = find_journals(station, state_folder, files or [])
+    if purity:
+        from edge.cli.commands.stats.purity import show_purity
+
+        if by or since or until or bin_name or label or reason or csv_file:
+            raise ConfigError("--purity goes with --labels, --json, --station, --state-folder and --file alone")
+        show_purity(journals, station, labels, as_json=as_json)
+        return
+    if labels is not None:
+        raise ConfigError("--labels goes with --purity: counting items needs no labels")
     now = SystemClock().wall_time()
     begins, ends = (None if text is None else parse_instant(text, now) for text in (since, until))
     selection = Selection(begins, ends, bin_name, label, None if reason is None else reason.value)
     chosen = list(dict.fromkeys(by or ([By.STATION] if len(journals) > 1 else []) + DEFAULT_BY))
     counts = count_items(journals, chosen, selection)
-    if csv_file is not None:
-        _write_csv(csv_file, chosen, counts)
-    elif as_json:
-        rows = [{**dict(zip(chosen, key, strict=True)), "items": items} for key, items in sorted(counts.items())]
-        say(json.dumps({"items": counts.total(), "counts": rows}, indent=2, ensure_ascii=False))
-    else:
-        from edge.cli.commands.stats.tables import print_counts
-
-        print_counts(chosen, counts, selection)
+    _show(chosen, counts, selection, csv_file, as_json=as_json)
 
 
 def find_journals(station: Path, state_folder: Path | None, files: list[Path]) -> Mapping[str, Path]:
@@ -77,6 +84,18 @@ def find_journals(station: Path, state_folder: Path | None, files: list[Path]) -
     names = [path.absolute().parent.name if path.name == "journal.db" else path.stem for path in paths]
     times = Counter(names)
     return {(name if times[name] == 1 else str(path)): path for name, path in zip(names, paths, strict=True)}
+
+
+def _show(by: list[By], counts: Counter[Key], selection: Selection, csv_file: Path | None, *, as_json: bool) -> None:
+    if csv_file is not None:
+        _write_csv(csv_file, by, counts)
+    elif as_json:
+        rows = [{**dict(zip(by, key, strict=True)), "items": items} for key, items in sorted(counts.items())]
+        say(json.dumps({"items": counts.total(), "counts": rows}, indent=2, ensure_ascii=False))
+    else:
+        from edge.cli.commands.stats.tables import print_counts
+
+        print_counts(by, counts, selection)
 
 
 def _write_csv(target: Path, by: list[By], counts: Counter[Key]) -> None:
