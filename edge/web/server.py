@@ -127,7 +127,9 @@ def listen(host: str, port: int) -> socket.socket:
 def _explain(error: OSError, host: str, port: int) -> str:
     at = f"the page can't listen on {host} port {port}"
     if error.errno == errno.EADDRINUSE:
-        return f"{at}: another program uses it. Stop that program or set another [page] port (0 takes a free one)"
+        return f"{at}: another program uses it. Stop that program, or set another [page] port or --port (0 takes a free one)"
     if error.errno == errno.EACCES:
-        return f"{at}: ports below 1024 need root. Set [page] port to 1024 or more"
-    return f"{at}: {error.strerror}. Expected [page] host to be an address of this machine, 127.0.0.1 or 0.0.0.0"
+        return f"{at}: ports below 1024 need root. Set [page] port or --port to 1024 or more"
+    return (
+        f"{at}: {error.strerror}. Expected [page] host or --host to be an address of this machine, 127.0.0.1 or 0.0.0.0"
+    )
