@@ -64,6 +64,12 @@ class Alerts:
         self._kinds, self._after, self._gather = frozenset(kinds), after, gather
         self._stories: dict[FaultKey, _Story] = {}
 
+    def restore(self, told: Collection[FaultKey], now: int) -> None:
+        """Go on where an earlier run ended: these were told of, and their end was not."""
+        for kind, detail in told:
+            fault = Fault(kind, now, detail)
+            self._stories[kind, detail] = _Story(fault, now, now, False, 0, flaps=True, is_told=True, told_at=now)
+
     def look(self, faults: Iterable[Fault], now: int) -> list[Alert]:
         """Take note of the faults that are there now, and return what is due, oldest first."""
         self._follow({(fault.kind, fault.detail): fault for fault in faults if fault.kind in self._kinds}, now)

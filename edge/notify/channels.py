@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from edge.clock import NS_PER_S
 from edge.config import Station
@@ -16,6 +17,7 @@ from edge.interfaces import Clock
 from edge.notify.alerts import Alerts
 from edge.notify.channel import Channel, Tries
 from edge.notify.courier import Courier, Destination
+from edge.notify.told import ToldFaults
 from edge.status.live import LiveView
 from edge.types import Severity
 
@@ -29,10 +31,12 @@ def open_channels(
     clock: Clock,
     act: Callable[[str], None] | None = None,
     tries: Callable[[], Tries] = Tries,
+    folder: Path | None = None,
 ) -> list[Channel]:
     """Return the channels; nothing is connected, and no secret read, before they run.
 
-    `act` does what a broker may ask for, where the station file lets it; `tries` says when each tries again.
+    `act` does what a broker may ask for, where the station file lets it; `tries` says when each tries again;
+    `folder` is where it is kept what people were told, None: nowhere.
 
     Raises:
         ConfigError: a fault that messages shall tell of does not exist.
@@ -42,7 +46,8 @@ def open_channels(
 
     def add(destination: Destination, rules: Alerting, table: str) -> None:
         alerts = Alerts(chosen_faults(rules, table), round(rules.after_s * NS_PER_S))
-        channels.append(Courier(destination, alerts, station.name, lambda: live.faults, clock, tries()))
+        told = ToldFaults(None if folder is None else folder / f"told-{destination.name.replace(' ', '-')}.json")
+        channels.append(Courier(destination, alerts, station.name, lambda: live.faults, clock, tries(), told))
 
     if settings.mqtt is not None:
         from edge.notify.mqtt import Mqtt

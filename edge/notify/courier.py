@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Protocol
 
 from edge.errors import NotifyError
 from edge.health.faults import Fault, FaultKind
+from edge.health.retry import FaultKey
 from edge.interfaces import Clock
-from edge.notify.alerts import Alerts
+from edge.notify.alerts import AlertKind, Alerts
 from edge.notify.channel import LOOK_NS, Tries
 from edge.notify.message import Message, test_message, write_message
+from edge.notify.told import ToldFaults
 
 log = logging.getLogger(__name__)
 
@@ -41,23 +44,29 @@ class Destination(Protocol):
         ...
 
 
+@dataclass
 class Courier:
-    """The channel of one destination; `read` returns the faults that are there now."""
+    """The channel of one destination; `read` returns the faults that are there now, `told` keeps what was delivered."""
 
-    def __init__(
-        self,
-        destination: Destination,
-        alerts: Alerts,
-        station: str,
-        read: Callable[[], Sequence[Fault]],
-        clock: Clock,
-        tries: Tries,
-    ) -> None:
-        self._destination, self._alerts, self._station = destination, alerts, station
-        self._read, self._clock, self._tries = read, clock, tries
-        self._waiting: deque[Message] = deque(maxlen=MOST_WAITING)
-        self._next_try_at = 0
-        self.name, self.place, self.trouble = destination.name, destination.place, ""
+    destination: Destination
+    alerts: Alerts
+    station: str
+    read: Callable[[], Sequence[Fault]]
+    clock: Clock
+    tries: Tries
+    told: ToldFaults
+    trouble: str = field(default="", init=False)
+    _waiting: deque[Message] = field(default_factory=lambda: deque(maxlen=MOST_WAITING), init=False)
+    _next_try_at: int = field(default=0, init=False)
+    _delivered: set[FaultKey] | None = field(default=None, init=False)
+
+    @property
+    def name(self) -> str:
+        return self.destination.name
+
+    @property
+    def place(self) -> str:
+        return self.destination.place
 
     def run(self, stop: Event) -> None:
         """Deliver until `stop` is set; a program error is noted, and delivering goes on after a wait."""
@@ -67,19 +76,19 @@ class Courier:
             except Exception:
                 log.exception("%s: telling of faults failed", self.name)
                 self._failed("a program error: see `journalctl -u sorter`")
-            self._clock.sleep_until(self._clock.now() + LOOK_NS, stop)
+            self.clock.sleep_until(self.clock.now() + LOOK_NS, stop)
 
     def turn(self, stop: Event) -> None:
         """Look at the faults, and deliver what waits as long as that goes well."""
         self._look()
-        while self._waiting and not stop.is_set() and self._clock.now() >= self._next_try_at:
+        while self._waiting and not stop.is_set() and self.clock.now() >= self._next_try_at:
             try:
-                self._destination.deliver(self._waiting[0])
+                self.destination.deliver(self._waiting[0])
             except NotifyError as error:
                 self._failed(str(error))
                 return
-            self._waiting.popleft()
-            self._tries.succeeded()
+            self._note_delivered(self._waiting.popleft())
+            self.tries.succeeded()
             self.trouble = ""
             self._look()  # what came meanwhile
 
@@ -89,20 +98,29 @@ class Courier:
         Raises:
             NotifyError: why it could not be delivered.
         """
-        self._destination.deliver(test_message(self._station, self._clock))
+        self.destination.deliver(test_message(self.station, self.clock))
         return self.place
 
+    def _note_delivered(self, message: Message) -> None:
+        delivered = set() if self._delivered is None else self._delivered
+        key = (FaultKind(message.fault), message.detail)
+        self._delivered = delivered | {key} if message.kind is AlertKind.RAISED else delivered - {key}
+        self.told.save(self._delivered)
+
     def _look(self) -> None:
+        if self._delivered is None:
+            self._delivered = self.told.load()
+            self.alerts.restore(self._delivered, self.clock.now())
         # A mail that can't be sent is not told of by mail.
-        faults = [f for f in self._read() if not (f.kind is FaultKind.NOTIFY_DOWN and _is_about(f, self.name))]
-        for alert in self._alerts.look(faults, self._clock.now()):
+        faults = [f for f in self.read() if not (f.kind is FaultKind.NOTIFY_DOWN and _is_about(f, self.name))]
+        for alert in self.alerts.look(faults, self.clock.now()):
             if len(self._waiting) == MOST_WAITING:
                 log.error("%s: dropped, as too many wait: %s", self.name, self._waiting[0].title)
-            self._waiting.append(write_message(alert, self._station, self._clock))
+            self._waiting.append(write_message(alert, self.station, self.clock))
 
     def _failed(self, why: str) -> None:
         before, self.trouble = self.trouble, why
-        self._next_try_at = self._clock.now() + self._tries.next_wait()
+        self._next_try_at = self.clock.now() + self.tries.next_wait()
         if why != before:
             log.warning("%s: %s; it is tried again", self.name, why)
 

@@ -24,6 +24,7 @@ class Message:
     kind: AlertKind
     station: str
     fault: str
+    detail: str
     severity: str
     title: str
     text: str
@@ -50,6 +51,7 @@ def write_message(alert: Alert, station: str, clock: Clock) -> Message:
         kind=alert.kind,
         station=station,
         fault=fault.kind,
+        detail=fault.detail,
         severity=fault.spec.severity,
         title=f"{station}: {'no longer: ' if ended else ''}{fault.text}",
         text="\n".join(lines),
@@ -65,6 +67,7 @@ def test_message(station: str, clock: Clock) -> Message:
         kind=AlertKind.TEST,
         station=station,
         fault="",
+        detail="",
         severity="note",
         title=f"{station}: a test message",
         text="Somebody asked for this test with `sorter notify --test`. Messages about faults take the same way.",

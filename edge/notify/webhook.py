@@ -121,6 +121,7 @@ def _as_table(message: Message) -> dict[str, object]:
         "data": {
             "station": message.station,
             "fault": message.fault,
+            "detail": message.detail,
             "severity": message.severity,
             "title": message.title,
             "text": message.text,

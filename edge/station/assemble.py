@@ -89,7 +89,8 @@ def assemble(
     switcher, reopen = _follow(station, models, slot, interference)
     switch = StopSwitch(health, clock, paused, lambda: schedule.inhibited)
     reset_from_afar = Event()
-    channels = open_channels(station, reporting.live, clock, _commands(switch, reset_from_afar))
+    act, folder = _commands(switch, reset_from_afar), environment.state_folder
+    channels = open_channels(station, reporting.live, clock, act, folder=folder)
     page = Page(_page_opener(station, environment, reporting, switch), interference.page_is_taken_away)
     actuator_monitor, machine = ActuatorMonitor(actuators), MachineMonitor(interference.look_at_machine)
     monitors = _monitors(station, transport, reporting, measured.view)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -11,10 +12,11 @@ from edge.clock import NS_PER_S, VirtualClock
 from edge.errors import NotifyError
 from edge.health.faults import Fault, FaultKind
 from edge.health.retry import Backoff
-from edge.notify.alerts import Alerts
+from edge.notify.alerts import AlertKind, Alerts
 from edge.notify.channel import Tries
 from edge.notify.courier import MOST_WAITING, Courier
 from edge.notify.message import Message
+from edge.notify.told import ToldFaults
 
 STOP = threading.Event()
 
@@ -39,11 +41,12 @@ class Post:
 class Setting:
     """A courier on a clock that the test moves."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Path | None = None) -> None:
         self.clock, self.post = VirtualClock(), Post()
         self.faults: Sequence[Fault] = ()
         alerts = Alerts(frozenset(FaultKind), 0)
-        self.courier = Courier(self.post, alerts, "line-1", lambda: self.faults, self.clock, Tries())
+        told = ToldFaults(kept)
+        self.courier = Courier(self.post, alerts, "line-1", lambda: self.faults, self.clock, Tries(), told)
 
     def show(self, *details: str, kind: FaultKind = FaultKind.BIN_FULL) -> None:
         self.faults = [Fault(kind, self.clock.now(), detail) for detail in details]
@@ -121,3 +124,42 @@ def test_stations_that_lost_the_same_server_do_not_come_back_at_the_same_instant
     waits = {Tries(Backoff(first=NS_PER_S)).next_wait() for _ in range(50)}
     assert len(waits) == 50
     assert all(NS_PER_S // 2 <= wait <= NS_PER_S for wait in waits)
+
+
+def test_a_fault_that_outlives_the_service_is_told_of_once_and_so_is_its_end(tmp_path: Path) -> None:
+    kept = tmp_path / "told.json"
+    for run in range(3):  # as a lost camera has it start anew
+        setting = Setting(kept)
+        setting.turn()
+        setting.show("paper")
+        setting.turn(100)
+        setting.turn(300)
+        assert len(setting.post.taken) == (run == 0)
+    setting = Setting(kept)
+    setting.turn()
+    setting.turn(601)
+    assert [message.kind for message in setting.post.taken] == [AlertKind.ENDED]
+    again = Setting(kept)
+    again.show("paper")
+    again.turn()
+    assert [message.kind for message in again.post.taken] == [AlertKind.RAISED]
+
+
+def test_what_was_not_delivered_before_a_restart_is_told_after_it(tmp_path: Path) -> None:
+    first, second = Setting(tmp_path / "told.json"), Setting(tmp_path / "told.json")
+    first.post.is_open = False
+    for setting in (first, second):
+        setting.show("paper")
+        setting.turn()
+    assert [message.detail for message in second.post.taken] == ["paper"]
+
+
+@pytest.mark.parametrize("content", [b"", b"[[]]", b'[["no-such-fault", ""]]', b"{", b"7", b"\xff", b"[" * 50_000])
+def test_a_damaged_file_costs_a_message_and_no_more(tmp_path: Path, content: bytes) -> None:
+    kept = tmp_path / "told.json"
+    kept.write_bytes(content)
+    setting = Setting(kept)
+    setting.show("paper")
+    setting.turn()
+    assert len(setting.post.taken) == 1
+    assert ToldFaults(kept).load() == {(FaultKind.BIN_FULL, "paper")}
