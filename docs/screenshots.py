@@ -6,6 +6,7 @@ some of the photos that ship.
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import sys
@@ -14,15 +15,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
-import numpy as np
+from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-IMAGES = Path(__file__).parent / "images"
+from generate.pictures import IMAGES, stamp
+
 ITEMS = 40
 PATIENCE_S = 180
 
@@ -81,9 +82,9 @@ def wait_for_items(browser: webdriver.Chrome) -> None:
 
 
 def keep(browser: webdriver.Chrome, name: str) -> None:
-    """Write what the browser shows as a JPEG, small enough to travel with the repository."""
-    picture = cv2.imdecode(np.frombuffer(browser.get_screenshot_as_png(), np.uint8), cv2.IMREAD_COLOR)
-    cv2.imwrite(str(IMAGES / name), picture, [cv2.IMWRITE_JPEG_QUALITY, 82])
+    """Write what the browser shows as a JPEG, small enough to travel with the repository, with a note of what it shows."""
+    picture = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
+    picture.save(IMAGES / name, quality=82, comment=stamp(name))
 
 
 def take_labelling(browser: webdriver.Chrome, folder: str) -> None:
