@@ -58,6 +58,7 @@ bench: .venv/.test ## run the benchmarks
 	$(BIN)/python benchmarks/changeover.py
 	$(BIN)/python benchmarks/push.py
 	$(BIN)/python benchmarks/soak.py --minutes 2
+	$(BIN)/python benchmarks/hall.py --minutes 5
 	$(BIN)/python benchmarks/fuzz.py --cases 2000
 
 model: photo-sets .venv/.test ## train, quantize and measure the shipped model anew from the photo sets in $(DATA)

@@ -1,0 +1,1 @@
+"""A hall of light stations, and the engines that watch it."""
