@@ -14,7 +14,7 @@ from converter.fleet.answers import Done, Held, Send, Status, understood
 from converter.fleet.inventory import Host
 from converter.fleet.ssh import Conversation, LostError, Ways, converse
 from edge.errors import SorterError, TransferError
-from edge.tools.receive.pieces import numbered, packed, recipe_for
+from edge.tools.receive.pieces import answer_in_pieces, numbered, recipe_for
 from edge.tools.receive.requests import PROTOCOL
 
 REMOTE_COMMAND = "sorter receive"
@@ -226,14 +226,11 @@ class _Job:
     async def _send_pieces(self, talk: Conversation, size: int) -> None:
         """Send what the device has not, or tell it to ask for all."""
         found = recipe_for(self._parcel.content, numbered(await talk.read_exactly(size)))
-        if found is None:
-            talk.ask(recipe=0, size=0)
-            return
-        recipe, rest = packed(found[0]), found[1]
-        self.update(state=State.SENDING)
-        talk.ask(recipe=len(recipe), size=len(rest))
-        if await talk.send(recipe + rest):
-            self.update(state=State.PROVING, sent=self.result.sent + len(recipe) + len(rest))
+        recipe, rest = ([], b"") if found is None else found
+        answer = answer_in_pieces(recipe, rest)
+        # A device that is gone meanwhile is heard of next.
+        if await talk.send(answer) and found is not None:
+            self.update(state=State.PROVING, sent=self.result.sent + len(answer))
 
     async def _send(self, talk: Conversation, offset: int) -> None:
         if self.result.state is not State.CONNECTING or offset > len(self._parcel.content):

@@ -41,6 +41,7 @@ COMMANDS = {
     "model list": "model list --station {here}/station.toml",
     "model verify": "model verify --station {here}/station.toml",
     "key list": "key list {here}/keys",
+    "key station": "key station --station {here}/station.toml",
     "calibrate show": "calibrate show --demo --state-folder {here}/state",
     "calibrate sheet": "calibrate sheet {here}/sheet.pdf",
     "simulate": "simulate --minutes 0.05 --perfect-model",

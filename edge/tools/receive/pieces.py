@@ -206,3 +206,9 @@ def numbered(content: bytes) -> dict[str, int]:
 def packed(recipe: Recipe) -> bytes:
     """A recipe as it is sent."""
     return json.dumps(recipe, separators=(",", ":")).encode()
+
+
+def answer_in_pieces(recipe: Recipe, rest: bytes) -> bytes:
+    """What a workstation says to what a device holds; an empty recipe asks it to ask for the whole file."""
+    content = packed(recipe) if recipe else b""
+    return json.dumps({"recipe": len(content), "size": len(rest)}).encode() + b"\n" + content + rest
