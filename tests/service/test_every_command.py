@@ -50,6 +50,8 @@ COMMANDS = {
     "resume help": "resume --help",
     "status help": "status --help",
     "top help": "top --help",
+    "teach": "teach --help",
+    "notify": "notify --help",
     "safe": "safe --station {here}/demo.toml",
     "pause": "pause --help",
     "resume": "resume --help",
