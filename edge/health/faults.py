@@ -67,6 +67,7 @@ class FaultKind(StrEnum):
     THROTTLED = "throttled"
     UNDER_VOLTAGE = "under-voltage"
     CLOCK_UNSET = "clock-unset"
+    DRIFT = "drift"
     PAGE_DOWN = "page-down"
     NOTIFY_DOWN = "notify-down"
     PROGRAM_ERROR = "program-error"
@@ -210,6 +211,11 @@ SPECS: Mapping[FaultKind, FaultSpec] = MappingProxyType(
         FaultKind.CLOCK_UNSET: _note(
             "The date is not set, so records carry a wrong one; sorting is not affected.",
             "Connect the network or fit a clock module.",
+        ),
+        FaultKind.DRIFT: _note(
+            "Light or items are not what they were when the model began its work here.",
+            "Clean the lens and look at the lamps. If that was not it, fit the model to this place: "
+            "`sorter calibrate thresholds`.",
         ),
         FaultKind.PAGE_DOWN: _note(
             "The page can't be shown; sorting is not affected.",

@@ -26,6 +26,7 @@ from edge.health.monitors.at_start import StartMonitor
 from edge.health.monitors.belt import BeltMonitor
 from edge.health.monitors.bin_levels import BinLevelMonitor
 from edge.health.monitors.camera import CameraClockMonitor, PictureMonitor
+from edge.health.monitors.drift import DriftMonitor
 from edge.health.monitors.inference_load import InferenceLoadMonitor
 from edge.health.monitors.jams import JamMonitor
 from edge.health.monitors.machine import MachineMonitor
@@ -58,10 +59,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What calibrating has left besides the settings: what stood still in view, or a file that was damaged."""
+    """What calibrating has left besides the settings: what stood still in view, or a file that was damaged.
+
+    `calibrated` names what was measured: with other values, what is usual is learnt anew.
+    """
 
     view: StillView | None = None
     was_damaged: bool = False
+    calibrated: str = ""
 
 
 def assemble(
@@ -94,7 +99,8 @@ def assemble(
     page = Page(_page_opener(station, environment, reporting, switch), interference.page_is_taken_away)
     actuator_monitor, machine = ActuatorMonitor(actuators), MachineMonitor(interference.look_at_machine)
     monitors = _monitors(station, transport, reporting, measured.view)
-    monitors += [StartMonitor(calibration_damaged=measured.was_damaged), actuator_monitor, machine, page]
+    drift = DriftMonitor(clock, lambda: slot.model.digest, measured.calibrated, environment.state_folder)
+    monitors += [StartMonitor(calibration_damaged=measured.was_damaged), actuator_monitor, machine, drift, page]
     monitors += [NotifyMonitor(channels), *([] if switcher is None else [switcher])]
     beam = [BeamEdges(line.trigger)] if isinstance(line.trigger, BeamTrigger) else []
     observer = _observers(recorder, monitors, [*beam, *interference.observers(), *observers])
@@ -109,7 +115,7 @@ def assemble(
     intake = FrameIntake(clock, line, slot, schedule, safe_state, health, recorder, observer)
     return AssembledStation(
         station, environment, clock, line, slot, intake, actuators, schedule, safe_state, station_io, health,
-        supervisor, reporting, actuator_monitor, machine, page, channels, latch, switch,
+        supervisor, reporting, actuator_monitor, machine, drift, page, channels, latch, switch,
         lambda: interference.classifier(reopen()), switcher,
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from edge.config import Station
 from edge.devices.actuators.schedule import Schedule
 from edge.health.health import Health
 from edge.health.monitors.actuators import ActuatorMonitor
+from edge.health.monitors.drift import DriftMonitor
 from edge.health.monitors.machine import MachineMonitor
 from edge.inference.slot import ClassifierSlot
 from edge.interfaces import Actuator, Classifier, Clock
@@ -51,6 +52,7 @@ class AssembledStation:
     reporting: Reporting
     actuator_monitor: ActuatorMonitor
     machine: MachineMonitor
+    drift: DriftMonitor
     page: Page
     channels: Sequence[Channel]
     latch: EstopLatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from functools import partial
@@ -61,7 +62,8 @@ def build_station(station: Station, clock: Clock | None = None, faults: Sequence
         if practice is not None and world is not None:
             practice.begin(world)
         environment = stand_on(station, clock, calibration, pins, world, practice or Interference(clock))
-        return assemble(station, environment, reporting, models, Measured(stored_view(calibration), was_damaged))
+        measured = Measured(stored_view(calibration), was_damaged, _mark(calibration))
+        return assemble(station, environment, reporting, models, measured)
     except SorterError:
         models.first.classifier.close()
         models.end()  # a camera or a pin that is missing is not the model's fault
@@ -91,6 +93,11 @@ def build_trial(
     except SorterError:
         model.first.classifier.close()
         raise
+
+
+def _mark(calibration: Calibration | None) -> str:
+    """Return what tells one calibration from the next."""
+    return "" if calibration is None else hashlib.sha256(calibration.model_dump_json().encode()).hexdigest()[:16]
 
 
 def _note_outputs(station: Station) -> None:

@@ -41,6 +41,7 @@ class Chores:
         station = self._station
         station.latch.save(any(fault.kind is FaultKind.EMERGENCY_STOP for fault in station.health.faults))
         station.switch.save()
+        station.drift.save()
         station.reporting.levels.save(station.clock.now(), at_once=at_once)
 
 

@@ -68,6 +68,17 @@ def _wilson(right: ArrayLike, count: ArrayLike, z: float) -> tuple[Floats, Float
     return (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
 
 
+def cusum_step(score: float, unusual: bool, usual: float, changed: float) -> float:
+    """Return the next score of a cumulative sum that asks whether a share has risen from `usual` to `changed`; 0: no.
+
+    Page's test (Biometrika 1954) of single trials (Reynolds and Stoumbos, Journal of Quality Technology 1999). It raises a
+    false alarm at a limit h once in more than exp(h) trials on average (Lorden, Annals of Mathematical Statistics 1971), and
+    the last time that the score was 0 is the best guess of when the share rose.
+    """
+    likelihoods = (changed, usual) if unusual else (1 - changed, 1 - usual)
+    return max(0.0, score + math.log(likelihoods[0] / likelihoods[1]))
+
+
 def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
     """Return what the logits (n, labels) are divided by so that scores are true shares, 0.25 to 8 (Guo et al., ICML 2017).
 

@@ -69,6 +69,8 @@ class Doctor:
         yield from time_findings(self.clock, self.root)
         yield self.realtime()
         yield self.heat()
+        if self.station is not None:
+            yield from drift_findings(self.station.state_folder)
 
     # -- software ----------------------------------------------------------------------------------------------
 
@@ -221,6 +223,15 @@ class Doctor:
         if state.throttled or state.temperature_c >= HOT_C:
             return Finding("heat", "warn", f"{text}, {'throttled' if state.throttled else 'hot'}", "fit a fan")
         return Finding("heat", "ok", text)
+
+
+def drift_findings(state_folder: Path) -> Iterator[Finding]:
+    """Say what a running station noticed of light, lens and items, where it did."""
+    from edge.health.faults import SPECS, FaultKind
+    from edge.health.monitors.drift import read_told
+
+    for told in read_told(state_folder):
+        yield Finding("drift", "warn", told, SPECS[FaultKind.DRIFT].advice)
 
 
 def time_findings(clock: Clock, root: Path) -> Iterator[Finding]:
