@@ -15,7 +15,7 @@ class Simulation(Settings):
     seed: int = Field(default=1, ge=0, description="same seed, same run")
     photos: Path | None = Field(
         default=None,
-        description="folder with one folder of photos per label; unset: the shipped ones",
+        description="folder with one folder of photos per label, or a list of photos (.txt); unset: the shipped ones",
         examples=["photos"],
     )
     items_per_min: float = Field(default=60.0, gt=0, le=6000, description="mean rate, items per minute")

@@ -81,8 +81,8 @@ def open_device(station_file: Path, keys: Path | None = None) -> Device:
 def activate(device: Device, digest: str, why: str, probation: bool = True, bundle: Bundle | None = None) -> Generation:
     """Make an installed model current, after asking again whether it fits the station as it is now.
 
-    `bundle` is the model where the caller has just proven it. The first model that is ever activated gets the shipped one as its previous model, so that there is
-    always one to come back to.
+    `bundle` is the model where the caller has just proven it. The first model that is ever activated gets the shipped one as
+    its previous model, and a head the model that it was taught on, so that there is always one to come back to.
     """
     if device.station.inference.bundle is not None:
         raise StoreError(
@@ -92,9 +92,9 @@ def activate(device: Device, digest: str, why: str, probation: bool = True, bund
     if bundle is None:
         bundle = device.store.open(digest)
         at_station(bundle, device.station)
-    if not device.store.history():
-        _seed(device)
     _keep_base(device, bundle)
+    if not device.store.history():
+        _seed(device, bundle)
     generation = device.store.activate(digest, why, wall_instant(device.clock), probation)
     taught = bundle.manifest.taught
     if taught is not None and taught.station == device.station.name:
@@ -102,7 +102,12 @@ def activate(device: Device, digest: str, why: str, probation: bool = True, bund
     return generation
 
 
-def _seed(device: Device) -> None:
+def _seed(device: Device, first: Bundle) -> None:
+    taught = first.manifest.taught
+    if taught is not None and device.store.holds(taught.base):
+        # A head comes back to its own network, which need not know what the head was taught.
+        device.store.activate(taught.base, "what was taught", wall_instant(device.clock), probation=False)
+        return
     from edge.inference.classifier import open_shipped_bundle
 
     try:

@@ -21,6 +21,7 @@ from edge.inference.interpreter import Inference
 from edge.journal.keeping.pictures import kept_item_of
 from edge.labelling.labels import NONE_OF_THESE, TWO_THINGS, read_labels
 from edge.teaching.lessons import Lessons, group_items
+from edge.teaching.shown import item_of
 
 OTHER: Final = frozenset({NONE_OF_THESE, "none", "other", "unknown"})
 """Names of a folder whose pictures show things of none of the labels."""
@@ -52,7 +53,7 @@ def find_in_folders(folder: Path) -> list[Picture]:
             continue
         if not label:
             raise TeachingError(f"{own}: no label can be made of this name: expected letters, such as plastic")
-        found += [Picture(path, "" if label in OTHER else label, kept_item_of(path.name)) for path in photos_in(own)]
+        found += [Picture(path, "" if label in OTHER else label, _item_of(path.name)) for path in photos_in(own)]
     if not found:
         raise TeachingError(
             f"{folder}: holds no pictures in folders of their label: expected {folder}/plastic/1.jpg and the like "
@@ -73,7 +74,7 @@ def find_labelled(folder: Path) -> list[Picture]:
         Picture(
             folder / entry.picture,
             "" if entry.label == NONE_OF_THESE else entry.label,
-            kept_item_of(Path(entry.picture).name),
+            _item_of(Path(entry.picture).name),
         )
         for entry in read_labels(folder).entries.values()
         if entry.label != TWO_THINGS
@@ -81,6 +82,11 @@ def find_labelled(folder: Path) -> list[Picture]:
     if not found:
         raise TeachingError(f"{folder}: no picture in it has a label: run `sorter label {folder}` first")
     return found
+
+
+def _item_of(name: str) -> str:
+    """The item that a picture shows, where a station gave it its name: while it sorted, or while it was taught."""
+    return kept_item_of(name) or item_of(name)
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,14 @@ def _in_folder(source: Path) -> list[tuple[str, Path]]:
 
 
 def _in_list(source: Path) -> list[tuple[str, Path]]:
-    lines = [line.strip() for line in source.read_text(encoding="utf-8-sig").splitlines()]
-    paths = [source.parent / line for line in lines if is_photo(Path(line))]
-    return [(path.parent.name, path) for path in paths]
+    """`glass/1.jpg` is glass; a line `bottle: glass/1.jpg` shows the photo under another label."""
+    found = []
+    for line in source.read_text(encoding="utf-8-sig").splitlines():
+        label, _, name = line.rpartition(": ")
+        path = source.parent / name.strip()
+        if is_photo(path):
+            found.append((label.strip() or path.parent.name, path))
+    return found
 
 
 class PhotoLibrary:

@@ -174,10 +174,10 @@ class BinScene:
         width, height = self._size
         x, y = (things[0].x, things[0].y) if things else (width / 2, height / 2)
         angle = float(self._rng.uniform(0.25 * pi, 0.75 * pi))
-        self._hand = Hand(at, x, y, angle, things, lets_go=kind is not Visit.TAKEN_AWAY)
-        if self._hand.lets_go:
-            self._events.at(self._hand.touch, lambda touched_at: self._put_down(things, touched_at))
-        self._events.at(self._hand.end, self._gone)
+        hand = self._hand = Hand(at, x, y, angle, things, lets_go=kind is not Visit.TAKEN_AWAY)
+        if hand.lets_go:
+            self._events.at(hand.touch, lambda touched_at: self._put_down(things, touched_at))
+        self._events.at(hand.end, lambda gone_at: self._gone(hand, gone_at))
 
     def _pick(self, kind: Visit, label: str | None = None) -> PlacedItem:
         rng, settings = self._rng, self._station.simulation
@@ -228,8 +228,9 @@ class BinScene:
         for name in self._flaps:
             self._events.at(at + _SLIDE_NS, lambda later, name=name: self._look(name, later))  # type: ignore[misc]
 
-    def _gone(self, at: int) -> None:
-        self._hand = None
+    def _gone(self, hand: Hand, at: int) -> None:
+        if self._hand is hand:  # another one may have been put in its place
+            self._hand = None
         self._await_visit(at + NS_PER_S)
 
     def _take_away(self, things: tuple[PlacedItem, ...], at: int) -> None:

@@ -93,8 +93,8 @@ def _reading_problems(path: Path, station: Station) -> Iterator[Problem]:
 
 def _photo_problems(station: Station) -> Iterator[Problem]:
     photos = station.simulation.photos
-    if photos is not None and not photos.is_dir():
-        yield Problem("error", "simulation.photos", f"{photos}: no such folder")
+    if photos is not None and not (photos.is_file() if photos.suffix == ".txt" else photos.is_dir()):
+        yield Problem("error", "simulation.photos", f"{photos}: no such folder, or list (.txt)")
 
 
 def _check_calibration(report: Report, station: Station) -> Calibration | None:

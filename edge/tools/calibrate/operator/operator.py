@@ -1,4 +1,4 @@
-"""What calibrating asks of a person, and the simulated one who does it to the simulated world."""
+"""What calibrating and teaching ask of a person, and the simulated one who does it to the simulated world."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Prompt(StrEnum):
     KNOWN_ITEM = "known-item"
     ITEM_LIES = "item-lies"
     ITEMS_OF = "items-of"
+    THINGS_OF = "things-of"
     NEXT_ITEM = "next-item"
 
 
@@ -46,6 +47,7 @@ PROMPTS: Final[dict[Prompt, str]] = {
     Prompt.CLEAR: "Let go of the sensor again",
     Prompt.KNOWN_ITEM: "Put in one item",
     Prompt.ITEMS_OF: "Have the next items ready, and take away all others; then put them through one after the other",
+    Prompt.THINGS_OF: "Put things of one label through, one after the other, with a gap between them, another thing each time",
     Prompt.NEXT_ITEM: "The next one",
     Prompt.ITEM_LIES: "Lay one item where items are put, and take your hand away.",
 }
@@ -181,6 +183,8 @@ class SimulatedOperator:
             hand.clear()
             hand.put()
         elif prompt in (Prompt.KNOWN_ITEM, Prompt.ITEM_LIES, Prompt.NEXT_ITEM):
+            if prompt is Prompt.NEXT_ITEM and station.belt is None:
+                hand.clear()  # nothing drops meanwhile
             hand.put(subject.partition(",")[0])
         elif prompt in (Prompt.BELT_ON, Prompt.BELT_OFF):
             self._world.disturb(InjectedFault.BELT_STOPPED, active=prompt is Prompt.BELT_OFF)

@@ -92,7 +92,7 @@ def test_a_new_label_is_told_and_one_that_may_be_a_slip_is_asked_about(
 @pytest.mark.parametrize(
     ("arguments", "kind", "said"),
     [
-        ((), ConfigError, "--photos FOLDER or --labelled FOLDER"),
+        (("--photos", "{photos}", "--labelled", "{photos}"), ConfigError, "--photos FOLDER or --labelled FOLDER"),
         (("--photos", "{photos}/nowhere"), TeachingError, "no such folder"),
         (("--photos", "{photos}/paper"), TeachingError, "holds no pictures in folders of their label"),
         (("--labelled", "{photos}"), TeachingError, "no picture in it has a label: run `sorter label"),

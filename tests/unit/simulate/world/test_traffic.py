@@ -90,6 +90,10 @@ def test_photos_come_from_a_folder_or_a_list(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("metal/b.png\n")
     assert [p.name for p in find_photos(tmp_path)["metal"]] == ["a.jpg", "b.png"]
     assert [p.name for p in find_photos(tmp_path / "list.txt")["metal"]] == ["b.png"]
+    (tmp_path / "list.txt").write_text("can: metal/b.png\n# a: comment\n")
+    assert {label: [p.name for p in found] for label, found in find_photos(tmp_path / "list.txt").items()} == {
+        "can": ["b.png"]
+    }
     with pytest.raises(ConfigError, match="no photos in it"):
         find_photos(tmp_path / "metal")
     with pytest.raises(ConfigError, match="no such folder"):
