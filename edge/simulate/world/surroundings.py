@@ -29,6 +29,8 @@ class Surroundings:
         roll_degrees: how the camera is turned about its own axis.
         pitch_degrees: how it leans.
         tint: red and blue of the lamps' light, where its green is 1.
+        gamma: tone curve of the camera beside that of the photos; above 1 it darkens, dark tones most.
+        defocus_px: how far the lens spreads a point, standard deviation.
         coasting_s: for so long the belt runs on once its relay is off.
         rails_px: width of the machine's rails on both sides of the belt, in the picture.
         paper: the printed sheet, if it lies on the belt or on the plate.
@@ -41,6 +43,8 @@ class Surroundings:
     roll_degrees: float = 0.0
     pitch_degrees: float = 0.0
     tint: tuple[float, float] = (1.0, 1.0)
+    gamma: float = 1.0
+    defocus_px: float = 0.0
     coasting_s: float = 0.0
     rails_px: int = 0
     paper: Paper | None = None
@@ -65,12 +69,17 @@ class Surroundings:
             light = np.linspace(255, 255 * (1 - self.uneven), picture.shape[1]).round().astype(np.uint8)
             whole = np.ascontiguousarray(np.broadcast_to(light[None, :, None], picture.shape))
             picture = np.asarray(cv2.multiply(picture, whole, scale=1 / 255), np.uint8)
+        if self.defocus_px:
+            picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), self.defocus_px), np.uint8)
         return picture
 
     def colour(self, picture: Image, gains: tuple[float, float] | None) -> None:
-        """Give a picture the colour of the lamps, seen through a camera's colour gains; in place."""
+        """Give a picture the colour of the lamps, seen through a camera's colour gains, and its tones; in place."""
         if gains is not None and (factors := [t * g for t, g in zip(self.tint, gains, strict=True)]) != [1.0, 1.0]:
             cv2.multiply(picture, np.array([factors[0], 1.0, factors[1], 1.0]), dst=picture)
+        if self.gamma != 1.0:
+            curve = np.rint(255 * np.linspace(0, 1, 256) ** self.gamma).astype(np.uint8)
+            cv2.LUT(picture, curve, dst=picture)
 
     def add_rails(self, picture: Image, sideways: bool) -> None:
         """Paint the rails over the picture's edges that run along the belt."""
