@@ -46,7 +46,7 @@ class RiseTest(_Kept):
 
     Attributes:
         since: when the score left 0, seconds since the epoch: when it began, should it be raised.
-        told: the sentence while it is raised, which stays as it was; else empty.
+        told: the sentence while it is raised, which stays as it was; else empty. That of a label is without its subject.
     """
 
     first: Count = 0
@@ -189,8 +189,15 @@ class Memory(_Kept):
 
     @property
     def told(self) -> Sequence[str]:
-        """What is raised: the label that it is about, or all items where it is about no label or many."""
-        labels = [sureness.test for sureness in self.labels.values()]
-        suspects = sum(test.score > LIMIT / 3 for test in labels)
-        sureness = labels if 0 < suspects < MANY else [self.unsure]
-        return [test.told for test in (self.light.test, *sureness, self.looks.test) if test.told]
+        """What is raised: the labels that it is about, or all items or many labels where it is about no few of them."""
+        tests = {label: sureness.test for label, sureness in self.labels.items()}
+        suspects = sum(test.score > LIMIT / 3 for test in tests.values())
+        raised = {label: test for label, test in tests.items() if test.told}
+        if suspects < MANY and (suspects or not self.unsure.told):  # of few it is soon known which they are
+            unsure = [f"{label} has {test.told}" for label, test in raised.items()]
+        elif self.unsure.told or not raised:
+            unsure = [self.unsure.told]
+        else:  # all of them stay above the thresholds: no item is unsure yet
+            earliest = min(raised.values(), key=lambda test: test.since or 0.0)
+            unsure = [f"many labels have {earliest.told}"]
+        return [told for told in (self.light.test.told, *unsure, self.looks.test.told) if told]

@@ -214,8 +214,8 @@ SPECS: Mapping[FaultKind, FaultSpec] = MappingProxyType(
         ),
         FaultKind.DRIFT: _note(
             "Light or items are not what they were when the model began its work here.",
-            "Clean the lens and look at the lamps. If that was not it, fit the model to this place: "
-            "`sorter calibrate thresholds`.",
+            "Clean the lens and look at the lamps. If that was not it, teach the model what comes here now: "
+            "`sorter teach`; or fit its thresholds: `sorter calibrate thresholds`.",
         ),
         FaultKind.PAGE_DOWN: _note(
             "The page can't be shown; sorting is not affected.",

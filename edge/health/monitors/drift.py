@@ -145,7 +145,7 @@ class DriftMonitor(Observer):
         if seen.label in memory.labels or len(memory.labels) < MOST_LABELS:
             sureness = memory.labels.setdefault(seen.label, Sureness())
             if sureness.take(seen.score, at):
-                self._tell(sureness.test, f"{seen.label} has been less sure")
+                self._tell(sureness.test, "been less sure")
         if seen.features is not None and memory.looks.take(seen.label, self._sketch(seen.features), at):
             self._tell(memory.looks.test, "items have looked different")
 

@@ -13,7 +13,7 @@ import pytest
 
 from edge.clock import NS_PER_S, VirtualClock
 from edge.health.drift import Memory
-from edge.health.faults import FaultKind
+from edge.health.faults import SPECS, FaultKind
 from edge.health.monitors.drift import DriftMonitor, drift_path, read_told
 from edge.line import Outcome
 from edge.types import Decision, Frame, Item, Prediction, Reason
@@ -44,6 +44,7 @@ class Place:
     lamp: float = 1.0
     sureness: dict[str, float] = field(default_factory=dict)
     flutter: float = 0.006  # of the light from item to item; three times that in all
+    threshold: float = 0.7
     strangers: float = 0.0  # share of a kind that nobody has taught
     items: int = 0
 
@@ -80,7 +81,7 @@ class Place:
         kind = self.kinds["stranger" if is_strange else label] + self.draw.normal(0, 12, FEATURES)
         good = 0.0 if is_strange else self.sureness.get(label, 1.0)
         score = float(self.draw.beta(1 + 11 * good, 1))
-        reason = Reason.SORTED if score > 0.7 else Reason.UNSURE
+        reason = Reason.SORTED if score > self.threshold else Reason.UNSURE
         codes = np.clip(kind, 0, 255).astype(np.uint8) if self.has_features else None
         prediction = Prediction(label, score, score / 2, LABELS, (score,) * 4, features=codes)
         decision = Decision(self.items, label, reason, now, label, score)
@@ -148,6 +149,10 @@ def test_new_kinds_that_the_model_is_sure_of_are_seen_in_the_features() -> None:
     assert place.told[0].startswith("items have looked different since")
 
 
+def test_the_advice_names_what_fits_a_model_to_new_items() -> None:
+    assert "`sorter teach`" in SPECS[FaultKind.DRIFT].advice
+
+
 def test_the_brightness_is_named_beside_what_it_may_have_done() -> None:
     place = Place()
     place.run(LEARNT)
@@ -157,6 +162,18 @@ def test_the_brightness_is_named_beside_what_it_may_have_done() -> None:
         re.match(r"more items than usual have been unsure since .*; the picture is \d+ % darker", t) for t in place.told
     )
     assert not any("less sure" in told for told in place.told), "not label by label where it is all of them"
+
+
+@pytest.mark.parametrize("labels", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", range(2))
+def test_sureness_that_falls_above_the_thresholds_is_told_however_many_labels_it_is_of(seed: int, labels: int) -> None:
+    place = Place(seed, has_features=False, threshold=0.3)
+    place.run(LEARNT)
+    place.sureness = dict.fromkeys(LABELS[:labels], 0.3)
+    assert place.run(1500, until=place.is_told) <= 500
+    place.run(800)
+    assert place.is_told(), "it stays while it is there"
+    assert labels < 3 or re.fullmatch(r"many labels have been less sure since \w+ \d\d:\d\d, \d+ \w+", place.told[0])
 
 
 def test_what_is_told_stays_as_it_is_until_it_is_over_and_ends_by_itself() -> None:
