@@ -139,12 +139,22 @@ def _offer_to_pull(device: Device, digest: str, title: str) -> None:
     name = folder / f"{title}.sorter"
     try:
         make_shared_folder(folder)
-        if not name.exists():
-            os.link(device.store.bundle_path(digest), name)
-        for old in sorted(folder.glob("*.sorter"), key=lambda path: path.lstat().st_mtime_ns)[:-_HEADS_OFFERED]:
+        _link(device.store.bundle_path(digest), name)
+        others = [path for path in folder.glob("*.sorter") if path != name]
+        for old in sorted(others, key=lambda path: path.lstat().st_mtime_ns)[: 1 - _HEADS_OFFERED]:
             old.unlink()
     except OSError as error:
         log.warning("%s: can't be offered to `sorter pull` (%s)", name, error.strerror)
+
+
+def _link(file: Path, name: Path) -> None:
+    """Give a file a second name, which another file may have had: a teaching that was done again has the same title."""
+    if name.exists() and name.samefile(file):
+        return
+    made = name.with_name(f".{name.name}.new")
+    made.unlink(missing_ok=True)
+    os.link(file, made)
+    made.replace(name)
 
 
 def _measure(bundle: Bundle, device: Device, signer: str | None) -> Evidence:

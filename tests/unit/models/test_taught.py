@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -257,6 +258,30 @@ def test_it_passes_its_probation_against_its_base(rig: Rig) -> None:
     assert rig.at_work() == "tiny-2.0+line-1.1"
     rig.sort(switcher, 100)
     assert any("tiny-2.0+line-1.1 passed its probation" in event.text for event in rig.told)
+
+
+def offered(rig: Rig) -> dict[str, str]:
+    """By name the digests of what `sorter pull` brings to the sister stations."""
+    return {
+        path.name: read_bundle(path.read_bytes(), path.name).digest for path in rig.folder.glob("state/taught/*.sorter")
+    }
+
+
+def test_a_teaching_done_again_takes_the_place_of_the_one_of_the_same_title(rig: Rig) -> None:
+    rig.install(rig.taught())
+    again = rig.install(rig.taught(bias=0.5))
+    assert offered(rig) == {"tiny-2.0+line-1.1.sorter": again}
+
+
+def test_the_head_that_was_just_installed_is_offered_though_its_file_is_the_oldest(rig: Rig) -> None:
+    for number in (2, 3, 4):
+        rig.install(rig.taught(number=number))
+    first = rig.taught(number=1)
+    device = open_device(rig.station_file)
+    device.store.add(bundle_bytes(first), prove(first, device, allow_downgrade=True))
+    os.utime(rig.store.bundle_path(first.digest), (1, 1))
+    activate(device, first.digest, "chosen again")
+    assert {name.split(".")[-2] for name in offered(rig)} == {"1", "3", "4"}
 
 
 def test_one_that_sends_more_to_residual_comes_back_to_its_base_though_a_bin_waits_for_its_new_label(rig: Rig) -> None:
