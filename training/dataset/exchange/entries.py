@@ -101,11 +101,13 @@ class Found:
 class ExportedPhoto:
     """A photo that is to be written: its name in the folder `images`, and its item's box (left, top, right, bottom).
 
+    `file` is its content, which is moved to where the format has it.
+
     Without a box the item fills the photo. `size` is its width and height; all in pixels.
     """
 
     name: str
-    content: bytes
+    file: Path
     label: str
     size: tuple[int, int]
     box: tuple[int, int, int, int] | None = None

@@ -48,7 +48,7 @@ def export(
     if any(out.resolve().is_relative_to(_source_of(photo).resolve()) for photo in photos):
         raise ConfigError(f"--out {out}: lies among the photos: give a folder elsewhere")
     with sources.working_in(out.parent) as work:
-        ready = _prepare(photos, done, on_progress)
+        ready = _prepare(photos, work / "photos", done, on_progress)
         made = work / out.name
         made.mkdir()
         terms = sources.SourceNote(name=out.name, imports=imports)
@@ -67,8 +67,10 @@ def _source_of(photo: LabelledPhoto) -> Path:
 
 
 def _prepare(
-    photos: Sequence[LabelledPhoto], done: Exported, on_progress: Callable[[int, int], None]
+    photos: Sequence[LabelledPhoto], folder: Path, done: Exported, on_progress: Callable[[int, int], None]
 ) -> list[ExportedPhoto]:
+    """Write the photos into a folder as they are read: no more than one of them is held in memory."""
+    folder.mkdir()
     kept: dict[Path, Mapping[str, Kept]] = {}
     taken: set[str] = set()
     ready = []
@@ -87,8 +89,10 @@ def _prepare(
         box = None if row is None or row.box is None else row.box
         corners = None if box is None else (box.x, box.y, box.x + box.width, box.y + box.height)
         name = _free_name(photo, taken) + suffix
+        file = folder / name
+        file.write_bytes(content)
         ready.append(
-            ExportedPhoto(name, content, photo.label, picture.size, corners, photo.item or (row.item if row else ""))
+            ExportedPhoto(name, file, photo.label, picture.size, corners, photo.item or (row.item if row else ""))
         )
         done.counts[photo.label] += 1
     if not ready:

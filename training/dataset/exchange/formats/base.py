@@ -39,7 +39,7 @@ class WritableFormat(Format, Protocol):
 
 
 def write_images(photos: Sequence[ExportedPhoto], folder: Path) -> None:
-    """Write the photos themselves into a folder."""
+    """Move the photos themselves into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for photo in photos:
-        (folder / photo.name).write_bytes(photo.content)
+        photo.file.rename(folder / photo.name)

@@ -239,6 +239,21 @@ def test_what_belongs_together_does_so_after_an_export_too(name: str, tmp_path: 
     assert {row.path: row.item for row in read_kept(data / "again").values()} == items
 
 
+def test_photos_are_written_as_they_are_read(tmp_path: Path) -> None:
+    for seed in range(4):
+        save(tmp_path / "source" / "can" / f"{seed}.jpg", seed, (40, 30))
+    written: list[int] = []
+    export(
+        read_photos(tmp_path / "source"),
+        tmp_path / "out",
+        "coco",
+        lambda *_: written.append(len(list(tmp_path.glob(".unfinished/**/*.jpg")))),
+    )
+    assert written == [0, 1, 2, 3]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "source"]
+    assert len(list((tmp_path / "out" / "images").iterdir())) == 4
+
+
 @pytest.mark.parametrize("name", sorted(WRITABLE))
 def test_the_licence_goes_with_the_photos(name: str, tmp_path: Path, data: Path) -> None:
     bring(data, WRITERS["coco"](tmp_path / "export"), source="first")
