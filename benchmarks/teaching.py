@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from edge.bundle.archive import Bundle, open_bundle, read_bundle
+from edge.bundle.kept_names import item_name, look_names
 from edge.bundle.pictures import KEPT_QUALITY, cut_square, encode_jpeg
 from edge.bundle.taught import check_can_be_taught
 from edge.config import RESIDUAL, Station, load_station
@@ -36,7 +37,6 @@ from edge.errors import ConfigError
 from edge.inference.classifier import shipped_bundle_path
 from edge.inference.interpreter import open_interpreter
 from edge.journal.keeping.candidates import MARGIN, MOST_LOOKS
-from edge.journal.keeping.pictures import item_name, look_names
 from edge.line import Outcome
 from edge.simulate.render.photo_stock import SHIPPED, find_photos, load_cut_out
 from edge.simulate.render.sprite import Pose, Sprite

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from edge.bundle.kept_names import item_name, look_names
 from edge.clock import NS_PER_S
 from edge.config.service import JournalSettings
 from edge.health.faults import FaultKind
@@ -28,7 +29,7 @@ from edge.journal.dates import DateWatch
 from edge.journal.disk_errors import REFUSALS, explain, is_damage
 from edge.journal.entries import OutcomeRow, Row
 from edge.journal.keeping.candidates import Candidate, Kept, Quotas
-from edge.journal.keeping.pictures import Pictures, item_name, look_names
+from edge.journal.keeping.pictures import Pictures
 from edge.journal.keeping.selection import KeptPictures, Selection
 from edge.system.files import discard, make_folder, quarantine
 

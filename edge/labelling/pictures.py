@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.bundle.kept_names import kept_item_of
 from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import photos_in
 from edge.labelling.labels import can_be_labelled
 from edge.types import Image
-
-# As the journal names what it keeps: run, item, `-random` if chance chose it, look.
-_LOOK = re.compile(r"(.*/)?([0-9a-f]{8}-[0-9]{8}(?:-random)?)-[1-9]\.jpg")
 
 
 @dataclass
@@ -93,8 +91,9 @@ class PictureFolder:
 
 def _item(name: str) -> str:
     """What the pictures of one item have in common; of a picture that no station named its own name."""
-    match = _LOOK.fullmatch(name)
-    return f"{match[1] or ''}{match[2]}" if match else name
+    folder, slash, file = name.rpartition("/")
+    item = kept_item_of(file)
+    return f"{folder}{slash}{item}" if item else name
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

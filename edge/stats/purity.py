@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from edge.bundle.kept_names import item_of
 from edge.config import RESIDUAL
 from edge.config.sorting import Bin
 from edge.journal.keeping.candidates import Kept
-from edge.journal.keeping.pictures import item_of
 from edge.journal.reading import HAPPENED, open_for_reading
 from edge.labelling.labels import LabelEntry, Labels, find_labels
 from edge.status.snapshot import SeenPurity

@@ -12,13 +12,13 @@ import numpy as np
 
 from edge.bundle.archive import Bundle
 from edge.bundle.head import Codes
+from edge.bundle.kept_names import kept_item_of
 from edge.bundle.memory import NONE
 from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import as_label, check_unreadable, label_folders, photos_in
 from edge.bundle.preprocess import prepare_crop
 from edge.errors import TeachingError
 from edge.inference.interpreter import Inference
-from edge.journal.keeping.pictures import kept_item_of
 from edge.labelling.labels import NONE_OF_THESE, TWO_THINGS, read_labels
 from edge.teaching.lessons import Lessons, group_items
 from edge.teaching.shown import item_of

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from support.paths import STATIONS
 
+from edge.bundle.kept_names import item_of, look_names
 from edge.config import load_station
 from edge.config.service import JournalSettings
 from edge.inference.classifier import open_shipped_bundle
 from edge.journal.keeping.candidates import MOST_LOOKS, RandomShare
-from edge.journal.keeping.pictures import item_of, look_names
 from edge.journal.reading import ItemRecord, Query, read_all
 from edge.tools.simulate.build import Conditions, build_virtual_run, run_and_score
 from edge.tools.simulate.simulated_station import Changes, simulated_variant

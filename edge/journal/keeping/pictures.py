@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shutil
 import stat
 from collections import deque
@@ -13,36 +12,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
+from edge.bundle.kept_names import is_by_chance, item_of, look_names
 from edge.bundle.pictures import KEPT_QUALITY, encode_jpeg
 from edge.system.files import write_regular
 from edge.types import Image
 
 RESERVE_BYTES = 20_000_000  # room that pictures leave for rows, models and logs
 RANDOM_ROOM = 0.5  # of the folder, for what chance chose: it goes last, but what is to be learnt from needs room too
-_BY_CHANCE = "-random"
-_LOOK = re.compile(r"(.+)-([1-9])\.jpg")
-_KEPT = re.compile(rf"[^/]{{1,8}}-[0-9]{{8,}}(?:{_BY_CHANCE})?-[1-9]\.jpg")
-
-
-def item_name(run_id: str, item: int, *, by_chance: bool) -> str:
-    """Return what the names of an item's pictures begin with."""
-    return f"{run_id[-8:]}-{item:08d}{_BY_CHANCE if by_chance else ''}"
-
-
-def look_names(item: str, looks: int) -> list[str]:
-    """Return the file names of so many looks at an item, the best look first."""
-    return [f"{item}-{look}.jpg" for look in range(1, looks + 1)]
-
-
-def item_of(picture: str) -> str:
-    """Return what the names of all pictures of that picture's item begin with."""
-    match = _LOOK.fullmatch(picture)
-    return match[1] if match else picture.removesuffix(".jpg")
-
-
-def kept_item_of(name: str) -> str:
-    """Return the same if a station gave the picture its name, and an empty text for pictures of anybody else."""
-    return item_of(name) if _KEPT.fullmatch(name) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +117,7 @@ class Pictures:
         self._scanned = True
 
     def _shelf(self, group: _Group) -> _Shelf:
-        return self._random if group.item.endswith(_BY_CHANCE) else self._others
+        return self._random if is_by_chance(group.item) else self._others
 
     def _drop_oldest(self) -> None:
         random, others = self._random, self._others

@@ -19,10 +19,10 @@ from converter.fleet.inventory import parse_host
 from converter.fleet.pull import PullResult, _is_home_bound, pull_from
 from converter.fleet.ssh import Ways
 from converter.pull_command import command
+from edge.bundle.kept_names import item_of, look_names
 from edge.clock import VirtualClock
 from edge.config.service import JournalSettings
 from edge.journal import open_journal
-from edge.journal.keeping.pictures import item_of, look_names
 from edge.journal.reading import ItemRecord, Query, read_all
 from edge.line import Outcome
 from edge.types import Box, Crop, Decision, Event, EventKind, Item, Reason

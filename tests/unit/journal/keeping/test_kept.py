@@ -15,12 +15,12 @@ from support.journal import build_journal, items_in, make_older, outcome, photo
 from typer.testing import CliRunner
 
 from edge.bundle.head import Codes
+from edge.bundle.kept_names import item_of, look_names
 from edge.cli.commands.journal import app
 from edge.clock import NS_PER_S, VirtualClock
 from edge.config.service import JournalSettings
 from edge.journal import Journal
 from edge.journal.keeping.candidates import HELD_BYTES, Kept
-from edge.journal.keeping.pictures import item_of, look_names
 from edge.journal.keeping.selection import FEW
 from edge.journal.schema import MOST_REMEMBERED
 from edge.line import Outcome

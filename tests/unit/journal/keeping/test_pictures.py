@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.journal import photo
 
+from edge.bundle.kept_names import item_name, item_of, look_names
 from edge.bundle.pictures import encode_jpeg
-from edge.journal.keeping.pictures import RANDOM_ROOM, Pictures, item_name, item_of, look_names
+from edge.journal.keeping.pictures import RANDOM_ROOM, Pictures
 from edge.types import Image
 
 LOOKS = [photo(1), photo(2)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
+from edge.bundle.kept_names import kept_item_of
 from edge.labelling.labels import NONE_OF_THESE, TWO_THINGS, find_labels, read_labels
 from training.dataset.exchange.entries import Entry, Found
 from training.dataset.exchange.files import Files
@@ -12,7 +12,6 @@ from training.dataset.exchange.files import Files
 OTHER = "other"
 """The label of what none of the labels means."""
 PICTURES = "pictures"  # below the folder of a station, in what `sorter pull` brings
-_ITEM = re.compile(r"[0-9a-f]{8}-\d{8}(?!\d)")  # a run and its item, with which the journal names each kept picture
 
 
 class Labelled:
@@ -48,8 +47,7 @@ class Labelled:
 
 
 def _entry(path: Path, label: str, where: str) -> Entry:
-    item = _ITEM.match(path.name)
-    return Entry(path, label, where, item=item[0] if item else "", source=station_of(path))
+    return Entry(path, label, where, item=kept_item_of(path.name), source=station_of(path))
 
 
 def station_of(path: Path) -> str:
