@@ -12,6 +12,7 @@ import grp
 import logging
 import os
 import pwd
+import re
 import resource
 import shlex
 import stat
@@ -181,5 +182,11 @@ def first_unreadable(path: Path, reader: Reader, root: Path = Path("/")) -> Path
 
 
 def account_name() -> str:
-    """Return the name of the account that a person works with here, also behind sudo."""
-    return os.environ.get("SUDO_USER") or getpass.getuser()
+    """Return the name of the account that a person works with here, also behind sudo, as it can be part of a file's name.
+
+    An account without one, as in a container, has its number.
+    """
+    account = os.environ.get("SUDO_USER", "")
+    with suppress(KeyError, OSError):
+        account = account or getpass.getuser()
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", account).lstrip("._-")[:32] or f"uid-{os.getuid()}"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.commands.label.choices import account_name, choose_labels, open_classifier
+from edge.cli.commands.label.choices import choose_labels, open_classifier
 from edge.system.output import complain, say, silence_native_logs
-from edge.system.privileges import leave_root
+from edge.system.privileges import account_name, leave_root
 
 if TYPE_CHECKING:
     from edge.labelling.session import LabellingSession

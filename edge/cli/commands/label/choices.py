@@ -1,10 +1,7 @@
-"""What `sorter label` works with where the command line says nothing: a name, a model, labels."""
+"""What `sorter label` works with where the command line says nothing: a model, labels."""
 
 from __future__ import annotations
 
-import getpass
-import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +11,6 @@ from edge.system.output import complain
 if TYPE_CHECKING:
     from edge.config import Station
     from edge.inference.classifier import BundleClassifier
-
-
-def account_name() -> str:
-    """The name of whoever typed the command, as far as it can be one of a file."""
-    try:
-        account = os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):
-        raise ConfigError("this account has no name: give yours with --by") from None
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", account).lstrip("._-")[:32]
 
 
 def open_classifier(bundle: Path | None, station: Station | None) -> BundleClassifier | None:
