@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.bundle.kept_names import kept_item_of
+from edge.bundle.kept_names import is_by_chance, kept_item_of
 from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import photos_in
 from edge.labelling.labels import can_be_labelled
@@ -21,11 +22,14 @@ class PictureFolder:
     The folder is never changed by it.
 
     Attributes:
-        names: the pictures, `item-2` before `item-10`.
+        only_random: take none but the pictures that a station kept because chance chose them.
+        names: the pictures, `item-2` before `item-10`; random ones in an order that is fixed and says nothing of when they
+            came, so that those labelled first are a random choice too.
         unusable: why a picture can't be shown, by its name; what turns out so later is added (`load`).
     """
 
     folder: Path
+    only_random: bool = False
     names: tuple[str, ...] = field(default=(), init=False)
     unusable: dict[str, str] = field(default_factory=dict, init=False)
     _numbers: Mapping[str, int] = field(default_factory=dict, init=False)
@@ -48,13 +52,20 @@ class PictureFolder:
             name = path.relative_to(self.folder).as_posix()
             if path.is_symlink():
                 unusable[name] = "a link, which is not followed here"
+            elif self.only_random and not is_by_chance(path.name):
+                continue
             elif not can_be_labelled(name):
                 unusable[name] = "a name that no line of a file can hold: rename it"
             else:
                 found.append(name)
+        if not found and self.only_random:
+            raise PhotoError(
+                f"{self.folder}: no pictures in it or below that chance chose; a station keeps some where "
+                "journal.random_share is above 0"
+            )
         if not found:
             raise PhotoError(f"{self.folder}: no pictures in it or below; expected JPEG or PNG files")
-        self.names = tuple(sorted(found, key=_natural))
+        self.names = tuple(sorted(found, key=_shuffled if self.only_random else _natural))
         self.unusable = unusable
         self._numbers = {name: number for number, name in enumerate(self.names)}
         looks: dict[str, list[str]] = {}
@@ -94,6 +105,11 @@ def _item(name: str) -> str:
     folder, slash, file = name.rpartition("/")
     item = kept_item_of(file)
     return f"{folder}{slash}{item}" if item else name
+
+
+def _shuffled(name: str) -> tuple[bytes, str]:
+    """A key that sorts as by chance, everywhere the same; the looks at one item stay together."""
+    return hashlib.sha256(_item(name).rpartition("/")[2].encode()).digest(), name
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,8 +66,8 @@ class Proposals:
         features = found.features.astype(np.float64) - self.classifier.bundle.manifest.output.zero_point
         return scores, describe_features(features, found.scores)
 
-    def look_at_one_more(self, names: Sequence[str]) -> bool:
-        """Look at the first of these that was not looked at yet; False when there is none."""
+    def look_at_one_more(self, names: Iterator[str]) -> bool:
+        """Look at the next of these that was not looked at yet; False when there is none."""
         unusable = self.pictures.unusable
         for name in names:
             if name not in self._similarity and name not in unusable:

@@ -66,6 +66,7 @@ class LabellingSession:
     _looked_at: int | None = field(default=None, init=False)
     _done: list[Mapping[str, str]] = field(default_factory=list, init=False)
     _start: int = field(default=0, init=False)
+    _ahead: tuple[Sequence[str], Iterator[str]] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.pictures = self.proposals.pictures
@@ -195,7 +196,10 @@ class LabellingSession:
 
     def look_at_one_more(self) -> bool:
         """Look at a picture that was not looked at yet, those first that are shown first; False when there is none."""
-        return self.proposals.look_at_one_more(self._in_order(self._start))
+        names = self.pictures.names
+        if self._ahead is None or self._ahead[0] is not names:  # pictures may have come
+            self._ahead = names, iter(self._in_order(self._start))
+        return self.proposals.look_at_one_more(self._ahead[1])
 
     def _in_order(self, start: int) -> Sequence[str]:
         return (*self.pictures.names[start:], *self.pictures.names[:start])

@@ -126,6 +126,7 @@ def test_the_labels_are_those_of_the_stations_bins(folder: Path, tmp_path: Path)
         (["--by", "Anna Muster"], "name 'Anna Muster': expected letters (a to z)"),
         (["--by", "anna", "--labels", "Glass"], "label 'Glass': expected small letters"),
         (["--by", "anna", "--labels", " , two-things"], "there are no labels to give"),
+        (["--by", "anna", "--random"], "no pictures in it or below that chance chose"),
         (["--by", "anna", "--host", "192.0.2.1"], "the page can't listen on 192.0.2.1"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -278,6 +279,53 @@ def test_looks_at_one_item_belong_together_unless_people_said_otherwise(tmp_path
     assert session.looks_of("item-2.jpg") == ["item-2.jpg"]
     session.label([f"{first}-3.jpg"], "square")
     assert session.looks_of(f"{first}-1.jpg") == names[:2]
+
+
+def test_only_what_chance_chose_is_shown_in_an_order_that_says_nothing_of_time(tmp_path: Path) -> None:
+    items = [f"0a1b2c3d-{number:08d}" for number in range(12)]
+    for number, item in enumerate(items):
+        for look in (1, 2):
+            chosen = "-random" if number % 2 else ""
+            write_photo(tmp_path / "pi-1" / f"{item}{chosen}-{look}.jpg", draw_photo("disc", 1))
+    write_photo(tmp_path / "my-random.jpg", draw_photo("disc", 1))
+    names = PictureFolder(tmp_path, only_random=True).names
+    first_looks = [f"pi-1/{item}-random-1.jpg" for item in items[1::2]]
+    assert sorted(names[::2]) == first_looks
+    assert names[1::2] == tuple(name.replace("-1.jpg", "-2.jpg") for name in names[::2])
+    assert list(names[::2]) != first_looks
+    (tmp_path / "pi-1").rename(tmp_path / "pi-2")
+    moved = PictureFolder(tmp_path, only_random=True).names
+    assert moved == tuple(name.replace("pi-1", "pi-2") for name in names), "the same wherever they lie"
+
+
+def test_a_folder_without_random_pictures_is_refused_with_what_keeps_some(folder: Path) -> None:
+    with pytest.raises(PhotoError, match=r"that chance chose; .* journal.random_share"):
+        PictureFolder(folder, only_random=True)
+
+
+class CountedNames(tuple[str, ...]):
+    """Names that count how often they are gone through or copied."""
+
+    __slots__ = ()
+    times: ClassVar[int] = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        CountedNames.times += 1
+        return super().__getitem__(key)
+
+
+def test_looking_in_the_background_goes_through_the_names_once(folder: Path, clock: VirtualClock) -> None:
+    session = begin(folder, clock)
+    session.pictures.names = CountedNames(session.pictures.names)
+    CountedNames.times = 0
+    while session.look_at_one_more():
+        pass
+    assert len(session.proposals) == 12
+    assert CountedNames.times <= 2
+    write_photo(folder / "item-12.png", draw_photo("disc", 12))
+    session.pictures.look()
+    assert session.look_at_one_more(), "what has come since is looked at too"
+    assert not session.look_at_one_more()
 
 
 def test_a_folder_without_pictures_and_what_is_no_folder_are_refused(tmp_path: Path) -> None:

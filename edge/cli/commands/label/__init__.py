@@ -36,6 +36,10 @@ def command(
         Path | None,
         typer.Option(help="Model that suggests, NAME-VERSION.sorter; unset: the station's, else the one that ships."),
     ] = None,
+    only_random: Annotated[
+        bool,
+        typer.Option("--random", help="Only the pictures that chance chose: what `sorter stats --purity` counts."),
+    ] = False,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 shows the page to the whole network.")
     ] = "127.0.0.1",
@@ -57,7 +61,7 @@ def command(
     for path in (folder, bundle):
         if path is not None:
             leave_root(path.absolute())
-    pictures = PictureFolder(folder)
+    pictures = PictureFolder(folder, only_random)
     place = None if station is None else load_station(station)
     classifier = open_classifier(bundle, place)
     chosen = choose_labels(labels, place, classifier)
