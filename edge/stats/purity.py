@@ -17,7 +17,7 @@ from edge.config import RESIDUAL
 from edge.config.sorting import Bin
 from edge.journal.keeping.candidates import Kept
 from edge.journal.reading import HAPPENED, open_for_reading
-from edge.labelling.labels import LabelEntry, Labels, find_labels
+from edge.labelling.labels import LabelEntry, Labels, find_labels, read_labels
 from edge.status.snapshot import SeenPurity
 from edge.system.statistics import wilson_interval
 from edge.tally import IN_NO_BIN
@@ -104,8 +104,21 @@ class _Item(NamedTuple):
 
 
 def find_labels_of(journal: Path) -> list[Path]:
-    """Return the files of labels that lie beside a journal or with its pictures."""
-    return [*sorted(journal.parent.glob("labels-*.csv")), *find_labels(journal.parent / "pictures")]
+    """Return the files of labels that lie with a journal's pictures, beside the journal, or beside its folder.
+
+    There they lie where a folder was labelled into which `sorter pull` brings several stations.
+    """
+    folder = journal.parent.resolve()
+    around = [path for place in (folder.parent, folder) for path in sorted(place.glob("labels-*.csv"))]
+    return [*around, *find_labels(folder / "pictures")]
+
+
+def read_labels_of(journal: Path) -> Labels:
+    """Return what people say in these files of the journal's own pictures, by their paths from its folder's parent."""
+    folder = journal.parent.resolve()
+    labels = read_labels(folder.parent, find_labels_of(journal))
+    own = {name: said for name, said in labels.by_picture.items() if name.startswith(f"{folder.name}/")}
+    return Labels(own, labels.damaged)
 
 
 def judge(journal: Path, bins: Sequence[Bin], labels: Labels) -> Purity:

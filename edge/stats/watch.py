@@ -10,8 +10,7 @@ from pathlib import Path
 from edge.clock import NS_PER_S
 from edge.config.sorting import Bin
 from edge.errors import JournalError
-from edge.labelling.labels import read_labels
-from edge.stats.purity import find_labels_of, judge
+from edge.stats.purity import find_labels_of, judge, read_labels_of
 from edge.status.snapshot import SeenPurity
 
 log = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ class PurityWatch:
         if there == self._judged and now - self._judged_at < JUDGE_NS:
             return
         try:
-            purity = judge(self._journal, self._bins, read_labels(self._journal.parent, paths))
+            purity = judge(self._journal, self._bins, read_labels_of(self._journal))
         except JournalError as error:
             log.debug("no purity: %s", error)
             return

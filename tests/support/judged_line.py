@@ -14,8 +14,8 @@ from edge.config import Station
 from edge.config.service import JournalSettings
 from edge.journal import DeliveryEntry
 from edge.journal.reading import ItemRecord, Query, read_all
-from edge.labelling.labels import LabelsFile, read_labels
-from edge.stats.purity import Purity, find_labels_of, judge
+from edge.labelling.labels import LabelsFile
+from edge.stats.purity import Purity, judge, read_labels_of
 from edge.types import Reason, Stroke, StrokeOutcome
 
 FILE = """
@@ -83,7 +83,7 @@ class Line:
 
     def judge(self) -> Purity:
         path = self.folder / "journal.db"
-        return judge(path, station(self.folder).bins, read_labels(self.folder, find_labels_of(path)))
+        return judge(path, station(self.folder).bins, read_labels_of(path))
 
 
 def station(folder: Path) -> Station:

@@ -15,7 +15,7 @@ from edge.clock import NS_PER_S
 from edge.errors import ConfigError
 from edge.journal.reading import ItemRecord, Query, read_all
 from edge.labelling.labels import NONE_OF_THESE, TWO_THINGS
-from edge.stats.purity import FEWEST, Purity
+from edge.stats.purity import FEWEST, Purity, read_labels_of
 from edge.system.statistics import wilson_interval
 from edge.types import StrokeOutcome
 
@@ -124,8 +124,14 @@ def test_too_few_labels_are_said_with_what_to_do(line: Line) -> None:
     line.label()
     told = run(line)
     pictures = line.folder / "pictures"
-    assert f"metal: too few to tell; label {FEWEST - 7} more of its random pictures: sorter label {pictures}" in told
-    assert f"paper: too few to tell; label the 4 that wait: sorter label {pictures}, and {FEWEST - 4} more have" in told
+    assert (
+        f"metal: too few to tell; label {FEWEST - 7} more of its random pictures: sorter label {pictures} --random"
+        in told
+    )
+    assert (
+        f"paper: too few to tell; label the 4 that wait: sorter label {pictures} --random, and {FEWEST - 4} more have"
+        in told
+    )
     assert "100.0%" not in told, "7 of 7 is no purity"
 
 
@@ -148,6 +154,29 @@ def test_labels_that_lie_elsewhere_are_read_from_there(line: Line, tmp_path: Pat
     shutil.move(line.folder / "pictures" / "labels-ann.csv", elsewhere)
     assert json.loads(run(line, "--json"))[0]["bins"][0]["labelled"] == 0
     assert json.loads(run(line, "--json", "--labels", str(elsewhere)))[0]["bins"][0]["labelled"] == 3
+
+
+def test_labels_of_a_folder_that_holds_several_stations_count_for_each(tmp_path: Path) -> None:
+    """As `sorter pull --into stations` and `sorter label stations` lay them out."""
+    ours, other = Line(tmp_path / "sorter@line-1"), Line(tmp_path / "sorter@line-2")
+    for line in (ours, other):
+        line.items("metal", {"metal": 3})
+        line.label()
+        lines = (line.folder / "pictures" / "labels-ann.csv").read_text().splitlines()[1:]
+        (line.folder / "pictures" / "labels-ann.csv").unlink()
+        with (tmp_path / "labels-ann.csv").open("a") as together:
+            together.writelines(f"{line.folder.name}/pictures/{text}\n" for text in lines)
+    assert json.loads(run(ours, "--json"))[0]["bins"][0]["labelled"] == 3
+    assert len(read_labels_of(ours.folder / "journal.db").entries) == 3, "those of another station are not its own"
+
+
+def test_pictures_left_out_are_said_beside_a_figure(line: Line) -> None:
+    line.items("metal", {"metal": FEWEST})
+    for _ in range(5):
+        line.item("metal", None)
+    line.label()
+    told = " ".join(run(line).split())
+    assert f"metal: 5 of {FEWEST + 5} random pictures are not labelled yet: those left out may be the hard ones" in told
 
 
 def test_purity_needs_a_station_file_and_no_options_of_counting(line: Line) -> None:

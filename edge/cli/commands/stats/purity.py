@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.table import Table
 from edge.config import load_station
 from edge.errors import ConfigError
 from edge.labelling.labels import read_labels
-from edge.stats.purity import BinPurity, Purity, find_labels_of, judge
+from edge.stats.purity import BinPurity, Purity, judge, read_labels_of
 from edge.system.output import complain, say
 from edge.system.terminal import Terminal
 
@@ -32,7 +33,7 @@ def show_purity(journals: Mapping[str, Path], station: Path, folder: Path | None
     bins = load_station(station).bins
     answers = []
     for name, path in journals.items():
-        labels = read_labels(path.parent, find_labels_of(path)) if folder is None else read_labels(folder)
+        labels = read_labels_of(path) if folder is None else read_labels(folder)
         for line in labels.damaged:
             complain(f"{line}: passed over")
         purity = judge(path, bins, labels)
@@ -70,6 +71,11 @@ def _print(station: str, purity: Purity, pictures: Path) -> None:
     for one in purity.present:
         if one.missing:
             say(_what_is_missing(one, pictures))
+        elif waiting := one.kept - one.labelled:
+            say(
+                f"{one.bin}: {waiting} of {one.kept} random pictures are not labelled yet: those left out may be the "
+                f"hard ones: {_command(pictures)}"
+            )
     for digest in dict.fromkeys(one.model for one in purity.before):
         bins = [one for one in purity.before if one.model == digest]
         _print_bins(f"before, model {digest[:MODEL_CHARACTERS] or 'unknown'}", bins)
@@ -92,11 +98,15 @@ def _print_bins(title: str, bins: Sequence[BinPurity]) -> None:
 
 def _what_is_missing(one: BinPurity, pictures: Path) -> str:
     waiting = one.kept - one.labelled
-    command = f"sorter label {pictures}"
+    command = _command(pictures)
     if waiting >= one.missing:
         return f"{one.bin}: too few to tell; label {one.missing} more of its random pictures: {command}"
     rest = f"{one.missing - waiting} more have to be kept (journal.random_share in the station file says how many are)"
     return f"{one.bin}: too few to tell; {f'label the {waiting} that wait: {command}, and ' if waiting else ''}{rest}"
+
+
+def _command(pictures: Path) -> str:
+    return f"sorter label {shlex.quote(str(pictures))} --random"
 
 
 def _date(wall_time: float | None) -> str:
