@@ -24,6 +24,7 @@ MOST_LABELS: Final = 256
 LARGEST_MEMBER: Final = 64 << 20
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+STATION = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 LABEL = r"^[a-z][a-z0-9_-]{0,31}$"
 Label = Annotated[str, StringConstraints(pattern=LABEL)]
 Text = Annotated[str, StringConstraints(max_length=1000)]
@@ -161,7 +162,7 @@ class Taught(_Strict):
     base: Digest = Field(description="SHA-256 of the bundle file whose network it reads")
     base_version: Version = Field(description="version of that bundle")
     model: Digest = Field(description="SHA-256 of model.tflite, which is that of the base, byte for byte")
-    station: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")] = Field(
+    station: Annotated[str, StringConstraints(pattern=STATION)] = Field(
         description="name of the station that was taught"
     )
     number: int = Field(ge=1, le=999_999, description="which of the station's heads on this base it is; 1 is the first")

@@ -79,14 +79,16 @@ def cusum_step(score: float, unusual: bool, usual: float, changed: float) -> flo
     return max(0.0, score + math.log(likelihoods[0] / likelihoods[1]))
 
 
-def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.integer]) -> float:
+def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.integer], smoothing: float = 0.0) -> float:
     """Return what the logits (n, labels) are divided by so that scores are true shares, 0.25 to 8 (Guo et al., ICML 2017).
 
-    It has the least negative log-likelihood of the true labels' indices (n,).
+    It has the least negative log-likelihood of the true labels' indices (n,); with `smoothing` so much of each label's truth
+    is spread over all labels.
     """
 
     def loss(logarithm: float) -> float:
-        return float(-log_softmax(logits, math.exp(logarithm))[np.arange(len(truth)), truth].mean())
+        log = log_softmax(logits, math.exp(logarithm))
+        return float(-(1 - smoothing) * log[np.arange(len(truth)), truth].mean() - smoothing * log.mean())
 
     low, high = math.log(_COLDEST), math.log(_HOTTEST)
     golden = (math.sqrt(5) - 1) / 2

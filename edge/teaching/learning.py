@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.bundle.archive import Bundle
-from edge.bundle.head import Codes, LinearHead, quantize_head, read_head
+from edge.bundle.head import LinearHead
 from edge.bundle.manifest import Thresholds
-from edge.bundle.memory import NONE, Memory, read_memory
+from edge.bundle.memory import NONE
+from edge.system.statistics import Threshold
+from edge.teaching.ground import FOLDS, Bools, Floats, Ground, Indices, ground_of
 from edge.teaching.lessons import Lessons
 from edge.teaching.scoring import (
     Figures,
-    Floats,
-    Indices,
     Items,
     Share,
     as_minimum,
     by_item,
     figures,
+    passed,
     place_thresholds,
     temperature_of,
 )
-from edge.teaching.solver import Examples, Features, Softmax, fit_softmax
+from edge.teaching.verdict import Kept, refusal
 
-FOLDS: Final = 5
 SHARES: Final = (0.07, 0.15, 0.3, 0.5, 0.7)
 """Of what is learnt from, how much weighs the place against the memory: the best is chosen by what is forgotten and gained."""
-MOST_FORGOTTEN: Final = 0.01
-"""How far the share of the memory that is named rightly may fall."""
-STIFFNESS: Final = 3e-3
-"""How firmly the base's head holds; a third or three times as much changed no place by a point."""
 _WANTED_FORGOTTEN = 0.005
-_ROUGH_STEPS, _FINE_STEPS = 50, 300
+_ENOUGH_HELD_OUT = 100  # photos of the memory
 _MOST_CALLED_UNKNOWN = 0.02  # of what has a label
-_LEAST_SPREAD = 2.0  # codes; a feature that hardly varies must not weigh without bound
 
 Progress = Callable[[float], None]
 
@@ -48,11 +42,12 @@ class Learnt:
     """A head for a place, and what it is expected to do there, cross-validated by item.
 
     Attributes:
-        before, after: figures of the base and of this head for each taught label, and for all under the empty name.
+        before, after: figures of the base and of this head for each taught label, and for all under the empty name. What
+            passes the head's thresholds is judged at thresholds that were fitted without the item.
         own_threshold: the labels whose items alone show the purity; the others share one with all.
-        memory_before, memory_after: photos of the base's memory that are named rightly; count 0 where it has none.
-        too_few: labels of which one item alone was shown: taught, but not judged.
-        wanted_share: the weight of the place that was chosen.
+        kept: how much of the base's memory is named rightly, before and after; no photos where it has none.
+        refusal: why it must not be used; empty where it may.
+        share: the weight of the place that was chosen.
     """
 
     head: LinearHead
@@ -62,54 +57,19 @@ class Learnt:
     after: Mapping[str, Figures]
     own_threshold: frozenset[str]
     purity_reached: bool
-    memory_before: Share
-    memory_after: Share
-    too_few: tuple[str, ...]
-    wanted_share: float
-
-    @property
-    def forgotten(self) -> float:
-        """By how much the share of the memory that is named rightly falls."""
-        return self.memory_before.value - self.memory_after.value
-
-    @property
-    def refusal(self) -> str:
-        """Why it must not be used; empty where it may."""
-        if self.memory_before.count and self.forgotten > MOST_FORGOTTEN:
-            return (
-                f"it would forget: of what the base knows it names {100 * self.forgotten:.1f} % fewer rightly, and at most "
-                f"{100 * MOST_FORGOTTEN:.0f} % are allowed: look for photos with a wrong label"
-            )
-        before, after = self.before[""], self.after[""]
-        if not before.top1.count:
-            return "no label has two items or more to judge it by: put more things of each label through"
-        if (after.top1.right, after.recovery.right) <= (before.top1.right, before.recovery.right):
-            return (
-                f"it is not better than the base, which names {before.top1.right} of {before.top1.count} items rightly, "
-                f"this one {after.top1.right}: keep the base, or teach with more items"
-            )
-        return ""
+    kept: Kept
+    refusal: str
+    share: float
 
 
 @dataclass(frozen=True, eq=False)
-class _Ground:
-    """All photos in the units that the fit works in; the memory's come first."""
-
-    features: Features
-    truth: Indices
-    weight_of: Callable[[float, NDArray[np.bool_]], Floats]
-    start: Softmax
-    spread: Floats
-    memory: int
-    has_none: bool
-
-
-@dataclass(frozen=True, eq=False)
-class _Judged:
-    """Logits of photos by heads that did not learn from their item: the memory's first, then the place's."""
+class _HeldOut:
+    """Logits of all photos, the memory's first, by heads that did not learn from their item, of one weight of the place."""
 
     logits: Floats
     share: float
+    shift: float  # how far "none of these" is set back
+    kept: Kept
 
 
 def learn(base: Bundle, lessons: Lessons, purity: float, progress: Progress = lambda _: None) -> Learnt:
@@ -118,187 +78,166 @@ def learn(base: Bundle, lessons: Lessons, purity: float, progress: Progress = la
     Raises:
         BundleError: the base's head or memory can't be read.
     """
-    head, memory = read_head(base), read_memory(base)
-    if not isinstance(head, LinearHead):
-        raise ValueError(f"{base.source} has no head of its own")
-    ground = _ground(base, head, memory, lessons)
-    folds = _folds(lessons, ground.memory)
+    ground = ground_of(base, lessons)
+    shares = SHARES if ground.remembered else (1.0,)
     tried = []
-    shares = SHARES if ground.memory else (1.0,)
     for number, share in enumerate(shares):
-        tried.append(_Judged(_held_out_logits(ground, folds, share), share))
+        tried.append(_try(ground, share))
         progress((number + 1) / (len(shares) + 1))
-    best = min(tried, key=lambda one: _worth(one, ground, head, memory, lessons, folds))
-    everything = np.ones(len(ground.truth), bool)
-    lesson = Examples(ground.features, ground.truth, ground.weight_of(best.share, everything))
-    final = fit_softmax(lesson, ground.start, STIFFNESS, _FINE_STEPS)
+    best = min(tried, key=lambda one: _drawbacks(ground, one))
+    head = ground.fit(best.share, best.shift)
     progress(1.0)
-    return _judge(base, head, memory, lessons, ground, folds, best, final, purity)
+    return _judge(ground, best, head, purity)
 
 
-def _ground(base: Bundle, head: LinearHead, memory: Memory | None, lessons: Lessons) -> _Ground:
-    manifest, labels = base.manifest, len(lessons.labels)
-    remembered = 0 if memory is None else len(memory)
-    codes = lessons.codes if memory is None else np.concatenate([memory.codes, lessons.codes])
-    truth = lessons.truth if memory is None else np.concatenate([memory.labels, lessons.truth])
-    has_none = head.none_of_these or bool((truth == NONE).any())
-    real = codes.astype(np.float32) - head.zero_point
-    spread = np.asarray(real[: remembered or None].std(axis=0) + _LEAST_SPREAD, np.float64)
-    classes = labels + has_none
-    weights, bias = np.zeros((real.shape[1], classes)), np.zeros(classes)
-    known = len(manifest.labels)
-    weights[:, :known] = head.weights[:known].T * (head.step * spread[:, None])
-    bias[:known] = head.bias[:known] * head.step
-    if head.none_of_these:
-        weights[:, -1], bias[-1] = head.weights[-1] * head.step * spread, head.bias[-1] * head.step
-    photos_of_item = np.bincount(lessons.items)[lessons.items]
-
-    def weight_of(share: float, used: NDArray[np.bool_]) -> Floats:
-        """Each photo of the memory weighs the same, and each item of the place."""
-        old = np.where(used[:remembered], 1.0, 0.0)
-        new = np.where(used[remembered:], 1.0 / photos_of_item, 0.0)
-        parts = [old * ((1 - share) / max(old.sum(), 1.0)), new * (share / max(new.sum(), 1e-9))]
-        return np.concatenate(parts)
-
-    return _Ground(
-        np.asarray(real / spread, np.float32),
-        np.where(truth == NONE, classes - 1, truth).astype(np.int64),
-        weight_of,
-        Softmax(weights, bias),
-        spread,
-        remembered,
-        has_none,
-    )
+def _try(ground: Ground, share: float) -> _HeldOut:
+    logits = ground.held_out_logits(share)
+    shift = _shift(ground, logits)
+    return _HeldOut(logits, share, shift, _kept(ground, logits, shift))
 
 
-def _folds(lessons: Lessons, remembered: int) -> Indices:
-    """The fold (photos,) in which a photo is judged, -1: in none; the items of each label are spread over all folds."""
-    folds = np.full(len(lessons.truth), -1, np.int64)
-    rng = np.random.default_rng(0)
-    for label in np.unique(lessons.truth):
-        items = rng.permutation(np.unique(lessons.items[lessons.truth == label]))
-        if len(items) < 2:
-            continue
-        for number, item in enumerate(items):
-            folds[lessons.items == item] = number % FOLDS
-    return np.concatenate([rng.permutation(remembered) % FOLDS, folds])
+def _drawbacks(ground: Ground, one: _HeldOut) -> tuple[int, int, float]:
+    """What speaks against a weight: that more is forgotten than is wanted, that fewer items are right, and that it is large."""
+    forgotten = max(one.kept.forgotten, one.kept.worst[1] / 5) if ground.remembered else 0.0
+    too_much = 0 if forgotten <= _WANTED_FORGOTTEN else 1 + int(1000 * forgotten)
+    judged = ground.folds[ground.remembered :] >= 0
+    right = int(_items(ground, one, judged, 1.0).right.sum()) if judged.any() else 0
+    return too_much, -right, one.share
 
 
-def _held_out_logits(ground: _Ground, folds: Indices, share: float) -> Floats:
-    logits = np.zeros((len(folds), ground.start.bias.shape[0]))
-    for fold in range(FOLDS):
-        held_out = folds == fold
-        if held_out.any():
-            weight = ground.weight_of(share, ~held_out)
-            used = weight > 0
-            lesson = Examples(ground.features[used], ground.truth[used], weight[used])
-            fitted = fit_softmax(lesson, ground.start, STIFFNESS, _ROUGH_STEPS)
-            logits[held_out] = fitted.logits(ground.features[held_out])
-    return logits
-
-
-def _worth(
-    one: _Judged, ground: _Ground, head: LinearHead, memory: Memory | None, lessons: Lessons, folds: Indices
-) -> tuple[int, float, float]:
-    """What speaks against a weight of the place: that it forgets, items that are named wrongly, and how unlikely the right ones are."""
-    before, after = _remembered(head, memory, one.logits[: ground.memory], len(lessons.labels))
-    forgotten = before.value - after.value
-    over = 0 if forgotten <= _WANTED_FORGOTTEN else 1 + int(1000 * forgotten)
-    judged = (folds[ground.memory :] >= 0) & (lessons.truth != NONE)
-    if not judged.any():
-        return over, 0.0, one.share
-    logits = one.logits[ground.memory :][judged][:, : len(lessons.labels)]
-    items = by_item(logits, np.full(len(logits), -1.0), lessons.truth[judged], lessons.items[judged], 1.0)
-    return over, float(-items.right.sum()), one.share
-
-
-def _remembered(head: LinearHead, memory: Memory | None, logits: Floats, labels: int) -> tuple[Share, Share]:
-    """Photos of the memory that are named rightly by the base, and by heads that did not learn from them."""
-    if memory is None:
-        return Share(0, 0), Share(0, 0)
-    known = memory.labels != NONE
-    truth = memory.labels[known]
-    before = head.logits(memory.codes[known]).argmax(axis=1) == truth
-    after = logits[known, :labels].argmax(axis=1) == truth
-    return Share(int(before.sum()), len(truth)), Share(int(after.sum()), len(truth))
-
-
-def _judge(  # noqa: PLR0913 - everything that was worked out comes together here
-    base: Bundle,
-    head: LinearHead,
-    memory: Memory | None,
-    lessons: Lessons,
-    ground: _Ground,
-    folds: Indices,
-    best: _Judged,
-    final: Softmax,
-    purity: float,
-) -> Learnt:
-    labels, manifest = lessons.labels, base.manifest
-    own = best.logits[ground.memory :]
-    shift = _shift(best.logits, ground, len(labels))
-    judged = folds[ground.memory :] >= 0
-    logits, truth, items = own[judged][:, : len(labels)], lessons.truth[judged], lessons.items[judged]
-    temperature = temperature_of(logits, truth, manifest.thresholds.temperature)
-    strange = own[judged][:, -1] - shift - logits.max(axis=1) if ground.has_none else np.full(len(truth), -1.0)
-    after = by_item(logits, strange, truth, items, temperature)
-    chosen = place_thresholds(after, len(labels), purity)
-    minimum = dict(as_minimum(chosen, labels))
-    minimum |= _untaught(base, lessons, minimum)
-    before = _base_items(head, lessons, judged, manifest.thresholds.temperature)
-    old = [manifest.thresholds.minimum_score.get(label, 1.0) for label in labels]
-    new = [minimum[label] for label in labels]
-    taught = [n for n in range(len(labels)) if (truth == n).any()]
-    names: list[tuple[str, int | None]] = [("", None), *((labels[n], n) for n in taught)]
-    memory_before, memory_after = _remembered(head, memory, best.logits[: ground.memory], len(labels))
-    return Learnt(
-        head=_quantized(final, shift, ground, base, head),
-        labels=labels,
-        thresholds=Thresholds(temperature=temperature, minimum_score=minimum, purity=purity),
-        before={name: figures(before, number, old) for name, number in names},
-        after={name: figures(after, number, new) for name, number in names},
-        own_threshold=frozenset(labels[n] for n in taught if chosen[n][1] and chosen[n][0].is_reached),
-        purity_reached=all(chosen[n][0].is_reached for n in taught),
-        memory_before=memory_before,
-        memory_after=memory_after,
-        too_few=tuple(_once(lessons)),
-        wanted_share=best.share,
-    )
-
-
-def _shift(logits: Floats, ground: _Ground, labels: int) -> float:
+def _shift(ground: Ground, logits: Floats) -> float:
     """How far "none of these" is set back, so that hardly anything that has a label is called so."""
-    known = (ground.truth < labels) & logits.any(axis=1)
+    labels = len(ground.lessons.labels)
+    truth = (
+        ground.lessons.truth if ground.memory is None else np.concatenate([ground.memory.labels, ground.lessons.truth])
+    )
+    known = (truth != NONE) & (ground.folds >= 0)
     if not ground.has_none or not known.any():
         return 0.0
     strange = logits[known, -1] - logits[known, :labels].max(axis=1)
     return max(0.0, float(np.quantile(strange, 1 - _MOST_CALLED_UNKNOWN)))
 
 
-def _base_items(head: LinearHead, lessons: Lessons, judged: NDArray[np.bool_], temperature: float) -> Items:
-    codes: Codes = lessons.codes[judged]
-    return by_item(
-        head.logits(codes), head.strangeness(codes), lessons.truth[judged], lessons.items[judged], temperature
+def _strange(ground: Ground, logits: Floats, shift: float) -> Floats:
+    if not ground.has_none:
+        return np.full(len(logits), -1.0)
+    return np.asarray(logits[:, -1] - shift - logits[:, : len(ground.lessons.labels)].max(axis=1))
+
+
+def _kept(ground: Ground, logits: Floats, shift: float) -> Kept:
+    """What is named rightly of the memory: what a head calls unknown is not named.
+
+    Where there are enough photos that the network did not learn from either, those alone count: the others it names too
+    easily.
+    """
+    memory = ground.memory
+    if memory is None:
+        return Kept({"": Share(0, 0)}, {"": Share(0, 0)})
+    known = memory.labels != NONE
+    if (fresh := known & memory.held_out).sum() >= _ENOUGH_HELD_OUT:
+        known = fresh
+    truth, codes = memory.labels[known], memory.codes[known]
+    own = logits[: ground.remembered][known]
+    before = (ground.head.logits(codes).argmax(axis=1) == truth) & (ground.head.strangeness(codes) <= 0)
+    after = (own[:, : len(ground.lessons.labels)].argmax(axis=1) == truth) & (_strange(ground, own, shift) <= 0)
+    return Kept(_by_label(before, truth, ground), _by_label(after, truth, ground))
+
+
+def _by_label(right: Bools, truth: Indices, ground: Ground) -> dict[str, Share]:
+    shares = {"": Share(int(right.sum()), len(truth))}
+    for number in np.unique(truth):
+        mine = truth == number
+        shares[ground.lessons.labels[number]] = Share(int(right[mine].sum()), int(mine.sum()))
+    return shares
+
+
+def _items(ground: Ground, one: _HeldOut, judged: Bools, temperature: float) -> Items:
+    """What heads that did not learn from them make of the place's items."""
+    own, lessons = one.logits[ground.remembered :][judged], ground.lessons
+    strange = _strange(ground, own, one.shift)
+    return by_item(own[:, : len(lessons.labels)], strange, lessons.truth[judged], lessons.items[judged], temperature)
+
+
+def _judge(ground: Ground, best: _HeldOut, head: LinearHead, purity: float) -> Learnt:
+    lessons, manifest = ground.lessons, ground.base.manifest
+    judged = ground.folds[ground.remembered :] >= 0
+    temperature, chosen = _fit_thresholds(ground, best, judged, purity)
+    minimum = dict(as_minimum(chosen, lessons.labels))
+    minimum |= _untaught(ground, minimum)
+    taught = [n for n in range(len(lessons.labels)) if (lessons.truth[judged] == n).any()]
+    before, after = _figures_before(ground, judged, taught), _figures_after(ground, best, judged, taught, purity)
+    old = manifest.thresholds
+    return Learnt(
+        head=head,
+        labels=lessons.labels,
+        thresholds=Thresholds(
+            temperature=temperature, minimum_score=minimum, minimum_margin=old.minimum_margin, purity=purity
+        ),
+        before=before,
+        after=after,
+        own_threshold=frozenset(lessons.labels[n] for n in taught if chosen[n][1] and chosen[n][0].is_reached),
+        purity_reached=all(chosen[n][0].is_reached for n in taught),
+        kept=best.kept,
+        refusal=refusal(before, after, manifest.labels, best.kept, purity),
+        share=best.share,
     )
 
 
-def _untaught(base: Bundle, lessons: Lessons, minimum: Mapping[str, float]) -> dict[str, float]:
-    """A label that nothing was taught of keeps the base's threshold, and is not let through more easily than what was."""
+def _fit_thresholds(
+    ground: Ground, best: _HeldOut, fitted_on: Bools, purity: float
+) -> tuple[float, list[tuple[Threshold, bool]]]:
+    """The temperature, and the threshold of each label, from these photos (photos of the place,)."""
+    labels, otherwise = len(ground.lessons.labels), ground.base.manifest.thresholds.temperature
+    own = best.logits[ground.remembered :][fitted_on]
+    temperature = temperature_of(own[:, :labels], ground.lessons.truth[fitted_on], otherwise)
+    return temperature, place_thresholds(_items(ground, best, fitted_on, temperature), labels, purity)
+
+
+def _figures_after(
+    ground: Ground, best: _HeldOut, judged: Bools, taught: list[int], purity: float
+) -> dict[str, Figures]:
+    """What passes, fold by fold, at temperature and thresholds from the items of the other folds."""
+    own_folds = ground.folds[ground.remembered :]
+    parts: list[tuple[Items, Bools]] = []
+    for fold in range(FOLDS):
+        mine = own_folds == fold
+        if not mine.any():
+            continue
+        rest = judged & ~mine
+        temperature, chosen = _fit_thresholds(ground, best, rest if rest.any() else judged, purity)
+        items = _items(ground, best, mine, temperature)
+        parts.append((items, passed(items, list(as_minimum(chosen, ground.lessons.labels).values()))))
+    if not parts:
+        return {"": Figures(Share(0, 0), Share(0, 0), Share(0, 0))}
+    everything = Items(
+        np.concatenate([items.found for items, _ in parts]),
+        np.concatenate([items.sure for items, _ in parts]),
+        np.concatenate([items.truth for items, _ in parts]),
+    )
+    let_through = np.concatenate([through for _, through in parts])
+    return _table(everything, let_through, taught, ground.lessons.labels)
+
+
+def _figures_before(ground: Ground, judged: Bools, taught: list[int]) -> dict[str, Figures]:
+    lessons, old = ground.lessons, ground.base.manifest.thresholds
+    if not judged.any():
+        return {"": Figures(Share(0, 0), Share(0, 0), Share(0, 0))}
+    codes = lessons.codes[judged]
+    logits, strange = ground.head.logits(codes), ground.head.strangeness(codes)
+    items = by_item(logits, strange, lessons.truth[judged], lessons.items[judged], old.temperature)
+    minimum = [old.minimum_score.get(label, 1.0) for label in lessons.labels]
+    return _table(items, passed(items, minimum), taught, lessons.labels)
+
+
+def _table(items: Items, let_through: Bools, taught: list[int], labels: tuple[str, ...]) -> dict[str, Figures]:
+    names: list[tuple[str, int | None]] = [("", None), *((labels[n], n) for n in taught)]
+    return {name: figures(items, number, let_through) for name, number in names}
+
+
+def _untaught(ground: Ground, minimum: Mapping[str, float]) -> dict[str, float]:
+    """A label that nothing was taught of keeps the number of the base's threshold, or the strictest of the taught ones."""
+    lessons = ground.lessons
     taught = {lessons.labels[n] for n in np.unique(lessons.truth) if n != NONE}
     strictest = max((score for label, score in minimum.items() if label in taught and score < 1.0), default=0.0)
-    old = base.manifest.thresholds.minimum_score
+    old = ground.base.manifest.thresholds.minimum_score
     return {label: max(old.get(label, 1.0), strictest) for label in lessons.labels if label not in taught}
-
-
-def _once(lessons: Lessons) -> Iterator[str]:
-    for number, label in enumerate(lessons.labels):
-        if lessons.count(number)[0] == 1:
-            yield label
-
-
-def _quantized(final: Softmax, shift: float, ground: _Ground, base: Bundle, head: LinearHead) -> LinearHead:
-    bias = final.bias.copy()
-    bias[-1] -= shift if ground.has_none else 0.0
-    scale = base.manifest.output.scale
-    weights = (final.weights / (ground.spread[:, None] * scale)).T
-    return quantize_head(np.ascontiguousarray(weights), bias, base.manifest.output, ground.has_none)

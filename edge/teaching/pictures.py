@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from edge.bundle.archive import Bundle
 from edge.bundle.head import Codes
 from edge.bundle.kept_names import kept_item_of
-from edge.bundle.memory import NONE
+from edge.bundle.memory import NONE, read_memory
 from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import as_label, check_unreadable, label_folders, photos_in
 from edge.bundle.preprocess import prepare_crop
@@ -23,8 +24,10 @@ from edge.labelling.labels import NONE_OF_THESE, TWO_THINGS, read_labels
 from edge.teaching.lessons import Lessons, group_items
 from edge.teaching.shown import item_of
 
+log = logging.getLogger(__name__)
+
 OTHER: Final = frozenset({NONE_OF_THESE, "none", "other", "unknown"})
-"""Names of a folder whose pictures show things of none of the labels."""
+"""Names of a folder, or labels, of pictures that show things of none of the labels, as in data sets."""
 
 Progress = Callable[[float], None]
 
@@ -70,17 +73,30 @@ def find_labelled(folder: Path) -> list[Picture]:
     """
     if not folder.is_dir():
         raise TeachingError(f"{folder}: no such folder: expected one that `sorter label` was used on")
+    said = read_labels(folder)
+    chosen = [entry for entry in said.entries.values() if entry.label != TWO_THINGS]
     found = [
         Picture(
             folder / entry.picture,
-            "" if entry.label == NONE_OF_THESE else entry.label,
+            "" if entry.label in OTHER else entry.label,
             _item_of(Path(entry.picture).name),
         )
-        for entry in read_labels(folder).entries.values()
-        if entry.label != TWO_THINGS
+        for entry in chosen
+        if (folder / entry.picture).is_file()
     ]
     if not found:
-        raise TeachingError(f"{folder}: no picture in it has a label: run `sorter label {folder}` first")
+        gone = f" that is still there ({len(chosen)} labelled ones are gone)" if chosen else ""
+        raise TeachingError(f"{folder}: no picture in it{gone} has a label: run `sorter label {folder}` first")
+    for text in map(str, said.damaged):
+        log.warning("passed over: %s", text)
+    if said.disagreements:
+        log.warning("%d pictures have labels that disagree; of each the latest holds", len(said.disagreements))
+    if len(found) < len(chosen):
+        log.warning(
+            "%d labelled pictures are gone, as a station's oldest go; learning from %d",
+            len(chosen) - len(found),
+            len(found),
+        )
     return found
 
 
@@ -127,12 +143,15 @@ def _sort_out(base: Bundle, codes: Codes, pictures: Sequence[Picture], unreadabl
     new = tuple(sorted({picture.label for picture in pictures} - {*known, ""}))
     labels = (*known, *new)
     truth = np.array([labels.index(p.label) if p.label else NONE for p in pictures], np.int64)
-    items = group_items(codes, truth, [picture.item for picture in pictures])
+    memory = read_memory(base)
+    items = group_items(codes, truth, [p.item for p in pictures], None if memory is None else memory.codes)
     lessons = Lessons(codes, labels, truth, items)
     notes = [note for label in new if (note := _note_on(label, known))]
     for number, label in enumerate(labels):
         count, photos = lessons.count(number)
-        if 0 < count < photos:
+        if count == 1 < photos:
+            notes.append(f"{label}: all {photos} pictures seem to show one and the same thing: show others of it too")
+        elif 0 < count < photos:
             notes.append(f"{label}: {photos} pictures show {count} items, as far as can be seen")
     return Seen(lessons, new, unreadable, tuple(notes))
 

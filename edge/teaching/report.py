@@ -32,11 +32,14 @@ def as_tree(seen: Seen, learnt: Learnt) -> dict[str, Any]:
         },
         "before": _figures(learnt.before[""]),
         "after": _figures(learnt.after[""]),
-        "memory": {"before": _share(learnt.memory_before), "after": _share(learnt.memory_after)},
+        "memory": {
+            label or "all": {"before": _share(share), "after": _share(learnt.kept.after[label])}
+            for label, share in learnt.kept.before.items()
+        },
         "purity": learnt.thresholds.purity,
         "purity_reached": learnt.purity_reached,
         "temperature": learnt.thresholds.temperature,
-        "weight_of_the_place": learnt.wanted_share,
+        "weight_of_the_place": learnt.share,
         "new_labels": list(seen.new_labels),
         "advice": list(advice(seen.lessons, learnt)),
         "notes": list(seen.notes),
@@ -56,6 +59,9 @@ def advice(lessons: Lessons, learnt: Learnt) -> Iterator[str]:
     """What more would help, in sentences."""
     purity = learnt.thresholds.purity or 0.0
     enough = fewest_photos(purity) if purity < 1 else 0
+    taught = {label for label, _, _ in counted(lessons)}
+    if left := [label for label in learnt.labels if label not in taught]:
+        yield f"nothing was shown of {', '.join(left)}: the base's knowledge of them is kept"
     for label, items, _ in counted(lessons):
         if items < FEWEST_ITEMS:
             yield f"{label} needs {FEWEST_ITEMS - items} more items: {items} are too few to rely on"

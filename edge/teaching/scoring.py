@@ -16,12 +16,12 @@ from edge.system.statistics import (
     fit_temperature,
     fit_threshold,
     log_softmax,
-    surely,
     wilson_interval,
 )
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 FEWEST_TO_FIT_TEMPERATURE = 30
 
 
@@ -29,7 +29,7 @@ FEWEST_TO_FIT_TEMPERATURE = 30
 class Items:
     """What was found of each item over all its photos: label (items,), score (items,), and what it truly is (items,).
 
-    The score of what is unknown is 0: no threshold lets it through.
+    The score of what is unknown is 0: it is not named, and no threshold lets it through.
     """
 
     found: Indices
@@ -37,8 +37,12 @@ class Items:
     truth: Indices
 
     @property
-    def right(self) -> NDArray[np.bool_]:
-        return np.asarray(self.found == self.truth)
+    def right(self) -> Bools:
+        return np.asarray((self.found == self.truth) & (self.sure > 0))
+
+    def part(self, mine: Bools) -> Items:
+        """Some of the items."""
+        return Items(self.found[mine], self.sure[mine], self.truth[mine])
 
 
 @dataclass(frozen=True)
@@ -83,16 +87,23 @@ def by_item(logits: Floats, strange: Floats, truth: Indices, items: Indices, tem
 
 
 def temperature_of(logits: Floats, truth: Indices, otherwise: float) -> float:
-    """Fit the temperature on photos of known labels, where there are enough of them."""
+    """Fit the temperature on photos of known labels, where there are enough of them.
+
+    The true labels are smoothed as for as many photos and two more (Platt, 1999): where all are right, they are not surer
+    than so many can be.
+    """
     known = truth != NONE
-    return fit_temperature(logits[known], truth[known]) if known.sum() >= FEWEST_TO_FIT_TEMPERATURE else otherwise
+    count = int(known.sum())
+    if count < FEWEST_TO_FIT_TEMPERATURE:
+        return otherwise
+    return fit_temperature(logits[known], truth[known], smoothing=1 / (count + 2))
 
 
 def place_thresholds(items: Items, labels: int, purity: float) -> list[tuple[Threshold, bool]]:
     """Return for each label its threshold, and whether it is its own.
 
     A label of which too few items are there to show the purity gets the score from which on items of all labels together
-    have it, unless its own items speak against that: then it keeps its own, which comes nearest to it.
+    have it, unless its own items speak against that: then it begins above the surest of them that is wrong.
     """
     everything = fit_threshold(items.sure, items.right, purity)
     chosen = []
@@ -101,34 +112,34 @@ def place_thresholds(items: Items, labels: int, purity: float) -> list[tuple[Thr
         own = fit_threshold(items.sure[mine], items.right[mine], purity)
         if own.is_reached or not everything.is_reached:
             chosen.append((own, True))
-            continue
-        minimum = everything.minimum_score
-        while (wrong := mine & (items.sure >= minimum) & ~items.right).any() and _speaks_against(
-            items, mine, minimum, purity
-        ):
-            minimum = min(NEVER, float(items.sure[wrong].min()) + 1e-3)
-        kept = mine & (items.sure >= minimum)
-        chosen.append(
-            (Threshold(max(minimum, LEAST_SCORE), int(kept.sum()), int((kept & items.right).sum()), True), False)
-        )
+        else:
+            chosen.append((_shared(items.part(mine), everything.minimum_score, purity), False))
     return chosen
 
 
-def _speaks_against(items: Items, mine: NDArray[np.bool_], minimum: float, purity: float) -> bool:
-    kept = mine & (items.sure >= minimum)
-    return float(items.right[kept].mean()) < purity
+def _shared(mine: Items, minimum: float, purity: float) -> Threshold:
+    """The score that all labels together have, raised while more of these items are wrong than the purity allows."""
+    while (kept := mine.sure >= minimum).any() and mine.right[kept].mean() < purity:
+        minimum = min(NEVER, float(mine.sure[kept & ~mine.right].min()) + 1e-3)
+    minimum = max(minimum, LEAST_SCORE)
+    kept = mine.sure >= minimum
+    return Threshold(minimum, int(kept.sum()), int((kept & mine.right).sum()), True)
 
 
-def figures(items: Items, label: int | None, minimum: Sequence[float] | Floats) -> Figures:
-    """The figures of one label, or with None of all, at the least scores (labels,)."""
-    passed = items.sure >= np.asarray(minimum, np.float64)[items.found]
+def passed(items: Items, minimum: Sequence[float] | Floats) -> Bools:
+    """Which items (items,) reach the least score of the label that they are found as."""
+    return np.asarray(items.sure >= np.asarray(minimum, np.float64)[items.found])
+
+
+def figures(items: Items, label: int | None, let_through: Bools) -> Figures:
+    """The figures of one label, or with None of all, where these items (items,) are let through."""
     own = items.truth != NONE if label is None else items.truth == label
     named = np.ones(len(items.found), bool) if label is None else items.found == label
-    right, kept = items.right & own, passed & named
+    kept = let_through & named
     return Figures(
-        Share(int(right.sum()), int(own.sum())),
+        Share(int((items.right & own).sum()), int(own.sum())),
         Share(int((kept & items.right).sum()), int(kept.sum())),
-        Share(int((right & passed).sum()), int(own.sum())),
+        Share(int((items.right & own & let_through).sum()), int(own.sum())),
     )
 
 
@@ -138,8 +149,3 @@ def as_minimum(thresholds: Sequence[tuple[Threshold, bool]], labels: Sequence[st
         label: min(NEVER, float(np.ceil(1000 * threshold.minimum_score) / 1000))
         for label, (threshold, _) in zip(labels, thresholds, strict=True)
     }
-
-
-def certainly(share: Share) -> float:
-    """What the share exceeds in four of five cases; 0 where there are no items."""
-    return float(surely(share.right, share.count)) if share.count else 0.0

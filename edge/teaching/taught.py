@@ -40,8 +40,8 @@ def pack_taught(
             if (counts := lessons.count(index))[0]
             for items, pictures in [counts]
         },
-        before=_figures(learnt.before, learnt.memory_before),
-        after=_figures(learnt.after, learnt.memory_after),
+        before=_figures(learnt.before, learnt.kept.before[""]),
+        after=_figures(learnt.after, learnt.kept.after[""]),
     )
     content = make_taught_bundle(base, learnt.head, learnt.labels, learnt.thresholds, taught)
     return content if key is None else sign_bundle(read_bundle(content, base.manifest.title), key)

@@ -117,14 +117,15 @@ def _cycles(recipe: Recipe) -> list[FitSettings]:
 
 
 def choose(table: list[dict[str, float]], photos: int, checks: tuple[str, ...]) -> dict[str, float]:
-    """The point nearest to the probe that is within one standard error of the best, each check weighing the same.
+    """The best point, each check weighing the same; without sources that are left out the nearest to the probe that is as good.
 
-    Sources that are left out are checks too: what they show of a new place chooses, and so flatters from then on.
-
-    Points that validation can't tell apart differ elsewhere: the less of ImageNet's weights is given up, the
-    better a network does on other cameras (Wortsman et al., 2022).
+    Sources that are left out are checks too: what they show of a new place chooses, and so flatters from then on. Without
+    them points within one standard error of the best can't be told apart and differ elsewhere: the less of ImageNet's weights
+    is given up, the better a network does on other cameras (Wortsman et al., 2022).
     """
     best = max(table, key=lambda row: row["mean"])
+    if not {*checks} <= {*_CHECKS}:
+        return best
     # All views of a photo stand or fall together: each check has as many independent answers as photos.
     variance = sum(best[name] * (1 - best[name]) / max(photos, 1) for name in checks)
     error = float(np.sqrt(variance)) / len(checks)

@@ -46,3 +46,29 @@ def test_photos_that_are_said_to_show_one_item_do() -> None:
 def test_items_and_photos_of_a_label_are_counted() -> None:
     lessons = Lessons(apart(4), ("paper", "glass"), np.array([0, 0, 0, NONE]), np.array([0, 0, 1, 2]))
     assert (lessons.count(0), lessons.count(1), lessons.count(NONE)) == ((2, 3), (0, 0), (1, 1))
+
+
+def views(of: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Pictures of one thing, a little noise apart."""
+    noise = np.random.default_rng(seed).normal(0, 6, (count, len(of)))
+    return np.clip(np.rint(of + noise), 0, 255).astype(np.uint8)
+
+
+def test_pictures_of_one_thing_are_one_item_though_they_are_all_that_is_known_of_its_label() -> None:
+    things = apart(12)
+    codes = np.vstack([things[:11], views(things[11], 10, 3)])
+    items = group_items(codes, np.repeat([0, 1], [11, 10]), [""] * 21)
+    assert len(set(items[:11])) == 11
+    assert len(set(items[11:])) == 1
+
+
+def test_where_one_label_alone_is_taught_another_place_tells_what_is_alike() -> None:
+    things = apart(30)
+    codes = views(things[0], 10, 4)
+    assert len(set(group_items(codes, np.zeros(10, np.int64), [""] * 10, things[10:]))) == 1
+    assert len(set(group_items(things[:10], np.zeros(10, np.int64), [""] * 10, things[10:]))) == 10
+
+
+def test_byte_for_byte_the_same_pictures_are_one_item() -> None:
+    codes = np.vstack([apart(6), np.repeat(apart(1, 9), 10, axis=0)])
+    assert len(set(group_items(codes, np.repeat([0, 1], [6, 10]), [""] * 16))) == 7

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge.bundle.memory import NONE
 from edge.system.statistics import LEAST_SCORE, fewest_photos
-from edge.teaching.scoring import Items, by_item, figures, place_thresholds
+from edge.teaching.scoring import Items, by_item, figures, passed, place_thresholds, temperature_of
 
 
 def items(found: list[int], sure: list[float], truth: list[int]) -> Items:
@@ -60,8 +60,20 @@ def test_no_threshold_is_under_the_least_and_what_it_lets_through_is_counted_rig
 
 def test_the_figures_of_a_label_and_of_all() -> None:
     seen = items([0, 0, 1, 1, 0], [0.9, 0.8, 0.95, 0.5, 0.99], [0, 0, 1, 1, NONE])
-    of_all, of_first = figures(seen, None, [0.85, 0.85]), figures(seen, 0, [0.85, 0.85])
+    let_through = passed(seen, [0.85, 0.85])
+    of_all, of_first = figures(seen, None, let_through), figures(seen, 0, let_through)
     assert (of_all.top1.right, of_all.top1.count) == (4, 4)
     assert (of_all.purity.right, of_all.purity.count) == (2, 3)
     assert (of_all.recovery.right, of_all.recovery.count) == (2, 4)
     assert (of_first.purity.right, of_first.purity.count) == (1, 2)
+
+
+def test_what_is_unknown_is_not_named_rightly() -> None:
+    seen = items([0, 0], [0.0, 0.8], [0, 0])
+    assert figures(seen, None, passed(seen, [0.7])).top1.right == 1
+
+
+def test_photos_that_are_all_right_make_scores_no_surer_than_so_many_can_tell() -> None:
+    logits, truth = np.tile([5.0, 0.0], (40, 1)), np.zeros(40, np.int64)
+    sure = 1 / (1 + np.exp(-5.0 / temperature_of(logits, truth, 1.0)))
+    assert 0.97 < sure < 0.995  # 41 of 42, shared among two

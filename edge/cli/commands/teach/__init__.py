@@ -65,7 +65,7 @@ def command(
         _refuse_beside("--photos or --labelled", of_station)
         from edge.cli.commands.teach.from_pictures import Origin, teach_from_pictures
 
-        teach_from_pictures(photos, labelled, Origin(bundle, out, purity or 0.95, name, number or 1, key), as_json)
+        teach_from_pictures(photos, labelled, Origin(bundle, out, purity or 0.95, name, number, key), as_json)
         return
     _refuse_beside(
         "the station (without --photos or --labelled)", {"--out": out, "--name": name, "--number": number, "--key": key}

@@ -42,10 +42,10 @@ def print_tables(base: Bundle, seen: Seen, learnt: Learnt) -> None:
         "Each item was judged by a head that had not seen it; in brackets what the true share may be (95 %). "
         "Sorted and pure: at the thresholds of the base, and at the new ones."
     )
-    if learnt.memory_before.count:
+    before, after = learnt.kept.before[""], learnt.kept.after[""]
+    if before.count:
         say(
-            f"Of {learnt.memory_before.count} pictures from the base's memory {_percent(learnt.memory_before)} were named "
-            f"rightly, now {_percent(learnt.memory_after)}."
+            f"Of {before.count} pictures from the base's memory {_percent(before)} were named rightly, now {_percent(after)}."
         )
     else:
         say(f"{base.manifest.title} has no memory, so what it forgets can't be told.")

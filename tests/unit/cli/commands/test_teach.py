@@ -96,7 +96,7 @@ def test_a_new_label_is_told_and_one_that_may_be_a_slip_is_asked_about(
         (("--photos", "{photos}/nowhere"), TeachingError, "no such folder"),
         (("--photos", "{photos}/paper"), TeachingError, "holds no pictures in folders of their label"),
         (("--labelled", "{photos}"), TeachingError, "no picture in it has a label: run `sorter label"),
-        (("--photos", "{photos}", "--name", "Line 1"), ConfigError, "--name 'Line 1': expected small letters"),
+        (("--photos", "{photos}", "--name", "Line 1"), ConfigError, "--name 'Line 1': expected the station's name"),
     ],
 )
 def test_what_can_not_be_taught_with_is_said_in_a_sentence(
@@ -121,3 +121,16 @@ def test_a_picture_that_can_not_be_read_is_named_and_the_others_are_learnt_from(
     told, error = teach("--photos", photos, "--bundle", base, "--out", tmp_path / "here.sorter")
     assert error is None
     assert "torn.jpg" in told
+
+
+def test_a_second_head_is_the_next_and_no_file_is_written_over(
+    base: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        told, error = teach("--photos", photos, "--bundle", base, "--name", "line_1")
+        assert error is None
+        assert f"sorter key sign tiny-2.0+line-1.{number}.sorter" in told
+    _, error = teach("--photos", photos, "--bundle", base, "--out", tmp_path / "tiny-2.0+line-1.1.sorter")
+    assert isinstance(error, TeachingError)
+    assert "is there already" in str(error)
