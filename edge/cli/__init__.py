@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -43,6 +44,9 @@ COMMANDS = (
     "key",
     "receive",
 )
+LEARNING = "teach"
+"""Threads of OpenBLAS wait for each other at full speed: beside a station that runs, it learnt for minutes with two and for
+five seconds with one. NumPy reads the variable when it is imported."""
 # training and converter bring their own commands; edge never imports them, the distribution's entry points name them.
 ENTRY_POINT_GROUP = "edge_sorter.commands"
 
@@ -55,6 +59,8 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in COMMANDS:
+            if cmd_name == LEARNING:
+                os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
             module = importlib.import_module(f"edge.cli.commands.{cmd_name}")
             target = getattr(module, "app", None) or module.command
         elif cmd_name in (others := _workstation_commands()):
