@@ -63,7 +63,7 @@ bench: .venv/.test ## run the benchmarks
 
 model: photo-sets .venv/.test ## train, quantize and measure the shipped model anew from the photo sets in $(DATA)
 	$(BIN)/sorter train waste --data $(DATA) --run runs/waste
-	$(BIN)/sorter convert runs/waste --data $(DATA) --out edge/model --version 1.2 --purity 0.95
+	$(BIN)/sorter convert runs/waste --data $(DATA) --out edge/model --version 2.0 --purity 0.95
 	$(MAKE) digests
 
 digests: ## have stations take the models of edge/model without a signature: their digests are added to the list
