@@ -23,9 +23,7 @@ from training.recipe import Recipe
 from training.rendering.renderer import read_sets
 
 MOST_CALLED_UNKNOWN: Final = 0.02
-"""Of validation photos that have a label."""
-MOST_CALLED_UNKNOWN_ELSEWHERE: Final = 0.05
-"""Of the photos of any source that is left out."""
+"""Of photos that have a label, on any ground: an item that is called unknown is not sorted."""
 _OF_EACH: Final = 90  # photos of a label of a source
 _NONE_WEIGHS = 0.3
 
@@ -76,16 +74,14 @@ def add_none_of_these(head: LinearHead, sample: Sample, interpreter: Interpreter
     return quantize_head(weights, bias, interpreter.output, none_of_these=True)
 
 
-def set_back(head: LinearHead, validation: Scored, left_out: Sequence[Scored]) -> tuple[LinearHead, float]:
+def set_back(head: LinearHead, known: Sequence[Scored]) -> tuple[LinearHead, float]:
     """The head that calls hardly anything unknown that has a label, and by how much that row was set back.
 
-    All of these are of known labels. A source that is left out has more strange things: it may lose more of them.
+    `known` are the scores of photos that have a label, of each ground for itself.
     """
     if not head.none_of_these:
         return head, 0.0
-    needed = [_quantile(validation, MOST_CALLED_UNKNOWN)]
-    needed += [_quantile(one, MOST_CALLED_UNKNOWN_ELSEWHERE) for one in left_out]
-    shift = max(0.0, *needed)
+    shift = max(0.0, *(_quantile(one, MOST_CALLED_UNKNOWN) for one in known))
     bias = head.bias.copy()
     bias[-1] -= int(np.ceil(shift / head.step))
     return replace(head, bias=bias), float((head.bias[-1] - bias[-1]) * head.step)

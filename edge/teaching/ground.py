@@ -62,9 +62,16 @@ class Ground:
                 logits[held_out] = self._fit(share, ~held_out, _ROUGH_STEPS).logits(self._features[held_out])
         return logits
 
-    def fit(self, share: float, shift: float) -> LinearHead:
-        """The head that learnt from all photos; "none of these" is set back by `shift`."""
-        final = self._fit(share, np.ones(len(self.folds), bool), _FINE_STEPS)
+    def base_logits(self) -> Floats:
+        """Logits (photos, classes) of the head that is begun with: the base's, and 0 for what it does not know."""
+        return self._start.logits(self._features)
+
+    def fit(self, share: float, step: float, shift: float) -> LinearHead:
+        """The head that learnt from all photos and goes `step` of the way to what they say; "none of these" is set back by `shift`."""
+        start, learnt = self._start, self._fit(share, np.ones(len(self.folds), bool), _FINE_STEPS)
+        final = Softmax(
+            (1 - step) * start.weights + step * learnt.weights, (1 - step) * start.bias + step * learnt.bias
+        )
         bias = final.bias.copy()
         bias[-1] -= shift if self.has_none else 0.0
         output = self.base.manifest.output

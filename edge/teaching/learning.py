@@ -30,6 +30,8 @@ from edge.teaching.verdict import Kept, refusal
 
 SHARES: Final = (0.07, 0.15, 0.3, 0.5, 0.7)
 """Of what is learnt from, how much weighs the place against the memory: the best is chosen by what is forgotten and gained."""
+STEPS: Final = (0.25, 0.5, 0.75, 1.0)
+"""How far of the way from the base's head to the learnt one: a shorter step forgets less, as scores are linear in it."""
 _WANTED_FORGOTTEN = 0.005
 _ENOUGH_HELD_OUT = 100  # photos of the memory
 _MOST_CALLED_UNKNOWN = 0.02  # of what has a label
@@ -47,7 +49,7 @@ class Learnt:
         own_threshold: the labels whose items alone show the purity; the others share one with all.
         kept: how much of the base's memory is named rightly, before and after; no photos where it has none.
         refusal: why it must not be used; empty where it may.
-        share: the weight of the place that was chosen.
+        share, step: the weight of the place, and how far of the way was gone, as they were chosen.
     """
 
     head: LinearHead
@@ -60,14 +62,16 @@ class Learnt:
     kept: Kept
     refusal: str
     share: float
+    step: float
 
 
 @dataclass(frozen=True, eq=False)
 class _HeldOut:
-    """Logits of all photos, the memory's first, by heads that did not learn from their item, of one weight of the place."""
+    """Logits of all photos, the memory's first, by heads that did not learn from their item, of one weight and one step."""
 
     logits: Floats
     share: float
+    step: float
     shift: float  # how far "none of these" is set back
     kept: Kept
 
@@ -80,29 +84,29 @@ def learn(base: Bundle, lessons: Lessons, purity: float, progress: Progress = la
     """
     ground = ground_of(base, lessons)
     shares = SHARES if ground.remembered else (1.0,)
-    tried = []
+    begun, tried = ground.base_logits(), []
     for number, share in enumerate(shares):
-        tried.append(_try(ground, share))
+        learnt = ground.held_out_logits(share)
+        tried += [_try(ground, (1 - step) * begun + step * learnt, share, step) for step in STEPS]
         progress((number + 1) / (len(shares) + 1))
     best = min(tried, key=lambda one: _drawbacks(ground, one))
-    head = ground.fit(best.share, best.shift)
+    head = ground.fit(best.share, best.step, best.shift)
     progress(1.0)
     return _judge(ground, best, head, purity)
 
 
-def _try(ground: Ground, share: float) -> _HeldOut:
-    logits = ground.held_out_logits(share)
+def _try(ground: Ground, logits: Floats, share: float, step: float) -> _HeldOut:
     shift = _shift(ground, logits)
-    return _HeldOut(logits, share, shift, _kept(ground, logits, shift))
+    return _HeldOut(logits, share, step, shift, _kept(ground, logits, shift))
 
 
 def _drawbacks(ground: Ground, one: _HeldOut) -> tuple[int, int, float]:
-    """What speaks against a weight: that more is forgotten than is wanted, that fewer items are right, and that it is large."""
+    """What speaks against it: that more is forgotten than is wanted, that fewer items are right, and that it goes far."""
     forgotten = max(one.kept.forgotten, one.kept.worst[1] / 5) if ground.remembered else 0.0
     too_much = 0 if forgotten <= _WANTED_FORGOTTEN else 1 + int(1000 * forgotten)
     judged = ground.folds[ground.remembered :] >= 0
     right = int(_items(ground, one, judged, 1.0).right.sum()) if judged.any() else 0
-    return too_much, -right, one.share
+    return too_much, -right, one.share * one.step
 
 
 def _shift(ground: Ground, logits: Floats) -> float:
@@ -180,6 +184,7 @@ def _judge(ground: Ground, best: _HeldOut, head: LinearHead, purity: float) -> L
         kept=best.kept,
         refusal=refusal(before, after, manifest.labels, best.kept, purity),
         share=best.share,
+        step=best.step,
     )
 
 

@@ -60,7 +60,7 @@ def test_the_row_is_set_back_until_hardly_anything_known_is_called_unknown(head:
     strange = made.strangeness(hard)
     validation = Scored(made.logits(hard), 1.0, strange - strange.min())
     assert validation.is_unknown.mean() > 0.9
-    back, shift = set_back(made, validation, [])
+    back, shift = set_back(made, [validation])
     assert shift > 0
     assert validation.set_back(shift).is_unknown.mean() <= 0.02
     np.testing.assert_allclose(back.strangeness(hard), made.strangeness(hard) - shift, atol=1e-6)
