@@ -12,7 +12,7 @@ from edge.bundle.archive import Bundle
 from edge.bundle.head import LinearHead
 from edge.bundle.manifest import Thresholds
 from edge.bundle.memory import NONE
-from edge.system.statistics import Threshold
+from edge.system.statistics import Threshold, log_softmax
 from edge.teaching.ground import FOLDS, Bools, Floats, Ground, Indices, ground_of
 from edge.teaching.lessons import Lessons
 from edge.teaching.scoring import (
@@ -26,13 +26,12 @@ from edge.teaching.scoring import (
     place_thresholds,
     temperature_of,
 )
-from edge.teaching.verdict import Kept, refusal
+from edge.teaching.verdict import MOST_FORGOTTEN, Kept, refusal
 
 SHARES: Final = (0.07, 0.15, 0.3, 0.5, 0.7)
 """Of what is learnt from, how much weighs the place against the memory: the best is chosen by what is forgotten and gained."""
 STEPS: Final = (0.25, 0.5, 0.75, 1.0)
 """How far of the way from the base's head to the learnt one: a shorter step forgets less, as scores are linear in it."""
-_WANTED_FORGOTTEN = 0.005
 _ENOUGH_HELD_OUT = 100  # photos of the memory
 _MOST_CALLED_UNKNOWN = 0.02  # of what has a label
 
@@ -100,13 +99,19 @@ def _try(ground: Ground, logits: Floats, share: float, step: float) -> _HeldOut:
     return _HeldOut(logits, share, step, shift, _kept(ground, logits, shift))
 
 
-def _drawbacks(ground: Ground, one: _HeldOut) -> tuple[int, int, float]:
-    """What speaks against it: that more is forgotten than is wanted, that fewer items are right, and that it goes far."""
+def _drawbacks(ground: Ground, one: _HeldOut) -> tuple[int, float]:
+    """What speaks against it: that more is forgotten than may be, and how unlikely it finds what the place's items are."""
     forgotten = max(one.kept.forgotten, one.kept.worst[1] / 5) if ground.remembered else 0.0
-    too_much = 0 if forgotten <= _WANTED_FORGOTTEN else 1 + int(1000 * forgotten)
-    judged = ground.folds[ground.remembered :] >= 0
-    right = int(_items(ground, one, judged, 1.0).right.sum()) if judged.any() else 0
-    return too_much, -right, one.share * one.step
+    too_much = 0 if forgotten <= MOST_FORGOTTEN else 1 + int(1000 * forgotten)
+    lessons = ground.lessons
+    judged = (ground.folds[ground.remembered :] >= 0) & (lessons.truth != NONE)
+    if not judged.any():
+        return too_much, one.share * one.step
+    truth, logits = lessons.truth[judged], one.logits[ground.remembered :][judged][:, : len(lessons.labels)]
+    temperature = temperature_of(logits, truth, ground.base.manifest.thresholds.temperature)
+    log = log_softmax(logits, temperature)[np.arange(len(truth)), truth]
+    weight = 1 / np.bincount(lessons.items)[lessons.items[judged]]
+    return too_much, -float((weight * log).sum() / weight.sum())
 
 
 def _shift(ground: Ground, logits: Floats) -> float:
