@@ -35,7 +35,7 @@ class LightStation:
             brightness=118.0, brightness_spread=0.5,
         )  # fmt: skip
         self.station, self.clock, self.count = station, SystemClock(), 0
-        self.live = LiveView(self.clock, ("waste", "1.2"), Calibration(station=station.name, camera=camera))
+        self.live = LiveView(self.clock, ("waste", "2.0"), Calibration(station=station.name, camera=camera))
         self._random, self._owed = Random(seed), 0.0
         self._quiet = threading.Event()
         self._levels = {where.name: 0 for where in station.bins if where.capacity is not None}

@@ -37,7 +37,7 @@ def station() -> Station:
 
 def live(clock: VirtualClock) -> LiveView:
     """Return what is known of it: an item that was sorted, one that is unsure, one that is under way."""
-    view = LiveView(clock, ("waste", "1.2"), CALIBRATION)
+    view = LiveView(clock, ("waste", "2.0"), CALIBRATION)
     started = clock.now()
     pixels = np.zeros((480, 640, 3), np.uint8)
     view.publish_frame(Frame(pixels, started, 1), ())

@@ -42,7 +42,7 @@ class Inference(Settings):
     bundle: Path | None = Field(
         default=None,
         description="a bundle file; unset: the store's current one, else the shipped one",
-        examples=["waste-1.2.sorter"],
+        examples=["waste-2.0.sorter"],
     )
     runtime: Literal["auto", "litert", "tflite-runtime"] = Field(default="auto", description="interpreter")
     threads: int = Field(default=1, ge=1, le=8, description="inference threads")

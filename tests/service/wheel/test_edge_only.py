@@ -96,7 +96,7 @@ def test_the_help_of_a_command_whose_packages_are_missing_says_what_brings_them(
 @pytest.mark.parametrize(
     ("arguments", "extra"),
     [
-        (["push", "waste-1.2.sorter", "pi@sorter-01", "--canary", "1"], "converter"),
+        (["push", "waste-2.0.sorter", "pi@sorter-01", "--canary", "1"], "converter"),
         (["pull", "@yard", "--into", "journals"], "converter"),
         (["pull"], "converter"),
         (["convert", "runs/mine", "--data", ".", "--out", "."], "converter"),
