@@ -14,6 +14,8 @@ from edge.labelling.pictures import PictureFolder
 from edge.labelling.similarity import Similarity, describe_features, describe_look
 from edge.types import Image
 
+_DOUBT = 2  # votes: while few pictures have labels, the most similar ones may be all that there are
+
 
 @dataclass(frozen=True)
 class Suggestion:
@@ -84,8 +86,8 @@ class Proposals:
         if not self.can_show(name):
             return []
         scores, votes = self._scores[name], self._similarity.votes(name, labelled)
-        voters = max(votes.total(), 1)
-        worth = {label: scores.get(label, 0.0) + votes[label] / voters for label in labels}
+        voters = votes.total()
+        worth = {label: scores.get(label, 0.0) + votes[label] / (voters + _DOUBT) for label in labels}
         ranked = sorted((label for label in labels if worth[label] > 0), key=lambda label: -worth[label])
         return [Suggestion(label, _why(scores.get(label), votes[label], voters)) for label in ranked]
 
