@@ -102,6 +102,6 @@ def find_model(models: Sequence[Evidence], text: str) -> Evidence:
             return matches[0]
         if matches:
             shown = ", ".join(f"{m.title} ({m.digest[:12]})" for m in matches)
-            raise StoreError(f"{text!r} fits {len(matches)} models: {shown}; give the digest")
+            raise StoreError(f"{text!r} fits {len(matches)} models: {shown}; give the name or the digest")
     known = ", ".join(f"{m.title} ({m.digest[:12]})" for m in models) or "none"
     raise StoreError(f"no model {text!r} is installed; installed: {known}")

@@ -333,7 +333,7 @@ def test_every_model_command_takes_its_version(rig: Rig) -> None:
     assert "tiny-2.0+line-1.1" in rig.run("model", "list").output
     shown = rig.run("model", "show", "2.0+line-1.1")
     assert "taught at line-1 by anna" in " ".join(shown.output.split())
-    assert rig.run("model", "activate", "2.0").exit_code == 0
+    assert rig.run("model", "activate", "tiny-2.0").exit_code == 0
     assert rig.run("model", "activate", "2.0+line-1.1").exit_code == 0
     assert rig.run("model", "rollback").exit_code == 0
     assert rig.run("model", "verify").exit_code == 0

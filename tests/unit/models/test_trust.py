@@ -126,7 +126,7 @@ def test_verify_and_check_name_it_and_show_still_shows_it(rig: Rig) -> None:
     (finding,) = json.loads(found.stdout)
     assert "expected a signature by a trusted key" in finding["problem"]
     assert "expected a signature by a trusted key" in rig.run("check").stdout
-    assert rig.run("model", "show", "2.0").exit_code == 0
+    assert rig.run("model", "show", "tiny-2.0").exit_code == 0
 
 
 def test_an_unsigned_model_that_was_put_into_the_store_by_hand_is_not_used(rig: Rig) -> None:

@@ -83,11 +83,14 @@ def test_a_head_that_is_not_better_is_refused(plain: Bundle) -> None:
     assert "not better than the base" in learnt.refusal
 
 
-def test_labels_that_are_all_wrong_are_refused(base: Bundle) -> None:
+def test_labels_that_are_drawn_at_random_promise_nothing_and_cost_nothing(base: Bundle) -> None:
     at_home = world(shift=0.0)
     lessons = lessons_of(at_home, 12)
-    wrong = replace(lessons, truth=np.random.default_rng(1).permutation(lessons.truth))
-    assert learn(base, wrong, 0.95).refusal
+    for seed in range(3):
+        wrong = replace(lessons, truth=np.random.default_rng(seed).permutation(lessons.truth))
+        learnt = learn(base, wrong, 0.95)
+        assert learnt.after[""].top1.interval[0] < 0.5
+        assert learnt.refusal or learnt.kept.forgotten <= MOST_FORGOTTEN
 
 
 def test_photos_of_one_item_do_not_count_as_many(base: Bundle, place: World) -> None:
