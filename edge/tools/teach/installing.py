@@ -135,4 +135,9 @@ def noted_heads(station: Station) -> list[dict[str, Any]]:
             report = json.loads(path.read_text())
             if isinstance(report, dict) and {"version", "at", "digest"} <= report.keys():
                 found.append(report)
-    return sorted(found, key=lambda report: str(report["at"]))
+
+    def turn(report: dict[str, Any]) -> tuple[str, int, str]:
+        """The instant, and of two of one second the smaller number: a longer version has more digits."""
+        return str(report["at"]), len(str(report["version"])), str(report["version"])
+
+    return sorted(found, key=turn)

@@ -71,6 +71,8 @@ SCENARIOS = {
     FaultKind.ACTUATOR_REFUSED: Scenario(("actuator-refused@8+8",), 60.0),
 }
 AT_LENGTH = {FaultKind.DRIFT}  # what is usual is learnt first: see tests/line/test_drift_on_the_belt.py
+# Of servers elsewhere, which no simulated world has: see tests/contract/test_channels.py.
+ELSEWHERE = {FaultKind.NOTIFY_DOWN}
 # Found when the program is put together, before anything runs: see test_health_at_start.py.
 AT_START = {FaultKind.MODEL_DAMAGED, FaultKind.CALIBRATION_DAMAGED, FaultKind.BIN_LEVELS_DAMAGED}
 
@@ -96,7 +98,7 @@ class Onlooker:
         self.was_there = there
 
 
-@pytest.mark.parametrize("kind", sorted(set(FaultKind) - AT_START - AT_LENGTH))
+@pytest.mark.parametrize("kind", sorted(set(FaultKind) - AT_START - AT_LENGTH - ELSEWHERE))
 def test_the_simulator_raises_it_and_it_ends(kind: FaultKind, tmp_path: Path) -> None:
     scenario = scenario_of(kind)
     if scenario.damaged_journal:
