@@ -85,12 +85,17 @@ def test_a_killed_one_loses_nothing_that_it_had_counted(place: Place) -> None:
     kept = counts(place)["paper"]
     assert kept >= 2
     terminal = at_terminal(place)
-    enter_until(terminal, f"paper: {min(6, kept + 1)} of 6" if kept < 6 else "metal: 1 of 6")
+    enter_until(terminal, f"paper: {kept + 1} of 6" if kept < 6 else "metal: 1 of 6")
     terminal.sendline("q")
-    terminal.expect("Stopped: what was shown is kept")
+    stopped = "Stopped: what was shown is kept"
+    # Where the label was complete before the key came, the question for the next one has thrown the key away.
+    by_key = terminal.expect([ENTER, stopped]) == 1
+    if not by_key:
+        terminal.sendintr()
+        terminal.expect(stopped)
     terminal.expect(pexpect.EOF)
     terminal.close()
-    assert terminal.exitstatus == 0
+    assert terminal.exitstatus == (0 if by_key else 130)
     assert counts(place)["paper"] > kept or kept == 6
     assert open_store(load_station(place[0])).active() is None
 
