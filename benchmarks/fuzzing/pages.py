@@ -10,7 +10,8 @@ from pathlib import Path
 from edge.clock import SystemClock
 from edge.config import load_station
 from edge.status.live import LiveView
-from edge.web import PageServer, build_app
+from edge.web.serving.server import PageServer
+from edge.web.station.app import build_app
 from fuzzing.case import Case, mutate
 from fuzzing.examples import STATIONS
 

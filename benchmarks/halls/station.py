@@ -19,7 +19,8 @@ from edge.line import Outcome
 from edge.notify.channels import open_channels
 from edge.status.live import LiveView
 from edge.types import Actuation, Box, Crop, Decision, Frame, Item, Reason, Stroke
-from edge.web import PageServer, build_app
+from edge.web.serving.server import PageServer
+from edge.web.station.app import build_app
 from halls.engines import Mosquitto
 
 PIXELS = np.full((48, 64, 3), 118, np.uint8)

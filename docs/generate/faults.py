@@ -7,7 +7,7 @@ from edge.health.faults import ACTION_TEXT, SPECS, FaultKind, FaultSpec, Recover
 from edge.health.health import ENDED_BY_RESET
 from edge.health.retry import Backoff
 from edge.health.state import INHIBITED_STATES
-from edge.web.words import STATE_TEXT
+from edge.web.station.words import STATE_TEXT
 from generate.markdown import code, document, table
 
 HOLDS_TEXT = "Nothing is fired, every actuator is in its safe position, the belt stands, the beacon is on."

@@ -10,10 +10,14 @@ from edge.inference.classifier import open_shipped_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES, ASSETS = ROOT / "docs" / "images", ROOT / "edge" / "web" / "assets"
-_PAGE = ("index.html", "page.css", "page.js")
-_LABELLING = ("label.html", "label.css", "label.js", "label-keys.js", "label-many.js")
+_FRAME = ("page.css", "station/frame.html", "station/frame.css", "station/frame.js")
+_NOW = (*_FRAME, "station/now.html", "station/now.css", "station/now.js")
+_LABELLING = (
+    "page.css",
+    *(f"label/{name}" for name in ("label.html", "label.css", "label.js", "label-keys.js", "label-many.js")),
+)
 # What each picture shows; docs/screenshots.py takes them.
-SHOWS = {"page.jpg": _PAGE, "page-fault.jpg": _PAGE, "label.jpg": _LABELLING, "label-many.jpg": _LABELLING}
+SHOWS = {"page.jpg": _NOW, "page-fault.jpg": _NOW, "label.jpg": _LABELLING, "label-many.jpg": _LABELLING}
 
 
 def stamp(picture: str) -> str:
@@ -22,6 +26,6 @@ def stamp(picture: str) -> str:
     for name in SHOWS[picture]:
         digest.update((ASSETS / name).read_bytes())
     told = {"page": digest.hexdigest()[:16]}
-    if SHOWS[picture] is _PAGE:
+    if SHOWS[picture] is not _LABELLING:
         told["model"] = open_shipped_bundle().manifest.title
     return json.dumps(told)

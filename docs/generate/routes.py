@@ -10,8 +10,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from edge.clock import VirtualClock
-from edge.web.app import build_app
-from edge.web.status import describe_items, describe_status
+from edge.web.station.app import build_app
+from edge.web.station.status import describe_items, describe_status
 from generate import example
 from generate.markdown import code, document, fenced, paragraphs, table
 

@@ -52,7 +52,7 @@ from edge.station.stops.control import StopSwitch
 from edge.station.stops.latch import EstopLatch, PauseLatch
 from edge.station.supervisor import Supervisor
 from edge.transport import Conveyor, DirectDrop, build_belt, build_transport
-from edge.web import build_app
+from edge.web.station.app import build_app
 
 log = logging.getLogger(__name__)
 

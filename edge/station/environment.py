@@ -18,7 +18,7 @@ from edge.devices.gpio.pins import Pins, open_pins
 from edge.health.monitors import Observer
 from edge.health.monitors.machine import Machine, MachineState
 from edge.system.systemd_notify import Notifier
-from edge.web import PageServer
+from edge.web.serving.server import PageServer
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

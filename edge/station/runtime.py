@@ -29,7 +29,7 @@ from edge.station.stops.control import serve
 from edge.station.vision import VisionLoop
 from edge.system.realtime import Priority, lock_memory, real_time, settled_memory
 from edge.system.signals import Asked, taking_signals
-from edge.web.status import status_line
+from edge.web.station.status import status_line
 
 log = logging.getLogger(__name__)
 

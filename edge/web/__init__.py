@@ -1,6 +1,1 @@
-"""The page: one look says what is sorted, what is not, why, and whether the station is well."""
-
-from edge.web.app import build_app
-from edge.web.server import PageServer
-
-__all__ = ["PageServer", "build_app"]
+"""What a browser shows: the page of a running station, the one on which pictures are labelled, the one to draw a region."""

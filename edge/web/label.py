@@ -8,7 +8,6 @@ import secrets
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,8 +22,8 @@ from edge.bundle.pictures import encode_jpeg, thumbnail
 from edge.labelling.labels import LabelsError
 from edge.labelling.session import LabellingSession
 from edge.system.text import harmless
-from edge.web.app import ASSET_TYPES, ASSETS
-from edge.web.guard import Guard
+from edge.web.assets import asset_routes, read_markup
+from edge.web.serving.guard import Guard
 
 MOST_AT_ONCE = 60
 MOST_BYTES = 1 << 17
@@ -33,7 +32,6 @@ SIZES_PX = {"small": 280, "large": 1600}
 QUALITY = 85
 # Between two pictures that are looked at in the background, so that whoever labels is answered first.
 REST_S = 0.01
-_OWN_ASSETS = ("label.css", "label.js", "label-many.js", "label-keys.js", "page.css", "icon.svg")
 
 
 class _Said(BaseModel):
@@ -50,7 +48,7 @@ class LabelPage:
         """`names` are those of this machine (see `Guard`)."""
         self._session = session
         title = harmless(session.pictures.folder.name or str(session.pictures.folder))
-        self._page = (ASSETS / "label.html").read_text("utf-8").replace("{{folder}}", html.escape(title))
+        self._page = read_markup("label/label.html").replace("{{folder}}", html.escape(title))
         self.path = f"/{secrets.token_urlsafe(18)}/"
         at = self.path
         self.app = Starlette(
@@ -62,7 +60,7 @@ class LabelPage:
                 Route(f"{at}photo", self._photo),
                 Route(f"{at}label", self._label, methods=["POST"]),
                 Route(f"{at}undo", self._undo, methods=["POST"]),
-                *(Route(f"/{name}", self._asset) for name in _OWN_ASSETS),
+                *asset_routes("label"),
             ],
             middleware=[Middleware(Guard, names=names, takes={f"{at}label": MOST_BYTES, f"{at}undo": 2})],
             exception_handlers={LabelsError: _refuse},
@@ -92,10 +90,6 @@ class LabelPage:
         with suppress(PhotoError):  # they are gone: those of before are named when they are asked for
             self._session.pictures.look()
         return Response(self._page, media_type="text/html", headers={"Cache-Control": "no-store"})
-
-    async def _asset(self, request: Request) -> Response:
-        path = ASSETS / Path(request.url.path).name
-        return Response(path.read_bytes(), media_type=ASSET_TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
 
     async def _next(self, request: Request) -> Response:
         """The next picture without a label, `?after=NAME`."""

@@ -10,7 +10,6 @@ import json
 import secrets
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
@@ -21,9 +20,9 @@ from starlette.routing import Route
 
 from edge.errors import SorterError
 from edge.types import Box, Image
-from edge.web.app import ASSET_TYPES, ASSETS
-from edge.web.guard import Guard
-from edge.web.pictures import BELT_QUALITY, to_jpeg
+from edge.web.assets import asset_routes, read_markup
+from edge.web.serving.guard import Guard
+from edge.web.station.pictures import BELT_QUALITY, to_jpeg
 
 LEAST = 32
 MOST_BYTES = 300
@@ -59,7 +58,7 @@ class RegionPage:
         self.path = f"/{secrets.token_urlsafe(9)}/"
         region = {"x": start.x, "y": start.y, "width": start.width, "height": start.height}
         words = {"station": name, "width": size[0], "height": size[1], "region": json.dumps(region)}
-        page = (ASSETS / "region.html").read_text("utf-8")
+        page = read_markup("region/region.html")
         for word, value in words.items():
             page = page.replace(f"{{{{{word}}}}}", html.escape(str(value)))
         self._page = page
@@ -68,7 +67,7 @@ class RegionPage:
                 Route(self.path, self._show),
                 Route(f"{self.path}picture.jpg", self._picture),
                 Route(f"{self.path}region", self._draw, methods=["POST"]),
-                *(Route(f"/{path.name}", self._asset) for path in ASSETS.iterdir() if path.suffix in ASSET_TYPES),
+                *asset_routes("region"),
             ],
             middleware=[Middleware(Guard, names=names, takes={f"{self.path}region": MOST_BYTES})],
         )
@@ -77,10 +76,6 @@ class RegionPage:
 
     async def _show(self, _request: Request) -> Response:
         return Response(self._page, media_type="text/html", headers={"Cache-Control": "no-store"})
-
-    async def _asset(self, request: Request) -> Response:
-        path = ASSETS / Path(request.url.path).name
-        return Response(path.read_bytes(), media_type=ASSET_TYPES[path.suffix])
 
     async def _picture(self, _request: Request) -> Response:
         try:

@@ -24,9 +24,9 @@ from typer.testing import CliRunner
 
 import edge.errors
 import edge.status.metrics
-import edge.web.app
-import edge.web.buttons
-import edge.web.guard
+import edge.web.serving.guard
+import edge.web.station.app
+import edge.web.station.buttons
 from edge.bundle.manifest import Manifest
 from edge.bundle.signature import Signature
 from edge.cli import root
@@ -40,7 +40,7 @@ from edge.journal.database import create_if_missing
 from edge.journal.reading import EventRecord, ItemRecord
 from edge.journal.schema import MEANINGS
 from edge.types import EventKind, Reason, Severity, StrokeOutcome
-from edge.web.app import build_app
+from edge.web.station.app import build_app
 from generate import hook
 from generate.example import live, station
 from generate.journal import exported
@@ -306,7 +306,9 @@ def test_every_address_is_described_and_answers_as_is_said(pages: dict[str, str]
 
 
 def test_every_status_that_turns_a_request_away_is_explained() -> None:
-    source = "".join(inspect.getsource(module) for module in (edge.web.app, edge.web.buttons, edge.web.guard))
+    source = "".join(
+        inspect.getsource(module) for module in (edge.web.station.app, edge.web.station.buttons, edge.web.serving.guard)
+    )
     used = set(re.findall(r"(?:_refuse\(|, )([45]\d\d)\b", source))
     explained = set(re.findall(r"^\| (\d+) \|", (REFERENCE / "http.md").read_text(), flags=re.MULTILINE))
     assert used == explained

@@ -26,7 +26,7 @@ from edge.line import Outcome
 from edge.status.live import LiveView
 from edge.tally import EXPECTED, IN_NO_BIN, NOT_SEEN, Tally, what_happened
 from edge.types import Actuation, Decision, Item, Reason, Stroke, StrokeOutcome
-from edge.web import build_app
+from edge.web.station.app import build_app
 
 STATION = make_station(YARD, bins={"glass": {"exit_pin": 5}})
 ACTUATORS = {"glass": "flap-glass", "metal": "flap-metal"}

@@ -49,7 +49,7 @@ def gpio_problems(root: Path = Path("/")) -> Iterator[Problem]:
 
 def page_problems(station: Station) -> Iterator[Problem]:
     """An address that the page can't listen on."""
-    from edge.web.server import listen
+    from edge.web.serving.server import listen
 
     page = station.page
     try:

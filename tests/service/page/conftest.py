@@ -23,8 +23,9 @@ from edge.interfaces import Sighting
 from edge.line import Outcome
 from edge.status.live import LiveView
 from edge.types import Actuation, Box, Crop, Decision, Frame, Image, Item, Reason, Stroke
-from edge.web import PageServer, build_app
-from edge.web.visitors import origin_of
+from edge.web.serving.server import PageServer
+from edge.web.serving.visitors import origin_of
+from edge.web.station.app import build_app
 
 
 @dataclass

@@ -20,7 +20,7 @@ from edge.health.faults import Fault, FaultKind
 from edge.health.state import State
 from edge.status.snapshot import SeenPurity
 from edge.types import Reason
-from edge.web.words import STATE_TEXT
+from edge.web.station.words import STATE_TEXT
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_belt_picture_is_live_and_labelled(page: Any, browser: webdriver.Chrome)
     page.station.decide("metal", "metal")
     wait_for_text(browser, "#overlay .box.decided", "metal 97\u00a0%")
     assert measure(browser, "document.getElementById('picture').naturalWidth") == 640
-    assert "1 item in view" in measure(browser, "document.getElementById('picture').alt")
+    assert "items in view: 1" in measure(browser, "document.getElementById('picture').alt")
     page.station.show()
     WebDriverWait(browser, WAIT_S, poll_frequency=0.05).until(
         lambda _: measure(browser, "document.querySelectorAll('.box').length") == 0

@@ -24,15 +24,17 @@ from edge.errors import ConfigError
 from edge.health.faults import Fault, FaultKind
 from edge.health.state import INHIBITED_STATES, State
 from edge.types import REASON_TEXT, Reason
-from edge.web import PageServer
-from edge.web.app import MAX_STREAMS, MAX_STREAMS_PER_ADDRESS
-from edge.web.visitors import KEPT_FOR_LOCALHOST, LOCALHOST, MAX_CONNECTIONS, MAX_PER_ADDRESS, origin_of
-from edge.web.words import STATE_TEXT
+from edge.web.serving.server import PageServer
+from edge.web.serving.visitors import KEPT_FOR_LOCALHOST, LOCALHOST, MAX_CONNECTIONS, MAX_PER_ADDRESS, origin_of
+from edge.web.station.app import MAX_STREAMS, MAX_STREAMS_PER_ADDRESS
+from edge.web.station.words import STATE_TEXT
 
 ROUTES = {
     "/": "text/html",
     "/page.css": "text/css",
-    "/page.js": "text/javascript",
+    "/now.js": "text/javascript",
+    "/frame.js": "text/javascript",
+    "/words.js": "text/javascript",
     "/icon.svg": "image/svg+xml",
     "/api/status": "application/json",
     "/api/items": "application/json",
@@ -448,7 +450,7 @@ def hears_nothing_more(visitor: socket.socket) -> None:
 
 def test_visitor_who_does_not_take_the_answers_is_cut_off(serve: Callable[..., Any], clock: VirtualClock) -> None:
     page = serve(clock, patience_s=0.2)
-    requests = b"GET /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
+    requests = b"GET /now.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
     with socket.create_connection(("127.0.0.1", page.server.port), timeout=10) as visitor:
         visitor.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with pytest.raises((ConnectionResetError, BrokenPipeError)):

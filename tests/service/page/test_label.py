@@ -28,7 +28,7 @@ from edge.labelling.pictures import PictureFolder
 from edge.labelling.proposals import Proposals
 from edge.labelling.session import LabellingSession
 from edge.web.label import LabelPage
-from edge.web.server import PageServer
+from edge.web.serving.server import PageServer
 
 LABELS = ("cardboard", "glass", "metal", "plastic")
 HOSTILE = '"><img src=x onerror=document.title=1>&.jpg'

@@ -18,7 +18,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from edge.errors import CameraError
 from edge.types import Box, Image
 from edge.web.region import RegionPage
-from edge.web.server import PageServer
+from edge.web.serving.server import PageServer
 
 WAIT_S = 60
 SIZE = (640, 480)

@@ -69,7 +69,7 @@ def test_the_page_stops_it_and_says_who_did(tmp_path: Path) -> None:
         station.wait_for(State.STOPPED)
         status = web.get("/api/status").json()
         assert (status["state"]["code"], status["paused"]) == ("stopped", True)
-        assert "By: 127.0.0.1 on the page." in status["state"]["meaning"]
+        assert status["stopped_by"] == "127.0.0.1 on the page"
         assert web.post("/resume", json={"token": token[1]}).status_code == 200
         station.wait_for(*WELL)
 

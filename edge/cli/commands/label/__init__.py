@@ -72,7 +72,7 @@ def command(
 
 def _serve(session: LabellingSession, host: str, port: int) -> None:
     from edge.web.label import LabelPage
-    from edge.web.server import PageServer
+    from edge.web.serving.server import PageServer
 
     page = LabelPage(session, (host,))
     server = PageServer(page.app, host, port)

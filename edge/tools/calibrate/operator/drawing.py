@@ -16,7 +16,7 @@ def draw_region(rig: MeasurementRig, operator: Operator, start: Box, host: str |
         SorterError: the camera gives no pictures, or the address can't be used.
     """
     from edge.web.region import RegionPage
-    from edge.web.server import PageServer
+    from edge.web.serving.server import PageServer
 
     if not operator.is_there:
         raise CalibrationError(NOBODY)

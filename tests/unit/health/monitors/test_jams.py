@@ -15,7 +15,7 @@ from edge.station.supervisor import LATE_TICK_NS
 from edge.transport import Conveyor
 from edge.transport.exit_sensors import FALL_NS, JAM_AFTER
 from edge.types import Actuation, Decision, Item, Reason, Stroke, StrokeOutcome
-from edge.web.status import describe_items
+from edge.web.station.status import describe_items
 
 STATION = make_station(BELT, bins={"glass": {"exit_pin": 9}})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import json
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -25,14 +24,13 @@ from edge.health.state import INHIBITED_STATES
 from edge.interfaces import Clock
 from edge.status.live import THUMBNAIL_PX, LiveView
 from edge.status.metrics import build_registry, read_disk_free
-from edge.web.buttons import BUTTONS, MOST_BYTES, Buttons
-from edge.web.guard import Guard
-from edge.web.pictures import CROP_QUALITY, BeltEncoder, to_jpeg
-from edge.web.status import describe_belt, describe_items, describe_status
-from edge.web.visitors import Places
+from edge.web.serving.guard import Guard
+from edge.web.serving.visitors import Places
+from edge.web.station.buttons import BUTTONS, MOST_BYTES, Buttons
+from edge.web.station.pages import Pages
+from edge.web.station.pictures import CROP_QUALITY, BeltEncoder, to_jpeg
+from edge.web.station.status import describe_belt, describe_items, describe_status
 
-ASSETS = Path(__file__).parent / "assets"
-ASSET_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 MAX_STREAMS, MAX_STREAMS_PER_ADDRESS = 8, 4
 # How often an event stream looks for something new, and how often it tells figures when there is nothing new.
 LOOK_S = 0.25
@@ -52,11 +50,9 @@ def build_app(
     """
     views = _Views(live, station, journal_path, clock)
     buttons = None if press is None else Buttons(press)
-    views.show_buttons(buttons)
     app = Starlette(
         routes=[
-            Route("/", views.page),
-            *(Route(f"/{path.name}", views.asset) for path in ASSETS.iterdir() if path.suffix in ASSET_TYPES),
+            *Pages({"station": station.name, "token": "" if buttons is None else buttons.token}).routes(),
             Route("/api/status", views.status),
             Route("/api/items", views.items),
             Route("/belt.jpg", views.belt),
@@ -105,13 +101,6 @@ class _Views:
         self._disk: tuple[int, int | None] | None = None
         self._streams = Places(MAX_STREAMS, MAX_STREAMS_PER_ADDRESS)
         self.closing = threading.Event()
-        page = (ASSETS / "index.html").read_text("utf-8")
-        self._page = page.replace("{{station}}", html.escape(station.name))
-        self._assets = {f"/{path.name}": path.read_bytes() for path in ASSETS.iterdir()}
-
-    def show_buttons(self, buttons: Buttons | None) -> None:
-        """Put what the page needs for its buttons into it; nothing: it has none."""
-        self._page = self._page.replace("{{token}}", "" if buttons is None else buttons.token)
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -129,16 +118,6 @@ class _Views:
         while not self.closing.is_set():
             self._live.catch_up()
             await asyncio.sleep(LOOK_S)
-
-    async def page(self, _request: Request) -> Response:
-        """The page for people."""
-        return Response(self._page, media_type="text/html", headers={"Cache-Control": "no-cache"})
-
-    async def asset(self, request: Request) -> Response:
-        """What the page consists of."""
-        path = request.url.path
-        kind = ASSET_TYPES[Path(path).suffix]
-        return Response(self._assets[path], media_type=kind, headers={"Cache-Control": "no-cache"})
 
     async def status(self, _request: Request) -> Response:
         """JSON: state, faults with what to do, model, counts by bin and by reason, figures of the machine."""

@@ -1,82 +1,26 @@
-"use strict";
-// Shows what the station tells on /events and the pictures of /belt.jpg. Everything from outside goes in as text,
-// never as markup. All that the page can change is whether the station is stopped, where the station file lets it.
+// The page "now": the camera's picture with what is seen in it, the bins, what is not sorted and why, the last items.
+
+import { byId, language, make, percent, say, sentence, span, start, t } from "/frame.js";
 
 const BELT_PAUSE_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 120;
-const SILENCE_MS = 4000; // the station tells every second; after this much silence nothing here can be trusted
 const CARDS = 12;
 const BIN_COLOURS = 8;
 const TOLD_BY_STROKE = ["sorted", "under-way", "not-diverted", "not-seen"]; // what became of the stroke is shown beside
-const SIGNS = { good: "✓", calm: "…", warn: "!", bad: "✕", off: "■", lost: "?" };
 
-const byId = (id) => document.getElementById(id);
 const items = new Map(); // by item number: { ...as told, toldAt }
 let run = "";
-let heardAt = 0;
+let isFirst = true;
 let colours = {};
 let stallMs = 3000;
 let pictureAge = null;
-let events = null;
-let retry = 0;
 let paused = false;
 
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
-function say(id, text) {
-  const element = byId(id);
-  if (element.textContent !== text) element.textContent = text; // live regions speak at every change
-}
-
-const percent = (score) => (score === null ? "" : Math.round(score * 100) + "\u00a0%");
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + ".";
-
-// `like this` is how texts name commands.
-function withCommands(text) {
-  return text.split("`").map((part, n) => (n % 2 ? make("code", "", part) : part));
-}
-
-function span(seconds) {
-  if (seconds < 1) return Math.round(seconds * 1000) + " ms";
-  if (seconds < 10) return seconds.toFixed(1) + " s";
-  if (seconds < 90) return Math.round(seconds) + " s";
-  if (seconds < 5400) return Math.round(seconds / 60) + " min";
-  if (seconds < 172800) return Math.floor(seconds / 3600) + " h " + Math.round((seconds % 3600) / 60) + " min";
-  return Math.floor(seconds / 86400) + " days";
-}
-
-function showState(tone, title, meaning) {
-  byId("banner").dataset.tone = tone;
-  say("sign", SIGNS[tone]);
-  say("title", title);
-  say("meaning", meaning);
-  document.title = title + " · " + document.querySelector(".station").textContent;
-}
-
-function showFaults(faults) {
-  const list = byId("faults");
-  const told = JSON.stringify(faults);
-  if (list.dataset.told === told) return;
-  list.dataset.told = told;
-  list.hidden = faults.length === 0;
-  list.replaceChildren(...faults.map((fault) => {
-    const line = make("li", "fault");
-    line.dataset.holds = fault.holds;
-    const advice = make("span");
-    advice.append("What to do: ", ...withCommands(fault.advice));
-    line.append(make("strong", "", fault.sentence), advice);
-    return line;
-  }));
-}
-
 function purity(seen) {
-  if (seen.share === null) return `purity not known: ${seen.labelled} pictures labelled, ${seen.missing} more needed`;
-  const until = new Date(seen.last).toLocaleDateString();
-  return `purity seen ${percent(seen.share)} (${percent(seen.low)} to ${percent(seen.high)}; ${seen.labelled} labelled, to ${until})`;
+  if (seen.share === null) return t("purity not known: {labelled} pictures labelled, {missing} more needed", seen);
+  const until = new Date(seen.last).toLocaleDateString(language);
+  return t("purity seen {share} ({low} to {high}; {labelled} labelled, to {until})", {
+    share: percent(seen.share), low: percent(seen.low), high: percent(seen.high), labelled: seen.labelled, until,
+  });
 }
 
 function showBins(bins) {
@@ -91,9 +35,9 @@ function showBins(bins) {
     const name = make("span", "name", bin.name);
     const others = bin.labels.filter((label) => label !== bin.name).join(", ");
     const counted = bin.level != null;
-    const note = [others, bin.enabled ? "" : "switched off", counted ? `${bin.level} of ${bin.capacity} in it` : ""].filter(Boolean).join("; ");
+    const note = [others, bin.enabled ? "" : t("switched off"), counted ? t("{level} of {capacity} in it", bin) : ""].filter(Boolean).join("; ");
     if (note) name.append(" ", make("small", "", note));
-    if (bin.full) name.append(" ", make("b", "full", "FULL"));
+    if (bin.full) name.append(" ", make("b", "full", t("FULL")));
     line.dataset.full = bin.full;
     row.append(name, make("span", "count", String(bin.count)));
     const bar = make("div", counted ? "bar level" : "bar");
@@ -102,7 +46,7 @@ function showBins(bins) {
     bar.append(fill);
     line.append(row, bar);
     if (bin.purity) line.append(make("p", "purity", purity(bin.purity)));
-    if (bin.full) line.append(make("p", "what", bin.name === "residual" ? "Empty it: nothing is sorted until then." : "Empty it: its items go to residual."));
+    if (bin.full) line.append(make("p", "what", bin.name === "residual" ? t("Empty it: nothing is sorted until then.") : t("Empty it: its items go to residual.")));
     return line;
   }));
 }
@@ -111,7 +55,7 @@ function showReasons(reasons) {
   byId("no-reasons").hidden = reasons.length > 0;
   byId("reasons").replaceChildren(...reasons.map((reason) => {
     const line = make("li");
-    line.append(make("b", "", String(reason.count)), make("span", "", reason.text));
+    line.append(make("b", "", String(reason.count)), make("span", "", t(reason.text)));
     return line;
   }));
 }
@@ -124,11 +68,11 @@ function showHealth(status) {
   };
   stallMs = health.stall_ms;
   pictureAge = health.picture_age_ms;
-  figure("h-picture", pictureAge === null ? null : span(pictureAge / 1000) + " old");
+  figure("h-picture", pictureAge === null ? null : t("{age} old", { age: span(pictureAge / 1000) }));
   byId("h-picture").classList.toggle("bad", pictureAge !== null && pictureAge > stallMs);
-  figure("h-deciding", health.deciding_ms === null ? null : `${Math.round(health.deciding_ms)} ms, 99 % within ${Math.round(health.deciding_p99_ms)} ms`);
+  figure("h-deciding", health.deciding_ms === null ? null : t("{median} ms, 99 % within {most} ms", { median: Math.round(health.deciding_ms), most: Math.round(health.deciding_p99_ms) }));
   figure("h-spare", health.spare_ms === null ? null : Math.round(health.spare_ms) + " ms");
-  figure("h-disk", health.disk_free_mb === null ? null : (health.disk_free_mb / 1000).toFixed(1) + " GB free");
+  figure("h-disk", health.disk_free_mb === null ? null : t("{size} GB free", { size: (health.disk_free_mb / 1000).toFixed(1) }));
   figure("h-temperature", health.temperature_c === null ? null : Math.round(health.temperature_c) + " °C");
   figure("h-model", (status.model.name + " " + status.model.version).trim() || null);
   figure("h-uptime", span(status.uptime_s));
@@ -136,13 +80,13 @@ function showHealth(status) {
 
 function fillCard(card, item) {
   card.style.setProperty("--bin", colours[item.bin] || "var(--bin-residual)");
-  const label = make("p", "label", item.label || "not recognised");
+  const label = make("p", "label", item.label || t("not recognised"));
   label.append(" ", make("small", "", percent(item.score)));
   const text = make("div", "text");
   text.append(label, make("p", "to", "→ " + item.bin));
-  if (!TOLD_BY_STROKE.includes(item.reason)) text.append(make("p", "because", sentence(item.text)));
+  if (!TOLD_BY_STROKE.includes(item.reason)) text.append(make("p", "because", sentence(t(item.text))));
   const when = make("p", "when");
-  when.dataset.stroke = item.stroke_text;
+  when.dataset.stroke = t(item.stroke_text);
   text.append(when);
   const picture = make("img");
   picture.alt = "";
@@ -161,7 +105,7 @@ function showItems() {
   shown.forEach((id, place) => {
     let card = cards.get(id);
     if (!card) {
-      card = make("li", heardAt ? "card new" : "card");
+      card = make("li", isFirst ? "card" : "card new");
       card.dataset.id = id;
     }
     if (Number(card.dataset.revision) !== items.get(id).revision) fillCard(card, items.get(id));
@@ -176,7 +120,7 @@ function showAges() {
     const item = items.get(Number(card.dataset.id));
     const when = card.querySelector(".when");
     const age = item.age_s + (performance.now() - item.toldAt) / 1000;
-    const text = [when.dataset.stroke, age < 1.5 ? "just now" : span(Math.round(age)).replace(".0", "") + " ago"];
+    const text = [when.dataset.stroke, age < 1.5 ? t("just now") : t("{age} ago", { age: span(Math.round(age)).replace(".0", "") })];
     const joined = text.filter(Boolean).join(", ");
     if (when.textContent !== joined) when.textContent = joined;
   }
@@ -188,63 +132,13 @@ function showStatus(status) {
     items.clear();
     byId("items").replaceChildren();
   }
-  showState(status.state.tone, status.state.title, status.state.meaning);
-  showControl(status.paused);
-  showFaults(status.faults);
   showBins(status.bins);
   showReasons(status.reasons);
   showHealth(status);
-  say("rate", String(Math.round(status.items_per_min)));
-  say("total", String(status.total));
   const now = performance.now();
   for (const item of status.items) items.set(item.id, { ...item, toldAt: now });
   showItems();
-  heardAt = now;
-}
-
-function showControl(stopped) {
-  const button = byId("control");
-  button.hidden = !byId("banner").dataset.token;
-  button.dataset.action = stopped ? "resume" : "pause";
-  say("control", stopped ? "Let it go on" : "Stop sorting");
-}
-
-async function press() {
-  const button = byId("control");
-  const action = button.dataset.action;
-  if (action === "resume" && !confirm("Is everybody clear of belt and diverters? They move at once.")) return;
-  button.disabled = true;
-  try {
-    const answer = await fetch("/" + action, {
-      method: "POST", headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ token: byId("banner").dataset.token }),
-    });
-    if (!answer.ok) alert(answer.status === 403 ? "The station was restarted: load this page again." : await answer.text());
-  } catch {
-    alert("The station does not answer. Use the emergency stop if in doubt.");
-  }
-  button.disabled = false;
-}
-
-function listen() {
-  clearTimeout(retry);
-  if (events) events.close();
-  events = new EventSource("/events");
-  events.onmessage = (message) => showStatus(JSON.parse(message.data));
-  events.onerror = () => {
-    if (events.readyState !== EventSource.CLOSED) return; // it tries again by itself
-    clearTimeout(retry);
-    retry = setTimeout(listen, 5000);
-  };
-}
-
-function checkSilence() {
-  const silence = performance.now() - heardAt;
-  if (!document.hidden && silence > SILENCE_MS) {
-    const old = heardAt ? "What is shown below is from before. " : "";
-    showState("lost", "No connection", old + "Sorting does not depend on this page.");
-  }
-  showAges();
+  isFirst = false;
 }
 
 function percentBox(element, left, top, width, height, overlay) {
@@ -261,7 +155,7 @@ function showOverlay(overlay) {
     percentBox(box, left, top, width, height, overlay);
     if (sighting.bin) {
       box.style.setProperty("--bin", colours[sighting.bin] || "var(--bin-residual)");
-      box.append(make("b", "", [sighting.label || "not recognised", percent(sighting.score)].join(" ")));
+      box.append(make("b", "", [sighting.label || t("not recognised"), percent(sighting.score)].join(" ")));
       box.classList.toggle("right", left + width / 2 > overlay.width * 0.7);
       box.classList.toggle("high", top < overlay.height * 0.08);
     }
@@ -275,7 +169,7 @@ function showOverlay(overlay) {
   }
   byId("overlay").replaceChildren(...marks);
   byId("view").style.setProperty("--ratio", String(overlay.width / overlay.height));
-  byId("picture").alt = `The camera's picture, ${overlay.boxes.length === 1 ? "1 item" : overlay.boxes.length + " items"} in view`;
+  byId("picture").alt = t("The camera's picture; items in view: {count}", { count: overlay.boxes.length });
 }
 
 function showPicture(jpeg, overlay) {
@@ -320,19 +214,13 @@ function showStale(sequence, unchangedMs) {
   const old = sequence === "" || age > Math.max(stallMs, 1500);
   byId("view").classList.toggle("old", old);
   byId("stale").hidden = !old;
-  if (old) say("stale", sequence === "" ? "No picture yet" : `This picture is ${span(age / 1000)} old`);
+  if (old) say("stale", sequence === "" ? t("No picture yet") : t("This picture is {age} old", { age: span(age / 1000) }));
 }
 
-byId("control").addEventListener("click", press);
 byId("pause").addEventListener("click", () => {
   paused = !paused;
   byId("pause").setAttribute("aria-pressed", String(paused));
-  byId("pause").textContent = paused ? "Show live picture" : "Pause picture";
+  byId("pause").textContent = paused ? t("Show live picture") : t("Pause picture");
 });
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) events.close(); // a page in the background costs the station nothing
-  else listen();
-});
-listen();
-setInterval(checkSilence, 1000);
+start(showStatus, showAges);
 watchBelt();

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from edge.errors import ConfigError
-from edge.web.visitors import MAX_CONNECTIONS, Visitors, origin_of, visiting
+from edge.web.serving.visitors import MAX_CONNECTIONS, Visitors, origin_of, visiting
 
 MAX_HEADER_BYTES = 16_384
 PATIENCE_S = 10.0

@@ -15,8 +15,8 @@ from edge.interfaces import Sighting
 from edge.status.snapshot import RecentItem, SeenPurity, Snapshot
 from edge.tally import IN_NO_BIN
 from edge.types import REASON_TEXT, Reason
-from edge.web.pictures import BeltPicture
-from edge.web.words import ARRIVED_TEXT, STATE_TEXT, STROKE_TEXT
+from edge.web.station.pictures import BeltPicture
+from edge.web.station.words import ARRIVED_TEXT, STATE_TEXT, STROKE_TEXT
 
 # More boxes than this say nothing to the eye, and they travel in a header.
 MAX_BOXES = 32
@@ -25,20 +25,21 @@ MAX_BOXES = 32
 def describe_status(snapshot: Snapshot, station: Station, disk_free: int | None) -> dict[str, Any]:
     """Return everything but the items."""
     text = STATE_TEXT[snapshot.state]
-    by_person = snapshot.state is State.STOPPED and snapshot.paused_by
     return {
         "station": {"name": station.name, "kind": station.kind, "simulated": station.camera.is_simulated},
         "state": {
             "code": str(snapshot.state),
             "title": text.title,
-            "meaning": f"{text.meaning} By: {snapshot.paused_by}." if by_person else text.meaning,
+            "meaning": text.meaning,
             "tone": text.tone,
         },
         "paused": bool(snapshot.paused_by),
+        "stopped_by": snapshot.paused_by if snapshot.state is State.STOPPED else "",
         "faults": [
             {
                 "code": str(fault.kind),
-                "sentence": fault.text,
+                "sentence": fault.spec.sentence,
+                "detail": fault.detail,
                 "advice": fault.spec.advice,
                 "holds": fault.spec.inhibits,
             }

@@ -1,0 +1,149 @@
+// What all pages share: the station's state at the top, its faults, the stream of what it tells, and small helpers.
+// Everything from outside goes in as text, never as markup. `t("English {count}", {count: 3})` says it in the visitor's
+// language; the translations are in edge/words.
+
+import { words, language } from "/words.js";
+
+const SILENCE_MS = 4000; // the station tells every second; after this much silence nothing here can be trusted
+const SIGNS = { good: "✓", calm: "…", warn: "!", bad: "✕", off: "■", lost: "?" };
+
+let heardAt = 0;
+let events = null;
+let retry = 0;
+let onStatus = () => {};
+let onTick = () => {};
+
+export { language };
+export const byId = (id) => document.getElementById(id);
+export const percent = (share) => (share === null ? "" : Math.round(share * 100) + "\u00a0%");
+export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + ".";
+
+export function t(english, values = {}) {
+  return (words[english] || english).replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
+export function make(tag, className, text) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+export function say(id, text) {
+  const element = byId(id);
+  if (element.textContent !== text) element.textContent = text; // live regions speak at every change
+}
+
+// `like this` is how texts name commands.
+export function withCommands(text) {
+  return text.split("`").map((part, n) => (n % 2 ? make("code", "", part) : part));
+}
+
+export function span(seconds) {
+  if (seconds < 1) return Math.round(seconds * 1000) + " ms";
+  if (seconds < 10) return seconds.toFixed(1) + " s";
+  if (seconds < 90) return Math.round(seconds) + " s";
+  if (seconds < 5400) return Math.round(seconds / 60) + " min";
+  if (seconds < 172800) return Math.floor(seconds / 3600) + " h " + Math.round((seconds % 3600) / 60) + " min";
+  return t("{count} days", { count: Math.floor(seconds / 86400) });
+}
+
+function showState(tone, title, meaning) {
+  byId("banner").dataset.tone = tone;
+  say("sign", SIGNS[tone]);
+  say("title", title);
+  say("meaning", meaning);
+  document.title = title + " · " + document.querySelector(".station").textContent;
+}
+
+function showFaults(faults) {
+  const list = byId("faults");
+  const told = JSON.stringify(faults);
+  if (list.dataset.told === told) return;
+  list.dataset.told = told;
+  list.hidden = faults.length === 0;
+  list.replaceChildren(...faults.map((fault) => {
+    const line = make("li", "fault");
+    line.dataset.holds = fault.holds;
+    const advice = make("span");
+    advice.append(t("What to do:"), " ", ...withCommands(t(fault.advice)));
+    line.append(make("strong", "", t(fault.sentence) + (fault.detail ? ` (${fault.detail})` : "")), advice);
+    return line;
+  }));
+}
+
+function showControl(stopped) {
+  const button = byId("control");
+  button.hidden = !byId("banner").dataset.token;
+  button.dataset.action = stopped ? "resume" : "pause";
+  say("control", stopped ? t("Let it go on") : t("Stop sorting"));
+}
+
+async function press() {
+  const button = byId("control");
+  const action = button.dataset.action;
+  if (action === "resume" && !confirm(t("Is everybody clear of belt and diverters? They move at once."))) return;
+  button.disabled = true;
+  try {
+    const answer = await fetch("/" + action, {
+      method: "POST", headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ token: byId("banner").dataset.token }),
+    });
+    if (!answer.ok) alert(answer.status === 403 ? t("The station was restarted: load this page again.") : await answer.text());
+  } catch {
+    alert(t("The station does not answer. Use the emergency stop if in doubt."));
+  }
+  button.disabled = false;
+}
+
+function showFrame(status) {
+  showState(status.state.tone, t(status.state.title), t(status.state.meaning) + (status.stopped_by ? " " + t("By: {who}.", { who: status.stopped_by }) : ""));
+  byId("simulated").hidden = !status.station.simulated;
+  showControl(status.paused);
+  showFaults(status.faults);
+  say("rate", String(Math.round(status.items_per_min)));
+  say("total", String(status.total));
+}
+
+function listen() {
+  clearTimeout(retry);
+  if (events) events.close();
+  events = new EventSource("/events");
+  events.onmessage = (message) => {
+    const status = JSON.parse(message.data);
+    showFrame(status);
+    onStatus(status);
+    heardAt = performance.now();
+  };
+  events.onerror = () => {
+    if (events.readyState !== EventSource.CLOSED) return; // it tries again by itself
+    clearTimeout(retry);
+    retry = setTimeout(listen, 5000);
+  };
+}
+
+function checkSilence() {
+  const silence = performance.now() - heardAt;
+  if (!document.hidden && silence > SILENCE_MS) {
+    const old = heardAt ? t("What is shown below is from before.") + " " : "";
+    showState("lost", t("No connection"), old + t("Sorting does not depend on this page."));
+  }
+  onTick();
+}
+
+// Begins to listen; `told(status)` is called with what /api/status has and the `items` that changed, `tick` every second.
+export function start(told = () => {}, tick = () => {}) {
+  onStatus = told;
+  onTick = tick;
+  byId("control").addEventListener("click", press);
+  byId("language").addEventListener("change", (event) => {
+    document.cookie = `language=${event.target.value}; path=/; max-age=31536000; samesite=strict`;
+    location.reload();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) events.close(); // a page in the background costs the station nothing
+    else listen();
+  });
+  listen();
+  setInterval(checkSilence, 1000);
+}

@@ -1,0 +1,9 @@
+"""What the product says, in other languages: one file for each, from the English sentence to its translation.
+
+English stands where it is used; a sentence that a file lacks is shown in English, and a test says that it is missing.
+`{name}` in a sentence is put in afterwards, and stands in its translation too.
+"""
+
+from edge.words.languages import ENGLISH, choose_language, languages, texts, translate
+
+__all__ = ["ENGLISH", "choose_language", "languages", "texts", "translate"]

@@ -1,0 +1,46 @@
+"""The files of translations: which there are, which one somebody wants, and what is in them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+ENGLISH: Final = "en"
+FOLDER: Final = Path(__file__).parent
+
+
+@cache
+def languages() -> Mapping[str, str]:
+    """Return the languages by their codes (ISO 639-1), each by the name that it has for those who speak it."""
+    others = {path.stem: str(_read(path)["name"]) for path in sorted(FOLDER.glob("*.toml"))}
+    return MappingProxyType({ENGLISH: "English", **others})
+
+
+@cache
+def texts(language: str) -> Mapping[str, str]:
+    """Return the translations into a language, by the English sentence; none for English and for what is not known."""
+    if language == ENGLISH or language not in languages():
+        return MappingProxyType({})
+    return MappingProxyType(dict(_read(FOLDER / f"{language}.toml")["texts"]))
+
+
+def translate(english: str, language: str) -> str:
+    """Return a sentence in that language; in English where there is no translation."""
+    return texts(language).get(english, english)
+
+
+def choose_language(wanted: str, accepted: str) -> str:
+    """Return the language of a visitor: the one `wanted`, else the first known one of a browser's Accept-Language header."""
+    for part in [wanted, *accepted[:200].split(",")]:
+        code = part.partition(";")[0].strip().lower().partition("-")[0]
+        if code in languages():
+            return code
+    return ENGLISH
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text("utf-8"))
