@@ -18,6 +18,8 @@ from edge.errors import ConfigError, TransferError
 from edge.system.output import say
 from edge.system.terminal import Terminal
 
+_SHOWN = 5  # lines of labels that can't be used, of a device
+
 
 def command(  # noqa: PLR0913  (one argument an option)
     targets: Annotated[
@@ -30,7 +32,7 @@ def command(  # noqa: PLR0913  (one argument an option)
     remote_command: Annotated[str, typer.Option(help="The device's end.")] = REMOTE_COMMAND,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Bring home what is new: journal rows, calibrations, kept pictures, taught heads; `sorter journal list --file` reads the copy."""
+    """Bring home what is new: journal rows, calibrations, kept pictures, labels, taught heads; `sorter journal list --file` reads the copy."""
     hosts = resolve_hosts(targets, None if inventory is None else load_inventory(inventory))
     if not hosts:
         raise ConfigError(f"{' '.join(targets)}: no hosts in there")
@@ -54,8 +56,10 @@ def command(  # noqa: PLR0913  (one argument an option)
                 "folder": str(result.folder),
                 "rows": result.rows,
                 "files": result.files,
+                "labels": result.labels,
                 "received": result.received,
                 "error": result.error,
+                "passed_over": result.passed_over,
             }
             for result in results
         ]
@@ -67,14 +71,17 @@ def command(  # noqa: PLR0913  (one argument an option)
 
 
 def _print_table(results: list[PullResult]) -> None:
-    table = Table("device", "new rows", "files", "kB", "folder")
-    for column in table.columns[1:4]:
+    table = Table("device", "new rows", "files", "labels", "kB", "folder")
+    for column in table.columns[1:5]:
         column.justify = "right"
     for result in results:
-        table.add_row(
-            result.host.text, str(result.rows), str(result.files), f"{result.received / 1000:.0f}", str(result.folder)
-        )
+        numbers = (result.rows, result.files, result.labels, round(result.received / 1000))
+        table.add_row(result.host.text, *map(str, numbers), str(result.folder))
     Terminal().print(table)
     for result in results:
+        for line in result.passed_over[:_SHOWN]:
+            say(f"sorter: {result.host.text}: passed over {line}", err=True)
+        if (more := len(result.passed_over) - _SHOWN) > 0:
+            say(f"sorter: {result.host.text}: passed over {more} more; --json lists them", err=True)
         if result.error:
             say(f"sorter: {result.host.text}: {result.error}", err=True)

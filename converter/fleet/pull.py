@@ -1,4 +1,4 @@
-"""Brings journals, calibrations and kept pictures home from devices, only what is new."""
+"""Brings journals, calibrations, kept pictures and their labels home from devices, only what is new."""
 
 from __future__ import annotations
 
@@ -14,23 +14,35 @@ from pathlib import Path, PurePosixPath
 from converter.fleet.answers import Announced, AnnouncedFile, AnnouncedRows, Files, Rows, understood, unpacked
 from converter.fleet.inventory import Host
 from converter.fleet.ssh import Conversation, Ways, converse
+from edge.clock import SystemClock
 from edge.errors import SorterError, TransferError
 from edge.journal import schema
+from edge.labelling.labels import is_own_labels_file
+from edge.labelling.writing import MOST_BROUGHT_BYTES, bring_labels, name_at_home
 from edge.system.files import write_atomically
 from edge.tools.receive.requests import PROTOCOL
 from edge.tools.receive.sending import HOME_BOUND, LARGEST_FILE
 
+MOST_FILES = 20
+"""Files of labels that are taken of a station: people who label there."""
+
 
 @dataclass(frozen=True)
 class PullResult:
-    """What came from one device: journal rows that were new, files and their bytes."""
+    """What came from one device: journal rows and labels that were new, files and their bytes.
+
+    Attributes:
+        passed_over: what of its labels can't be used, a line each.
+    """
 
     host: Host
     folder: Path
     rows: int = 0
     files: int = 0
+    labels: int = 0
     received: int = 0
     error: str = ""
+    passed_over: tuple[str, ...] = ()
 
 
 async def pull_from(
@@ -74,7 +86,7 @@ class _Home:
                     self._store_rows(rows.table, unpacked(Rows, await self._read(talk, rows)))
                 case "files":
                     listed = unpacked(Files, await self._read(talk, understood(Announced, event)))
-                    wanted = [path for path, size, changed in listed if self._lacks(path, size, changed)]
+                    wanted = self._choose(listed)
                     self._wanted = set(wanted)
                     content = json.dumps(wanted).encode()
                     talk.ask(size=len(content))
@@ -134,8 +146,29 @@ class _Home:
 
     # -- files -------------------------------------------------------------------------------------------------
 
+    def _choose(self, listed: Files) -> list[str]:
+        """The files to ask for; a station's labels in front, of so many people as there can be."""
+        offered = [file for file in listed if _is_home_bound(file[0])]
+        labels = [file for file in offered if _is_labels(file[0])]
+        if len(labels) > MOST_FILES:
+            self._pass_over(f"{len(labels) - MOST_FILES} files of labels: {MOST_FILES} of a station are taken")
+        chosen = []
+        for path, size, changed in labels[:MOST_FILES]:
+            if size > MOST_BROUGHT_BYTES:
+                self._pass_over(f"{path}: {size} bytes, expected {MOST_BROUGHT_BYTES} at most of a file of labels")
+            elif self._changed_at(path) != changed:
+                chosen.append(path)
+        return chosen + [file[0] for file in offered if not _is_labels(file[0]) and self._lacks(*file)]
+
+    def _changed_at(self, path: str) -> int | None:
+        """When a station had last changed its labels that are here."""
+        try:
+            return name_at_home(self._folder / path).stat().st_mtime_ns
+        except OSError:
+            return None
+
     def _lacks(self, path: str, size: int, changed: int) -> bool:
-        if not _is_home_bound(path) or size > LARGEST_FILE:
+        if size > LARGEST_FILE:
             return False
         try:
             here = (self._folder / path).stat()
@@ -149,9 +182,24 @@ class _Home:
         self._wanted.remove(file.path)
         path = self._folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
-        os.utime(path, ns=(file.mtime_ns, file.mtime_ns))
+        if _is_labels(file.path):
+            self._store_labels(file, name_at_home(path), content)
+        else:
+            write_atomically(path, content)
+            os.utime(path, ns=(file.mtime_ns, file.mtime_ns))
         self._update(files=self.result.files + 1)
+
+    def _store_labels(self, file: AnnouncedFile, home: Path, content: bytes) -> None:
+        """Add labels to those that came before: whoever labels the same pictures here, or there later, loses none."""
+        brought = bring_labels(home, content, Path(file.path), SystemClock().wall_time())
+        for line in brought.passed_over:
+            self._pass_over(str(line))
+        if brought.is_all:
+            os.utime(home, ns=(file.mtime_ns, file.mtime_ns))
+        self._update(labels=self.result.labels + brought.new)
+
+    def _pass_over(self, what: str) -> None:
+        self.result = replace(self.result, passed_over=(*self.result.passed_over, what))
 
 
 def _is_home_bound(path: str) -> bool:
@@ -160,12 +208,17 @@ def _is_home_bound(path: str) -> bool:
     return (
         path.isprintable()
         and ".." not in parts
+        and (not _is_labels(path) or is_own_labels_file(parts[-1]))
         and any(
             len(PurePosixPath(pattern).parts) == len(parts)
             and all(fnmatchcase(part, want) for part, want in zip(parts, PurePosixPath(pattern).parts, strict=True))
             for pattern in HOME_BOUND
         )
     )
+
+
+def _is_labels(path: str) -> bool:
+    return path.endswith(".csv")
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

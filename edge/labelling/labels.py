@@ -2,19 +2,16 @@
 
 `labels-NAME.csv` lies in the folder of the pictures or above it, its columns are `COLUMNS`, and a picture is named by its
 path from there, with slashes. Each line stands for itself, so that what a power cut or an editor broke costs that line.
+What was labelled at a station comes home as `labels-NAME@station.csv`, a name that no person's own file can have.
 """
 
 from __future__ import annotations
 
 import csv
-import fcntl
-import io
 import os
 import re
-import stat
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,7 +21,7 @@ from typing import Final
 from edge.bundle.manifest import LABEL
 from edge.bundle.photo_tree import is_hidden
 from edge.errors import DatasetError
-from edge.system.files import UnusableFileError, read_regular, sync_folder
+from edge.system.files import UnusableFileError, read_regular
 
 COLUMNS: Final = ("picture", "label", "by", "at")
 NONE_OF_THESE: Final = "none-of-these"
@@ -36,7 +33,10 @@ MARKS: Final = (NONE_OF_THESE, TWO_THINGS)
 NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}"
 MOST_BYTES: Final = 64 << 20
 """Of one file of labels: more than half a million lines."""
-_FILE = re.compile(rf"labels-({NAME})\.csv")
+MOST_DAMAGED: Final = 1000
+"""Of one file: lines that are listed one by one."""
+AT_STATION: Final = "@station"
+_FILE = re.compile(rf"labels-({NAME})({AT_STATION})?\.csv")
 _NO_NAME = frozenset({"Cc", "Zl", "Zp", "Cs"})  # what would end a line, or can't be written
 
 
@@ -122,7 +122,8 @@ def check_name(name: str) -> str:
 def can_be_labelled(picture: str) -> bool:
     """Whether a picture's path can stand in a line: relative, inside its folder, of letters that a line can hold."""
     path = PurePosixPath(picture)
-    plain = not any(unicodedata.category(letter) in _NO_NAME for letter in picture)
+    plain = picture.isascii() and picture.isprintable()  # most are, and files are long
+    plain = plain or not any(unicodedata.category(letter) in _NO_NAME for letter in picture)
     return (
         bool(path.name) and plain and path.as_posix() == picture and not path.is_absolute() and ".." not in path.parts
     )
@@ -131,6 +132,12 @@ def can_be_labelled(picture: str) -> bool:
 def labels_path(folder: Path, by: str) -> Path:
     """Where a person's labels of a folder are."""
     return folder / f"labels-{check_name(by)}.csv"
+
+
+def is_own_labels_file(name: str) -> bool:
+    """Whether a file of this name holds the labels that a person gives here; what came home from a station is none."""
+    found = _FILE.fullmatch(name)
+    return found is not None and found[2] is None
 
 
 def find_labels(folder: Path) -> list[Path]:
@@ -151,7 +158,7 @@ def read_labels(folder: Path, paths: Iterable[Path] | None = None) -> Labels:
     last: dict[tuple[str, str], LabelEntry] = {}
     damaged: list[DamagedLine] = []
     for path in find_labels(folder) if paths is None else paths:
-        entries, broken = _read_file(path)
+        entries, broken = read_labels_file(path)
         damaged += broken
         below = path.parent.relative_to(folder).as_posix()
         of_file = {(entry.picture, entry.by): entry for entry in entries}
@@ -167,22 +174,34 @@ def read_labels(folder: Path, paths: Iterable[Path] | None = None) -> Labels:
     return Labels(dict(sorted(said.items())), damaged)
 
 
-def _read_file(path: Path) -> tuple[list[LabelEntry], list[DamagedLine]]:
+def read_labels_file(path: Path) -> tuple[list[LabelEntry], list[DamagedLine]]:
+    """The entries of one file, in their order, and what was passed over."""
     try:
         content = read_regular(path, MOST_BYTES, follow=False)
     except UnusableFileError as error:
         return [], [DamagedLine(path, 0, f"{error.strerror}: remove it, or put the file of labels back")]
     except OSError as error:
         return [], [DamagedLine(path, 0, f"can't read it ({error.strerror}): correct its rights")]
+    return parse_labels(content, path)
+
+
+def parse_labels(content: bytes, path: Path) -> tuple[list[LabelEntry], list[DamagedLine]]:
+    """The entries of a file's content, in their order, and what was passed over; `path` is what damage is told by."""
     entries: list[LabelEntry] = []
     damaged: list[DamagedLine] = []
+    unlisted = 0
     for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
             entry = _parse(line)
         except ValueError as error:
-            damaged.append(DamagedLine(path, number, str(error)))
+            if len(damaged) < MOST_DAMAGED:
+                damaged.append(DamagedLine(path, number, str(error)))
+            else:
+                unlisted += 1
             continue
         entries += [] if entry is None else [entry]
+    if unlisted:
+        damaged.append(DamagedLine(path, 0, f"{unlisted} more lines that can't be used"))
     return entries, damaged
 
 
@@ -203,11 +222,11 @@ def _parse(line: bytes) -> LabelEntry | None:
     picture, label, by, at = cells
     picture = PurePosixPath(picture).as_posix()
     if not can_be_labelled(picture):
-        raise ValueError(f"picture {picture!r}: expected the path of a picture from the folder of this file")
+        raise ValueError(f"picture {picture!r:.120}: expected the path of a picture from the folder of this file")
     if label and not re.fullmatch(LABEL, label):
-        raise ValueError(f"label {label!r}: expected small letters, digits, - and _, a letter first, 32 at most")
+        raise ValueError(f"label {label!r:.120}: expected small letters, digits, - and _, a letter first, 32 at most")
     if not re.fullmatch(NAME, by):
-        raise ValueError(f"by {by!r}: expected a name of letters (a to z), digits, . - and _, 32 at most")
+        raise ValueError(f"by {by!r:.120}: expected a name of letters (a to z), digits, . - and _, 32 at most")
     return LabelEntry(picture, label, by, _instant(at))
 
 
@@ -216,78 +235,4 @@ def _instant(text: str) -> datetime:
         instant = datetime.fromisoformat(text)
         return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"at {text!r}: expected an instant such as 2026-01-31T14:05:00Z") from None
-
-
-@dataclass(frozen=True)
-class LabelsFile:
-    """One person's labels of a folder, to which lines are added."""
-
-    folder: Path
-    by: str
-
-    @property
-    def path(self) -> Path:
-        return labels_path(self.folder, self.by)
-
-    def append(self, labels: Mapping[str, str], wall_time: float) -> None:
-        """Add a line for each picture, all of them or none, and return when a power cut can't undo it any more.
-
-        `labels` is by picture; an empty label takes the person's label back. Several processes may do so at once. Without
-        any the file is there afterwards, or it is known that it can't be written.
-
-        Raises:
-            LabelsError: the disk refuses, or something that is no file is in the file's place.
-        """
-        at = datetime.fromtimestamp(wall_time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        lines = [
-            (_checked_picture(picture), label and check_label(label), self.by, at) for picture, label in labels.items()
-        ]
-        try:
-            _append_durably(self.path, _as_csv(lines))
-        except OSError as error:
-            raise LabelsError(f"{self.path}: can't be written ({error.strerror}): nothing of it was saved") from None
-
-
-def _checked_picture(picture: str) -> str:
-    if not can_be_labelled(picture):
-        raise LabelsError(f"{picture!r}: a picture of this name can't be labelled: rename it")
-    return picture
-
-
-def _as_csv(lines: Iterable[Sequence[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue().encode()
-
-
-def _append_durably(path: Path, content: bytes) -> None:
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o644)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UnusableFileError(path, "something that is not a file is in its place")
-        with suppress(OSError):  # a network file system without locks: lines still go to the end, each whole
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        size = os.fstat(descriptor).st_size
-        if not size:
-            content = _as_csv([COLUMNS]) + content
-        elif os.pread(descriptor, 1, size - 1) != b"\n":  # a power cut left half a line: ours begins a new one
-            content = b"\n" + content
-        try:
-            _write_all(descriptor, content)
-            os.fsync(descriptor)
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(descriptor, size)
-            raise
-    finally:
-        os.close(descriptor)
-    if not size:
-        sync_folder(path.parent)
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    left = memoryview(content)
-    while left:
-        left = left[os.write(descriptor, left) :]
+        raise ValueError(f"at {text!r:.120}: expected an instant such as 2026-01-31T14:05:00Z") from None

@@ -16,12 +16,13 @@ from edge.labelling.labels import (
     DamagedLine,
     LabelEntry,
     LabelsError,
-    LabelsFile,
     find_labels,
     is_disputed,
+    is_own_labels_file,
     read_labels,
 )
 from edge.labelling.proposals import Proposals, Suggestion
+from edge.labelling.writing import LabelsFile
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class LabellingSession:
     def __post_init__(self) -> None:
         self.pictures = self.proposals.pictures
         self._file = LabelsFile(self.pictures.folder, self.by)
-        is_alone = set(find_labels(self.pictures.folder)) <= {self._file.path}
+        others = {path for path in find_labels(self.pictures.folder) if is_own_labels_file(path.name)}
+        is_alone = others <= {self._file.path}
         self._file.append({}, self.clock.wall_time())
         self.look_again()
         if not is_alone:

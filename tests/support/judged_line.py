@@ -14,7 +14,7 @@ from edge.config import Station
 from edge.config.service import JournalSettings
 from edge.journal import DeliveryEntry
 from edge.journal.reading import ItemRecord, Query, read_all
-from edge.labelling.labels import LabelsFile
+from edge.labelling.writing import LabelsFile
 from edge.stats.purity import Purity, judge, read_labels_of
 from edge.types import Reason, Stroke, StrokeOutcome
 

@@ -38,6 +38,9 @@ HOME_BOUND = (
     "shadow/*/*.jsonl",
     "shadow/*/*.jpg",
     "taught/*.sorter",
+    "labels-*.csv",
+    "pictures/labels-*.csv",
+    "shadow/*/labels-*.csv",
 )
 """What travels home besides the journal: patterns below the state folder."""
 

@@ -23,10 +23,11 @@ from selenium.webdriver.support.wait import WebDriverWait
 from support.browser import CONTRAST, WAIT_S, measure, resize, wait_for_text
 
 from edge.clock import NS_PER_S, SystemClock
-from edge.labelling.labels import LabelsFile, read_labels
+from edge.labelling.labels import read_labels
 from edge.labelling.pictures import PictureFolder
 from edge.labelling.proposals import Proposals
 from edge.labelling.session import LabellingSession
+from edge.labelling.writing import LabelsFile
 from edge.web.label import LabelPage
 from edge.web.serving.server import PageServer
 

@@ -16,6 +16,8 @@ from converter.fleet.inventory import parse_host
 from converter.fleet.pull import PullResult, _is_home_bound, pull_from
 from converter.fleet.push import HostResult, PushOptions, State, push_to_one
 from converter.fleet.ssh import Ways
+from edge.labelling.labels import read_labels
+from edge.labelling.writing import LabelsFile
 
 NUMBERS = count(1)
 RUNS = {"event": "rows", "table": "runs"}
@@ -41,7 +43,8 @@ def command(server: SshServer, tmp_path: Path) -> Any:
         (tmp_path / "answer").write_bytes(answer)
         program = tmp_path / "answer.py"
         program.write_text(
-            f"import sys; sys.stdin.readline(); sys.stdout.buffer.write(open({str(tmp_path / 'answer')!r}, 'rb').read())"
+            f"import sys; sys.stdin.readline(); sys.stdout.buffer.write(open({str(tmp_path / 'answer')!r}, 'rb').read()); "
+            "sys.stdout.close(); sys.stdin.read()"
         )
         return alias, f"{sys.executable} {program}"
 
@@ -83,6 +86,35 @@ def test_nonsense_of_a_device_is_its_error_and_no_traceback(
     assert result.error
     assert result.rows == result.files == 0
     assert [path.name for path in result.folder.rglob("*") if path.is_file() and path.name != "journal.db"] == []
+
+
+def test_labels_of_a_hostile_device_change_no_label_that_was_given_here(
+    server: SshServer, command: Any, tmp_path: Path
+) -> None:
+    lines = b"../../own.jpg,glass,anna,2030-01-01\n/own.jpg,glass,anna,2030-01-01\nown.jpg,glass,anna,9999-01-01\n"
+    listed = json.dumps([["labels-anna.csv", 9, 7]]).encode()
+    file = {"event": "file", "path": "labels-anna.csv", "mtime_ns": 7}
+    answer = announced({"event": "files"}, listed) + announced(file, lines + b"\x1b[2J\n")
+    alias, program = command(answer + said({"event": "done"}))
+    here = LabelsFile(tmp_path / "home" / alias, "anna")
+    here.folder.mkdir(parents=True)
+    here.append({"own.jpg": "metal"}, 1_000_000)
+
+    async def pull() -> PullResult:
+        async with Ways(server.ssh_config) as ways:
+            return await pull_from(parse_host(alias), tmp_path / "home", program, ways, lambda result: None)
+
+    result = asyncio.run(pull())
+    assert (result.error, result.labels) == ("", 0)
+    assert [line.split(":")[1] for line in result.passed_over] == [
+        "1",
+        "2",
+        "4",
+        " 1 labels of a time that is still to come, as 9999-01-01T00",
+    ]
+    assert {picture: entry.label for picture, entry in read_labels(tmp_path / "home").entries.items()} == {
+        f"{alias}/own.jpg": "metal"
+    }
 
 
 PUSH_NONSENSE = {

@@ -16,7 +16,7 @@ from support.sshd import Device, SshServer
 from typer.testing import CliRunner
 
 from converter.fleet.inventory import parse_host
-from converter.fleet.pull import PullResult, _is_home_bound, pull_from
+from converter.fleet.pull import MOST_FILES, PullResult, _is_home_bound, pull_from
 from converter.fleet.ssh import Ways
 from converter.pull_command import command
 from edge.bundle.kept_names import item_of, look_names
@@ -24,6 +24,8 @@ from edge.clock import VirtualClock
 from edge.config.service import JournalSettings
 from edge.journal import open_journal
 from edge.journal.reading import ItemRecord, Query, read_all
+from edge.labelling.labels import read_labels
+from edge.labelling.writing import MOST_BROUGHT_BYTES, LabelsFile
 from edge.line import Outcome
 from edge.types import Box, Crop, Decision, Event, EventKind, Item, Reason
 
@@ -127,6 +129,57 @@ def test_every_look_comes_home_and_a_copy_of_an_older_version_learns_why_it_was_
     assert (row.kept, row.looks) == ("random", 3)
     assert row.picture is not None
     assert all((result.folder / "pictures" / name).is_file() for name in look_names(item_of(row.picture), 3))
+
+
+def test_labels_given_at_a_station_come_home_beside_those_given_here(
+    server: SshServer, device: Device, tmp_path: Path
+) -> None:
+    pictures = device.folder / "state" / "pictures"
+    pictures.mkdir()
+    there = LabelsFile(pictures, "anna")
+    there.append({"a.jpg": "glass", "b.jpg": "glass"}, 1_000_000)
+    LabelsFile(pictures.parent, "ben").append({"pictures/c.jpg": "metal"}, 1_000_000)
+    first = pull(server, device, tmp_path)
+    assert (first.error, first.files, first.labels) == ("", 2, 3)
+    here = LabelsFile(first.folder / "pictures", "anna")
+    here.append({"a.jpg": "metal"}, 2_000_000)
+    LabelsFile(first.folder / "pictures", "ben").append({"d.jpg": "paper"}, 2_000_000)
+    there.append({"b.jpg": "paper", "e.jpg": "glass"}, 3_000_000)
+    again = pull(server, device, tmp_path)
+    assert (again.error, again.files, again.labels, again.passed_over) == ("", 1, 2, ())
+    said = {picture: (entry.label, entry.by) for picture, entry in read_labels(first.folder).entries.items()}
+    assert said == {
+        "pictures/a.jpg": ("metal", "anna"),
+        "pictures/b.jpg": ("paper", "anna"),
+        "pictures/c.jpg": ("metal", "ben"),
+        "pictures/d.jpg": ("paper", "ben"),
+        "pictures/e.jpg": ("glass", "anna"),
+    }
+    quiet = pull(server, device, tmp_path)
+    assert (quiet.files, quiet.labels) == (0, 0)
+
+
+def test_more_people_than_can_label_at_a_station_and_too_long_a_file_are_told_and_not_taken(
+    server: SshServer, device: Device, tmp_path: Path
+) -> None:
+    state = device.folder / "state"
+    with (state / "labels-a.csv").open("wb") as huge:
+        huge.truncate(MOST_BROUGHT_BYTES + 1)
+    for number in range(MOST_FILES + 4):
+        LabelsFile(state, f"b{number:02}").append({"pictures/a.jpg": "glass"}, 1_000_000)
+    LabelsFile(state, "zed").append({"pictures/a.jpg": "glass"}, 1_000_000)
+    result = pull(server, device, tmp_path)
+    assert (result.error, result.labels) == ("", MOST_FILES - 1)
+    assert [line.split(",")[0] for line in result.passed_over] == [
+        f"6 files of labels: {MOST_FILES} of a station are taken",
+        f"labels-a.csv: {MOST_BROUGHT_BYTES + 1} bytes",
+    ]
+
+
+def test_what_came_home_is_not_the_labels_of_the_station_that_it_is_copied_to() -> None:
+    assert _is_home_bound("pictures/labels-anna.csv")
+    assert not _is_home_bound("pictures/labels-anna@station.csv")
+    assert not _is_home_bound("pictures/labels-an na.csv")
 
 
 def test_a_station_that_never_sorted_has_nothing(server: SshServer, device: Device, tmp_path: Path) -> None:

@@ -21,10 +21,10 @@ from edge.labelling.labels import (
     NONE_OF_THESE,
     LabelEntry,
     LabelsError,
-    LabelsFile,
     can_be_labelled,
     read_labels,
 )
+from edge.labelling.writing import LabelsFile
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp()
 
@@ -191,7 +191,7 @@ def test_labels_that_do_not_fit_on_the_disk_are_refused_as_a_whole(tmp_path: Pat
 APPENDING = """
 import sys
 from pathlib import Path
-from edge.labelling.labels import LabelsFile
+from edge.labelling.writing import LabelsFile
 file = LabelsFile(Path(sys.argv[1]), sys.argv[2])
 for n in range(40):
     file.append({f"{sys.argv[3]}-{n}.jpg": "glass", f"{sys.argv[3]}-{n}b.jpg": "metal"}, 1.0)

@@ -347,3 +347,12 @@ def test_a_long_row_of_features_keeps_what_is_near_near() -> None:
     for number in range(8):
         near = similarity.nearest(f"{number}", {f"{other}" for other in range(400)}, 20)
         assert {int(name) % 4 for name in near} == {number % 4}
+
+
+def test_labels_that_came_home_from_a_station_do_not_send_a_person_into_the_middle(
+    folder: Path, clock: VirtualClock
+) -> None:
+    (folder / "labels-ben@station.csv").write_text("item-0.png,disc,ben,1970-01-01T00:00:00Z\n")
+    session = begin(folder, clock)
+    assert session.next_after(None) == "item-1.png"
+    assert session.progress().labels == {"disc": 1}
