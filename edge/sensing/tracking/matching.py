@@ -106,7 +106,13 @@ def _by_place(tracks: list[Track], blobs: list[Blob]) -> _Assignment:
     """Give each track the blobs that lie where it is expected; neighbours may share one."""
     assigned = _Assignment(tracks, blobs)
     for track in tracks:
-        linked = [n for n, blob in enumerate(blobs) if _overlap(track, blob) >= OVERLAP]
+        left, right, top, bottom = track.left - SLACK, track.right + SLACK, track.top - SLACK, track.bottom + SLACK
+        # Most blobs are nowhere near: said here, 40 items take two thirds of the time.
+        linked = [
+            n
+            for n, b in enumerate(blobs)
+            if b.left < right and b.right > left and b.top < bottom and b.bottom > top and _overlap(track, b) >= OVERLAP
+        ]
         assigned.give(track, _own_parts(track, linked, blobs))
     return assigned
 
