@@ -2,8 +2,8 @@
 
     python benchmarks/loop.py [--bundle B] [--repeats N] [--json]
 
-Frames are 640 x 480: the demo station's simulated belt for whole items, drawn shapes on a moving belt for 0, 1, 5 and
-20 things in view. Times are CPU time of the thread that follows items and of the model's own process together, so that
+Frames are 640 x 480, and the same belt at 1280 x 960 beside them (`..._large`): the demo station's simulated belt for
+whole items, drawn shapes on a moving belt for 0, 1, 5 and 20 things in view. Times are CPU time of the thread that follows items and of the model's own process together, so that
 whatever else the machine does is left out; medians. Bare inference is the same model in the benchmark's own process;
 `item_frame_wall_over_invoke` is the same ratio in wall time. Cold start and memory are those of a fresh station: wall
 time from its start to its first decision (least of three), and the peak resident memory of both its processes, pages
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,13 @@ import numpy as np
 from edge.inference.classifier import BundleClassifier, shipped_bundle_path
 from edge.inference.process import open_in_process
 
-WIDTH, HEIGHT = 640, 480
+WIDTH, HEIGHT, MM_PER_PIXEL = 640, 480, 0.8
+# How many times the pixels each way, and what the figures are called.
+SIZES = {1: "", 2: "_large"}
 AIMS = {
-    "item_frame_over_invoke": 1.15,
+    "item_frame_over_invoke": 1.10,
+    "item_frame_large_over_small": 1.1,
+    "empty_frame_large_over_small": 1.3,
     "empty_frame_ms": 0.5,
     "follow_5_ms": 1.0,
     "cold_start_s": 1.5,
@@ -39,23 +44,26 @@ AIMS = {
 }
 
 
-def station(**belt: Any) -> Any:
-    """Return the demo's belt: 250 mm/s, 0.8 mm a pixel, one look at each item."""
+def station(times: int = 1, **belt: Any) -> Any:
+    """Return the demo's belt: 250 mm/s, 0.8 mm a pixel, one look at each item; so many times the pixels each way."""
     from edge.config import Station
 
     table = {
         "name": "bench",
         "kind": "conveyor",
-        "camera": {"type": "folder", "path": ".", "width": WIDTH, "height": HEIGHT},
-        "belt": {"speed_mm_per_s": 250, "mm_per_pixel": 0.8} | belt,
+        "camera": {"type": "folder", "path": ".", "width": WIDTH * times, "height": HEIGHT * times},
+        "belt": {"speed_mm_per_s": 250, "mm_per_pixel": MM_PER_PIXEL / times} | belt,
         "inference": {"max_crops": 1},
         "bins": [{"name": "residual"}],
     }
     return Station.model_validate(table)
 
 
-def drawn_frames(things: int, count: int) -> Iterator[Any]:
-    """Give frames of a textured belt that moves 10 pixels a frame with about so many things in view at any time."""
+def drawn_frames(things: int, count: int, times: int = 1) -> Iterator[Any]:
+    """Give frames of a textured belt that moves 10 pixels a frame with about so many things in view at any time.
+
+    With `times` the same picture is drawn with so many times the pixels each way; the noise is each pixel's own.
+    """
     from edge.clock import NS_PER_S
     from edge.types import Frame
 
@@ -72,28 +80,30 @@ def drawn_frames(things: int, count: int) -> Iterator[Any]:
             for slot in range(-1, WIDTH // pitch + 2):
                 x = slot * pitch + way % pitch + row * pitch // (2 * rows)
                 cv2.ellipse(picture, (x, y), (size, size * 2 // 3), 20 * row, 0, 360, (200, 60 + 40 * row, 50), -1)
+        picture = np.asarray(cv2.resize(picture, None, fx=times, fy=times, interpolation=cv2.INTER_LINEAR_EXACT))
         noisy = cv2.add(picture, rng.integers(0, 5, picture.shape, dtype=np.uint8))
         yield Frame(noisy, NS_PER_S + number * NS_PER_S // 31, number)
 
 
-def simulated_frames(seconds: float) -> list[Any]:
-    """Return frames of the demo station's belt with real photos on it."""
+def simulated_frames(seconds: float, times: int = 1) -> Iterator[Any]:
+    """Give frames of the demo station's belt with real photos on it."""
     from edge.cli.commands.simulate import DEMO_STATION
     from edge.clock import NS_PER_S, VirtualClock
-    from edge.config import load_station
+    from edge.config import Station, load_station
     from edge.simulate.backend.camera import SimulatedCamera
     from edge.simulate.world.world import World
 
     clock = VirtualClock()
-    camera = SimulatedCamera(World(load_station(DEMO_STATION), clock), clock)
+    table = load_station(DEMO_STATION).model_dump()
+    table["camera"] |= {"width": WIDTH * times, "height": HEIGHT * times}
+    table["belt"]["mm_per_pixel"] = MM_PER_PIXEL / times
+    camera = SimulatedCamera(World(Station.model_validate(table), clock), clock)
     end = clock.now() + round(seconds * NS_PER_S)
-    frames = []
     while clock.now() < end:
-        frames.append(camera.read())
-    return frames
+        yield camera.read()
 
 
-def build_line(classifier: Any) -> Any:
+def build_line(classifier: Any, times: int = 1) -> Any:
     """Return the whole path behind a camera, on a clock that stands still."""
     from edge.clock import SystemClock
     from edge.line import Line
@@ -101,7 +111,7 @@ def build_line(classifier: Any) -> Any:
     from edge.sensing import build_trigger
     from edge.transport import build_belt, build_transport
 
-    chosen = station()
+    chosen = station(times)
     belt = build_belt(chosen)
     policy = Policy(chosen.bins, dict.fromkeys(classifier.labels, 0.5), 0.0)
     return Line(SystemClock(), build_trigger(chosen, belt), classifier, policy, build_transport(chosen, belt))
@@ -127,36 +137,47 @@ def spent_ms(work: Callable[[], object], process: int | None = None) -> tuple[fl
 
 
 def measure_loop(bundle: Any, repeats: int) -> dict[str, float]:
-    """Return medians of bare invoke, item frames and empty frames, taken in turn."""
+    """Return medians of bare invoke, item frames and empty frames, taken in turn, for pictures of both sizes."""
     from edge.bundle.preprocess import prepare_crop
     from edge.inference.interpreter import open_interpreter
     from edge.types import Box
 
     classifier = BundleClassifier(bundle, threads=1, open_model=open_in_process)
     process = process_of(classifier)
-    frames = simulated_frames(20.0)
-    crop = prepare_crop(frames[0].pixels, Box(200, 150, 150, 150), bundle.manifest.geometry)
+    crop = prepare_crop(next(simulated_frames(1.0)).pixels, Box(200, 150, 150, 150), bundle.manifest.geometry)
     interpreter = open_interpreter(bundle, threads=1)
-    invoke, item_frames, other_frames = [], [], []  # of (CPU, wall)
+    invoke: dict[int, list[Any]] = {times: [] for times in SIZES}  # of (CPU, wall), as the next two
+    item_frames: dict[int, list[Any]] = {times: [] for times in SIZES}
+    other_frames: dict[int, list[Any]] = {times: [] for times in SIZES}
     for _ in range(repeats):
-        line = build_line(classifier)
-        for frame in frames:
-            outcomes: list[Any] = []
-            spent = spent_ms(lambda f=frame, out=outcomes, line=line: out.extend(line.step(f)), process)
-            if len(outcomes) == 1 and outcomes[0].prediction is not None:
-                item_frames.append(spent)
-                invoke.append(spent_ms(lambda: interpreter.run(crop)))
-            elif not outcomes:
-                other_frames.append(spent)
+        lines = {times: build_line(classifier, times) for times in SIZES}
+        for frames in zip(*(simulated_frames(20.0, times) for times in SIZES), strict=True):
+            for times, line, frame in in_turn(lines, frames):
+                outcomes: list[Any] = []
+                spent = spent_ms(lambda f=frame, out=outcomes, line=line: out.extend(line.step(f)), process)
+                if len(outcomes) == 1 and outcomes[0].prediction is not None:
+                    item_frames[times].append(spent)
+                    invoke[times].append(spent_ms(lambda: interpreter.run(crop)))
+                elif not outcomes:
+                    other_frames[times].append(spent)
     classifier.close()
-    pairs = list(zip(item_frames, invoke, strict=True))
-    return {
-        "invoke_ms": statistics.median(cpu for cpu, _ in invoke),
-        "item_frame_ms": statistics.median(cpu for cpu, _ in item_frames),
-        "item_frame_over_invoke": statistics.median(a[0] / b[0] for a, b in pairs),
-        "item_frame_wall_over_invoke": statistics.median(a[1] / b[1] for a, b in pairs),
-        "between_items_ms": statistics.median(cpu for cpu, _ in other_frames),
-    }
+    figures = {"invoke_ms": statistics.median(cpu for cpu, _ in invoke[1])}
+    for times, size in SIZES.items():
+        pairs = list(zip(item_frames[times], invoke[times], strict=True))
+        figures |= {
+            f"item_frame{size}_ms": statistics.median(cpu for cpu, _ in item_frames[times]),
+            f"item_frame{size}_over_invoke": statistics.median(a[0] / b[0] for a, b in pairs),
+            f"item_frame{size}_wall_over_invoke": statistics.median(a[1] / b[1] for a, b in pairs),
+            f"between_items{size}_ms": statistics.median(cpu for cpu, _ in other_frames[times]),
+        }
+    figures["item_frame_large_over_small"] = figures["item_frame_large_ms"] / figures["item_frame_ms"]
+    return figures
+
+
+def in_turn(by_size: dict[int, Any], frames: tuple[Any, ...]) -> list[tuple[int, Any, Any]]:
+    """Return each size with what it belongs to and its frame; who is first finds cold caches, so that changes too."""
+    pairs = [(times, what, frame) for (times, what), frame in zip(by_size.items(), frames, strict=True)]
+    return pairs if frames[0].sequence % 2 else pairs[::-1]
 
 
 def process_of(classifier: Any) -> int:
@@ -165,31 +186,38 @@ def process_of(classifier: Any) -> int:
 
 
 def measure_following(repeats: int) -> dict[str, float]:
-    """Return medians of finding and following alone, by the number of things in view."""
+    """Return medians of finding and following alone, by the number of things in view, for pictures of both sizes."""
+    figures: dict[str, float] = {}
+    for things in (0, 1, 5, 20):
+        name = "empty_frame" if things == 0 else f"follow_{things}"
+        taken = [following_ms(things) for _ in range(repeats)]
+        for times, size in SIZES.items():
+            figures[f"{name}{size}_ms"] = statistics.median(ms for run in taken for ms in run[times])
+    figures["empty_frame_large_over_small"] = figures["empty_frame_large_ms"] / figures["empty_frame_ms"]
+    return figures
+
+
+def following_ms(things: int) -> dict[int, list[float]]:
+    """Return what each frame with so many things took to be searched, in pictures of both sizes in turn."""
     from edge.sensing import build_trigger
     from edge.transport import build_belt
 
-    result = {}
-    for things in (0, 1, 5, 20):
-        times = []
-        for _ in range(repeats):
-            chosen = station(lanes=max(1, min(4, things)))
-            trigger = build_trigger(chosen, build_belt(chosen))
-            spent = [cpu_ms(lambda f=frame, t=trigger: t.observe(f)) for frame in drawn_frames(things, 120)]
-            times += spent[40:]  # the first ones come while the belt is still being learnt
-        result["empty_frame_ms" if things == 0 else f"follow_{things}_ms"] = statistics.median(times)
-    return result
+    spent: dict[int, list[float]] = {times: [] for times in SIZES}
+    stations = {times: station(times, lanes=max(1, min(4, things))) for times in SIZES}
+    triggers = {times: build_trigger(chosen, build_belt(chosen)) for times, chosen in stations.items()}
+    for frames in zip(*(drawn_frames(things, 120, times) for times in SIZES), strict=True):
+        for times, trigger, frame in in_turn(triggers, frames):
+            spent[times].append(cpu_ms(lambda f=frame, t=trigger: t.observe(f)))
+    return {times: took[40:] for times, took in spent.items()}  # the first while the belt is still being learnt
 
 
 def measure_cold(bundle: Path) -> dict[str, float]:
     """Start fresh processes that stop at their first decision; return least times and the peak memory."""
-    frames = simulated_frames(8.0)[::2]
     with tempfile.TemporaryDirectory() as folder:
         path, report = Path(folder) / "frames.raw", Path(folder) / "report"
         with path.open("wb") as file:
-            for frame in frames:
+            for frame in islice(simulated_frames(8.0), 0, None, 2):
                 file.write(frame.pixels.tobytes())
-        del frames
         walls, cpus, peaks = [], [], []
         arguments = [sys.executable, __file__, "--cold", str(path), str(report), "--bundle", str(bundle)]
         for _ in range(3):
