@@ -25,7 +25,7 @@ class PictureFolder:
         only_random: take none but the pictures that a station kept because chance chose them.
         names: the pictures, `item-2` before `item-10`; random ones in an order that is fixed and says nothing of when they
             came, so that those labelled first are a random choice too.
-        unusable: why a picture can't be shown, by its name; what turns out so later is added (`load`).
+        unusable: why a picture can't be shown, by its name; who finds out later adds it.
     """
 
     folder: Path
@@ -84,20 +84,21 @@ class PictureFolder:
         """All pictures of the item that a station took this one of, itself among them; of any other picture itself alone."""
         return self._looks[_item(name)]
 
-    def load(self, name: str) -> Image:
-        """Read a picture of `names` as RGB.
+    def load(self, name: str, at_least: int) -> Image:
+        """Read a picture of `names` as RGB, its longer side of `at_least` pixels if it has so many (see `load_photo`).
+
+        May be called from any thread.
 
         Raises:
-            PhotoError: it can't be read any more, is damaged or too large, or has become a link; `unusable` says so from now on.
+            PhotoError: it can't be read any more, is damaged or too large, or has become a link.
         """
         path = self.folder / name
         try:
             if path.resolve() != path:
                 raise PhotoError(f"{path}: a link, which is not followed here")
-            return load_photo(path, follow=False)
+            return load_photo(path, follow=False, at_least=at_least)
         except (PhotoError, OSError) as error:
-            self.unusable[name] = str(error).removeprefix(f"{path}: ")
-            raise PhotoError(f"{name}: {self.unusable[name]}") from None
+            raise PhotoError(str(error).removeprefix(f"{path}: ")) from None
 
 
 def _item(name: str) -> str:

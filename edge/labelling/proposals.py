@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,8 +12,8 @@ from edge.bundle.photo import PhotoError
 from edge.inference.classifier import BundleClassifier
 from edge.labelling.pictures import PictureFolder
 from edge.labelling.similarity import Similarity, describe_features, describe_look
-from edge.types import Image
 
+_LOOKED_AT_PX = 1024  # far more than a network is shown
 _DOUBT = 2  # votes: while few pictures have labels, the most similar ones may be all that there are
 
 
@@ -25,9 +25,18 @@ class Suggestion:
     why: str
 
 
+@dataclass(frozen=True)
+class Look:
+    """What was seen of a picture: the model's scores, and the numbers by which it is compared; or why it can't be shown."""
+
+    scores: Mapping[str, float] = field(default_factory=dict)
+    numbers: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    problem: str = ""
+
+
 @dataclass
 class Proposals:
-    """Looks at each picture once, when it is asked for or in the background; it belongs to one thread.
+    """Knows what was looked at; it belongs to one thread, but `look_at` takes its time and may be called from another.
 
     Without a classifier only what looks like labelled pictures is suggested.
     """
@@ -38,52 +47,46 @@ class Proposals:
     _scores: dict[str, Mapping[str, float]] = field(default_factory=dict, init=False)
 
     def __contains__(self, name: object) -> bool:
+        """Whether a picture was looked at and can be shown."""
         return name in self._similarity
 
     def __len__(self) -> int:
         return len(self._similarity)
 
-    def can_show(self, name: str) -> bool:
-        """Whether a picture can be read; it is looked at if it was not yet."""
-        if name in self._similarity:
-            return True
-        if name in self.pictures.unusable:
-            return False
-        try:
-            pixels = self.pictures.load(name)
-        except PhotoError:
-            return False
-        self._scores[name], numbers = self._look_at(pixels)
-        self._similarity.add(name, numbers)
-        return True
+    def is_settled(self, name: str) -> bool:
+        """Whether a picture was looked at, or is known to be unusable."""
+        return name in self._similarity or name in self.pictures.unusable
 
-    def _look_at(self, pixels: Image) -> tuple[Mapping[str, float], NDArray[np.float64]]:
-        """The model's scores, and the numbers by which pictures are compared: its features where it gives some."""
+    def look_at(self, name: str) -> Look:
+        """Look at a picture; one at a time, since the model belongs to one thread at a time. Nothing is changed by it."""
+        try:
+            pixels = self.pictures.load(name, _LOOKED_AT_PX)
+        except PhotoError as error:
+            return Look(problem=str(error))
         if self.classifier is None:
-            return {}, describe_look(pixels)
+            return Look({}, describe_look(pixels))
         found = self.classifier.classify_photo(pixels)
         scores = dict(zip(found.labels, found.scores, strict=True))
         if found.features is None:
-            return scores, describe_look(pixels, found.scores)
+            return Look(scores, describe_look(pixels, found.scores))
         features = found.features.astype(np.float64) - self.classifier.bundle.manifest.output.zero_point
-        return scores, describe_features(features, found.scores)
+        return Look(scores, describe_features(features, found.scores))
 
-    def look_at_one_more(self, names: Iterator[str]) -> bool:
-        """Look at the next of these that was not looked at yet; False when there is none."""
-        unusable = self.pictures.unusable
-        for name in names:
-            if name not in self._similarity and name not in unusable:
-                self.can_show(name)
-                return True
-        return False
+    def take_in(self, name: str, look: Look) -> None:
+        """Remember what was seen of a picture that is not settled yet."""
+        if look.problem:
+            self.pictures.unusable[name] = look.problem
+        else:
+            self._scores[name] = look.scores
+            self._similarity.add(name, look.numbers)
 
     def alike(self, name: str, among: Collection[str], count: int) -> list[str]:
         """Of those that were looked at and are in `among` the ones most like this one, the most alike first."""
-        return self._similarity.nearest(name, among, count) if self.can_show(name) else []
+        return self._similarity.nearest(name, among, count) if name in self else []
 
     def suggest(self, name: str, labels: Sequence[str], labelled: Mapping[str, str]) -> list[Suggestion]:
         """Which of `labels` a picture may have, the likeliest first; `labelled` has what people said of others."""
-        if not self.can_show(name):
+        if name not in self:
             return []
         scores, votes = self._scores[name], self._similarity.votes(name, labelled)
         voters = votes.total()

@@ -166,21 +166,24 @@ class LabellingSession:
     # -- what to show ------------------------------------------------------------------------------------------
 
     def next_after(self, name: str | None) -> str | None:
-        """The next picture without a label after this one, from the beginning again at the end; None: all have one."""
-        return next((other for other in self._unlabelled_after(name) if self.proposals.can_show(other)), None)
+        """The next picture without a label after this one, from the beginning again at the end; None: all have one.
+
+        One that was not looked at yet may turn out to be unusable; then ask again.
+        """
+        return next(self._unlabelled_after(name), None)
 
     def alike(self, name: str | None, count: int) -> list[str]:
         """Pictures without a label that look like this one; without one like the next, which then is the first of them.
 
-        Those that were not looked at yet come last, in their order.
+        Those that were not looked at yet come last, in their order, and may turn out to be unusable.
         """
         name = name if name is not None and name in self.pictures else self.next_after(None)
         if name is None:
             return []
         left = dict.fromkeys(self._unlabelled_after(name))
-        found = [name] if name in left and self.proposals.can_show(name) else []
+        found = [name] if name in left else []
         found += self.proposals.alike(name, left, count - len(found))
-        rest = (other for other in left if other not in self.proposals and self.proposals.can_show(other))
+        rest = (other for other in left if other not in self.proposals and other != name)
         return [*found, *islice(rest, count - len(found))]
 
     def labelled_as(self, label: str) -> list[str]:
@@ -192,23 +195,24 @@ class LabellingSession:
         return [name for name in self.pictures.names if is_disputed(self.said_of(name))]
 
     def suggest(self, name: str) -> list[Suggestion]:
-        """What a picture may show, the likeliest first."""
+        """What a picture may show, the likeliest first; nothing before it was looked at."""
         labelled = {other: said[0].label for other, said in self._said.items() if said and said[0].label in self.labels}
         return self.proposals.suggest(name, self.labels, labelled)
 
-    def look_at_one_more(self) -> bool:
-        """Look at a picture that was not looked at yet, those first that are shown first; False when there is none."""
+    def next_to_look_at(self) -> str | None:
+        """A picture that was not looked at yet, those first that are shown first; each is named once, None: there is none."""
         names = self.pictures.names
         if self._ahead is None or self._ahead[0] is not names:  # pictures may have come
             self._ahead = names, iter(self._in_order(self._start))
-        return self.proposals.look_at_one_more(self._ahead[1])
+        return next((name for name in self._ahead[1] if not self.proposals.is_settled(name)), None)
 
     def _in_order(self, start: int) -> Sequence[str]:
         return (*self.pictures.names[start:], *self.pictures.names[:start])
 
     def _unlabelled_after(self, name: str | None) -> Iterator[str]:
         start = self._start if name is None or name not in self.pictures else self.pictures.number(name) + 1
-        return (other for other in self._in_order(start) if not self.said_of(other))
+        unusable = self.pictures.unusable
+        return (other for other in self._in_order(start) if not self.said_of(other) and other not in unusable)
 
     def _middle_of_what_is_left(self) -> int:
         """Where somebody begins who is not alone: in the middle of the longest stretch that has no labels yet."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -20,6 +21,7 @@ from starlette.routing import Route
 from edge.bundle.photo import PhotoError
 from edge.bundle.pictures import encode_jpeg, thumbnail
 from edge.labelling.labels import LabelsError
+from edge.labelling.pictures import PictureFolder
 from edge.labelling.session import LabellingSession
 from edge.system.text import harmless
 from edge.web.assets import asset_routes, read_markup
@@ -66,6 +68,8 @@ class LabelPage:
             exception_handlers={LabelsError: _refuse},
             lifespan=self._look_ahead,
         )
+        # One at a time of each kind: the model belongs to one thread at a time, and a large photo takes 360 MB.
+        self._looking, self._showing = asyncio.Lock(), asyncio.Lock()
         self.app.router.redirect_slashes = False
         self.app.state.closing = threading.Event()
 
@@ -82,8 +86,16 @@ class LabelPage:
 
     async def _look_at_all(self) -> None:
         while not self.app.state.closing.is_set():
-            is_more = self._session.look_at_one_more()
-            await asyncio.sleep(REST_S if is_more else 1)
+            name = self._session.next_to_look_at()
+            if name is not None:
+                await self._look_at(name)
+            await asyncio.sleep(1 if name is None else REST_S)
+
+    async def _look_at(self, name: str) -> None:
+        """Look at a picture, unless that was done; others are answered meanwhile."""
+        async with self._looking:
+            if not self._session.proposals.is_settled(name):
+                self._session.proposals.take_in(name, await run_in_threadpool(self._session.proposals.look_at, name))
 
     async def _show(self, _request: Request) -> Response:
         """The page; pictures that have come since are found."""
@@ -93,14 +105,20 @@ class LabelPage:
 
     async def _next(self, request: Request) -> Response:
         """The next picture without a label, `?after=NAME`."""
-        self._session.look_again()
-        return self._answer_one(self._session.next_after(request.query_params.get("after")))
+        session, after = self._session, request.query_params.get("after")
+        session.look_again()
+        while (name := session.next_after(after)) is not None and name not in session.proposals:
+            await self._look_at(name)
+        return self._answer_one(name)
 
     async def _picture(self, request: Request) -> Response:
         """The picture `?name=NAME`, whatever is said of it."""
         self._session.look_again()
         name = request.query_params.get("name", "")
-        return self._answer_one(name if name in self._session.pictures else None)
+        if name not in self._session.pictures:
+            return self._answer_one(None)
+        await self._look_at(name)
+        return self._answer_one(name)
 
     async def _many(self, request: Request) -> Response:
         """Many pictures: `?like=NAME` without a label, `?label=LABEL`, or `?disputed=1`; `shown` are the most alike of them."""
@@ -111,7 +129,7 @@ class LabelPage:
         elif "label" in asked:
             names = session.labelled_as(asked["label"])[-MOST_AT_ONCE:]
         else:
-            names = session.alike(asked.get("like"), GRID)
+            names = await self._alike(asked.get("like"))
         suggested = next(iter(session.suggest(names[0])), None) if names and not session.said_of(names[0]) else None
         return JSONResponse(
             {
@@ -121,16 +139,26 @@ class LabelPage:
             }
         )
 
+    async def _alike(self, name: str | None) -> list[str]:
+        """Pictures that look like this one, all of which can be shown."""
+        while True:
+            names = self._session.alike(name, GRID)
+            unseen = next((other for other in names if other not in self._session.proposals), None)
+            if unseen is None:
+                return names
+            await self._look_at(unseen)
+
     async def _photo(self, request: Request) -> Response:
         """JPEG of the picture `?name=NAME`, `&size=small` or `large`: made anew, whatever is in the file."""
         name, size = request.query_params.get("name", ""), request.query_params.get("size", "large")
         if name not in self._session.pictures or size not in SIZES_PX:
             return PlainTextResponse("There is no such picture.\n", 404)
         try:
-            pixels = self._session.pictures.load(name)
+            async with self._showing:
+                jpeg = await run_in_threadpool(_show_smaller, self._session.pictures, name, SIZES_PX[size])
         except PhotoError as error:
-            return PlainTextResponse(f"{error}\n", 404)
-        jpeg = encode_jpeg(thumbnail(pixels, SIZES_PX[size]), QUALITY)
+            self._session.pictures.unusable[name] = str(error)
+            return PlainTextResponse(f"{name}: {error}\n", 404)
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     async def _label(self, request: Request) -> Response:
@@ -176,6 +204,10 @@ class LabelPage:
             "unusable": _some(session.pictures.unusable),
             "can_undo": session.can_undo,
         }
+
+
+def _show_smaller(pictures: PictureFolder, name: str, size: int) -> bytes:
+    return encode_jpeg(thumbnail(pictures.load(name, size), size), QUALITY)
 
 
 def _some(unusable: dict[str, str], most: int = 20) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import quote
@@ -28,6 +29,7 @@ from edge.labelling.pictures import PictureFolder
 from edge.labelling.proposals import Proposals
 from edge.labelling.session import LabellingSession
 from edge.labelling.writing import LabelsFile
+from edge.types import Image
 from edge.web.label import LabelPage
 from edge.web.serving.server import PageServer
 
@@ -85,8 +87,9 @@ def serve_labels(folder: Path) -> Iterator[Serve]:
     """Serve the page to people, each with a server of their own as from `sorter label`, until the test ends."""
     served: list[Served] = []
 
-    def start(by: str = "anna") -> Served:
-        session = LabellingSession(Proposals(PictureFolder(folder)), by, LABELS, SystemClock())
+    def start(by: str = "anna", pictures: PictureFolder | None = None) -> Served:
+        proposals = Proposals(pictures or PictureFolder(folder))
+        session = LabellingSession(proposals, by, LABELS, SystemClock())
         page = LabelPage(session)
         server = PageServer(page.app, "127.0.0.1", 0)
         thread = threading.Thread(target=server.run, daemon=True)
@@ -97,6 +100,19 @@ def serve_labels(folder: Path) -> Iterator[Serve]:
     yield start
     for one in served:
         one.stop()
+
+
+@dataclass
+class SlowPictures(PictureFolder):
+    """Pictures that take as long to be decoded as the test wants; `asked` tells that one is on its way."""
+
+    is_given: threading.Event = field(default_factory=threading.Event)
+    asked: threading.Event = field(default_factory=threading.Event)
+
+    def load(self, name: str, at_least: int) -> Image:
+        self.asked.set()
+        assert self.is_given.wait(WAIT_S)
+        return super().load(name, at_least)
 
 
 def truth(name: str) -> str:
@@ -382,6 +398,32 @@ def test_a_program_that_ended_is_told_and_no_label_is_taken_for_saved(
     assert measure(chromium, "current.name") == name
     chromium.get("about:blank")
     assert page.said() == {}
+
+
+@pytest.mark.parametrize("asked", ["many", "next", "picture?name={}", "photo?name={}", "photo?name={}&size=small"])
+def test_labels_are_taken_while_pictures_are_still_being_decoded(serve_labels: Serve, folder: Path, asked: str) -> None:
+    pictures = SlowPictures(folder)
+    page = serve_labels(pictures=pictures)
+    name = "pi-1/pictures/item-0-glass.jpg"
+    with ThreadPoolExecutor() as others:
+        slow = [others.submit(page.ask, "GET", asked.format(quote(name))) for _ in range(3)]
+        assert pictures.asked.wait(WAIT_S)
+        status, answer = page.ask("POST", "label", {"pictures": [name], "label": "glass"})
+        assert (status, json.loads(answer)["state"]["labelled"]) == (200, 1)
+        assert page.ask("POST", "undo", {})[0] == 200
+        assert not any(one.done() for one in slow)
+        pictures.is_given.set()
+        assert [one.result()[0] for one in slow] == [200] * 3
+
+
+def test_a_program_that_is_ended_waits_for_no_more_than_the_picture_it_is_at(serve_labels: Serve, folder: Path) -> None:
+    pictures = SlowPictures(folder)
+    page = serve_labels(pictures=pictures)
+    assert pictures.asked.wait(WAIT_S)
+    page.server.stop()
+    pictures.is_given.set()
+    page.stop()
+    assert len(page.page._session.proposals) <= 1
 
 
 def test_nothing_is_told_without_the_address_that_the_terminal_shows(serve_labels: Serve) -> None:

@@ -9,12 +9,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
+import cv2
+import numpy as np
 import pytest
 from support.stations import ALL_BUT_PAPER, BIN, write_station
 
@@ -41,11 +45,22 @@ class Labelling:
         assert answer.status == 200, text
         return dict(json.loads(text))
 
+    def photo(self, name: str) -> tuple[int, ...]:
+        """The shape of a picture as it is shown."""
+        with urlopen(f"{self.url}photo?name={name}", timeout=PATIENCE_S) as answer:
+            return cv2.imdecode(np.frombuffer(answer.read(), np.uint8), cv2.IMREAD_COLOR).shape
+
     def label_next(self, label: str) -> str:
         picture = self.ask("GET", "next")["picture"]
         assert isinstance(picture, dict)
         self.ask("POST", "label", {"pictures": [picture["name"]], "label": label})
         return str(picture["name"])
+
+
+def peak_mb(process: int) -> int:
+    """The most memory that a process has had so far."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) // 1000
 
 
 @contextmanager
@@ -109,6 +124,27 @@ def test_who_was_killed_goes_on_behind_the_last_label(folder: Path) -> None:
         assert "labels-ben.csv:2: expected picture,label,by,at" in again.said
         assert again.label_next("metal") != first
         end(again)
+
+
+@pytest.mark.slow
+def test_photos_of_fifty_megapixels_take_no_memory_to_speak_of(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rows, columns = np.mgrid[:6144, :8160]
+    _, jpeg = cv2.imencode(".jpg", np.dstack([rows // 32, columns // 32, (rows ^ columns) & 255]).astype(np.uint8))
+    for number in range(6):
+        (folder / f"IMG_{number}.jpg").write_bytes(jpeg)
+    del rows, columns
+    with labelling(folder, "anna") as one:
+        before = peak_mb(one.process.pid)
+        with ThreadPoolExecutor() as visitors:
+            photos = [visitors.submit(one.photo, f"IMG_{number}.jpg") for number in range(6)]
+            pictures = one.ask("GET", "many")["pictures"]
+            assert isinstance(pictures, list)
+            assert len(pictures) == 6
+            assert [photo.result() for photo in photos] == [(1205, 1600, 3)] * 6
+        assert peak_mb(one.process.pid) - before < 120
+        end(one)
 
 
 def test_the_labels_are_those_of_the_stations_bins(folder: Path, tmp_path: Path) -> None:

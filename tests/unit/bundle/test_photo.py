@@ -62,6 +62,20 @@ def test_every_kind_is_turned_and_mirrored_as_its_exif_entry_says(tmp_path: Path
     assert np.abs(found - upright).max() < 12
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(("at_least", "longest"), [(26, 50), (50, 50), (51, 100), (12, 12), (1000, 100)])
+def test_who_needs_few_pixels_gets_a_smaller_jpeg_but_never_fewer_and_turned_all_the_same(
+    tmp_path: Path, kind: str, at_least: int, longest: int
+) -> None:
+    (tmp_path / "photo").write_bytes(encoded(corner(), kind, orientation=6))
+    pixels = load_photo(tmp_path / "photo", at_least=at_least)
+    scale = longest / 100 if kind == "JPEG" else 1.0
+    height, width = pixels.shape[:2]
+    assert (height, width) == pytest.approx((100 * scale, 60 * scale), abs=1)
+    red, green, _ = pixels[height // 10, width * 9 // 10]
+    assert green > 200 > 60 > red, "the green corner is at the right when it is turned"
+
+
 @given(st.binary(max_size=40), st.integers(0, 200))
 def test_a_damaged_exif_entry_is_no_other_error(junk: bytes, at: int) -> None:
     whole = encoded(corner(), "WEBP", 6)
