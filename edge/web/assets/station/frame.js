@@ -1,6 +1,6 @@
 // What all pages share: the station's state at the top, its faults, the stream of what it tells, and small helpers.
-// Everything from outside goes in as text, never as markup. `t("English {count}", {count: 3})` says it in the visitor's
-// language; the translations are in edge/words.
+// Everything from outside goes in as text, never as markup. `t` says an English sentence in the visitor's language, and a
+// label or bin that has a translation by that; the translations are in edge/words.
 
 import { words, language } from "/words.js";
 
@@ -16,10 +16,12 @@ let onTick = () => {};
 export { language };
 export const byId = (id) => document.getElementById(id);
 export const percent = (share) => (share === null ? "" : Math.round(share * 100) + "\u00a0%");
+export const decimal = (number) => number.toLocaleString(language, { minimumFractionDigits: 1, maximumFractionDigits: 1, useGrouping: false });
 export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + ".";
 
 export function t(english, values = {}) {
-  return (words[english] || english).replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+  const said = Object.hasOwn(words, english) ? words[english] : english;
+  return said.replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? String(values[name]) : whole));
 }
 
 export function make(tag, className, text) {
@@ -41,10 +43,10 @@ export function withCommands(text) {
 
 export function span(seconds) {
   if (seconds < 1) return Math.round(seconds * 1000) + " ms";
-  if (seconds < 10) return seconds.toFixed(1) + " s";
-  if (seconds < 90) return Math.round(seconds) + " s";
-  if (seconds < 5400) return Math.round(seconds / 60) + " min";
-  if (seconds < 172800) return Math.floor(seconds / 3600) + " h " + Math.round((seconds % 3600) / 60) + " min";
+  if (seconds < 10 && !Number.isInteger(seconds)) return t("{count} s", { count: decimal(seconds) });
+  if (seconds < 90) return t("{count} s", { count: Math.round(seconds) });
+  if (seconds < 5400) return t("{count} min", { count: Math.round(seconds / 60) });
+  if (seconds < 172800) return t("{hours} h {minutes} min", { hours: Math.floor(seconds / 3600), minutes: Math.round((seconds % 3600) / 60) });
   return t("{count} days", { count: Math.floor(seconds / 86400) });
 }
 
@@ -67,7 +69,7 @@ function showFaults(faults) {
     line.dataset.holds = fault.holds;
     const advice = make("span");
     advice.append(t("What to do:"), " ", ...withCommands(t(fault.advice)));
-    line.append(make("strong", "", t(fault.sentence) + (fault.detail ? ` (${fault.detail})` : "")), advice);
+    line.append(make("strong", "", t(fault.sentence) + (fault.detail ? ` (${t(fault.detail)})` : "")), advice);
     return line;
   }));
 }

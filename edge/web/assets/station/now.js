@@ -1,6 +1,6 @@
 // The page "now": the camera's picture with what is seen in it, the bins, what is not sorted and why, the last items.
 
-import { byId, language, make, percent, say, sentence, span, start, t } from "/frame.js";
+import { byId, decimal, language, make, percent, say, sentence, span, start, t } from "/frame.js";
 
 const BELT_PAUSE_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 120;
 const CARDS = 12;
@@ -32,8 +32,8 @@ function showBins(bins) {
     const line = make("li");
     line.style.setProperty("--bin", colours[bin.name]);
     const row = make("div", "row");
-    const name = make("span", "name", bin.name);
-    const others = bin.labels.filter((label) => label !== bin.name).join(", ");
+    const name = make("span", "name", t(bin.name));
+    const others = bin.labels.filter((label) => label !== bin.name).map((label) => t(label)).join(", ");
     const counted = bin.level != null;
     const note = [others, bin.enabled ? "" : t("switched off"), counted ? t("{level} of {capacity} in it", bin) : ""].filter(Boolean).join("; ");
     if (note) name.append(" ", make("small", "", note));
@@ -72,7 +72,7 @@ function showHealth(status) {
   byId("h-picture").classList.toggle("bad", pictureAge !== null && pictureAge > stallMs);
   figure("h-deciding", health.deciding_ms === null ? null : t("{median} ms, 99 % within {most} ms", { median: Math.round(health.deciding_ms), most: Math.round(health.deciding_p99_ms) }));
   figure("h-spare", health.spare_ms === null ? null : Math.round(health.spare_ms) + " ms");
-  figure("h-disk", health.disk_free_mb === null ? null : t("{size} GB free", { size: (health.disk_free_mb / 1000).toFixed(1) }));
+  figure("h-disk", health.disk_free_mb === null ? null : t("{size} GB free", { size: decimal(health.disk_free_mb / 1000) }));
   figure("h-temperature", health.temperature_c === null ? null : Math.round(health.temperature_c) + " °C");
   figure("h-model", (status.model.name + " " + status.model.version).trim() || null);
   figure("h-uptime", span(status.uptime_s));
@@ -80,10 +80,10 @@ function showHealth(status) {
 
 function fillCard(card, item) {
   card.style.setProperty("--bin", colours[item.bin] || "var(--bin-residual)");
-  const label = make("p", "label", item.label || t("not recognised"));
+  const label = make("p", "label", item.label ? t(item.label) : t("not recognised"));
   label.append(" ", make("small", "", percent(item.score)));
   const text = make("div", "text");
-  text.append(label, make("p", "to", "→ " + item.bin));
+  text.append(label, make("p", "to", "→ " + t(item.bin)));
   if (!TOLD_BY_STROKE.includes(item.reason)) text.append(make("p", "because", sentence(t(item.text))));
   const when = make("p", "when");
   when.dataset.stroke = t(item.stroke_text);
@@ -120,7 +120,7 @@ function showAges() {
     const item = items.get(Number(card.dataset.id));
     const when = card.querySelector(".when");
     const age = item.age_s + (performance.now() - item.toldAt) / 1000;
-    const text = [when.dataset.stroke, age < 1.5 ? t("just now") : t("{age} ago", { age: span(Math.round(age)).replace(".0", "") })];
+    const text = [when.dataset.stroke, age < 1.5 ? t("just now") : t("{age} ago", { age: span(Math.round(age)) })];
     const joined = text.filter(Boolean).join(", ");
     if (when.textContent !== joined) when.textContent = joined;
   }
@@ -155,7 +155,7 @@ function showOverlay(overlay) {
     percentBox(box, left, top, width, height, overlay);
     if (sighting.bin) {
       box.style.setProperty("--bin", colours[sighting.bin] || "var(--bin-residual)");
-      box.append(make("b", "", [sighting.label || t("not recognised"), percent(sighting.score)].join(" ")));
+      box.append(make("b", "", [sighting.label ? t(sighting.label) : t("not recognised"), percent(sighting.score)].join(" ")));
       box.classList.toggle("right", left + width / 2 > overlay.width * 0.7);
       box.classList.toggle("high", top < overlay.height * 0.08);
     }

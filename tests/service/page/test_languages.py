@@ -1,0 +1,114 @@
+"""The page in another language than English, in a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
+from support.browser import measure, resize, wait_for_text
+
+from edge.clock import SystemClock
+from edge.health.faults import Fault, FaultKind
+from edge.health.state import State
+from edge.types import Reason
+from edge.words import languages, texts
+
+# Draws each of the characters as the page would, and one that no font has.
+WITHOUT_A_GLYPH = """
+const board = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+board.canvas.width = board.canvas.height = 48;
+board.font = "32px " + getComputedStyle(document.body).fontFamily;
+const drawn = (character) => {
+  board.clearRect(0, 0, 48, 48);
+  board.fillText(character, 4, 36);
+  return board.getImageData(0, 0, 48, 48).data.join();
+};
+const missing = [drawn("\\u{10fffd}"), drawn(" ")];
+return [...arguments[0]].filter((character) => missing.includes(drawn(character)));
+"""
+
+
+@pytest.fixture
+def page(serve: Callable[..., Any]) -> Any:
+    return serve(SystemClock())
+
+
+@pytest.fixture
+def speaks(browser: webdriver.Chrome) -> Iterator[Callable[[str], None]]:
+    """Have the browser ask for languages, as in its own settings."""
+    agent = measure(browser, "navigator.userAgent")
+
+    def ask_for(accepted: str) -> None:
+        browser.execute_cdp_cmd("Emulation.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": accepted})
+
+    yield ask_for
+    browser.execute_cdp_cmd("Emulation.setUserAgentOverride", {"userAgent": "", "acceptLanguage": ""})
+    browser.delete_all_cookies()
+
+
+def test_who_asks_for_vietnamese_reads_vietnamese(
+    page: Any, browser: webdriver.Chrome, speaks: Callable[[str], None]
+) -> None:
+    page.station.decide("glass", "glass")
+    page.station.decide("metal", "residual", Reason.UNSURE, score=0.41)
+    page.station.decide("trash", "residual", Reason.UNSURE, score=0.41, said="melon")
+    page.station.live.publish_state(State.FAULT, [Fault(FaultKind.CAMERA_MOVED, 0, "")])
+    speaks("vi-VN,vi;q=0.9")
+    browser.get(page.url)
+    wait_for_text(browser, "#title", "Lỗi")
+    assert measure(browser, "document.documentElement.lang") == "vi"
+    assert measure(browser, "document.title") == "Lỗi · yard <3>"
+    wait_for_text(browser, "#faults", "Camera không còn nhìn đúng chỗ lúc hiệu chỉnh.")
+    wait_for_text(browser, "#faults", "Cách xử lý: Đặt camera về chỗ cũ, hoặc chạy sorter calibrate cho chỗ mới.")
+    assert browser.find_element(By.CSS_SELECTOR, "#faults code").text == "sorter calibrate"
+    wait_for_text(browser, "#items li:nth-child(3)", "thủy tinh 97\u00a0%\n→ thủy tinh\nđã gạt")
+    wait_for_text(browser, "#items li:nth-child(2)", "kim loại 41\u00a0%\n→ còn lại\nMô hình không đủ chắc chắn.")
+    wait_for_text(browser, "#reasons", "mô hình không đủ chắc chắn")
+    # A station's own label has no translation.
+    wait_for_text(browser, "#items li:nth-child(1)", "melon 41\u00a0%\n→ còn lại")
+
+
+def test_what_is_chosen_on_the_page_holds_for_the_next_visit_too(
+    page: Any, browser: webdriver.Chrome, speaks: Callable[[str], None]
+) -> None:
+    speaks("en-GB")
+    browser.get(page.url)
+    wait_for_text(browser, "#title", "Running")
+    chooser = Select(browser.find_element(By.ID, "language"))
+    assert [option.text for option in chooser.options] == list(languages().values())
+    chooser.select_by_visible_text("Tiếng Việt")
+    wait_for_text(browser, "#title", "Đang chạy")
+    browser.get(page.url)
+    wait_for_text(browser, "#title", "Đang chạy")
+    assert measure(browser, "document.documentElement.lang") == "vi"
+    Select(browser.find_element(By.ID, "language")).select_by_value("en")
+    wait_for_text(browser, "#title", "Running")
+
+
+@pytest.mark.parametrize("language", [code for code in languages() if code != "en"])
+def test_every_letter_of_a_language_is_drawn(page: Any, browser: webdriver.Chrome, language: str) -> None:
+    letters = sorted({letter for text in texts(language).values() for letter in text if not letter.isspace()})
+    browser.get(page.url)
+    assert browser.execute_script(WITHOUT_A_GLYPH, ["\u0378", *letters]) == ["\u0378"]
+
+
+@pytest.mark.parametrize("width", [360, 1400])
+@pytest.mark.parametrize("language", [code for code in languages() if code != "en"])
+def test_longer_words_fit_too(
+    page: Any, browser: webdriver.Chrome, speaks: Callable[[str], None], language: str, width: int
+) -> None:
+    for reason in Reason:
+        page.station.decide("glass", "glass")
+        page.station.decide("trash", "residual", reason, said="")
+    page.station.live.publish_state(State.DEGRADED, [Fault(FaultKind.DRIFT, 0, "")])
+    speaks(language)
+    resize(browser, width, 900)
+    browser.get(page.url)
+    wait_for_text(browser, "#items", texts(language)["not recognised"])
+    assert measure(browser, "document.documentElement.scrollWidth") <= width
+    cut_off = "[...document.querySelectorAll('.card, .banner, .fault, button, .menu a')].filter((e) => e.scrollHeight > e.clientHeight + 1 || e.scrollWidth > e.clientWidth + 1)"
+    assert measure(browser, f"{cut_off}.map((e) => e.innerText)") == []

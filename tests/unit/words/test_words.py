@@ -1,0 +1,93 @@
+"""Every text of the pages is there in every language, with the same places to fill in, and none that nobody needs."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from string import Formatter
+
+import pytest
+
+from edge.config.station import RESIDUAL
+from edge.health.faults import SPECS
+from edge.inference.classifier import shipped_bundle_path
+from edge.types import REASON_TEXT
+from edge.web.assets import FOLDER
+from edge.web.station.pages import PAGES
+from edge.web.station.words import ARRIVED_TEXT, STATE_TEXT, STROKE_TEXT
+from edge.words import choose_language, languages, texts, translate
+
+IN_MARKUP = re.compile(r"\[\[(.+?)\]\]", re.DOTALL)
+IN_SCRIPT = re.compile(r"""\bt\(\s*"((?:[^"\\]|\\.)*)\"""")
+OTHERS = [code for code in languages() if code != "en"]
+
+
+def needed() -> set[str]:
+    """All English texts that a visitor can come to see, from where they stand; of labels those of the shipped model."""
+
+    def found() -> Iterator[str]:
+        for page in PAGES:
+            yield page.title
+        for path in (FOLDER / "station").iterdir():
+            pattern = {".html": IN_MARKUP, ".js": IN_SCRIPT}.get(path.suffix)
+            yield from [] if pattern is None else pattern.findall(path.read_text("utf-8"))
+        yield from (*shipped_labels(), RESIDUAL)
+        for state in STATE_TEXT.values():
+            yield from (state.title, state.meaning)
+        for spec in SPECS.values():
+            yield from (spec.sentence, spec.advice)
+        yield from (*REASON_TEXT.values(), *STROKE_TEXT.values(), *ARRIVED_TEXT.values())
+
+    return set(found())
+
+
+def shipped_labels() -> list[str]:
+    with zipfile.ZipFile(shipped_bundle_path()) as bundle:
+        return list(json.loads(bundle.read("manifest.json"))["labels"])
+
+
+def places(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_nothing_is_missing_and_nothing_is_left_over(language: str) -> None:
+    assert needed() - texts(language).keys() == set()
+    assert texts(language).keys() - needed() == set()
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_translation_fills_in_what_the_sentence_does_and_keeps_its_commands(language: str) -> None:
+    for english, translation in texts(language).items():
+        assert translation.strip(), english
+        assert places(translation) == places(english), english
+        assert re.findall("`[^`]*`", translation) == re.findall("`[^`]*`", english), english
+
+
+def test_scripts_say_nothing_but_through_a_translation() -> None:
+    shown = re.compile(r"""(?:make\("\w+", "[\w ]*", |say\("\w+", |alert\(|confirm\()["`](?=[A-Za-z$])""")
+    for path in (FOLDER / "station").glob("*.js"):
+        assert shown.findall(path.read_text("utf-8")) == [], path.name
+
+
+@pytest.mark.parametrize(
+    ("wanted", "accepted", "language"),
+    [
+        ("", "", "en"),
+        ("", "vi-VN,vi;q=0.9,en;q=0.8", "vi"),
+        ("", "fr-FR, fr;q=0.9", "en"),
+        ("en", "vi", "en"),
+        ("xx", "vi", "vi"),
+        ("../vi", "", "en"),
+        ("", "," * 100_000, "en"),
+    ],
+)
+def test_the_language_is_the_chosen_one_then_the_browsers(wanted: str, accepted: str, language: str) -> None:
+    assert choose_language(wanted, accepted) == language
+
+
+def test_what_has_no_translation_is_said_in_english() -> None:
+    assert translate("Never translated.", "vi") == "Never translated."
+    assert translate("Now", "xx") == "Now"
