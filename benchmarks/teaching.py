@@ -100,7 +100,7 @@ def show(station: Station, photos: Photos, folder: Path) -> int:
         nonlocal seen
         for item in (outcome.item for outcome in outcomes):
             if item.reject_reason is None and item.crops:
-                label = scene.label_at(item.crops[0].box.centre, item.crops[0].captured_at)
+                label = scene.label_at(item.crops[0].in_frame.centre, item.crops[0].captured_at)
                 keep_looks(item, folder / label)
                 seen += 1
 

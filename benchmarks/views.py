@@ -58,7 +58,7 @@ def collect(bundle: Bundle, chosen: Station, seconds: float) -> tuple[list[int],
             if item.reject_reason is not None or not item.crops:
                 continue
             best = item.crops[0]
-            truth.append(manifest.labels.index(world.scene.label_at(best.box.centre, best.captured_at)))
+            truth.append(manifest.labels.index(world.scene.label_at(best.in_frame.centre, best.captured_at)))
             codes = [interpreter.run(rotated_view(crop, n, manifest.geometry)) for n, crop in enumerate(item.crops)]
             views.append(log_softmax(head.logits(np.array(codes))))
     return truth, views

@@ -85,7 +85,7 @@ def watch(station: Station, kinds: Sequence[Visit]) -> list[Seen]:
     pictures: list[tuple[int, Image]] = []
 
     def keep(frame: Frame, outcomes: Sequence[Outcome]) -> None:
-        boxes = [outcome.item.crops[0].box for outcome in outcomes]
+        boxes = [outcome.item.crops[0].in_frame for outcome in outcomes]
         due = scene.visits and frame.captured_at - scene.visits[-1][0] >= LYING_NS and len(pictures) < len(scene.visits)
         if boxes or due:
             picture = frame.pixels.copy()

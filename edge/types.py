@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -91,9 +91,9 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """One view of an item: the whole frame it was seen in and where.
+    """One view of an item: what its frame shows of it and around it, and where in that it is.
 
-    `sharpness` is the variance of the Laplacian over the box (grey levels squared); `centring` is
+    `corner` is the top left one of `pixels` in the frame. `sharpness` is the variance of the Laplacian over the box (grey levels squared); `centring` is
     1 when the box is in the middle of the view and 0 when it touches its edge.
     """
 
@@ -102,6 +102,12 @@ class Crop:
     captured_at: int
     sharpness: float
     centring: float
+    corner: tuple[int, int] = (0, 0)
+
+    @property
+    def in_frame(self) -> Box:
+        """The box in pixels of the frame."""
+        return replace(self.box, x=self.box.x + self.corner[0], y=self.box.y + self.corner[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+LARGEST_MARGIN: Final = 0.5
+"""So much of the surroundings is kept of an item's every view, whatever model looks at it."""
 
 
 class InputGeometry(BaseModel):
@@ -13,7 +18,9 @@ class InputGeometry(BaseModel):
     height: int = Field(ge=16, le=1024, description="pixels")
     width: int = Field(ge=16, le=1024, description="pixels, as many as the height")
     margin: float = Field(
-        ge=0.0, le=1.0, description="fraction of the box's larger side that is added on each of the four sides"
+        ge=0.0,
+        le=LARGEST_MARGIN,
+        description="fraction of the box's larger side that is added on each of the four sides",
     )
 
     @model_validator(mode="after")

@@ -22,7 +22,7 @@ from edge.line import Outcome
 from edge.system.files import append_regular, read_regular, write_regular
 from edge.types import Crop
 
-# An outcome holds whole frames: so many may wait, later ones are not looked at.
+# An outcome holds pictures: so many may wait, later ones are not looked at.
 _WAITING = 4
 _LARGEST_FILE = 8 << 20
 _MOST_PICTURES = 500

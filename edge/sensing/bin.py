@@ -11,7 +11,7 @@ from edge.config.sorting import Region, Sensing
 from edge.interfaces import Sighting
 from edge.sensing.background import Background, Difference
 from edge.sensing.blobs import Blob, cover, find_blobs
-from edge.sensing.crops import take_crop
+from edge.sensing.crops import cut_crop, take_crop
 from edge.sensing.shadows import STEEP_AT_REST, ShadowView, with_dark_objects
 from edge.sensing.stillness import (
     SettledObjects,
@@ -200,7 +200,8 @@ class BinTrigger:
         elif blob.touching:
             reject_reason = Reason.TOUCHING
         box = view.to_picture(blob.left, blob.top, blob.right, blob.bottom)
-        item = Item(self._next_item, self._at, (take_crop(frame, box, view.region),), reject_reason=reject_reason)
+        crop = cut_crop(take_crop(frame, box, view.region))
+        item = Item(self._next_item, self._at, (crop,), reject_reason=reject_reason)
         self._next_item += 1
         return item
 

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 
+from edge.bundle.geometry import LARGEST_MARGIN
 from edge.types import Box, Crop, Frame, Image
+
+# The network's square is made up to a multiple of the power of two that it is halved by, in any picture this at most.
+ROUNDING = 16
 
 
 def take_crop(frame: Frame, box: Box, region: Box) -> Crop:
-    """Return the view of an item in its frame, rated by its sharpness and its place in the region."""
+    """Return the view of an item in its whole frame, rated by its sharpness and its place in the region."""
     return Crop(frame.pixels, box, frame.captured_at, sharpness(frame.pixels, box), centring(box, region))
+
+
+def cut_crop(crop: Crop) -> Crop:
+    """Return the same view with a copy of what any model is shown of it, so that the frame can be given back."""
+    box, (height, width) = crop.box, crop.pixels.shape[:2]
+    larger = max(box.width, box.height)
+    side = larger + 2 * (round(larger * LARGEST_MARGIN) + ROUNDING)
+    left = max(0, (2 * box.x + box.width - side) // 2)
+    top = max(0, (2 * box.y + box.height - side) // 2)
+    right = min(width, (2 * box.x + box.width + side + 1) // 2)
+    bottom = min(height, (2 * box.y + box.height + side + 1) // 2)
+    inside = replace(box, x=box.x - left, y=box.y - top)
+    corner = crop.corner[0] + left, crop.corner[1] + top
+    return replace(crop, pixels=crop.pixels[top:bottom, left:right].copy(), box=inside, corner=corner)
 
 
 def sharpness(pixels: Image, box: Box) -> float:
@@ -37,6 +57,8 @@ def rate(crop: Crop) -> float:
     return crop.sharpness * (0.5 + crop.centring) ** 2
 
 
-def keep_best(crops: list[Crop], most: int) -> list[Crop]:
-    """Return the best views, best first."""
-    return sorted(crops, key=rate, reverse=True)[:most]
+def keep_best(kept: list[Crop], new: Crop, most: int) -> list[Crop]:
+    """Return the best views with a new one, best first; it is cut out of its frame if it is one of them."""
+    if len(kept) >= most and rate(new) <= rate(kept[-1]):
+        return kept
+    return sorted([*kept, cut_crop(new)], key=rate, reverse=True)[:most]

@@ -28,7 +28,7 @@ from edge.types import Crop, Decision, Frame, Image, Stroke, StrokeOutcome
 KEEP_ITEMS = 24
 # Decisions and strokes that wait for a reader: at 8 items a second, 20 minutes without one.
 MAX_WAITING = 10_000
-# Whole frames kept until a reader cuts the items out of them: 7 MB at 640x480.
+# Views kept until a reader makes thumbnails of them: 2 MB of items of 150 pixels.
 MAX_UNCUT = 8
 THUMBNAIL_PX = 192
 WINDOW_NS = 60 * NS_PER_S
@@ -149,7 +149,7 @@ class LiveView:
             return self._pictures.get(item_id)
 
     def catch_up(self) -> None:
-        """Digest what has been published, so that no whole frame is held longer than needed."""
+        """Digest what has been published, so that no picture is held longer than needed."""
         with self._reading:
             self._catch_up()
 

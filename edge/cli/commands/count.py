@@ -101,7 +101,7 @@ def _as_table(clip: Path, count: Count) -> dict[str, object]:
                 "concern": item.reject_reason,
                 "box": None
                 if not item.crops
-                else [getattr(item.crops[0].box, k) for k in ("x", "y", "width", "height")],
+                else [getattr(item.crops[0].in_frame, k) for k in ("x", "y", "width", "height")],
             }
             for item in count.items
         ],

@@ -21,7 +21,7 @@ MOST_LOOKS = 3
 MARGIN = 0.15  # of the surroundings: what the shipped model is shown, so that a kept picture shows it the same again
 LOW_MARGIN = 0.2  # under it two labels are as good as equal, whatever the thresholds say
 MOST_WAITING = 2  # items that nothing is doubtful about: so many at most until the writer's next turn
-HELD_BYTES = 8_000_000  # of whole frames that wait for the writer; if it is behind, what is in them is cut out before
+HELD_BYTES = 8_000_000  # of views that wait for the writer; if it is behind, only what is kept of them waits
 
 
 class Kept(StrEnum):
@@ -69,16 +69,16 @@ class Candidate:
 
     @property
     def nbytes(self) -> int:
-        """What waits in memory: whole frames, or what was cut out of them."""
+        """What waits in memory: views of the item with their surroundings, or what is kept of them."""
         return sum(crop.pixels.nbytes for crop in self.crops)
 
     def looks(self) -> Sequence[Image]:
-        """Return copies of what the network was shown, as far as it lies in the frames."""
+        """Return copies of what the network was shown, as far as it lies in the frame."""
         looks = (cut_square(crop.pixels, crop.box, MARGIN) for crop in self.crops)
         return [look for look in looks if look is not None]
 
     def cut(self) -> Candidate:
-        """Return the same without its frames."""
+        """Return the same with no more than what is kept of it."""
         return replace(
             self,
             crops=tuple(

@@ -40,7 +40,7 @@ class ItemBuilder:
                 continue
             track.cropped_at = track.left
             box = view.to_picture(track.left - 0.5, track.top - 0.5, track.right + 0.5, track.bottom + 0.5)
-            track.crops = keep_best([*track.crops, take_crop(frame, box, view.region)], self._max_crops)
+            track.crops = keep_best(track.crops, take_crop(frame, box, view.region), self._max_crops)
 
     def finish(self, tracks: Sequence[Track], at: int) -> list[Item]:
         """Return the items that tracks became with this frame."""

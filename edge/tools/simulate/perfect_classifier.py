@@ -22,7 +22,7 @@ class PerfectClassifier:
     def classify(self, crops: Sequence[Crop], budget: int) -> Prediction:
         if not crops or budget < 1:
             raise ValueError(f"expected at least one crop and a budget of at least 1, got {len(crops)} and {budget}")
-        label = self._world.scene.label_at(crops[0].box.centre, crops[0].captured_at)
+        label = self._world.scene.label_at(crops[0].in_frame.centre, crops[0].captured_at)
         if label not in self._labels:
             even = 1 / len(self._labels)
             return Prediction(self._labels[0], even, 0.0, self._labels, (even,) * len(self._labels))

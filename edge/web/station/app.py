@@ -104,7 +104,7 @@ class _Views:
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        """Keep the live view digested, looked at or not: what waits in it holds whole frames."""
+        """Keep the live view digested, looked at or not: what waits in it holds pictures."""
         housekeeping = asyncio.create_task(self._keep_house())
         try:
             yield

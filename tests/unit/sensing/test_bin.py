@@ -77,7 +77,7 @@ def test_an_item_put_down_by_a_hand_is_one_item_where_it_lies() -> None:
     (item,) = watch(place([Put(100, 120, 2.0)], 6.0))
     assert 2.0 < seconds(item) < 3.8
     assert item.reject_reason is None
-    box = item.crops[0].box
+    box = item.crops[0].in_frame
     assert abs(box.centre[0] - 130) < 5
     assert abs(box.centre[1] - 145) < 5
 
@@ -99,7 +99,7 @@ def test_two_at_once_are_two_that_cannot_be_dropped_one_by_one() -> None:
     things = [Put(40, 120, 2.0), Put(220, 130, 2.1, colour=(40, 80, 200))]
     items = watch(place(things, 6.0))
     assert [item.reject_reason for item in items] == [Reason.TOO_CLOSE] * 2
-    assert sorted(round(item.crops[0].box.centre[0], -1) for item in items) == [70, 250]
+    assert sorted(round(item.crops[0].in_frame.centre[0], -1) for item in items) == [70, 250]
 
 
 def test_nothing_is_decided_while_a_hand_is_in_the_picture() -> None:
@@ -123,7 +123,7 @@ def test_a_thing_that_stays_is_not_counted_again_when_another_is_put_beside_it()
     things = [Put(40, 120, 2.0), Put(220, 130, 6.0, colour=(40, 80, 200))]
     items = watch(place(things, 10.0))
     assert [item.reject_reason for item in items] == [None, None]
-    assert [round(item.crops[0].box.centre[0], -1) for item in items] == [70, 250]
+    assert [round(item.crops[0].in_frame.centre[0], -1) for item in items] == [70, 250]
 
 
 def test_nothing_is_looked_at_while_the_plate_moves_and_what_is_left_counts_anew() -> None:
@@ -140,7 +140,7 @@ def test_a_thing_of_the_colour_of_the_place_and_darker_is_no_shadow() -> None:
     grey = place([Put(100, 120, 2.0, colour=(95, 95, 95))], 6.0)
     (item,) = watch(Frame((f.pixels * tint).astype(np.uint8), f.captured_at, f.sequence) for f in grey)
     assert item.reject_reason is None
-    assert abs(item.crops[0].box.centre[0] - 130) < 5
+    assert abs(item.crops[0].in_frame.centre[0] - 130) < 5
 
 
 @pytest.mark.parametrize("depth", [0.15, 0.3, 0.5])

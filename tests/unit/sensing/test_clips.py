@@ -87,9 +87,9 @@ def test_four_bottles_are_put_down_and_none_that_is_taken_away_counts(bottles: P
     for at, (put_down, later) in zip(frames, [(395, 450), (730, 790), (850, 920), (1085, 1140)], strict=True):
         assert put_down <= at <= later
     # Left, middle, left, right; each a whole bottle of about 60 x 200 pixels.
-    centres = [item.crops[0].box.centre[0] for item in found.items]
+    centres = [item.crops[0].in_frame.centre[0] for item in found.items]
     assert centres == pytest.approx([100, 322, 85, 545], abs=20)
-    assert all(180 <= item.crops[0].box.height <= 230 for item in found.items)
+    assert all(180 <= item.crops[0].in_frame.height <= 230 for item in found.items)
 
 
 def test_two_washers_go_up_side_by_side(washers: Path) -> None:

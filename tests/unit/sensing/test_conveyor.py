@@ -41,11 +41,12 @@ def test_crops_are_whole_views_of_the_item_best_first() -> None:
     (item,) = watch(belt, 3.0)
     assert len(item.crops) == 3
     for crop in item.crops:
-        assert 48 <= crop.box.width <= 64
-        assert 38 <= crop.box.height <= 52
-        assert crop.box.x > 0
-        assert crop.box.x + crop.box.width < WIDTH
+        assert 48 <= crop.in_frame.width <= 64
+        assert 38 <= crop.in_frame.height <= 52
+        assert crop.in_frame.x > 0
+        assert crop.in_frame.x + crop.in_frame.width < WIDTH
         assert crop.captured_at <= item.crossed_at + NS_PER_S // 30
+        assert crop.pixels.size < 3 * WIDTH * HEIGHT / 2  # no frame is held
 
 
 @pytest.mark.parametrize("direction", ["right", "left", "down", "up"])

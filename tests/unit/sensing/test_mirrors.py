@@ -36,7 +36,9 @@ def test_an_item_and_its_image_in_a_rail_are_one(gain: float) -> None:
     things = [thing for n in range(3) for thing in two_coloured(0.2 + 0.7 * n)]
     items = watch(MovingBelt(things, rail=replace(RAIL, gain=gain)), 4.0)
     assert len(items) == 3
-    assert all(item.crops[0].box.y + item.crops[0].box.height <= RAIL.at for item in items)  # the item, not its image
+    assert all(
+        item.crops[0].in_frame.y + item.crops[0].in_frame.height <= RAIL.at for item in items
+    )  # the item, not its image
     assert all(item.gap_behind_mm > 50 for item in items[:2])  # an image is no neighbour either
 
 

@@ -19,7 +19,7 @@ from edge.tools.calibrate.operator.operator import Operator, Prompt
 from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.step_result import Outcome
 from edge.transport import build_belt
-from edge.types import Crop, Image, Item
+from edge.types import Box, Crop, Image, Item
 
 # Every so many frames one is kept for the statistics.
 KEEP_EVERY = 5
@@ -131,14 +131,17 @@ def _separability(crops: Sequence[Crop], empty: Image, deviation: float) -> floa
 
 def _distance(crop: Crop, empty: Image) -> float:
     """Return by how many grey levels the middle of an item differs from the empty place: the upper quartile."""
-    box = crop.box
-    inner = (
+    usual = np.median(empty[_middle(crop.in_frame)].reshape(-1, 3), axis=0)
+    off = np.abs(crop.pixels[_middle(crop.box)].astype(np.float32) - usual).max(axis=2)
+    return float(np.percentile(off, 75))
+
+
+def _middle(box: Box) -> tuple[slice, slice]:
+    """Return rows and columns of what lies inside a box, a fifth away from its sides."""
+    return (
         slice(box.y + box.height // 5, box.y + box.height - box.height // 5),
         slice(box.x + box.width // 5, box.x + box.width - box.width // 5),
     )
-    usual = np.median(empty[inner].reshape(-1, 3), axis=0)
-    off = np.abs(crop.pixels[inner].astype(np.float32) - usual).max(axis=2)
-    return float(np.percentile(off, 75))
 
 
 def _count(items: int) -> str:
