@@ -17,7 +17,7 @@ from edge.config import load_station
 from edge.config.calibration.files import FILE_NAME
 from edge.config.calibration.recover import load_or_quarantine
 from edge.errors import SorterError
-from edge.health.monitors.bin_levels import BinLevels, counted_bins
+from edge.health.monitors.bin_levels import BinLevels, capacities_of
 from edge.journal.reading import check_journal
 from edge.models.select import open_station_bundle, open_store
 from edge.models.verify import verify_store
@@ -71,7 +71,7 @@ def _make_station(folder: Path, model: bytes) -> None:
     install(folder / "station.toml", model)
     save_outputs(state, station.model_dump())
     (state / FILE_NAME).write_bytes(tomli_w.dumps(example(station)).encode())
-    (state / "bin-levels.json").write_text('{"paper": 3}')
+    (state / "bin-levels.json").write_text('{"paper": {"items": 3}}')
     (folder / "keys").mkdir()
     key = Ed25519PrivateKey.from_private_bytes(bytes(32))
     (folder / "keys" / "anna.pub").write_text(public_line(key.public_key()) + "\n")
@@ -108,7 +108,7 @@ def _uses(station_file: Path, coming: bytes) -> Iterator[Callable[[], object]]:
     yield lambda: record(state)
     yield lambda: _stop_and_go_on(EstopLatch(state))
     yield lambda: _stop_and_go_on(PauseLatch(state))
-    yield lambda: BinLevels(counted_bins(station), state)
+    yield lambda: BinLevels(capacities_of(station), state)
 
 
 def _stop_and_go_on(latch: Latch) -> None:

@@ -18,7 +18,7 @@ from edge.config.calibration.recover import load_or_quarantine
 from edge.config.notify import NotifySettings
 from edge.errors import SorterError
 from edge.health.monitors import Observer
-from edge.health.monitors.bin_levels import BinLevels, counted_bins
+from edge.health.monitors.bin_levels import BinLevels, capacities_of
 from edge.inference.thresholds import fitted
 from edge.interfaces import Clock
 from edge.journal import open_journal
@@ -54,7 +54,9 @@ def build_station(station: Station, clock: Clock | None = None, faults: Sequence
     journal = open_journal(station.state_folder, station.journal, clock, connect=connect)
     if station.camera.is_live:
         _note_outputs(station)
-    reporting = build_reporting(journal, BinLevels(counted_bins(station), station.state_folder), clock, calibration)
+    reporting = build_reporting(
+        journal, BinLevels(capacities_of(station), station.state_folder, clock.wall_time), clock, calibration
+    )
     # After the journal: it makes sure that no other process works here, which would look like a crashed one.
     models = open_models(station, clock, calibration, reporting.recorder)
     try:
@@ -86,7 +88,9 @@ def build_trial(
     clock = environment.clock
     closed = station.with_values(page=station.page.with_values(enabled=False), notify=NotifySettings())
     journal = open_journal(folder, station.journal, clock)
-    reporting = build_reporting(journal, BinLevels(counted_bins(station), station.state_folder), clock)
+    reporting = build_reporting(
+        journal, BinLevels(capacities_of(station), station.state_folder, clock.wall_time), clock
+    )
     model = fixed_model(closed, clock, lambda: fitted(bundle, calibration), partial(open_in_process_for, closed))
     try:
         return assemble(closed, environment, reporting, model, Measured(stored_view(calibration)), observers)

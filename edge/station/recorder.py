@@ -102,7 +102,7 @@ class Recorder(Observer):
     def use_model(self, model: ModelAtWork) -> None:
         """Another model is at work from now on."""
         self._journal.use_bundle(model.digest)
-        self._live.publish_model(model.name, model.version)
+        self._live.publish_model(model.name, model.version, model.min_scores)
 
     def publish(self, state: State, faults: Sequence[Fault], paused_by: str) -> None:
         """Write the lines of items, and show the state and what there is to count."""
@@ -110,7 +110,7 @@ class Recorder(Observer):
         counts = self._journal.counts
         self._live.publish_journal({"stored": counts.stored, "waiting": counts.pending, "lost": counts.lost})
         self._live.publish_state(state, faults, paused_by)
-        self._live.publish_levels(self._levels.counts)
+        self._live.publish_levels(self._levels.counts, self._levels.emptied_at)
 
 
 @dataclass(frozen=True)

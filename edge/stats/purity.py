@@ -63,7 +63,7 @@ class BinPurity:
     def seen(self) -> SeenPurity:
         """What is shown of it."""
         low, high = self.interval
-        return SeenPurity(self.share, low, high, self.labelled, self.missing, self.last)
+        return SeenPurity(self.share, low, high, self.labelled, self.missing, self.last, self.kept - self.labelled)
 
     def add(self, wall_time: float, belongs: bool | None) -> None:
         """Count an item; `belongs` is None where nobody labelled it."""

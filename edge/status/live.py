@@ -10,6 +10,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from edge.bundle.pictures import cut_out, thumbnail
@@ -60,7 +61,8 @@ class LiveView:
         self._started_at = clock.now()
         self._model = model
         self._machine = MachineState()
-        self._levels: Mapping[str, int] = {}
+        self._thresholds: Mapping[str, float] = {}
+        self._levels: tuple[Mapping[str, int], Mapping[str, float]] = ({}, {})
         self._purity: Mapping[str, SeenPurity] = {}
         self._journal_rows: Mapping[str, int] = {}
         self._newest: Newest | None = None
@@ -111,9 +113,9 @@ class LiveView:
         """Show this state and these faults, worst first; `paused_by` is who stopped the station."""
         self._condition = (state, tuple(faults), paused_by)
 
-    def publish_model(self, name: str, version: str) -> None:
-        """Show that this model is at work from now on."""
-        self._model = (name, version)
+    def publish_model(self, name: str, version: str, thresholds: Mapping[str, float] = MappingProxyType({})) -> None:
+        """Show that this model is at work from now on, with these thresholds by label."""
+        self._model, self._thresholds = (name, version), thresholds
 
     def publish_machine(self, machine: MachineState) -> None:
         """Show these readings of the machine."""
@@ -123,9 +125,9 @@ class LiveView:
         """Show how many rows of the journal are stored, wait for the disk and are lost; must not change any more."""
         self._journal_rows = rows
 
-    def publish_levels(self, levels: Mapping[str, int]) -> None:
-        """Show these counts of items in bins; the mapping must not change any more."""
-        self._levels = levels
+    def publish_levels(self, levels: Mapping[str, int], emptied_at: Mapping[str, float] = MappingProxyType({})) -> None:
+        """Show these counts of items in bins and when they were emptied; the mappings must not change any more."""
+        self._levels = (levels, emptied_at)
 
     def publish_purity(self, purity: Mapping[str, SeenPurity]) -> None:
         """Show what people saw of the bins; the mapping must not change any more."""
@@ -159,6 +161,7 @@ class LiveView:
             self._catch_up()
             now = self._clock.now()
             newest, (state, faults, paused_by) = self._newest, self._condition
+            levels, emptied_at = self._levels
             return Snapshot(
                 taken_at=now,
                 uptime_ns=now - self._started_at,
@@ -179,7 +182,9 @@ class LiveView:
                 sharpness=(self._pictured, self._sharpness),
                 picture_age_ns=None if newest is None else now - newest.frame.captured_at,
                 machine=self._machine,
-                levels=self._levels,
+                levels=levels,
+                emptied_at=emptied_at,
+                thresholds=self._thresholds,
                 journal_rows=self._journal_rows,
                 calibration=self._calibration,
                 purity=self._purity,

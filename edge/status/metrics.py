@@ -143,9 +143,7 @@ def _purity(snapshot: Snapshot) -> Iterator[Metric]:
 def _bins(snapshot: Snapshot, bins: Sequence[Bin]) -> Iterator[Metric]:
     held = {(name,): count for name, count in snapshot.levels.items()}
     yield _filled(
-        GaugeMetricFamily(
-            "sorter_bin_items", "Items since the bin was emptied, of bins that are counted.", labels=["bin"]
-        ),
+        GaugeMetricFamily("sorter_bin_items", "Items since the bin was emptied.", labels=["bin"]),
         held,
     )
     capacities = {(where.name,): where.capacity for where in bins if where.capacity is not None}

@@ -46,7 +46,7 @@ class SeenPurity:
     """What people saw in one bin under the model at work: the share that belongs there, and where the truth may lie.
 
     `share` is None while too few items are labelled, `missing` how many more it takes, `last` when the newest labelled one
-    came, seconds since the epoch.
+    came, seconds since the epoch. `unlabelled` is how many more chance chose that nobody has labelled yet.
     """
 
     share: float | None
@@ -55,6 +55,7 @@ class SeenPurity:
     labelled: int
     missing: int
     last: float | None
+    unlabelled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Snapshot:
 
     `pictured` holds the items that have a thumbnail. `counts` is by bin and by what became of them (see edge/tally.py),
     `settled` those of them that will not change any more, `strokes` by (actuator, outcome), `levels` the items since a bin
-    was emptied, of bins that are counted. `picture_age_ns` is the age of the newest frame now, None before the first one.
+    was emptied, `emptied_at` when that was, seconds since the epoch, where it is known. `thresholds` is by label. `picture_age_ns` is the age of the newest frame now, None before the first one.
     `purity` is by bin; empty where nobody has labelled anything. `sharpness` is the number of items that were pictured and the sum of their best crops' sharpness (see Crop).
     """
 
@@ -87,6 +88,8 @@ class Snapshot:
     picture_age_ns: int | None
     machine: MachineState
     levels: Mapping[str, int]
+    emptied_at: Mapping[str, float]
+    thresholds: Mapping[str, float]
     journal_rows: Mapping[str, int]
     calibration: Calibration | None
     purity: Mapping[str, SeenPurity]

@@ -12,7 +12,7 @@ from edge.devices.gpio.mock_pins import MockPins, RestingPins
 from edge.errors import CameraError
 from edge.health.heartbeats import Heartbeat
 from edge.health.monitors import Observer
-from edge.health.monitors.bin_levels import BinLevels, counted_bins
+from edge.health.monitors.bin_levels import BinLevels, capacities_of
 from edge.inference.slot import ModelAtWork
 from edge.interfaces import Camera
 from edge.journal import Journal, open_journal
@@ -53,7 +53,7 @@ def assemble_for_test(
         clock, RestingPins() if pins is None else pins, no_camera, lambda app: NotImplemented, Interference(clock)
     )
     model = FixedModel(ModelAtWork(Undecided(), {}), Undecided)
-    reporting = build_reporting(journal, BinLevels(counted_bins(station)), clock)
+    reporting = build_reporting(journal, BinLevels(capacities_of(station), wall_time=clock.wall_time), clock)
     return assemble(station, environment, reporting, model, Measured(), observers)
 
 
@@ -73,7 +73,9 @@ def build_in_real_time(station: Station, **differences: Any) -> AssembledStation
     """Return a simulated station as `sorter run` would, but for these differences of its environment."""
     clock = SystemClock()
     journal = open_journal(station.state_folder, station.journal, clock)
-    reporting = build_reporting(journal, BinLevels(counted_bins(station), station.state_folder), clock)
+    reporting = build_reporting(
+        journal, BinLevels(capacities_of(station), station.state_folder, clock.wall_time), clock
+    )
     models = open_models(station, clock, None, reporting.recorder)
     pins, world = open_world(station, clock)
     environment = replace(stand_on(station, clock, None, pins, world, Interference(clock)), **differences)

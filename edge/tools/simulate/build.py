@@ -11,7 +11,7 @@ from edge.bundle.archive import Bundle
 from edge.clock import VirtualClock, ms
 from edge.config import Station
 from edge.health.monitors import Observer
-from edge.health.monitors.bin_levels import BinLevels, counted_bins
+from edge.health.monitors.bin_levels import BinLevels, capacities_of
 from edge.health.monitors.machine import MachineState
 from edge.inference.classifier import BundleClassifier
 from edge.inference.slot import ModelAtWork
@@ -105,7 +105,7 @@ def build_virtual_run(station: Station, conditions: Conditions, observers: Seque
         world=world,
     )
     journal = _open_journal(station, conditions, clock, world)
-    reporting = build_reporting(journal, BinLevels(counted_bins(station)), clock)
+    reporting = build_reporting(journal, BinLevels(capacities_of(station), wall_time=clock.wall_time), clock)
     model = _open_model(station, conditions, clock, world)
     built = assemble(station, environment, reporting, model, Measured(), [log, *observers])
     open_camera = partial(SimulatedCamera, world, clock)

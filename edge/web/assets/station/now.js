@@ -34,7 +34,7 @@ function showBins(bins) {
     const row = make("div", "row");
     const name = make("span", "name", t(bin.name));
     const others = bin.labels.filter((label) => label !== bin.name).map((label) => t(label)).join(", ");
-    const counted = bin.level != null;
+    const counted = bin.level != null && bin.capacity != null;
     const note = [others, bin.enabled ? "" : t("switched off"), counted ? t("{level} of {capacity} in it", bin) : ""].filter(Boolean).join("; ");
     if (note) name.append(" ", make("small", "", note));
     if (bin.full) name.append(" ", make("b", "full", t("FULL")));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from support.stations import BELT, make_station
 
 from edge.clock import NS_PER_S
 from edge.config import Station
+from edge.config.inputs import InputName, InputRole
+from edge.devices.gpio.inputs import Edge
 from edge.health.faults import FaultKind
-from edge.health.monitors.bin_levels import BinLevels, counted_bins
+from edge.health.monitors.bin_levels import FULL_NS, BinLevelMonitor, BinLevels, capacities_of
 from edge.tools.simulate.build import Conditions, build_virtual_run
 from edge.tools.simulate.virtual_run import VirtualRun
 from edge.types import Reason
@@ -41,7 +44,7 @@ def test_a_bin_that_was_counted_full_takes_no_more_until_a_person_says_that_it_i
     station.station_io.reset(run.clock.now())
     station.supervisor.tick(run.clock.now())
     assert health.faults == []
-    assert station.reporting.levels.counts == {"glass": 0}
+    assert station.reporting.levels.counts["glass"] == 0
 
 
 def test_the_reset_that_ends_an_emergency_stop_empties_no_bin() -> None:
@@ -60,8 +63,8 @@ def test_the_reset_that_ends_an_emergency_stop_empties_no_bin() -> None:
 
 
 def test_a_sensor_knows_better_than_a_count() -> None:
-    assert counted_bins(belt(capacity=3, full_pin=16)) == {}
-    assert counted_bins(belt(capacity=3)) == {"glass": 3}
+    assert capacities_of(belt(capacity=3, full_pin=16)) == {"glass": None, "residual": None}
+    assert capacities_of(belt(capacity=3)) == {"glass": 3, "residual": None}
 
 
 def test_counts_outlive_the_program(tmp_path: Path) -> None:
@@ -87,7 +90,36 @@ def test_counts_are_stored_once_a_minute_and_an_emptied_bin_at_once(tmp_path: Pa
     assert BinLevels({"glass": 2}, tmp_path).full == []
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"glass": "many"}', b"\xff\xfe", b'{"glass": -3}', b"[" * 100_000])
+def test_when_a_bin_was_emptied_outlives_the_program_and_an_unset_date_is_no_date(tmp_path: Path) -> None:
+    date = 0.0
+    levels = BinLevels({"glass": 5, "residual": None}, tmp_path, lambda: date)
+    assert levels.emptied_at == {}
+    date = datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp()
+    levels.count_item("glass")
+    levels.empty(["glass"])
+    levels.count_item("glass")
+    levels.save(NS_PER_S)
+    again = BinLevels({"glass": 5, "residual": None}, tmp_path, lambda: date + 60)
+    assert (again.emptied_at, again.counts["glass"]) == ({"glass": date}, 1)
+
+
+def test_a_bin_whose_sensor_says_full_no_longer_was_emptied() -> None:
+    run = build_virtual_run(belt(full_pin=16), Conditions())
+    run.run(20.0)
+    monitor = BinLevelMonitor(run.station.reporting.levels, ["glass"])
+    assert monitor.levels.counts["glass"] > 3
+    now = run.clock.now()
+    monitor.on_edge(Edge(InputName(InputRole.FULL, "glass"), active=True, at=now))
+    told = [list(monitor.faults(now)), list(monitor.faults(now + FULL_NS))]
+    assert told == [[], [(FaultKind.BIN_FULL, "glass")]]
+    monitor.on_edge(Edge(InputName(InputRole.FULL, "glass"), active=False, at=now))
+    assert list(monitor.faults(now + 2 * FULL_NS)) == []
+    assert monitor.levels.counts["glass"] == 0
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"glass": "many"}', b"\xff\xfe", b'{"glass": {"items": -3}}', b"[" * 100_000]
+)
 def test_a_damaged_file_counts_as_empty(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bin-levels.json").write_bytes(content)
     levels = BinLevels({"glass": 5}, tmp_path)
