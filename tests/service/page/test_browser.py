@@ -136,11 +136,11 @@ def test_works_by_keyboard(page: Any, browser: webdriver.Chrome) -> None:
     page.station.decide("glass", "glass")
     browser.get(page.url)
     wait_for_text(browser, "#items", "glass")
-    focused = []
-    for _ in range(4):
+    wanted, focused = ["skip", "language", "pause", "reasons", "items"], []
+    while "items" not in focused and len(focused) < 40:
         ActionChains(browser).send_keys(Keys.TAB).perform()
         focused.append(measure(browser, "document.activeElement.className || document.activeElement.id"))
-    assert focused == ["skip", "pause", "reasons", "items"]
+    assert [name for name in focused if name in wanted] == wanted
     button = browser.find_element(By.ID, "pause")
     button.send_keys(Keys.SPACE)
     assert (button.get_attribute("aria-pressed"), button.text) == ("true", "Show live picture")
