@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from edge.config import RESIDUAL
 from edge.config.sorting import Bin
-from edge.types import Decision, Item, Prediction, Reason
+from edge.types import Confidence, Decision, Item, Prediction, Reason
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Policy:
 
     def decide(self, item: Item, prediction: Prediction | None, now: int) -> Decision:
         """Return where the item goes as far as the model and the bins are concerned."""
-        where, reason = self._choose(item, prediction)
+        where, reason, confidence = self._choose(item, prediction)
         return Decision(
             item_id=item.item_id,
             bin=where.name if reason is Reason.SORTED else RESIDUAL,
@@ -48,25 +48,31 @@ class Policy:
             label="" if prediction is None else prediction.label,
             score=0.0 if prediction is None else prediction.score,
             margin=0.0 if prediction is None else prediction.margin,
+            confidence=confidence,
         )
 
-    def _choose(self, item: Item, prediction: Prediction | None) -> tuple[Bin, Reason]:
+    def _choose(self, item: Item, prediction: Prediction | None) -> tuple[Bin, Reason, Confidence | None]:
         residual = self._residual
         if item.reject_reason is not None:
-            return residual, item.reject_reason
+            return residual, item.reject_reason, None
         if prediction is None:
-            return residual, Reason.NOT_CLASSIFIED
+            return residual, Reason.NOT_CLASSIFIED, None
         if prediction.is_unknown:
-            return residual, Reason.UNKNOWN
+            return residual, Reason.UNKNOWN, None
         where = self._homes.get(prediction.label, residual)
         if where.name == RESIDUAL:
-            return residual, Reason.RESIDUAL_LABEL
+            return residual, Reason.RESIDUAL_LABEL, None
+        confidence = self._confidence(where, prediction)
+        if not confidence.is_enough:
+            return residual, Reason.UNSURE, confidence
+        return where, self._hindrance(where), confidence
+
+    def _confidence(self, where: Bin, prediction: Prediction) -> Confidence:
         chances = self._chances(prediction)
         others = [chance for name, chance in chances.items() if name != where.name]
-        sure = chances[where.name] >= self._needed(where, prediction.label)
-        if not sure or chances[where.name] - max(others, default=0.0) < self.min_margin:
-            return residual, Reason.UNSURE
-        return where, self._hindrance(where)
+        chance = chances[where.name]
+        margin = chance - max(others, default=0.0)
+        return Confidence(chance, self._needed(where, prediction.label), margin, self.min_margin)
 
     def _chances(self, prediction: Prediction) -> dict[str, float]:
         """Return for each bin the probability that the item belongs in it: labels of one bin need no telling apart."""

@@ -159,8 +159,33 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Confidence:
+    """How sure the model was of a bin, and how sure it had to be.
+
+    Attributes:
+        score: probability that the item belongs in the bin; labels of one bin add up.
+        min_score: the threshold of the label's score at that instant.
+        margin: distance of the score from that of the next best bin.
+        min_margin: the least that the station asks for.
+    """
+
+    score: float
+    min_score: float
+    margin: float
+    min_margin: float
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether both reach what is asked for."""
+        return self.score >= self.min_score and self.margin >= self.min_margin
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """Where one item shall go and why; `label` and `score` are empty if it was not classified."""
+    """Where one item shall go and why; `label` and `score` are empty if it was not classified.
+
+    `confidence` is None where no bin but the residual one came into question.
+    """
 
     item_id: int
     bin: str
@@ -169,6 +194,7 @@ class Decision:
     label: str = ""
     score: float = 0.0
     margin: float = 0.0
+    confidence: Confidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

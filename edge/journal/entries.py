@@ -46,6 +46,11 @@ class OutcomeRow(NamedTuple):
     fire_at: int | None
     release_at: int | None
     landed_in: str | None
+    bin_score: float | None
+    min_score: float | None
+    bin_margin: float | None
+    min_margin: float | None
+    seen_as: str | None
 
 
 class StrokeRow(NamedTuple):
@@ -89,6 +94,7 @@ Row = OutcomeRow | StrokeRow | DeliveryRow | EventRow
 def outcome_row(outcome: Outcome, wall_time: float, bundle: str) -> OutcomeRow:
     """Return the row of an item; it holds nothing of the frame."""
     item, decision, stroke = outcome.item, outcome.decision, outcome.actuation
+    sure, seen = decision.confidence, outcome.prediction.looks if outcome.prediction else ()
     return OutcomeRow(
         item=item.item_id,
         wall_time=wall_time,
@@ -107,6 +113,11 @@ def outcome_row(outcome: Outcome, wall_time: float, bundle: str) -> OutcomeRow:
         fire_at=stroke.fire_at if stroke else None,
         release_at=stroke.release_at if stroke else None,
         landed_in=EXPECTED if outcome.is_watched else None,
+        bin_score=sure.score if sure else None,
+        min_score=sure.min_score if sure else None,
+        bin_margin=sure.margin if sure else None,
+        min_margin=sure.min_margin if sure else None,
+        seen_as=" ".join(seen) or None,
     )
 
 

@@ -53,6 +53,11 @@ class ItemRecord(NamedTuple):
     picture: str | None
     kept: str | None
     looks: int | None
+    bin_score: float | None
+    min_score: float | None
+    bin_margin: float | None
+    min_margin: float | None
+    seen_as: str | None
 
 
 class EventRecord(NamedTuple):

@@ -48,6 +48,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         CREATE TABLE kept (row INTEGER PRIMARY KEY, day INTEGER NOT NULL, label TEXT NOT NULL, sketch BLOB)""",
     ),
     sums.MIGRATION,
+    (
+        "ALTER TABLE items ADD COLUMN bin_score REAL",
+        "ALTER TABLE items ADD COLUMN min_score REAL",
+        "ALTER TABLE items ADD COLUMN bin_margin REAL",
+        "ALTER TABLE items ADD COLUMN min_margin REAL",
+        "ALTER TABLE items ADD COLUMN seen_as TEXT",
+        *sums.WITH_ROWS,
+    ),
 )
 """The statements that lead from version N to N + 1, for every N; version 0 is an empty file."""
 
@@ -93,6 +101,11 @@ MEANINGS = {
         "landed_in": "the bin whose exit sensor saw it; (expected): not yet; (not seen): it waited in vain; null: the bin has none",
         "kept": "why its pictures are kept; null: none was kept, or an older version kept it",
         "looks": "how many pictures of it were kept: the names of the others end in -2, -3",
+        "bin_score": "probability that it belongs in the bin of its label: the labels of one bin add up; null: no bin came into question",
+        "min_score": "the least that was asked of `bin_score`",
+        "bin_margin": "distance of `bin_score` from that of the next best bin",
+        "min_margin": "the least that was asked of `bin_margin`",
+        "seen_as": "the labels that its looks alone were found as, first to last; null: the model was not asked",
     },
     "events": {
         "row": "number of the event over all runs",
@@ -123,15 +136,17 @@ TABLES = """
 # and each writes only its own columns.
 UPSERT_OUTCOME = """
     INSERT INTO items (run, row, picture, looks, kept, item, wall_time, crossed_at, decided_at, frame_age_ns, lane, label, score,
-        margin, bin, reason, bundle, actuator, position, fire_at, release_at, landed_in)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT bundle FROM bundles WHERE digest = ?), ?, ?, ?, ?, ?)
+        margin, bin, reason, bundle, actuator, position, fire_at, release_at, landed_in,
+        bin_score, min_score, bin_margin, min_margin, seen_as)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT bundle FROM bundles WHERE digest = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (row) DO UPDATE SET picture = excluded.picture, looks = excluded.looks,
         kept = excluded.kept, wall_time = excluded.wall_time, crossed_at = excluded.crossed_at, decided_at = excluded.decided_at, frame_age_ns = excluded.frame_age_ns,
         lane = excluded.lane, label = excluded.label, score = excluded.score, margin = excluded.margin,
         bin = excluded.bin, reason = excluded.reason, bundle = excluded.bundle,
         actuator = coalesce(actuator, excluded.actuator), position = coalesce(position, excluded.position),
         fire_at = coalesce(fire_at, excluded.fire_at), release_at = coalesce(release_at, excluded.release_at),
-        landed_in = coalesce(landed_in, excluded.landed_in)
+        landed_in = coalesce(landed_in, excluded.landed_in), bin_score = excluded.bin_score, min_score = excluded.min_score,
+        bin_margin = excluded.bin_margin, min_margin = excluded.min_margin, seen_as = excluded.seen_as
 """
 UPSERT_STROKE = """
     INSERT INTO items (run, row, item, wall_time, actuator, position, fire_at, release_at, fired_at, released_at, outcome)

@@ -7,6 +7,7 @@ are old stay counted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 SECONDS: Final = 3600
@@ -34,23 +35,31 @@ def columns_of(row: str) -> str:
     return ", ".join(column.format(row=row) for column in COLUMNS.values())
 
 
-def _is_category(row: str) -> str:
+def is_category(row: str) -> str:
+    """Return, in SQL, that the category `c` is the one of that row of `items`."""
     return " AND ".join(f"c.{name} = {column.format(row=row)}" for name, column in COLUMNS.items())
 
 
-def _count(row: str) -> str:
+def _count(row: str, names: str = "", values: str = "", widened: str = "") -> str:
     return f"""
             INSERT INTO categories ({_NAMES}) SELECT {columns_of(row)}
-                WHERE NOT EXISTS (SELECT 1 FROM categories c WHERE {_is_category(row)});
-            INSERT INTO hourly (hour, category, items)
-                SELECT {HOUR.format(row=row)}, c.category, 1 FROM categories c WHERE {_is_category(row)}
-                ON CONFLICT (hour, category) DO UPDATE SET items = items + 1;"""
+                WHERE NOT EXISTS (SELECT 1 FROM categories c WHERE {is_category(row)});
+            INSERT INTO hourly (hour, category, items{names})
+                SELECT {HOUR.format(row=row)}, c.category, 1{values} FROM categories c WHERE {is_category(row)}
+                ON CONFLICT (hour, category) DO UPDATE SET items = items + 1{widened};"""
+
+
+def _count_with_row(row: str) -> str:
+    values = f", {row}.row, {row}.row"
+    widened = (
+        f", first_row = min(coalesce(first_row, {row}.row), {row}.row)"
+        f", last_row = max(coalesce(last_row, {row}.row), {row}.row)"
+    )
+    return _count(row, ", first_row, last_row", values, widened)
 
 
 def _discount(row: str) -> str:
-    one = (
-        f"hour = {HOUR.format(row=row)} AND category = (SELECT c.category FROM categories c WHERE {_is_category(row)})"
-    )
+    one = f"hour = {HOUR.format(row=row)} AND category = (SELECT c.category FROM categories c WHERE {is_category(row)})"
     return f"""
             UPDATE hourly SET items = items - 1 WHERE {one};
             DELETE FROM hourly WHERE {one} AND items <= 0;"""
@@ -76,22 +85,44 @@ _COUNTED: Final = (
     f"INSERT INTO categories ({_NAMES}) SELECT DISTINCT {columns_of('t')} FROM items t",
     f"""
         INSERT INTO hourly SELECT {HOUR.format(row="t")}, c.category, count(*)
-        FROM items t JOIN categories c ON {_is_category("t")} GROUP BY 1, 2""",
+        FROM items t JOIN categories c ON {is_category("t")} GROUP BY 1, 2""",
 )
+
+
+def _triggers(count: Callable[[str], str]) -> tuple[str, str]:
+    return (
+        f"""
+        CREATE TRIGGER item_came AFTER INSERT ON items BEGIN{count("NEW")}
+        END""",
+        f"""
+        CREATE TRIGGER item_changed AFTER UPDATE OF {", ".join(_SOURCES)} ON items WHEN {_IS_ANOTHER}
+        BEGIN{_discount("OLD")}{count("NEW")}
+        END""",
+    )
+
+
 MIGRATION: Final = (
     *_TABLES,
     *_COUNTED,
     # What chance chose to be kept is found without reading all rows; they are few.
     "CREATE INDEX by_chance ON items (row) WHERE kept = 'random'",
-    f"""
-        CREATE TRIGGER item_came AFTER INSERT ON items BEGIN{_count("NEW")}
-        END""",
-    f"""
-        CREATE TRIGGER item_changed AFTER UPDATE OF {", ".join(_SOURCES)} ON items WHEN {_IS_ANOTHER}
-        BEGIN{_discount("OLD")}{_count("NEW")}
-        END""",
+    *_triggers(_count),
 )
 """The statements that lead to a journal with sums; the rows that are there are counted at once."""
+
+WITH_ROWS: Final = (
+    "DROP TRIGGER item_came",
+    "DROP TRIGGER item_changed",
+    "ALTER TABLE hourly ADD COLUMN first_row INTEGER",
+    "ALTER TABLE hourly ADD COLUMN last_row INTEGER",
+    f"""
+        UPDATE hourly SET first_row = found.first_row, last_row = found.last_row FROM (
+            SELECT {HOUR.format(row="t")} AS hour, c.category, min(t.row) AS first_row, max(t.row) AS last_row
+            FROM items t JOIN categories c ON {is_category("t")} GROUP BY 1, 2
+        ) found WHERE hourly.hour = found.hour AND hourly.category = found.category""",
+    *_triggers(_count_with_row),
+)
+"""The statements that make each sum say between which rows its items are, so that rare ones are found without an index."""
 
 MEANINGS: Final = {
     "categories": {
@@ -108,6 +139,8 @@ MEANINGS: Final = {
         "hour": "hours since 1970",
         "category": "the category of these items",
         "items": "how many there were",
+        "first_row": "none of their rows in the table of items is lower; null: an older version counted them, and the rows are gone",
+        "last_row": "none of their rows is higher",
     },
 }
 _OLDEST = "DELETE FROM hourly WHERE hour <= (SELECT hour FROM hourly ORDER BY hour, category LIMIT 1 OFFSET ?)"

@@ -86,10 +86,16 @@ def make_older(path: Path, version: int) -> None:
     with closing(sqlite3.connect(older, isolation_level=None)) as connection:
         for statement in (statement for statements in schema.MIGRATIONS[:version] for statement in statements):
             connection.execute(statement)
+        triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:  # they would count anew what is copied with its sums
+            connection.execute(f"DROP TRIGGER {name}")
         connection.execute("ATTACH ? AS newer", (str(path),))
         for (table,) in connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall():
             columns = ", ".join(column[1] for column in connection.execute(f"PRAGMA main.table_info({table})"))
             connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
+        connection.execute("DETACH newer")
+        for _, statement in triggers:
+            connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {version}")
     older.replace(path)

@@ -9,7 +9,7 @@ from support.stations import BIN, make_station
 
 from edge.config import RESIDUAL, Station
 from edge.policy import Policy
-from edge.types import Item, Prediction, Reason
+from edge.types import Confidence, Item, Prediction, Reason
 
 LABELS = ("paper", "cardboard", "glass", "trash")
 ITEM = Item(1, 1000, ())
@@ -48,6 +48,15 @@ def test_a_sure_item_goes_to_its_bin() -> None:
 def test_an_unsure_item_goes_to_residual_with_what_the_model_saw() -> None:
     decision = policy().decide(ITEM, saw(0.2, 0.1, 0.5, 0.2), 5)
     assert (decision.bin, decision.reason, decision.label, decision.score) == (RESIDUAL, Reason.UNSURE, "glass", 0.5)
+
+
+def test_a_decision_tells_how_sure_the_model_was_of_the_bin_and_how_sure_it_had_to_be() -> None:
+    chosen = policy(0.9, min_margin=0.3)
+    decision = chosen.decide(ITEM, saw(0.45, 0.375, 0.125, 0.05), 5)
+    assert decision.reason is Reason.UNSURE
+    assert decision.confidence == Confidence(score=0.825, min_score=0.9, margin=0.7, min_margin=0.3)
+    assert chosen.decide(ITEM, None, 5).confidence is None
+    assert chosen.decide(ITEM, saw(0.0, 0.0, 0.0, 1.0), 5).confidence is None, "it asks for no bin"
 
 
 def test_labels_of_one_bin_need_no_telling_apart() -> None:

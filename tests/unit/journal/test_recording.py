@@ -6,6 +6,7 @@ import gc
 import tempfile
 import threading
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,15 @@ from edge.journal.reading import EventRecord, ItemRecord, Query, read_all
 from edge.journal.recording import FULL_CALM_NS
 from edge.simulate.world.faults import InjectedFault
 from edge.station.faults.injected import faulty_connect
-from edge.types import Actuation, Event, EventKind, Reason, Stroke, StrokeOutcome
+from edge.types import Actuation, Confidence, Event, EventKind, Prediction, Reason, Stroke, StrokeOutcome
 
 
 def test_a_row_tells_everything_that_happened_to_the_item(memory_folder: Path) -> None:
     journal = build_journal(memory_folder)
     journal.use_bundle("sha256:abc")
-    entry = outcome(2, at=5 * NS_PER_S)
+    seen = Prediction("paper", 0.9, 0.8, ("paper", "glass"), (0.9, 0.1), crops_used=2, looks=("paper", "glass"))
+    entry = outcome(2, at=5 * NS_PER_S, prediction=seen)
+    entry = replace(entry, decision=replace(entry.decision, confidence=Confidence(0.95, 0.85, 0.9, 0.1)))
     journal.record(entry)
     journal.record(Stroke(entry.actuation, entry.actuation.fire_at + 7, entry.actuation.release_at + 9))  # type: ignore[union-attr, arg-type]
     journal.record(DeliveryEntry(2, "paper", 6 * NS_PER_S))
@@ -68,6 +71,11 @@ def test_a_row_tells_everything_that_happened_to_the_item(memory_folder: Path) -
         picture=None,
         kept=None,
         looks=None,
+        bin_score=0.95,
+        min_score=0.85,
+        bin_margin=0.9,
+        min_margin=0.1,
+        seen_as="paper glass",
     )
 
 
