@@ -54,6 +54,6 @@ def live(clock: VirtualClock) -> LiveView:
     view.publish_machine(MachineState(61.5, throttled=False, under_voltage=False))
     view.publish_journal({"stored": 3, "waiting": 0, "lost": 0})
     view.publish_levels({"glass": 130})
-    view.publish_purity({"glass": SeenPurity(0.975, 0.87, 0.996, 40, 0, 1_767_225_600.0)})
+    view.publish_purity({"glass": SeenPurity(0.975, 0.87, 0.996, 40, 0, 1_767_225_600.0, 2)})
     clock.advance_to(started + ms(1000))
     return view

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge import __version__
+from edge.config import RESIDUAL
 from edge.config.sorting import Bin
 from edge.health.state import State
 
@@ -58,7 +59,7 @@ def discovery(topics: Topics, bins: tuple[Bin, ...], *, takes_commands: bool) ->
     identifier = f"edge-sorter-{topics.station}"
     components = dict(_sensors(topics.state))
     for where in bins:
-        components |= _bin_sensors(where)
+        components |= _bin_sensors(where, topics.state)
     for command in COMMANDS:
         # A button that is no longer there has to be named, without anything besides its platform.
         components[command] = {"platform": "button"} | (_button(topics, command) if takes_commands else {})
@@ -117,7 +118,7 @@ def _sensors(state_topic: str) -> Iterator[tuple[str, dict[str, Any]]]:
     )
 
 
-def _bin_sensors(where: Bin) -> dict[str, dict[str, Any]]:
+def _bin_sensors(where: Bin, state_topic: str) -> dict[str, dict[str, Any]]:
     value = f"value_json.bins['{where.name}']"
     found = {
         f"bin_{where.name}_count": _sensor(f"Bin {where.name}", "", value=f"{value}.count", **_COUNT),
@@ -136,6 +137,18 @@ def _bin_sensors(where: Bin) -> dict[str, dict[str, Any]]:
             state_class="measurement",
             unit_of_measurement="%",
             icon="mdi:delete-variant",
+        )
+    if where.name != RESIDUAL:
+        found[f"bin_{where.name}_purity"] = _sensor(
+            f"Bin {where.name} purity",
+            "",
+            value=f"{value}.purity.percent",
+            state_class="measurement",
+            unit_of_measurement="%",
+            icon="mdi:check-decagram-outline",
+            entity_category="diagnostic",
+            json_attributes_topic=state_topic,
+            json_attributes_template=f"{{{{ {value}.purity | tojson }}}}",
         )
     return found
 

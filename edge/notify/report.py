@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 from edge.config.sorting import Bin
-from edge.status.snapshot import RecentItem, Snapshot
+from edge.status.snapshot import RecentItem, SeenPurity, Snapshot
 from edge.tally import IN_NO_BIN
 from edge.types import REASON_TEXT
 
 # Home Assistant takes no longer state.
 LONGEST_STATE = 255
 NO_FAULT = "All is well."
+_PURITY = ("percent", "low_percent", "high_percent", "labelled", "unlabelled", "missing", "last")
 
 
 def describe(snapshot: Snapshot, bins: tuple[Bin, ...]) -> dict[str, Any]:
@@ -53,9 +55,19 @@ def _describe_bins(snapshot: Snapshot, bins: tuple[Bin, ...]) -> dict[str, Any]:
             "level": snapshot.levels.get(where.name),
             "level_percent": _percent(snapshot.levels.get(where.name), where.capacity),
             "full": where.name in snapshot.full_bins,
+            "purity": _describe_purity(snapshot.purity.get(where.name)),
         }
         for where in bins
     }
+
+
+def _describe_purity(seen: SeenPurity | None) -> dict[str, Any]:
+    """What people saw in a bin; all null where nobody looked, the share null while they looked at too little."""
+    if seen is None:
+        return dict.fromkeys(_PURITY)
+    share, low, high = (None if part is None else round(100 * part, 1) for part in (seen.share, seen.low, seen.high))
+    last = None if seen.last is None else datetime.fromtimestamp(seen.last, UTC).isoformat(timespec="seconds")
+    return dict(zip(_PURITY, (share, low, high, seen.labelled, seen.unlabelled, seen.missing, last), strict=True))
 
 
 def _percent(level: int | None, capacity: int | None) -> int | None:

@@ -45,6 +45,11 @@ class BinPurity:
     last: float | None = None
 
     @property
+    def unlabelled(self) -> int:
+        """How many were kept by chance and are not labelled: if they are the hard ones, the share is too good."""
+        return self.kept - self.labelled
+
+    @property
     def missing(self) -> int:
         """How many more have to be labelled until a share is told."""
         return max(0, FEWEST - self.labelled)
@@ -63,7 +68,7 @@ class BinPurity:
     def seen(self) -> SeenPurity:
         """What is shown of it."""
         low, high = self.interval
-        return SeenPurity(self.share, low, high, self.labelled, self.missing, self.last, self.kept - self.labelled)
+        return SeenPurity(self.share, low, high, self.labelled, self.missing, self.last, self.unlabelled)
 
     def add(self, wall_time: float, belongs: bool | None) -> None:
         """Count an item; `belongs` is None where nobody labelled it."""

@@ -138,6 +138,9 @@ def _purity(snapshot: Snapshot) -> Iterator[Metric]:
     labelled = {(where,): seen.labelled for where, seen in snapshot.purity.items()}
     text = "Items that chance chose and people labelled; under the model at work."
     yield _filled(GaugeMetricFamily("sorter_bin_labelled_items", text, labels=["bin"]), labelled)
+    unlabelled = {(where,): seen.unlabelled for where, seen in snapshot.purity.items()}
+    text = "Items that chance chose and nobody labelled; if they are the hard ones, the purity is too good."
+    yield _filled(GaugeMetricFamily("sorter_bin_unlabelled_items", text, labels=["bin"]), unlabelled)
 
 
 def _bins(snapshot: Snapshot, bins: Sequence[Bin]) -> Iterator[Metric]:

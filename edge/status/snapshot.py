@@ -46,7 +46,8 @@ class SeenPurity:
     """What people saw in one bin under the model at work: the share that belongs there, and where the truth may lie.
 
     `share` is None while too few items are labelled, `missing` how many more it takes, `last` when the newest labelled one
-    came, seconds since the epoch. `unlabelled` is how many more chance chose that nobody has labelled yet.
+    came, seconds since the epoch. `unlabelled` counts those that chance chose as well and nobody labelled: if they are the
+    hard ones, the share is too good.
     """
 
     share: float | None

@@ -107,13 +107,22 @@ def show(message: DiscoveryMessage, state: str) -> dict[str, str]:
     for entity in message.components.values():
         if isinstance(entity, Sensor | BinarySensor):
             shown[entity.name] = _render(entity.value_template, table)
-            if entity.json_attributes_template is not None:
-                assert isinstance(json.loads(_render(entity.json_attributes_template, table)), dict)
         if isinstance(entity, Sensor) and entity.options is not None:
             assert shown[entity.name] in entity.options
         if isinstance(entity, BinarySensor):
             assert shown[entity.name] in ("ON", "OFF")
     assert all(len(value) <= 255 for value in shown.values())
+    show_attributes(message, state)
+    return shown
+
+
+def show_attributes(message: DiscoveryMessage, state: str) -> dict[str, dict[str, Any]]:
+    """Return what Home Assistant shows beside the values: the attributes of each entity that has some, by its name."""
+    table, shown = json.loads(state), {}
+    for entity in message.components.values():
+        if isinstance(entity, Entity) and entity.json_attributes_template is not None:
+            shown[entity.name] = json.loads(_render(entity.json_attributes_template, table))
+            assert isinstance(shown[entity.name], dict)
     return shown
 
 

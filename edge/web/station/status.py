@@ -163,6 +163,7 @@ def _describe_purity(seen: SeenPurity | None) -> dict[str, Any] | None:
         "low": _rounded(seen.low, 4),
         "high": _rounded(seen.high, 4),
         "labelled": seen.labelled,
+        "unlabelled": seen.unlabelled,
         "missing": seen.missing,
         "last": None if seen.last is None else datetime.fromtimestamp(seen.last, UTC).isoformat(timespec="seconds"),
     }

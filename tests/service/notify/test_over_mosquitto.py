@@ -14,12 +14,13 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
-from support.home_assistant import read_discovery, show
+from support.home_assistant import read_discovery, show, show_attributes
 from support.notify_servers import ACCOUNT, Broker, told
 from support.stations import BELT, make_station, write_station
 
 from edge.station.build import build_station
 from edge.station.runtime import Runtime
+from edge.status.snapshot import SeenPurity
 
 pytestmark = [pytest.mark.realtime, pytest.mark.slow]
 
@@ -88,6 +89,18 @@ def test_home_assistant_finds_the_station_sees_it_sort_and_sees_it_end(broker: B
     kept = broker.listen()
     assert is_available(kept, "offline")["retain"] == 1
     assert '"state": ' in state(kept, "")
+
+
+def test_home_assistant_is_told_a_bins_purity_once_people_have_labelled(broker: Broker, tmp_path: Path) -> None:
+    heard = broker.listen()
+    with running(broker, tmp_path) as runtime:
+        message = read_discovery(ANNOUNCED, told(heard, lambda message: message["topic"] == ANNOUNCED)["payload"])
+        assert show(message, state(heard, '"state": "running"'))["Bin glass purity"] == "None"
+        seen = SeenPurity(0.95, 0.84, 0.99, 40, 0, 1_767_225_600.0, 12)
+        runtime.station.reporting.live.publish_purity({"glass": seen})
+        later = state(heard, '"unlabelled": 12')
+        assert show(message, later)["Bin glass purity"] == "95.0"
+        assert show_attributes(message, later)["Bin glass purity"]["low_percent"] == 84.0
 
 
 def test_it_announces_itself_again_when_home_assistant_has_started(broker: Broker, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from pydantic import ValidationError
-from support.home_assistant import Button, Removed, read_discovery, show
+from support.home_assistant import Button, Removed, read_discovery, show, show_attributes
 from support.stations import make_station, shipped
 
 from edge.clock import VirtualClock
@@ -17,6 +17,7 @@ from edge.line import Outcome
 from edge.notify.home_assistant import Topics, discovery
 from edge.notify.report import describe
 from edge.status.live import LiveView
+from edge.status.snapshot import SeenPurity
 from edge.types import Decision, Item, Reason
 
 STATION = make_station(shipped("conveyor"))
@@ -73,6 +74,30 @@ def test_a_counted_bin_has_a_level_in_percent() -> None:
     message = read_discovery(TOPICS.discovery, json.dumps(discovery(TOPICS, station.bins, takes_commands=False)))
     shown = show(message, json.dumps(describe(live.snapshot(), station.bins)))
     assert shown[f"Bin {station.bins[0].name} level"] == "75"
+
+
+def test_a_bins_purity_is_shown_with_its_interval_and_what_was_left_out_and_is_unknown_before_people_looked() -> None:
+    live, first, second = LiveView(VirtualClock()), STATION.bins[0].name, STATION.bins[1].name
+    message = read_discovery(TOPICS.discovery, announced())
+    assert show(message, state_of(live))[f"Bin {first} purity"] == "None"
+    live.publish_purity(
+        {
+            first: SeenPurity(0.9754, 0.871, 0.996, 40, 0, 1_767_225_600.0, 5),
+            second: SeenPurity(None, 0.2, 0.9, 7, 23, 1_767_225_600.0),
+        }
+    )
+    shown = show(message, state_of(live))
+    assert (shown[f"Bin {first} purity"], shown[f"Bin {second} purity"]) == ("97.5", "None")
+    assert "Bin residual purity" not in shown
+    assert show_attributes(message, state_of(live))[f"Bin {first} purity"] == {
+        "percent": 97.5,
+        "low_percent": 87.1,
+        "high_percent": 99.6,
+        "labelled": 40,
+        "unlabelled": 5,
+        "missing": 0,
+        "last": "2026-01-01T00:00:00+00:00",
+    }
 
 
 @pytest.mark.parametrize("kind", FaultKind)

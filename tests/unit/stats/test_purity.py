@@ -137,11 +137,19 @@ def test_too_few_labels_are_said_with_what_to_do(line: Line) -> None:
 
 def test_json_has_every_figure(line: Line) -> None:
     line.items("metal", {"metal": 29, "paper": 1})
+    for _ in range(3):
+        line.item("metal", None)
     line.label()
     answer = json.loads(run(line, "--json"))
     metal = answer[0]["bins"][0]
     assert (answer[0]["station"], metal["bin"], metal["purity"]) == ("line-1", "metal", 29 / 30)
-    assert (metal["right"], metal["labelled"], metal["kept"], metal["missing"]) == (29, 30, 30, 0)
+    assert (metal["right"], metal["labelled"], metal["kept"], metal["unlabelled"], metal["missing"]) == (
+        29,
+        30,
+        33,
+        3,
+        0,
+    )
     assert metal["low"] < metal["purity"] < metal["high"]
     assert metal["first"].startswith("2026-01-01T")
 

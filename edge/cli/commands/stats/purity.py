@@ -57,6 +57,7 @@ def _rows(purity: Purity) -> list[dict[str, Any]]:
             "labelled": one.labelled,
             "right": one.right,
             "kept": one.kept,
+            "unlabelled": one.unlabelled,
             "missing": one.missing,
             "first": _instant(one.first),
             "last": _instant(one.last),
@@ -71,9 +72,9 @@ def _print(station: str, purity: Purity, pictures: Path) -> None:
     for one in purity.present:
         if one.missing:
             say(_what_is_missing(one, pictures))
-        elif waiting := one.kept - one.labelled:
+        elif one.unlabelled:
             say(
-                f"{one.bin}: {waiting} of {one.kept} random pictures are not labelled yet: those left out may be the "
+                f"{one.bin}: {one.unlabelled} of {one.kept} random pictures are not labelled yet: those left out may be the "
                 f"hard ones: {_command(pictures)}"
             )
     for digest in dict.fromkeys(one.model for one in purity.before):
@@ -97,7 +98,7 @@ def _print_bins(title: str, bins: Sequence[BinPurity]) -> None:
 
 
 def _what_is_missing(one: BinPurity, pictures: Path) -> str:
-    waiting = one.kept - one.labelled
+    waiting = one.unlabelled
     command = _command(pictures)
     if waiting >= one.missing:
         return f"{one.bin}: too few to tell; label {one.missing} more of its random pictures: {command}"
