@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from edge.errors import ConfigError
+from edge.words import languages
 
 
 class Settings(BaseModel):
@@ -23,6 +24,12 @@ class Settings(BaseModel):
         """
         own = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self).model_validate(own | values)
+
+
+def _check_language(code: str) -> str:
+    if code not in languages():
+        raise ValueError(f"{code!r}: expected one of {', '.join(f'{c} ({name})' for c, name in languages().items())}")
+    return code
 
 
 Pin = Annotated[int, Field(ge=0, le=27, strict=True)]
@@ -41,6 +48,7 @@ ExposureUs = Annotated[int, Field(ge=10, le=1_000_000)]
 Gain = Annotated[float, Field(ge=0, le=64)]
 ColourGain = Annotated[float, Field(gt=0, le=32)]
 Kelvin = Annotated[int, Field(ge=1000, le=12_000)]
+Language = Annotated[str, AfterValidator(_check_language)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 

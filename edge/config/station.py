@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from edge.config.actuators import ActuatorSettings
-from edge.config.base import Name, Settings
+from edge.config.base import Language, Name, Settings
 from edge.config.belt import Belt
 from edge.config.cameras import CameraSettings
 from edge.config.inputs import ESTOP, Input, InputName, InputRole
@@ -18,6 +18,7 @@ from edge.config.probation import ProbationSettings
 from edge.config.service import JournalSettings, Page, ReceiveSettings, Safety
 from edge.config.simulation import Simulation
 from edge.config.sorting import Bin, Deciding, Inference, Region, Sensing
+from edge.words import ENGLISH, languages
 
 RESIDUAL = "residual"
 
@@ -31,6 +32,12 @@ class Station(Settings):
     )
     state_folder: Path = Field(
         default=Path("/var/lib/sorter"), description="journal, calibration, models; relative to the station file"
+    )
+    language: Language = Field(
+        default=ENGLISH,
+        description="language of messages, and of the page where a browser asks for none that there is: "
+        + ", ".join(languages()),
+        examples=["vi"],
     )
     camera: CameraSettings
     region: Region = Region()

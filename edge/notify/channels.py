@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from edge.clock import NS_PER_S
 from edge.config import Station
@@ -47,12 +48,18 @@ def open_channels(
     def add(destination: Destination, rules: Alerting, table: str) -> None:
         alerts = Alerts(chosen_faults(rules, table), round(rules.after_s * NS_PER_S))
         told = ToldFaults(None if folder is None else folder / f"told-{destination.name.replace(' ', '-')}.json")
-        channels.append(Courier(destination, alerts, station.name, lambda: live.faults, clock, tries(), told))
+        channels.append(
+            Courier(destination, alerts, station.name, lambda: live.faults, clock, tries(), told, station.language)
+        )
 
     if settings.mqtt is not None:
         from edge.notify.mqtt import Mqtt
+        from edge.notify.report import describe
 
-        channels.append(Mqtt(settings.mqtt, station.name, station.bins, live.snapshot, act, tries()))
+        def report() -> dict[str, Any]:
+            return describe(live.snapshot(), station.bins, station.language)
+
+        channels.append(Mqtt(settings.mqtt, station.name, station.bins, report, act, tries()))
     for hook in settings.webhook:
         from edge.notify.webhook import Webhook
 

@@ -17,6 +17,7 @@ from edge.notify.alerts import AlertKind, Alerts
 from edge.notify.channel import LOOK_NS, Tries
 from edge.notify.message import Message, test_message, write_message
 from edge.notify.told import ToldFaults
+from edge.words import ENGLISH
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Courier:
     clock: Clock
     tries: Tries
     told: ToldFaults
+    language: str = ENGLISH
     trouble: str = field(default="", init=False)
     _waiting: deque[Message] = field(default_factory=lambda: deque(maxlen=MOST_WAITING), init=False)
     _next_try_at: int = field(default=0, init=False)
@@ -98,7 +100,7 @@ class Courier:
         Raises:
             NotifyError: why it could not be delivered.
         """
-        self.destination.deliver(test_message(self.station, self.clock))
+        self.destination.deliver(test_message(self.station, self.clock, self.language))
         return self.place
 
     def _note_delivered(self, message: Message) -> None:
@@ -116,7 +118,7 @@ class Courier:
         for alert in self.alerts.look(faults, self.clock.now()):
             if len(self._waiting) == MOST_WAITING:
                 log.error("%s: dropped, as too many wait: %s", self.name, self._waiting[0].title)
-            self._waiting.append(write_message(alert, self.station, self.clock))
+            self._waiting.append(write_message(alert, self.station, self.clock, self.language))
 
     def _failed(self, why: str) -> None:
         before, self.trouble = self.trouble, why

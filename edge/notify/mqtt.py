@@ -21,9 +21,7 @@ from edge.errors import NotifyError
 from edge.notify.channel import CONNECT_S, LOOK_NS, Tries
 from edge.notify.explain import explain, shorten, trusted
 from edge.notify.home_assistant import COMMANDS, OFFLINE, ONLINE, Topics, discovery
-from edge.notify.report import describe
 from edge.notify.secret_files import read_secret
-from edge.status.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +49,11 @@ class Mqtt:
         settings: MqttSettings,
         station: str,
         bins: tuple[Bin, ...],
-        read: Callable[[], Snapshot],
+        report: Callable[[], dict[str, Any]],
         act: Act | None,
         tries: Tries,
     ) -> None:
-        self._settings, self._bins, self._read = settings, bins, read
+        self._settings, self._bins, self._report = settings, bins, report
         self._act = act if settings.commands else None
         self._topics = Topics(settings.topic, settings.discovery_prefix, station)
         self._tries = tries
@@ -120,7 +118,7 @@ class Mqtt:
         told: dict[str, Any] = {}
         turns = 0
         while not stopping.done():
-            report = describe(self._read(), self._bins)
+            report = self._report()
             if report != told:
                 await client.publish(self._topics.state, json.dumps(report, ensure_ascii=False), qos=1, retain=True)
                 told = report

@@ -28,18 +28,19 @@ def texts(language: str) -> Mapping[str, str]:
     return MappingProxyType(dict(_read(FOLDER / f"{language}.toml")["texts"]))
 
 
-def translate(english: str, language: str) -> str:
-    """Return a sentence in that language; in English where there is no translation."""
-    return texts(language).get(english, english)
+def translate(english: str, language: str, **places: object) -> str:
+    """Return a sentence in that language, with its places filled in; in English where there is no translation."""
+    said = texts(language).get(english, english)
+    return said.format(**places) if places else said
 
 
-def choose_language(wanted: str, accepted: str) -> str:
-    """Return the language of a visitor: the one `wanted`, else the first known one of a browser's Accept-Language header."""
+def choose_language(wanted: str, accepted: str, otherwise: str = ENGLISH) -> str:
+    """Return a visitor's language: the one `wanted`, else the first known one of a browser's Accept-Language header."""
     for part in [wanted, *accepted[:200].split(",")]:
         code = part.partition(";")[0].strip().lower().partition("-")[0]
         if code in languages():
             return code
-    return ENGLISH
+    return otherwise
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -119,6 +119,7 @@ MISTAKES: list[tuple[Callable[[dict[str, Any]], None], list[str]]] = [
     (put("belt", [{"speed_mm_per_s": 3}]), ["belt = [{", "write [belt] with one bracket"]),
     (put("belt", "mm_per_pixel", "0,3"), ["belt.mm_per_pixel = '0,3'", "a point and without quotes: 0.3"]),
     (put("camera", "width", "640 px"), ["camera.width = '640 px'", "integer"]),
+    (put("language", "vn"), ["language: 'vn': expected one of en (English), ", "vi (Tiếng Việt)"]),
     (put("name", 7), ["name = 7", "text, in quotes"]),
     (put("actuators", 0, "pin", 22), ["pin 22 is used by actuator valve pin and actuator flap-1 pin"]),
     (put("actuators", 3, "safe_us", 900), ["'safe' is 900 us; expected 1000 to 2000"]),

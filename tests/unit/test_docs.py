@@ -22,6 +22,7 @@ from edge.cli import root
 from edge.config.station import Station
 from edge.health.faults import FaultKind
 from edge.types import Reason
+from edge.words import texts
 from training.recipe import Recipe
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -70,6 +71,8 @@ def test_every_toml_example_loads(example: str, tmp_path: Path) -> None:
         _assert_a_station_passes_the_check(example, tmp_path)
     elif set(table) == {"groups"}:
         Inventory.model_validate(table)
+    elif set(table) == {"name", "texts"}:
+        assert set(table["texts"]) <= set(texts("vi")), "a file of a language translates what is said"
     elif set(table) <= set(Station.model_fields):
         Station.model_validate(_completed(table))
     else:

@@ -52,7 +52,9 @@ def build_app(
     buttons = None if press is None else Buttons(press)
     app = Starlette(
         routes=[
-            *Pages({"station": station.name, "token": "" if buttons is None else buttons.token}).routes(),
+            *Pages(
+                {"station": station.name, "token": "" if buttons is None else buttons.token}, station.language
+            ).routes(),
             Route("/api/status", views.status),
             Route("/api/items", views.items),
             Route("/belt.jpg", views.belt),

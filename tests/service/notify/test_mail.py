@@ -59,10 +59,10 @@ def with_login(server: MailServer, folder: Path) -> dict[str, Any]:
     return {"username": ACCOUNT[0], "password_file": password, "ca_file": server.certificates.authority}
 
 
-def message() -> Message:
+def message(language: str = "en") -> Message:
     clock = SystemClock()
     fault = Fault(FaultKind.BIN_FULL, clock.now(), "Fässer")
-    return write_message(Alert(AlertKind.RAISED, fault, clock.now(), 1, NS_PER_S), "line-1", clock)
+    return write_message(Alert(AlertKind.RAISED, fault, clock.now(), 1, NS_PER_S), "line-1", clock, language)
 
 
 def taken(server: MailServer) -> tuple[dict[str, Any], EmailMessage]:
@@ -71,8 +71,12 @@ def taken(server: MailServer) -> tuple[dict[str, Any], EmailMessage]:
     return mail, cast(EmailMessage, email.message_from_string(mail["content"], policy=email.policy.default))
 
 
-def test_it_comes_encrypted_from_the_account_with_the_words_of_the_fault(server: MailServer, tmp_path: Path) -> None:
-    sent = message()
+@pytest.mark.parametrize("language", ["en", "vi"])
+def test_it_comes_encrypted_from_the_account_with_the_words_of_the_fault(
+    server: MailServer, tmp_path: Path, language: str
+) -> None:
+    sent = message(language)
+    assert sent.text.startswith({"en": "A bin is full", "vi": "Có thùng đã đầy"}[language])
     people = ["technician@example.org", "operator@example.org"]
     mail(server, **with_login(server, tmp_path), to=people).deliver(sent)
     envelope, letter = taken(server)

@@ -41,12 +41,12 @@ class Post:
 class Setting:
     """A courier on a clock that the test moves."""
 
-    def __init__(self, kept: Path | None = None) -> None:
+    def __init__(self, kept: Path | None = None, language: str = "en") -> None:
         self.clock, self.post = VirtualClock(), Post()
         self.faults: Sequence[Fault] = ()
         alerts = Alerts(frozenset(FaultKind), 0)
         told = ToldFaults(kept)
-        self.courier = Courier(self.post, alerts, "line-1", lambda: self.faults, self.clock, Tries(), told)
+        self.courier = Courier(self.post, alerts, "line-1", lambda: self.faults, self.clock, Tries(), told, language)
 
     def show(self, *details: str, kind: FaultKind = FaultKind.BIN_FULL) -> None:
         self.faults = [Fault(kind, self.clock.now(), detail) for detail in details]
@@ -70,10 +70,31 @@ def test_a_message_has_the_words_of_the_fault_what_to_do_and_since_when(setting:
     assert raised.title == "line-1: A bin is full: its items go to residual. (paper)"
     assert raised.text == (
         "A bin is full: its items go to residual. (paper) Empty the bin; without a sensor that sees it empty, press "
-        "reset then.\nSince: 2026-01-01 00:00:00 UTC (the station's date may be wrong)"
+        "reset then.\nSince: 2026-01-01 00:00:00 UTC\nThe station's date may be wrong."
     )
-    assert ended.title == "line-1: no longer: A bin is full: its items go to residual. (paper)"
-    assert ended.text.splitlines()[1] == "Ended: 2026-01-01 00:00:03 UTC (the station's date may be wrong)"
+    assert ended.title == "line-1: No longer: A bin is full: its items go to residual. (paper)"
+    assert ended.text.splitlines()[1] == "Ended: 2026-01-01 00:00:03 UTC"
+
+
+def test_a_message_is_in_the_stations_language_and_what_programs_read_stays(setting: Setting) -> None:
+    vietnamese = Setting(language="vi")
+    for one in (setting, vietnamese):
+        one.show("paper")
+        one.turn(0)
+        one.faults = ()
+        one.turn(3)
+        one.courier.test()
+    raised, ended, test = vietnamese.post.taken
+    assert raised.title == "line-1: Có thùng đã đầy: vật của thùng này đang vào thùng còn lại. (giấy)"
+    first, since, doubt = raised.text.splitlines()
+    assert first.endswith("(giấy) Đổ thùng; nếu thùng không có cảm biến báo trống, nhấn nút đặt lại sau khi đổ.")
+    assert (since, doubt) == ("Từ lúc: 2026-01-01 00:00:00 UTC", "Ngày giờ của trạm có thể sai.")
+    assert ended.title.startswith("line-1: Đã hết: Có thùng đã đầy")
+    assert ended.text.splitlines()[1] == "Hết lúc: 2026-01-01 00:00:03 UTC"
+    assert test.title == "line-1: Tin nhắn thử"
+    for english, other in zip(setting.post.taken, vietnamese.post.taken, strict=True):
+        for name in ("kind", "station", "fault", "detail", "severity", "at", "times", "time"):
+            assert getattr(english, name) == getattr(other, name), name
 
 
 def test_what_could_not_be_delivered_is_tried_again_under_the_same_name_and_in_order(setting: Setting) -> None:

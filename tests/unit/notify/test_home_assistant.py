@@ -19,6 +19,7 @@ from edge.notify.report import describe
 from edge.status.live import LiveView
 from edge.status.snapshot import SeenPurity
 from edge.types import Decision, Item, Reason
+from edge.words import languages, translate
 
 STATION = make_station(shipped("conveyor"))
 TOPICS = Topics("edge-sorter", "homeassistant", STATION.name)
@@ -28,8 +29,8 @@ def announced(*, takes_commands: bool = False) -> str:
     return json.dumps(discovery(TOPICS, STATION.bins, takes_commands=takes_commands))
 
 
-def state_of(live: LiveView) -> str:
-    return json.dumps(describe(live.snapshot(), STATION.bins))
+def state_of(live: LiveView, language: str = "en") -> str:
+    return json.dumps(describe(live.snapshot(), STATION.bins, language))
 
 
 def test_home_assistant_takes_the_message_and_finds_a_value_for_everything_before_the_first_item() -> None:
@@ -72,7 +73,7 @@ def test_a_counted_bin_has_a_level_in_percent() -> None:
     live = LiveView(VirtualClock())
     live.publish_levels({station.bins[0].name: 30})
     message = read_discovery(TOPICS.discovery, json.dumps(discovery(TOPICS, station.bins, takes_commands=False)))
-    shown = show(message, json.dumps(describe(live.snapshot(), station.bins)))
+    shown = show(message, json.dumps(describe(live.snapshot(), station.bins, station.language)))
     assert shown[f"Bin {station.bins[0].name} level"] == "75"
 
 
@@ -100,12 +101,14 @@ def test_a_bins_purity_is_shown_with_its_interval_and_what_was_left_out_and_is_u
     }
 
 
+@pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("kind", FaultKind)
-def test_every_fault_fits_into_a_state_of_home_assistant(kind: FaultKind) -> None:
+def test_every_fault_fits_into_a_state_of_home_assistant(kind: FaultKind, language: str) -> None:
     live = LiveView(VirtualClock())
     live.publish_state(State.FAULT, [Fault(kind, 0, "x" * 300)])
-    shown = show(read_discovery(TOPICS.discovery, announced()), state_of(live))
-    assert shown["What is wrong"].startswith(SPECS[kind].sentence)
+    shown = show(read_discovery(TOPICS.discovery, announced()), state_of(live, language))
+    assert shown["What is wrong"].startswith(translate(SPECS[kind].sentence, language))
+    assert [fault["fault"] for fault in json.loads(state_of(live, language))["faults"]] == [kind]
 
 
 def test_without_commands_the_buttons_are_taken_away_and_with_them_they_are_there() -> None:

@@ -41,7 +41,7 @@ def secret_file(tmp_path: Path) -> Path:
 def message() -> Message:
     clock = SystemClock()
     fault = Fault(FaultKind.BIN_FULL, clock.now(), "Fässer")
-    return write_message(Alert(AlertKind.RAISED, fault, clock.now(), 1, NS_PER_S), "line-1", clock)
+    return write_message(Alert(AlertKind.RAISED, fault, clock.now(), 1, NS_PER_S), "line-1", clock, "en")
 
 
 def hook(server: HookServer, **more: object) -> Webhook:

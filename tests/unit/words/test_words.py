@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import unicodedata
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from string import Formatter
 
 import pytest
 
+import edge
 from edge.config.station import RESIDUAL
 from edge.health.faults import SPECS
 from edge.inference.classifier import shipped_bundle_path
@@ -21,6 +25,7 @@ from edge.words import choose_language, languages, texts, translate
 
 IN_MARKUP = re.compile(r"\[\[(.+?)\]\]", re.DOTALL)
 IN_SCRIPT = re.compile(r"""\bt\(\s*"((?:[^"\\]|\\.)*)\"""")
+SHOWN = [path for path in sorted((FOLDER / "station").iterdir()) if path.suffix in (".html", ".js")]
 OTHERS = [code for code in languages() if code != "en"]
 
 
@@ -30,9 +35,11 @@ def needed() -> set[str]:
     def found() -> Iterator[str]:
         for page in PAGES:
             yield page.title
-        for path in (FOLDER / "station").iterdir():
-            pattern = {".html": IN_MARKUP, ".js": IN_SCRIPT}.get(path.suffix)
-            yield from [] if pattern is None else pattern.findall(path.read_text("utf-8"))
+        for path in SHOWN:
+            found = {".html": IN_MARKUP, ".js": IN_SCRIPT}[path.suffix].findall(path.read_text("utf-8"))
+            yield from (" ".join(text.split()) for text in found)
+        for path in Path(edge.__file__).parent.rglob("*.py"):
+            yield from said_in(path)
         yield from (*shipped_labels(), RESIDUAL)
         for state in STATE_TEXT.values():
             yield from (state.title, state.meaning)
@@ -41,6 +48,14 @@ def needed() -> set[str]:
         yield from (*REASON_TEXT.values(), *STROKE_TEXT.values(), *ARRIVED_TEXT.values())
 
     return set(found())
+
+
+def said_in(path: Path) -> Iterator[str]:
+    """The sentences that Python code translates where it says them."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Call(func=ast.Name(id="translate"), args=[ast.Constant(value=str(text)), *_]):
+                yield text
 
 
 def shipped_labels() -> list[str]:
@@ -62,13 +77,14 @@ def test_nothing_is_missing_and_nothing_is_left_over(language: str) -> None:
 def test_a_translation_fills_in_what_the_sentence_does_and_keeps_its_commands(language: str) -> None:
     for english, translation in texts(language).items():
         assert translation.strip(), english
+        assert translation == unicodedata.normalize("NFC", translation), english
         assert places(translation) == places(english), english
         assert re.findall("`[^`]*`", translation) == re.findall("`[^`]*`", english), english
 
 
 def test_scripts_say_nothing_but_through_a_translation() -> None:
     shown = re.compile(r"""(?:make\("\w+", "[\w ]*", |say\("\w+", |alert\(|confirm\()["`](?=[A-Za-z$])""")
-    for path in (FOLDER / "station").glob("*.js"):
+    for path in SHOWN:
         assert shown.findall(path.read_text("utf-8")) == [], path.name
 
 
@@ -86,6 +102,16 @@ def test_scripts_say_nothing_but_through_a_translation() -> None:
 )
 def test_the_language_is_the_chosen_one_then_the_browsers(wanted: str, accepted: str, language: str) -> None:
     assert choose_language(wanted, accepted) == language
+
+
+def test_who_asks_for_no_known_language_gets_the_stations() -> None:
+    assert choose_language("", "", "vi") == choose_language("xx", "fr-FR", "vi") == "vi"
+    assert choose_language("", "en", "vi") == "en"
+
+
+def test_places_are_filled_in_and_what_stands_in_for_them_is_left_alone() -> None:
+    assert translate("No longer: {fault}", "vi", fault="{time} {}") == "Đã hết: {time} {}"
+    assert translate("{time} {}", "vi") == "{time} {}"
 
 
 def test_what_has_no_translation_is_said_in_english() -> None:

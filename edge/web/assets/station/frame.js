@@ -1,8 +1,7 @@
 // What all pages share: the station's state at the top, its faults, the stream of what it tells, and small helpers.
-// Everything from outside goes in as text, never as markup. `t` says an English sentence in the visitor's language, and a
-// label or bin that has a translation by that; the translations are in edge/words.
+// Everything from outside goes in as text, never as markup.
 
-import { words, language } from "/words.js";
+import { t, language } from "/translate.js";
 
 const SILENCE_MS = 4000; // the station tells every second; after this much silence nothing here can be trusted
 const SIGNS = { good: "✓", calm: "…", warn: "!", bad: "✕", off: "■", lost: "?" };
@@ -13,16 +12,11 @@ let retry = 0;
 let onStatus = () => {};
 let onTick = () => {};
 
-export { language };
+export { t, language };
 export const byId = (id) => document.getElementById(id);
 export const percent = (share) => (share === null ? "" : Math.round(share * 100) + "\u00a0%");
 export const decimal = (number) => number.toLocaleString(language, { minimumFractionDigits: 1, maximumFractionDigits: 1, useGrouping: false });
 export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + ".";
-
-export function t(english, values = {}) {
-  const said = Object.hasOwn(words, english) ? words[english] : english;
-  return said.replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? String(values[name]) : whole));
-}
 
 export function make(tag, className, text) {
   const element = document.createElement(tag);
