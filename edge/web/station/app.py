@@ -1,4 +1,4 @@
-"""The routes; all but those of the buttons only show. One event loop in one thread serves them: no thread pool, no files at run time."""
+"""The routes; all but those of the buttons only show. One event loop in one thread serves them; what waits for a disk does so in a thread beside it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from edge.status.live import THUMBNAIL_PX, LiveView
 from edge.status.metrics import build_registry, read_disk_free
 from edge.web.serving.guard import Guard
 from edge.web.serving.visitors import Places
+from edge.web.station.bins import Bins
 from edge.web.station.buttons import BUTTONS, MOST_BYTES, Buttons
 from edge.web.station.pages import Pages
 from edge.web.station.pictures import CROP_QUALITY, BeltEncoder, to_jpeg
@@ -57,6 +58,7 @@ def build_app(
             ).routes(),
             Route("/api/status", views.status),
             Route("/api/items", views.items),
+            *Bins(live, station, journal_path, clock).routes(),
             Route("/belt.jpg", views.belt),
             Route("/crops/{name}", views.crop),
             Route("/events", views.events),

@@ -48,8 +48,8 @@ def describe_status(snapshot: Snapshot, station: Station, disk_free: int | None)
         "model": {"name": snapshot.model[0], "version": snapshot.model[1]},
         "run": run_mark(snapshot),
         "total": snapshot.total,
-        "items_per_min": _rounded(snapshot.items_per_min),
-        "uptime_s": _rounded(snapshot.uptime_ns / NS_PER_S),
+        "items_per_min": rounded(snapshot.items_per_min),
+        "uptime_s": rounded(snapshot.uptime_ns / NS_PER_S),
         "bins": _describe_bins(snapshot, station),
         "reasons": _describe_reasons(snapshot),
         "health": {
@@ -61,7 +61,7 @@ def describe_status(snapshot: Snapshot, station: Station, disk_free: int | None)
             "spare_ms": _in_ms(snapshot.spare.median) if snapshot.spare.count else None,
             "disk_free_mb": None if disk_free is None else disk_free // 1_000_000,
             "journal_rows": dict(snapshot.journal_rows),
-            "temperature_c": _rounded(snapshot.machine.temperature_c),
+            "temperature_c": rounded(snapshot.machine.temperature_c),
         },
         "revision": snapshot.revision,
     }
@@ -90,12 +90,12 @@ def _describe_item(item: RecentItem, snapshot: Snapshot) -> dict[str, Any]:
     return {
         "id": number,
         "label": decision.label,
-        "score": _rounded(decision.score, 4) if decision.label else None,
-        "margin": _rounded(decision.margin, 4) if decision.label else None,
+        "score": rounded(decision.score, 4) if decision.label else None,
+        "margin": rounded(decision.margin, 4) if decision.label else None,
         "bin": decision.bin,
         "reason": str(item.reason),
         "text": REASON_TEXT[item.reason],
-        "age_s": _rounded((snapshot.taken_at - decision.decided_at) / NS_PER_S),
+        "age_s": rounded((snapshot.taken_at - decision.decided_at) / NS_PER_S),
         "deciding_ms": _in_ms(decision.decided_at - item.crossed_at),
         "spare_ms": _in_ms(item.spare_ns),
         "stroke": item.stroke,
@@ -130,15 +130,20 @@ def _describe_box(sighting: Sighting, item: RecentItem | None) -> dict[str, Any]
     described: dict[str, Any] = {"box": [box.x, box.y, box.width, box.height], "label": "", "score": None, "bin": ""}
     if item is not None:
         decision = item.decision
-        described |= {"label": decision.label, "bin": decision.bin, "score": _rounded(decision.score, 4)}
+        described |= {"label": decision.label, "bin": decision.bin, "score": rounded(decision.score, 4)}
     return described
 
 
-def _describe_bins(snapshot: Snapshot, station: Station) -> list[dict[str, Any]]:
-    full = snapshot.full_bins
+def count_by_bin(snapshot: Snapshot) -> Counter[str]:
+    """Return how many items each bin took since the start."""
     counts: Counter[str] = Counter()
     for (name, reason), count in snapshot.counts.items():
         counts[name] += count if reason not in IN_NO_BIN else 0
+    return counts
+
+
+def _describe_bins(snapshot: Snapshot, station: Station) -> list[dict[str, Any]]:
+    full, counts = snapshot.full_bins, count_by_bin(snapshot)
     return [
         {
             "name": where.name,
@@ -147,24 +152,25 @@ def _describe_bins(snapshot: Snapshot, station: Station) -> list[dict[str, Any]]
             "enabled": where.enabled,
             "level": snapshot.levels.get(where.name),
             "capacity": where.capacity,
-            "purity": _describe_purity(snapshot.purity.get(where.name)),
+            "purity": describe_purity(snapshot.purity.get(where.name)),
             "full": where.name in full,
         }
         for where in station.bins
     ]
 
 
-def _describe_purity(seen: SeenPurity | None) -> dict[str, Any] | None:
+def describe_purity(seen: SeenPurity | None) -> dict[str, Any] | None:
     """Return what people saw in a bin; None where nobody looked."""
     if seen is None:
         return None
     return {
-        "share": _rounded(seen.share, 4),
-        "low": _rounded(seen.low, 4),
-        "high": _rounded(seen.high, 4),
+        "share": rounded(seen.share, 4),
+        "low": rounded(seen.low, 4),
+        "high": rounded(seen.high, 4),
         "labelled": seen.labelled,
         "unlabelled": seen.unlabelled,
         "missing": seen.missing,
+        "unlabelled": seen.unlabelled,
         "last": None if seen.last is None else datetime.fromtimestamp(seen.last, UTC).isoformat(timespec="seconds"),
     }
 
@@ -197,7 +203,8 @@ def _decision_line(size: tuple[int, int], station: Station) -> list[float] | Non
     return [left, y, left + width, y]
 
 
-def _rounded(number: float | None, digits: int = 1) -> float | None:
+def rounded(number: float | None, digits: int = 1) -> float | None:
+    """Return the number as JSON can hold it."""
     return None if number is None or not math.isfinite(number) else round(number, digits)
 
 

@@ -106,8 +106,10 @@ def start_page(
     port: int = 0,
     patience_s: float = 10,
     origin: Callable[[str], str] = origin_of,
+    capacity: int | None = None,
 ) -> ServedPage:
-    checked = make_station(YARD, state_folder=folder)
+    counted = {} if capacity is None else {"bins": {"glass": {"capacity": capacity}}}
+    checked = make_station(YARD, state_folder=folder, **counted)
     # No station file may hold such a name; the page must not rely on that.
     station = checked.model_copy(update={"name": "yard <3>"})
     live = LiveView(clock, ("waste", "1.0"))
@@ -129,8 +131,9 @@ def serve(tmp_path: Path, waste_photos: dict[str, Image]) -> Iterator[Callable[.
         port: int = 0,
         patience_s: float = 10,
         origin: Callable[[str], str] = origin_of,
+        capacity: int | None = None,
     ) -> ServedPage:
-        served.append(start_page(tmp_path, waste_photos, clock, port, patience_s, origin))
+        served.append(start_page(tmp_path, waste_photos, clock, port, patience_s, origin, capacity))
         return served[-1]
 
     yield start

@@ -1,10 +1,10 @@
 // The page "now": the camera's picture with what is seen in it, the bins, what is not sorted and why, the last items.
 
-import { byId, decimal, language, make, percent, say, sentence, span, start, t } from "/frame.js";
+import { binColours, purity } from "/bin.js";
+import { byId, decimal, make, percent, say, sentence, span, start, t } from "/frame.js";
 
 const BELT_PAUSE_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 120;
 const CARDS = 12;
-const BIN_COLOURS = 8;
 const TOLD_BY_STROKE = ["sorted", "under-way", "not-diverted", "not-seen"]; // what became of the stroke is shown beside
 
 const items = new Map(); // by item number: { ...as told, toldAt }
@@ -15,20 +15,10 @@ let stallMs = 3000;
 let pictureAge = null;
 let paused = false;
 
-function purity(seen) {
-  if (seen.share === null) return t("purity not known: {labelled} pictures labelled, {missing} more needed", seen);
-  const until = new Date(seen.last).toLocaleDateString(language);
-  return t("purity seen {share} ({low} to {high}; {labelled} labelled, to {until})", {
-    share: percent(seen.share), low: percent(seen.low), high: percent(seen.high), labelled: seen.labelled, until,
-  });
-}
-
 function showBins(bins) {
   const most = Math.max(1, ...bins.map((bin) => bin.count));
-  colours = {};
-  let next = 0;
+  colours = binColours(bins);
   byId("bins").replaceChildren(...bins.map((bin) => {
-    colours[bin.name] = bin.name === "residual" ? "var(--bin-residual)" : `var(--bin-${next++ % BIN_COLOURS})`;
     const line = make("li");
     line.style.setProperty("--bin", colours[bin.name]);
     const row = make("div", "row");
