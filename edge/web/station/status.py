@@ -170,7 +170,6 @@ def describe_purity(seen: SeenPurity | None) -> dict[str, Any] | None:
         "labelled": seen.labelled,
         "unlabelled": seen.unlabelled,
         "missing": seen.missing,
-        "unlabelled": seen.unlabelled,
         "last": None if seen.last is None else datetime.fromtimestamp(seen.last, UTC).isoformat(timespec="seconds"),
     }
 
