@@ -10,13 +10,11 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from edge.clock import VirtualClock
+from edge.web.station.actions import Control
 from edge.web.station.app import build_app
 from edge.web.station.status import describe_items, describe_status
 from generate import example
 from generate.markdown import code, document, fenced, paragraphs, table
-
-ALWAYS = "`page.enabled`"
-FOR_BUTTONS = "`page.enabled`, `page.controls`, the page's token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +28,26 @@ class Row:
 
 
 def routes() -> list[Row]:
-    """Return all addresses; those that are there for the buttons only say so."""
-    always = {route.path for route in _routes(with_buttons=False)}
+    """Return all addresses; those for people who signed in say so."""
+    always = {route.path for route in _routes(with_actions=False)}
     alike: dict[tuple[str, str, str], list[str]] = {}
-    for route in _routes(with_buttons=True):
+    for route in _routes(with_actions=True):
         method = "POST" if route.methods == {"POST"} else "GET"
         answer = paragraphs(route.endpoint.__doc__).replace("\n\n", " ")
-        alike.setdefault((method, answer, ALWAYS if route.path in always else FOR_BUTTONS), []).append(route.path)
+        alike.setdefault((method, answer, _needs(route, always)), []).append(route.path)
     return [Row(method, tuple(sorted(paths)), answer, needs) for (method, answer, needs), paths in alike.items()]
 
 
-def _routes(*, with_buttons: bool) -> list[Route]:
+def _needs(route: Route, always: set[str]) -> str:
+    if route.path not in always:
+        return "`page.enabled`, `page.controls`, signed in"
+    return "`page.enabled`, signed in" if hasattr(route.endpoint, "__wrapped__") else "`page.enabled`"
+
+
+def _routes(*, with_actions: bool) -> list[Route]:
     clock = VirtualClock()
-    press = (lambda what, who: None) if with_buttons else None
-    app: Starlette = build_app(example.live(clock), example.station(), None, clock, press)
+    control = Control(lambda what, who: None) if with_actions else None
+    app: Starlette = build_app(example.live(clock), example.station(), None, clock, control)
     return [route for route in app.routes if isinstance(route, Route)]
 
 

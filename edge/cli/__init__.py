@@ -27,6 +27,7 @@ COMMANDS = (
     "resume",
     "status",
     "top",
+    "token",
     "check",
     "doctor",
     "notify",

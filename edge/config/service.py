@@ -57,7 +57,10 @@ class Page(Settings):
     enabled: bool = Field(default=True, description="serve the page")
     host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 shows it to the whole network")
     port: int = Field(default=8080, ge=0, le=65535, description="port; 0 takes a free one")
-    controls: bool = Field(default=False, description="whoever reaches the page may stop the station and let it go on")
+    controls: bool = Field(
+        default=True,
+        description="whoever has the page's token may act on it, such as stop the station and let it go on",
+    )
     names: tuple[str, ...] = Field(
         default=(),
         description="further names under which browsers may open the page, as in sorter.example.org",

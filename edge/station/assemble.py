@@ -16,7 +16,7 @@ from edge.clock import ms
 from edge.config import Station
 from edge.devices.actuators import open_actuators
 from edge.devices.gpio.inputs import InputWiring
-from edge.errors import ClassifierError
+from edge.errors import ClassifierError, ConfigError
 from edge.health.faults import FaultKind
 from edge.health.health import Health
 from edge.health.heartbeats import Heartbeat, Limits
@@ -52,7 +52,9 @@ from edge.station.stops.control import StopSwitch
 from edge.station.stops.latch import EstopLatch, PauseLatch
 from edge.station.supervisor import Supervisor
 from edge.transport import Conveyor, DirectDrop, build_belt, build_transport
+from edge.web.station.actions import Control
 from edge.web.station.app import build_app
+from edge.web.station.token import PageToken, make_token_if_missing
 
 log = logging.getLogger(__name__)
 
@@ -177,9 +179,17 @@ def _page_opener(
     """Return what opens the page; None where the station has none."""
     if not station.page.enabled:
         return None
-    press = switch.press if station.page.controls else None
+    token = PageToken(station.state_folder)
+    try:
+        make_token_if_missing(station.state_folder)
+    except ConfigError as error:
+        log.warning("%s; nobody can sign in on the page", error)
+    token.look()
+    control = Control(switch.press) if station.page.controls else None
     journal = station.state_folder / "journal.db"
-    return lambda: environment.open_server(build_app(reporting.live, station, journal, environment.clock, press))
+    return lambda: environment.open_server(
+        build_app(reporting.live, station, journal, environment.clock, control, token)
+    )
 
 
 def _commands(switch: StopSwitch, reset_from_afar: Event) -> Callable[[str], None]:

@@ -51,6 +51,7 @@ COMMANDS = {
     "status help": "status --help",
     "top help": "top --help",
     "teach": "teach --help",
+    "token": "token --new --state-folder {here}/state",
     "notify": "notify --help",
     "safe": "safe --station {here}/demo.toml",
     "pause": "pause --help",

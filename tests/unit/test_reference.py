@@ -25,8 +25,9 @@ from typer.testing import CliRunner
 import edge.errors
 import edge.status.metrics
 import edge.web.serving.guard
+import edge.web.station.actions
 import edge.web.station.app
-import edge.web.station.buttons
+import edge.web.station.signin
 from edge.bundle.manifest import Manifest
 from edge.bundle.signature import Signature
 from edge.cli import root
@@ -40,6 +41,7 @@ from edge.journal.database import create_if_missing
 from edge.journal.reading import EventRecord, ItemRecord
 from edge.journal.schema import MEANINGS
 from edge.types import EventKind, Reason, Severity, StrokeOutcome
+from edge.web.station.actions import Control
 from edge.web.station.app import build_app
 from generate import hook
 from generate.example import live, station
@@ -294,7 +296,8 @@ def test_every_address_is_described_and_answers_as_is_said(pages: dict[str, str]
     clock = VirtualClock()
     rows = [re.split(r" \| ", line.strip("| ")) for line in pages["http"].splitlines() if line.startswith("| `")]
     described = {path: (method, *row) for row in rows for method, path in re.findall(r"`([A-Z]+) (/[^`]*)`", row[0])}
-    with TestClient(build_app(live(clock), station(), None, clock, lambda what, who: None), "http://localhost") as web:
+    control = Control(lambda what, who: None)
+    with TestClient(build_app(live(clock), station(), None, clock, control), "http://localhost") as web:
         assert set(described) == {route.path for route in web.app.routes}  # type: ignore[attr-defined]
         kinds = {"JSON": "application/json", "JPEG": "image/jpeg", "Figures": "text/plain", "The page": "text/html"}
         for path, (method, _, answer, needs) in described.items():
@@ -302,12 +305,20 @@ def test_every_address_is_described_and_answers_as_is_said(pages: dict[str, str]
             kind = next((kind for word, kind in kinds.items() if answer.startswith(word)), None)
             if kind is not None:
                 assert web.get(path.replace("{name}", "1.jpg")).headers["content-type"].startswith(kind), path
-            assert (method == "POST") == ("the page's token" in needs) == (web.post(path).status_code != 405)
+            answered = web.post(path, json={}).status_code
+            assert (method == "POST") == (answered != 405), path
+            assert ("signed in" in needs) == (answered == 401), path
 
 
 def test_every_status_that_turns_a_request_away_is_explained() -> None:
     source = "".join(
-        inspect.getsource(module) for module in (edge.web.station.app, edge.web.station.buttons, edge.web.serving.guard)
+        inspect.getsource(module)
+        for module in (
+            edge.web.station.actions,
+            edge.web.station.app,
+            edge.web.station.signin,
+            edge.web.serving.guard,
+        )
     )
     used = set(re.findall(r"(?:_refuse\(|, )([45]\d\d)\b", source))
     explained = set(re.findall(r"^\| (\d+) \|", (REFERENCE / "http.md").read_text(), flags=re.MULTILINE))

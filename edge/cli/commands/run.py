@@ -46,15 +46,15 @@ def command(
     from edge.tools.check.check_machine import in_memory
 
     configure_logs(logging.DEBUG if verbose else logging.INFO)
-    # At the demo nothing moves: its page has the buttons.
-    page = {"host": host, "port": port, "controls": True if demo else None}
-    settings = _with_options(load_station(DEMO_STATION if demo else station), page, state_folder)
+    settings = _with_options(
+        load_station(DEMO_STATION if demo else station), {"host": host, "port": port}, state_folder
+    )
     leave_root(settings.state_folder)
     if not settings.camera.is_simulated and (memory := memory_under(settings.state_folder)):
         logging.getLogger(__name__).warning("%s", in_memory(settings.state_folder, memory))
     built = build_station(settings, faults=_planned(fault))
     if built.page.server is not None:
-        say(f"page: http://{settings.page.host}:{built.page.server.port}")
+        _say_where(built.page.server.url, settings, is_practice=demo)
     elif settings.page.enabled:
         say("page: none for now")
     say("sorting; Ctrl-C stops")
@@ -64,6 +64,23 @@ def command(
         with suppress(OSError, OutputError):  # its terminal is gone; the journal has it all
             print_summary(built.reporting.live.snapshot())
         leave_dead_streams()
+
+
+def _say_where(url: str, settings: Station, *, is_practice: bool) -> None:
+    """Print the page's address; at the demo, where nothing moves, it is one that signs in."""
+    from edge.errors import ConfigError
+    from edge.web.station.token import read_token
+
+    say(f"page: {url}")
+    if not settings.page.controls:
+        return
+    with suppress(ConfigError):  # the log says it
+        token = read_token(settings.state_folder)
+        say(
+            f"to act on it: {url}#token={token}"
+            if is_practice
+            else "to act on it: `sorter token` shows what to sign in with"
+        )
 
 
 def _planned(faults: list[str] | None) -> list[Planned]:

@@ -57,23 +57,25 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if scope["method"] == "POST" and scope["path"] in self._takes:
-            return self._refuse_post(headers, self._takes[scope["path"]])
+            return self._refuse_post(headers, scope["scheme"], self._takes[scope["path"]])
         if scope["method"] not in ("GET", "HEAD"):
-            return _refuse(405, "The page only shows; it takes GET and HEAD.", {"Allow": "GET, HEAD"})
+            return _refuse(405, "This address takes GET and HEAD.", {"Allow": "GET, HEAD"})
         if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
             return _refuse(413, "The page takes no request body.", {"Connection": "close"})
         if not self._is_own_name(headers.get("host", "")):
             return _refuse(421, "Open the page by address, or list this name in the station file under [page] names.")
         return None
 
-    def _refuse_post(self, headers: Headers, most_bytes: int) -> Response | None:
+    def _refuse_post(self, headers: Headers, scheme: str, most_bytes: int) -> Response | None:
         size = headers.get("content-length", "")
         if "transfer-encoding" in headers or not size.isascii() or not size.isdecimal() or int(size) > most_bytes:
             return _refuse(413, f"Expected a body of at most {most_bytes} bytes.", {"Connection": "close"})
         if headers.get("content-type", "").partition(";")[0] != "application/json":
             return _refuse(415, "Expected application/json.")
         host = headers.get("host", "")
-        if not self._is_own_name(host) or headers.get("origin", f"http://{host}") != f"http://{host}":
+        # What comes by plain HTTP may have come to a proxy by TLS; never the other way round.
+        own = {f"{scheme}://{host}", f"https://{host}"}
+        if not self._is_own_name(host) or headers.get("origin", f"{scheme}://{host}") not in own:
             return _refuse(403, "Only this page itself may send that.")
         return None
 

@@ -1,14 +1,17 @@
-"""The routes; all but those of the buttons only show. One event loop in one thread serves them; what waits for a disk does so in a thread beside it."""
+"""The page of one station, composed of its parts: each has its addresses, and says which of them take a POST.
+
+One event loop in one thread serves them; what waits for a disk waits in a few threads beside it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -26,11 +29,13 @@ from edge.status.live import THUMBNAIL_PX, LiveView
 from edge.status.metrics import build_registry, read_disk_free
 from edge.web.serving.guard import Guard
 from edge.web.serving.visitors import Places
+from edge.web.station.actions import Actions, Control
 from edge.web.station.bins import Bins
-from edge.web.station.buttons import BUTTONS, MOST_BYTES, Buttons
 from edge.web.station.pages import Pages
 from edge.web.station.pictures import CROP_QUALITY, BeltEncoder, to_jpeg
+from edge.web.station.signin import SignIn
 from edge.web.station.status import describe_belt, describe_items, describe_status
+from edge.web.station.token import PageToken
 
 MAX_STREAMS, MAX_STREAMS_PER_ADDRESS = 8, 4
 # How often an event stream looks for something new, and how often it tells figures when there is nothing new.
@@ -39,23 +44,34 @@ TELL_S = 1.0
 DISK_MS = 5000
 
 
-Press = Callable[[str, str], object]
+class Part(Protocol):
+    """Some of the page's addresses; `posts` are those that take a POST, with the most bytes of its body."""
+
+    @property
+    def posts(self) -> Mapping[str, int]: ...
+
+    def routes(self) -> list[Route]: ...
 
 
 def build_app(
-    live: LiveView, station: Station, journal_path: Path | None, clock: Clock, press: Press | None = None
+    live: LiveView,
+    station: Station,
+    journal_path: Path | None,
+    clock: Clock,
+    control: Control | None = None,
+    token: PageToken | None = None,
 ) -> Starlette:
     """Return the page of one station; `app.state.closing` ends its streams and its housekeeping.
 
-    `press("pause" or "resume", who)` lets the page stop the station and resume; without it the page only shows.
+    `control` is what the page lets people do who know the `token`; without either it only shows.
     """
-    views = _Views(live, station, journal_path, clock)
-    buttons = None if press is None else Buttons(press)
+    sign_in = SignIn(clock, token)
+    views = _Views(live, station, journal_path, clock, sign_in)
+    parts: list[Part] = [sign_in, *([] if control is None else [Actions(sign_in, control)])]
+    takes = {path: most_bytes for part in parts for path, most_bytes in part.posts.items()}
     app = Starlette(
         routes=[
-            *Pages(
-                {"station": station.name, "token": "" if buttons is None else buttons.token}, station.language
-            ).routes(),
+            *Pages({"station": station.name, "controls": "" if control is None else "yes"}, station.language).routes(),
             Route("/api/status", views.status),
             Route("/api/items", views.items),
             *Bins(live, station, journal_path, clock).routes(),
@@ -64,15 +80,9 @@ def build_app(
             Route("/events", views.events),
             Route("/metrics", views.metrics),
             Route("/healthz", views.healthz),
-            *([] if buttons is None else [Route(path, buttons.press, methods=["POST"]) for path in BUTTONS]),
+            *(route for part in parts for route in part.routes()),
         ],
-        middleware=[
-            Middleware(
-                Guard,
-                names=(station.page.host, *station.page.names),
-                takes={} if buttons is None else dict.fromkeys(BUTTONS, MOST_BYTES),
-            )
-        ],
+        middleware=[Middleware(Guard, names=(station.page.host, *station.page.names), takes=takes)],
         lifespan=views.lifespan,
     )
     app.router.redirect_slashes = False
@@ -97,8 +107,10 @@ class _Stream(StreamingResponse):
 class _Views:
     """What all routes share."""
 
-    def __init__(self, live: LiveView, station: Station, journal_path: Path | None, clock: Clock) -> None:
-        self._live, self._station, self._clock = live, station, clock
+    def __init__(
+        self, live: LiveView, station: Station, journal_path: Path | None, clock: Clock, sign_in: SignIn
+    ) -> None:
+        self._live, self._station, self._clock, self._sign_in = live, station, clock, sign_in
         self._stored_in = station.state_folder if journal_path is None else journal_path.parent
         self._belt = BeltEncoder(live, clock)
         self._registry = build_registry(live, station, self._disk_free)
@@ -109,14 +121,15 @@ class _Views:
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         """Keep the live view digested, looked at or not: what waits in it holds pictures."""
-        housekeeping = asyncio.create_task(self._keep_house())
+        housekeeping = [asyncio.create_task(work) for work in (self._keep_house(), self._sign_in.keep_up(self.closing))]
         try:
             yield
         finally:
             self.closing.set()
-            housekeeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await housekeeping
+            for work in housekeeping:
+                work.cancel()
+                with suppress(asyncio.CancelledError):
+                    await work
 
     async def _keep_house(self) -> None:
         while not self.closing.is_set():

@@ -36,3 +36,13 @@ STROKE_TEXT: Final[Mapping[StrokeOutcome, str]] = {
     StrokeOutcome.FAILED: "not diverted: the pin could not be driven",
 }
 ARRIVED_TEXT: Final[Mapping[bool, str]] = {True: "seen to fall into its bin", False: "not seen to fall into its bin"}
+
+REFUSAL_TEXT: Final[Mapping[int, str]] = {
+    401: "Sign in with the station's token; `sorter token` shows it there.",
+    403: "This is not the station's token; `sorter token` shows it there.",
+    429: "Too many wrong tokens: wait, and try again.",
+    503: "The station's token can't be read: `sorter token` says why.",
+}
+"""What who signs in, or should, is told, by HTTP status."""
+OTHER_PAGE_TEXT: Final = "Only this page itself may send that: load it again."
+NO_TOKEN_TEXT: Final = "This station has no token: its page only shows."

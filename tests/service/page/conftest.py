@@ -25,7 +25,9 @@ from edge.status.live import LiveView
 from edge.types import Actuation, Box, Crop, Decision, Frame, Image, Item, Reason, Stroke
 from edge.web.serving.server import PageServer
 from edge.web.serving.visitors import origin_of
+from edge.web.station.actions import Control
 from edge.web.station.app import build_app
+from edge.web.station.token import PageToken, make_token_if_missing
 
 
 @dataclass
@@ -34,10 +36,20 @@ class MadeUpStation:
 
     live: LiveView
     clock: VirtualClock | SystemClock
-    photos: dict[str, Image] = field(default_factory=dict)
+    photos: dict[str, Image]
+    folder: Path
+    pressed: list[tuple[str, str]] = field(default_factory=list)
     items: int = 0
     frames: int = 0
     box: Box = field(default_factory=lambda: Box(260, 170, 140, 140))
+
+    def press(self, action: str, who: str) -> None:
+        """Note what a person asked for, and show it."""
+        self.pressed.append((action, who))
+        if action == "pause":
+            self.live.publish_state(State.STOPPED, paused_by=who)
+        else:
+            self.live.publish_state(State.RUNNING)
 
     def show(self, label: str = "", item_id: int = 0) -> Frame:
         """Publish a frame with that label's photo on a grey belt."""
@@ -114,11 +126,15 @@ def start_page(
     station = checked.model_copy(update={"name": "yard <3>"})
     live = LiveView(clock, ("waste", "1.0"))
     live.publish_state(State.RUNNING)
-    app = build_app(live, station, folder / "journal.sqlite", clock)
+    make_token_if_missing(folder)
+    token = PageToken(folder)
+    token.look()
+    made_up = MadeUpStation(live, clock, photos, folder)
+    app = build_app(live, station, folder / "journal.sqlite", clock, Control(made_up.press), token)
     server = PageServer(app, "127.0.0.1", port, patience_s, origin)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    return ServedPage(server, MadeUpStation(live, clock, photos), thread)
+    return ServedPage(server, made_up, thread)
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def test_works_by_keyboard(page: Any, browser: webdriver.Chrome) -> None:
     page.station.decide("glass", "glass")
     browser.get(page.url)
     wait_for_text(browser, "#items", "glass")
-    wanted, focused = ["skip", "language", "pause", "reasons", "items"], []
+    wanted, focused = ["skip", "control", "sign-in", "language", "pause", "reasons", "items"], []
     while "items" not in focused and len(focused) < 40:
         ActionChains(browser).send_keys(Keys.TAB).perform()
         focused.append(measure(browser, "document.activeElement.className || document.activeElement.id"))

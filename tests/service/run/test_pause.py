@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.page import sign_in
 from support.running import AT_MOST_S, WELL, running
 from typer.testing import CliRunner
 
@@ -54,31 +55,37 @@ def test_pause_holds_everything_over_a_restart_and_resume_ends_it(tmp_path: Path
 def test_the_page_stops_it_and_says_who_did(tmp_path: Path) -> None:
     with running(tmp_path) as station, httpx.Client(base_url=station.url) as web:
         station.wait_for(*WELL)
-        token = re.search(r'data-token="([^"]+)"', web.get("/").text)
-        assert token is not None
-        for wrong in ({"token": "x"}, {"token": token[1] + "x"}):
-            assert web.post("/pause", json=wrong).status_code == 403
-        assert web.post("/pause", json={}).status_code == 400
-        assert (
-            web.post("/pause", json={"token": token[1]}, headers={"Origin": "http://evil.example"}).status_code == 403
-        )
-        assert web.post("/pause", content=token[1]).status_code == 415
-        assert web.get("/pause").status_code == 405
+        assert web.post("/pause", json={}).status_code == 401
         assert station.station.health.state is not State.STOPPED
-        assert web.post("/pause", json={"token": token[1]}).status_code == 200
+        sign_in(web, tmp_path)
+        assert web.post("/pause", json={}).json() == {"done": "pause"}
         station.wait_for(State.STOPPED)
         status = web.get("/api/status").json()
         assert (status["state"]["code"], status["paused"]) == ("stopped", True)
         assert status["stopped_by"] == "127.0.0.1 on the page"
-        assert web.post("/resume", json={"token": token[1]}).status_code == 200
+        assert web.post("/resume", json={}).status_code == 200
         station.wait_for(*WELL)
+
+
+def test_a_script_stops_it_with_the_token_alone(tmp_path: Path) -> None:
+    with running(tmp_path) as station:
+        station.wait_for(*WELL)
+        token = sorter("token", "--state-folder", str(tmp_path))
+        assert (tmp_path / "page-token").stat().st_mode & 0o777 == 0o600
+        for wrong in (f"Bearer {token}a", f"Basic {token}", "Bearer", ""):
+            headers = {"Authorization": wrong}
+            assert httpx.post(f"{station.url}/pause", json={}, headers=headers).status_code in (401, 403)
+        right = {"Authorization": f"Bearer {token}"}
+        assert httpx.post(f"{station.url}/pause", json={}, headers=right).status_code == 200
+        station.wait_for(State.STOPPED)
 
 
 def test_without_the_setting_the_page_only_shows(tmp_path: Path) -> None:
-    with running(tmp_path, page={"controls": False}) as station:
+    with running(tmp_path, page={"controls": False}) as station, httpx.Client(base_url=station.url) as web:
         station.wait_for(*WELL)
-        assert 'data-token=""' in httpx.get(station.url).text
-        assert httpx.post(f"{station.url}/pause", json={"token": ""}).status_code == 405
+        assert 'data-controls=""' in web.get("/").text
+        sign_in(web, tmp_path)
+        assert web.post("/pause", json={}).status_code == 405
 
 
 def test_a_crash_does_not_undo_a_person_s_stop(tmp_path: Path) -> None:
@@ -141,12 +148,13 @@ def test_a_folder_whose_path_is_long_can_be_asked_too(tmp_path: Path) -> None:
         assert ask(folder, "pause").startswith("Stopped")
 
 
-def test_the_demo_has_the_buttons(tmp_path: Path) -> None:
+def test_the_demo_says_a_link_that_signs_in(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "edge", "run", "--demo", "--port", "0", "--state-folder", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as demo:
         try:
             assert demo.stdout is not None
-            url = next(line for line in demo.stdout if line.startswith("page: ")).removeprefix("page: ").strip()
-            assert re.search(r'data-token="[^"]+"', httpx.get(url, timeout=AT_MOST_S).text)
+            link = next(line for line in demo.stdout if "#token=" in line).split()[-1]
+            url, _, token = link.partition("#token=")
+            assert httpx.post(f"{url}sign-in", json={"token": token}, timeout=AT_MOST_S).status_code == 200
         finally:
             demo.send_signal(signal.SIGTERM)

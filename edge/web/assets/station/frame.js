@@ -1,6 +1,7 @@
 // What all pages share: the station's state at the top, its faults, the stream of what it tells, and small helpers.
 // Everything from outside goes in as text, never as markup.
 
+import { act, isSignedIn } from "/session.js";
 import { t, language } from "/translate.js";
 
 const SILENCE_MS = 4000; // the station tells every second; after this much silence nothing here can be trusted
@@ -12,7 +13,7 @@ let retry = 0;
 let onStatus = () => {};
 let onTick = () => {};
 
-export { t, language };
+export { act, isSignedIn, language, t };
 export const byId = (id) => document.getElementById(id);
 export const percent = (share) => (share === null ? "" : Math.round(share * 100) + "\u00a0%");
 export const decimal = (number) => number.toLocaleString(language, { minimumFractionDigits: 1, maximumFractionDigits: 1, useGrouping: false });
@@ -70,25 +71,16 @@ function showFaults(faults) {
 
 function showControl(stopped) {
   const button = byId("control");
-  button.hidden = !byId("banner").dataset.token;
+  button.hidden = !document.body.dataset.controls;
   button.dataset.action = stopped ? "resume" : "pause";
   say("control", stopped ? t("Let it go on") : t("Stop sorting"));
 }
 
 async function press() {
   const button = byId("control");
-  const action = button.dataset.action;
-  if (action === "resume" && !confirm(t("Is everybody clear of belt and diverters? They move at once."))) return;
   button.disabled = true;
-  try {
-    const answer = await fetch("/" + action, {
-      method: "POST", headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ token: byId("banner").dataset.token }),
-    });
-    if (!answer.ok) alert(answer.status === 403 ? t("The station was restarted: load this page again.") : await answer.text());
-  } catch {
-    alert(t("The station does not answer. Use the emergency stop if in doubt."));
-  }
+  if (button.dataset.action === "pause") await act("/pause");
+  else await act("/resume", {}, t("Is everybody clear of belt and diverters? They move at once."));
   button.disabled = false;
 }
 

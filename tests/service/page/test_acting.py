@@ -1,0 +1,75 @@
+"""What a person does on the page, in a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+from support.browser import CONTRAST, WAIT_S, measure, wait_for_text
+
+from edge.clock import SystemClock
+from edge.web.station.token import read_token
+
+
+@pytest.fixture
+def page(serve: Callable[..., Any]) -> Any:
+    return serve(SystemClock())
+
+
+def wait_until(chrome: webdriver.Chrome, expression: str) -> None:
+    WebDriverWait(chrome, WAIT_S, poll_frequency=0.05).until(lambda _: measure(chrome, expression))
+
+
+def test_a_link_with_the_token_signs_in_and_leaves_no_token_in_the_address(
+    page: Any, browser: webdriver.Chrome
+) -> None:
+    browser.get(f"{page.url}/#token={read_token(page.station.folder)}")
+    wait_for_text(browser, "#sign-in", "Sign out")
+    assert measure(browser, "location.href") == f"{page.url}/"
+    browser.find_element(By.ID, "control").click()
+    wait_for_text(browser, "#title", "Stopped")
+    assert page.station.pressed == [("pause", "127.0.0.1 on the page")]
+    browser.get(page.url)
+    wait_for_text(browser, "#sign-in", "Sign out")
+    browser.find_element(By.ID, "sign-in").click()
+    wait_for_text(browser, "#sign-in", "Sign in")
+
+
+def test_who_did_not_sign_in_is_asked_for_the_token_and_then_for_a_confirmation(
+    page: Any, browser: webdriver.Chrome
+) -> None:
+    page.station.press("pause", "the test")
+    browser.get(page.url)
+    wait_for_text(browser, "#control", "Let it go on")
+    browser.find_element(By.ID, "control").send_keys(Keys.ENTER)
+    wait_until(browser, "document.getElementById('ask-token').open")
+    assert browser.execute_script(CONTRAST) == []
+    browser.switch_to.active_element.send_keys(read_token(page.station.folder), Keys.ENTER)
+    wait_for_text(browser, "#question", "Is everybody clear of belt and diverters?")
+    assert measure(browser, "document.activeElement.className") == "no"  # Enter alone starts no belt
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    wait_until(browser, "!document.getElementById('ask').open")
+    assert page.station.pressed[1:] == []
+    browser.find_element(By.ID, "control").send_keys(Keys.ENTER)
+    wait_until(browser, "document.getElementById('ask').open")
+    browser.switch_to.active_element.send_keys(Keys.SHIFT, Keys.TAB)
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    wait_for_text(browser, "#title", "Running")
+    assert page.station.pressed[1:] == [("resume", "127.0.0.1 on the page")]
+
+
+def test_a_wrong_token_is_told_and_escape_gives_up(page: Any, chromium: webdriver.Chrome) -> None:
+    chromium.get(page.url)
+    wait_for_text(chromium, "#sign-in", "Sign in")
+    chromium.find_element(By.ID, "sign-in").click()
+    wait_until(chromium, "document.getElementById('ask-token').open")
+    chromium.switch_to.active_element.send_keys("abcd", Keys.ENTER)
+    wait_for_text(chromium, "#token-problem", "This is not the station's token")
+    chromium.switch_to.active_element.send_keys(Keys.ESCAPE)
+    wait_until(chromium, "!document.getElementById('ask-token').open")
+    assert page.station.pressed == []
