@@ -65,6 +65,19 @@ class Camera(Protocol):
         ...
 
 
+@runtime_checkable
+class LendingCamera(Protocol):
+    """A camera whose own buffers can be looked at, so that a large picture is copied only where items are."""
+
+    def borrow(self) -> Frame | None:
+        """Wait for the next frame as `read` does; its pixels are lent, and must be given back within one frame's time.
+
+        Raises:
+            CameraError: as `read`.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Controls:
     """What a camera says that it took its newest picture with; None: it does not say, or has no such thing."""

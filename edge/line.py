@@ -85,6 +85,7 @@ class Line:
         """Take one frame all the way through; exactly one Outcome for each item that it completes."""
         age = self.clock.now() - frame.captured_at
         items = self.trigger.observe(frame)
+        frame.give_back()  # the items have copies of what the model is shown
         return [self._settle(item, len(items) - n, age) for n, item in enumerate(items)]
 
     def _settle(self, item: Item, waiting: int, frame_age_ns: int) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -80,13 +80,26 @@ class Box:
         return self.width * self.height
 
 
+def _nothing() -> None:
+    """Give nothing back: the pixels are the frame's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture; `captured_at` is its exposure instant in nanoseconds on the station's clock."""
+    """One picture.
+
+    Attributes:
+        captured_at: its exposure instant in nanoseconds on the station's clock.
+        small: the same picture, smaller, where the camera gives it as well; items are found in it.
+        give_back: returns `pixels` to the camera, which writes into them from then on; may be called twice. A frame
+            that was not lent has none to return.
+    """
 
     pixels: Image
     captured_at: int
     sequence: int
+    small: Image | None = None
+    give_back: Callable[[], None] = _nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class BinTrigger:
         if frame.captured_at <= self._at:
             return []
         self._at = frame.captured_at
-        small = self._view.shrink(frame.pixels)
+        small = self._view.shrink(frame)
         if self._is_moving(self._at):
             self._stillness = StillnessMap(small, self._at)
             self._settled.clear()
@@ -109,7 +109,7 @@ class BinTrigger:
     def _begin(self, frame: Frame) -> None:
         height, width = frame.pixels.shape[:2]
         self._view = build_view(self._region, (width, height))
-        small = self._view.shrink(frame.pixels)
+        small = self._view.shrink(frame)
         self._min_area = max(6.0, self._sensing.min_item_mm2 / self._view.scale**2)
         self._scene = Background(small, self._sensing.sensitivity, along_belt=False)
         self._empty = self._scene.mean.copy()

@@ -56,7 +56,7 @@ class ConveyorTrigger:
         scale = BeltScale.of(self._sensing, self._settings, view)
         flow = BeltSpeedEstimator(self._belt, scale.mm)
         items = ItemBuilder(scale, self._belt, flow, self.mirrors, self._max_crops)
-        background = Background(view.shrink(first.pixels), self._sensing.sensitivity)
+        background = Background(view.shrink(first), self._sensing.sensitivity)
         return _Scene(view, background, Tracker(scale, flow), items, self.mirrors, first.captured_at)
 
 
@@ -71,7 +71,7 @@ class _Scene:
         self._learnt_at = now
 
     def observe(self, frame: Frame, elapsed: int) -> list[Item]:
-        small, at = self._view.shrink(frame.pixels), frame.captured_at
+        small, at = self._view.shrink(frame), frame.captured_at
         blobs = self._find(frame, small)
         self._tracker.follow(blobs, at, elapsed)
         self._mirrors.note(self._tracker.tracks, small, self._background.mean)

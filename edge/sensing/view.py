@@ -11,7 +11,7 @@ import cv2
 from edge.config.belt import Direction
 from edge.config.sorting import Region
 from edge.errors import ConfigError
-from edge.types import Box, Image
+from edge.types import Box, Frame, Image
 
 # Finding works on about this many pixels: enough for items of 4 x 4 of them, and 16 times cheaper than 640x480.
 SMALL_WIDTH = 160
@@ -49,20 +49,28 @@ class View:
         width, height = self._shrunk
         return (width, height) if self.sideways else (height, width)
 
-    def shrink(self, pixels: Image) -> Image:
-        """Return the small picture, (across, along, 3).
+    def shrink(self, frame: Frame) -> Image:
+        """Return the small picture, (across, along, 3), of what the camera made smaller itself if it did.
 
         A linear resize by `scale` takes the mean of the middle 2 x 2 pixels: four times as many pixels cost hardly more
         (0.14 ms at 640 x 480, 0.19 ms at 1280 x 960, where INTER_AREA takes 0.38 and 1.0 ms), and the noise of one pixel
         does not matter here. INTER_LINEAR would take 0.10 ms, but rounds as the processor likes, and what is found here
         is where the network looks.
         """
-        r = self.region
-        part = pixels[r.y : r.y + r.height, r.x : r.x + r.width]
-        small = cv2.resize(part, self._shrunk, interpolation=cv2.INTER_LINEAR_EXACT) if self.scale > 1 else part
+        part = self._region_of(frame)
+        size = part.shape[1], part.shape[0]
+        small = part if size == self._shrunk else cv2.resize(part, self._shrunk, interpolation=cv2.INTER_LINEAR_EXACT)
         # Single pixels mean nothing: dither of a recorded clip, noise, the weave of a belt.
         turned: Image = self.turned(cv2.blur(small, (3, 3) if self.scale > 1 else (5, 5)))
         return turned
+
+    def _region_of(self, frame: Frame) -> Image:
+        r, source = self.region, frame.pixels
+        if frame.small is None:
+            return source[r.y : r.y + r.height, r.x : r.x + r.width]
+        share = frame.small.shape[1] / source.shape[1]
+        left, top, right, bottom = (round(v * share) for v in (r.x, r.y, r.x + r.width, r.y + r.height))
+        return frame.small[top:bottom, left:right]
 
     def turned(self, part: Any) -> Any:
         """Return a part of the picture turned so that the belt runs right."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from edge.clock import ms
 from edge.errors import CameraError
-from edge.interfaces import Camera, Clock
+from edge.interfaces import Camera, Clock, LendingCamera
 from edge.station.frame_intake import FrameIntake
 
 log = logging.getLogger(__name__)
@@ -39,14 +39,17 @@ class VisionLoop:
                         self._close()
                     self._reopen.clear()
                     self._camera = self._camera or self._open_camera()
-                    frame = self._camera.read()
+                    frame = self._camera.borrow() if isinstance(self._camera, LendingCamera) else self._camera.read()
                 except CameraError as error:
                     self._wait_after(error)
                     continue
                 if frame is None:
                     log.info("the camera's source has ended")
                     return
-                self._intake.process(frame)
+                try:
+                    self._intake.process(frame)
+                finally:
+                    frame.give_back()
         finally:
             self._close()
 

@@ -36,9 +36,15 @@ WINDOW_NS = 60 * NS_PER_S
 
 
 class Newest(NamedTuple):
-    """The newest frame and what is followed in it."""
+    """The newest picture and what is followed in it; `size` is the frame's, in whose pixels the sightings are.
 
-    frame: Frame
+    Where the camera gives a smaller picture too it is that one.
+    """
+
+    picture: Image
+    size: tuple[int, int]
+    captured_at: int
+    sequence: int
     sightings: tuple[Sighting, ...]
 
 
@@ -86,8 +92,8 @@ class LiveView:
     # -- writers: any thread, never waiting --------------------------------------------------------------------
 
     def publish_frame(self, frame: Frame, sightings: Sequence[Sighting]) -> None:
-        """Show this frame from now on; its pixels must not change any more."""
-        self._newest = Newest(frame, tuple(sightings))
+        """Show this frame from now on; its pixels must not change any more, but for those that were lent."""
+        self._newest = _newest(frame, sightings)
 
     def publish_outcome(self, outcome: Outcome) -> None:
         """Count a decided item and keep its best crop."""
@@ -180,7 +186,7 @@ class LiveView:
                 frame_age=self._frame_age.latency(),
                 spare=self._spare.latency(),
                 sharpness=(self._pictured, self._sharpness),
-                picture_age_ns=None if newest is None else now - newest.frame.captured_at,
+                picture_age_ns=None if newest is None else now - newest.captured_at,
                 machine=self._machine,
                 levels=levels,
                 emptied_at=emptied_at,
@@ -253,6 +259,12 @@ class LiveView:
             self._decided_at.popleft()
         window = min(WINDOW_NS, max(now - self._started_at, ms(5000)))
         return len(self._decided_at) * WINDOW_NS / window
+
+
+def _newest(frame: Frame, sightings: Sequence[Sighting]) -> Newest:
+    picture = frame.pixels if frame.small is None else frame.small
+    size = frame.pixels.shape[1], frame.pixels.shape[0]
+    return Newest(picture, size, frame.captured_at, frame.sequence, tuple(sightings))
 
 
 def _drop_oldest(kept: dict[int, Any]) -> None:

@@ -35,7 +35,7 @@ from edge.status.latency import Latency
 from edge.status.live import LiveView, Newest
 from edge.status.snapshot import Snapshot
 from edge.tally import IN_NO_BIN
-from edge.types import Image, Reason
+from edge.types import Reason
 
 Key = TypeVar("Key", bound=tuple[str, ...])
 # Of a picture's rows and columns, what is looked at for its brightness: every so many.
@@ -173,17 +173,19 @@ def _camera(snapshot: Snapshot, newest: Newest | None, region: Region) -> Iterat
         age = snapshot.picture_age_ns / NS_PER_S
         yield GaugeMetricFamily("sorter_newest_frame_age_seconds", "Age of the newest frame.", age)
     if newest is not None:
-        brightness = _brightness(newest.frame.pixels, region)
+        brightness = _brightness(newest, region)
         yield GaugeMetricFamily("sorter_picture_brightness", "Mean grey level of the region, 0 to 255.", brightness)
     count, total = snapshot.sharpness
     text = "Sharpness of the items' best crops, variance of their Laplacian: a dirty or loose lens lowers its mean."
     yield SummaryMetricFamily("sorter_crop_sharpness", text, count_value=count, sum_value=total)
 
 
-def _brightness(picture: Image, region: Region) -> float:
-    right = None if region.width is None else region.x + region.width
-    below = None if region.height is None else region.y + region.height
-    part = picture[region.y : below : EVERY_PIXEL, region.x : right : EVERY_PIXEL]
+def _brightness(newest: Newest, region: Region) -> float:
+    share = newest.picture.shape[1] / newest.size[0]
+    right = None if region.width is None else round((region.x + region.width) * share)
+    below = None if region.height is None else round((region.y + region.height) * share)
+    left, top = round(region.x * share), round(region.y * share)
+    part = newest.picture[top:below:EVERY_PIXEL, left:right:EVERY_PIXEL]
     return float(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY).mean()) if part.size else float("nan")
 
 

@@ -49,7 +49,10 @@ class FakeRequest:
         self._taken_at = device.stuck_at or device.clock.now() - ms(60)
 
     def make_array(self, name: str) -> Image:
-        return {"main": self._device.buffer}[name].copy()
+        if name == "main":
+            return self._device.buffer.copy()
+        width, height = self._device.config[name]["size"]
+        return as_yuv420(cv2.resize(self._device.buffer, (width, height), interpolation=cv2.INTER_AREA))
 
     def get_metadata(self) -> dict[str, Any]:
         stamp = {"SensorTimestamp": self._taken_at + self._device.offset_ns}
@@ -60,6 +63,27 @@ class FakeRequest:
     def release(self) -> None:
         self._device.held -= 1
         self._device.buffer[:] = 0
+
+
+def as_yuv420(pixels: Any) -> Image:
+    """The three planes of a picture as the image processor gives them: rows padded to a multiple of 64."""
+    padded = cv2.copyMakeBorder(pixels, 0, 0, 0, -pixels.shape[1] % 64, cv2.BORDER_CONSTANT)
+    planes: Image = np.asarray(cv2.cvtColor(padded, cv2.COLOR_RGB2YUV_I420), np.uint8)
+    return planes
+
+
+class FakeMappedArray:
+    """The camera's own buffer, as long as it is entered."""
+
+    def __init__(self, request: FakeRequest, stream: str, write: bool) -> None:
+        assert (stream, write) == ("main", False)
+        self.array = request._device.buffer
+
+    def __enter__(self) -> FakeMappedArray:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        del self.array
 
 
 class FakePicamera2:
@@ -195,6 +219,7 @@ class Library:
     """Stands in for the modules picamera2 and cv2."""
 
     Picamera2: Any = None
+    MappedArray: Any = FakeMappedArray
     VideoCapture: Any = None
 
 
@@ -481,6 +506,60 @@ def test_stamps_on_another_clock_are_refused(offset_ms: int, clock: VirtualClock
 def test_frames_without_a_stamp_are_refused(clock: VirtualClock) -> None:
     with pytest.raises(CameraError, match="SensorTimestamp"):
         PiCamera(PI, clock, fake_picamera2(clock, stamped=False))
+
+
+LARGE = PI.model_copy(update={"width": 1280, "height": 960})
+
+
+def test_a_large_picture_comes_with_a_small_one_in_the_same_colours(clock: VirtualClock) -> None:
+    camera = PiCamera(LARGE, clock, fake_picamera2(clock))
+    assert _newest_pi(camera).config["lores"] == {"size": (640, 480), "format": "YUV420"}
+    frame = camera.read()
+    assert frame is not None
+    assert frame.small is not None
+    assert frame.small.shape == (480, 640, 3)
+    assert np.abs(frame.small[100, 100].astype(int) - (200, 10, 30)).max() < 12
+
+
+@pytest.mark.parametrize(
+    ("size", "small"),
+    [((640, 480), None), ((1278, 958), None), ((1640, 1232), (820, 616)), ((2592, 1944), (648, 486))],
+)
+def test_the_small_stream_is_an_even_part_of_the_large_one(
+    size: tuple[int, int], small: tuple[int, int] | None, clock: VirtualClock
+) -> None:
+    settings = PI.model_copy(update={"width": size[0], "height": size[1]})
+    camera = PiCamera(settings, clock, fake_picamera2(clock))
+    frame = camera.read()
+    assert frame is not None
+    assert _newest_pi(camera).config.get("lores", {}).get("size") == small
+    assert (None if frame.small is None else frame.small.shape[1::-1]) == small
+
+
+def test_a_borrowed_frame_is_the_camera_s_own_buffer_until_it_is_given_back(clock: VirtualClock) -> None:
+    camera = PiCamera(LARGE, clock, fake_picamera2(clock))
+    device = _newest_pi(camera)
+    frame = camera.borrow()
+    assert frame is not None
+    assert device.held == 1
+    assert np.shares_memory(frame.pixels, device.buffer)
+    assert not frame.pixels.flags.writeable
+    small = frame.small
+    assert small is not None
+    kept = small.copy()
+    frame.give_back()
+    frame.give_back()
+    assert device.held == 0
+    assert np.array_equal(small, kept)  # the small one is the frame's own
+    assert camera.borrow() is not None
+
+
+def test_a_small_picture_is_copied_rather_than_lent(clock: VirtualClock) -> None:
+    camera = PiCamera(PI, clock, fake_picamera2(clock))
+    frame = camera.borrow()
+    assert frame is not None
+    assert _newest_pi(camera).held == 0
+    assert not np.shares_memory(frame.pixels, _newest_pi(camera).buffer)
 
 
 def test_a_stalled_pi_camera_is_named_within_its_limit(clock: VirtualClock) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
+import cv2
 import numpy as np
 
 from edge.clock import NS_PER_MS, NS_PER_S
@@ -19,6 +20,8 @@ OLDEST_FRAME_NS = NS_PER_S
 # picamera2 names formats by their bytes in a little-endian word: "BGR888" is R, G, B in memory.
 RGB_IN_MEMORY = "BGR888"
 BUFFERS = 4
+# Items are found in a second stream, made smaller by the image processor, that is at least so wide.
+FINDING_WIDTH = 640
 # Which keys of [camera] ask for a control of libcamera's.
 SETTING_OF = {
     "AeEnable": ("exposure_us", "gain"),
@@ -39,8 +42,19 @@ def _import_library() -> Any:
         ) from None
 
 
+def finding_size(width: int, height: int) -> tuple[int, int] | None:
+    """Return the size of the stream in which items are found: a half, a quarter, ... of the picture; None: the picture itself.
+
+    Both sides are even, as its colours have half the pixels.
+    """
+    times = 1
+    while width // (2 * times) >= FINDING_WIDTH and width % (4 * times) == 0 and height % (4 * times) == 0:
+        times *= 2
+    return None if times == 1 else (width // times, height // times)
+
+
 class PiCamera:
-    """Frames stamped with the sensor's own exposure instant.
+    """Frames stamped with the sensor's own exposure instant; satisfies LendingCamera.
 
     Exposure, gain and colour gains go into the configuration, so that the very first frame has them;
     a fixed exposure alone still lets the digital gain and the white balance wander.
@@ -53,13 +67,14 @@ class PiCamera:
             CameraError: there is no such camera, it is in use, or it does not stamp frames on the station's clock.
         """
         self._settings, self._clock = settings, clock
-        library = library or _import_library()
+        self._library = library = library or _import_library()
         described = self._describe(library)
         self._identity = f"{described.get('Model', 'unknown')} {described.get('Id', settings.index)}"
         self._device: Any = None
         self._sequence = 0
         self._last_at = -1
         self._controls = Controls()
+        self._finding_size = finding_size(settings.width, settings.height)
         try:
             self._device = library.Picamera2(settings.index)
             self._device.configure(self._configuration())
@@ -87,15 +102,22 @@ class PiCamera:
         return self._controls
 
     def read(self) -> Frame | None:
-        for _ in range(BUFFERS + 1):
-            pixels, captured_at = self._capture()
-            if captured_at > self._last_at:  # else it was handed out before
-                break
-        else:
-            raise CameraStalledError(f"{self._name()}: gives the same frame again and again; check `dmesg`")
-        self._last_at = captured_at
-        self._sequence += 1
-        return Frame(pixels, captured_at, self._sequence)
+        request, captured_at = self._next()
+        try:
+            pixels = np.ascontiguousarray(request.make_array("main")[:, :, :3], dtype=np.uint8)
+            return Frame(pixels, captured_at, self._sequence, self._small(request))
+        finally:
+            request.release()
+
+    def borrow(self) -> Frame | None:
+        if self._finding_size is None:
+            return self.read()
+        request, captured_at = self._next()
+        with ExitStack() as loan:
+            loan.callback(request.release)
+            lent = loan.enter_context(self._library.MappedArray(request, "main", write=False)).array[:]
+            lent.flags.writeable = False
+            return Frame(lent, captured_at, self._sequence, self._small(request), loan.pop_all().close)
 
     def close(self) -> None:
         device, self._device = self._device, None
@@ -133,8 +155,10 @@ class PiCamera:
         self._check_controls(controls)
         if "FrameDurationLimits" in self._device.camera_controls:
             controls["FrameDurationLimits"] = (frame_us, frame_us)
+        # All models of the Pi can give YUV420 as the second stream, and only the newest RGB.
+        streams = {} if self._finding_size is None else {"lores": {"size": self._finding_size, "format": "YUV420"}}
         return self._device.create_video_configuration(
-            main={"size": self.size, "format": RGB_IN_MEMORY}, controls=controls, buffer_count=BUFFERS
+            main={"size": self.size, "format": RGB_IN_MEMORY}, controls=controls, buffer_count=BUFFERS, **streams
         )
 
     def _check_controls(self, wanted: dict[str, Any]) -> None:
@@ -159,7 +183,8 @@ class PiCamera:
 
     def _check_time_base(self) -> None:
         try:
-            _, captured_at = self._capture()
+            request, captured_at = self._await()
+            request.release()
         except CameraError:
             self.close()
             raise
@@ -171,8 +196,18 @@ class PiCamera:
                 f"{OLDEST_FRAME_NS // NS_PER_MS} ms on CLOCK_MONOTONIC. Was the machine suspended? Restart it"
             )
 
-    def _capture(self) -> tuple[Image, int]:
-        """Copy the newest frame out and give its buffer back at once: a held buffer stalls the camera."""
+    def _next(self) -> tuple[Any, int]:
+        """Wait for a request that was not handed out before, and number it; whoever asked releases it."""
+        for _ in range(BUFFERS + 1):
+            request, captured_at = self._await()
+            if captured_at > self._last_at:
+                self._last_at, self._sequence = captured_at, self._sequence + 1
+                return request, captured_at
+            request.release()
+        raise CameraStalledError(f"{self._name()}: gives the same frame again and again; check `dmesg`")
+
+    def _await(self) -> tuple[Any, int]:
+        """Wait for the newest request, with its instant; it holds a buffer until it is released: too many stall the camera."""
         if self._device is None:
             raise CameraError(f"{self._name()}: the camera is closed")
         job = self._device.capture_request(wait=False)
@@ -184,18 +219,22 @@ class PiCamera:
             ) from None
         except (RuntimeError, OSError) as error:
             raise CameraError(f"{self._name()}: gives no frame ({error})") from error
-        try:
-            pixels = request.make_array("main")
-            metadata = request.get_metadata()
-        finally:
-            request.release()
+        metadata = request.get_metadata()
         stamp = metadata.get("SensorTimestamp")
         if stamp is None:
+            request.release()
             raise CameraClockError(
                 f"{self._name()}: frames carry no SensorTimestamp, so nothing could be timed by them"
             )
         self._controls = _controls(metadata)
-        return np.ascontiguousarray(pixels[:, :, :3], dtype=np.uint8), int(stamp)
+        return request, int(stamp)
+
+    def _small(self, request: Any) -> Image | None:
+        """Return what the second stream shows; its rows may be padded."""
+        if self._finding_size is None:
+            return None
+        colours = cv2.cvtColor(request.make_array("lores"), cv2.COLOR_YUV2RGB_I420)
+        return np.ascontiguousarray(colours[:, : self._finding_size[0]], dtype=np.uint8)
 
     def _name(self) -> str:
         return f"Pi camera {self._settings.index}"

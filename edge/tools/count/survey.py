@@ -63,7 +63,7 @@ def survey(frames: Iterable[Frame], region: Box) -> Motion | None:
     view = View(region)
     pictures: list[tuple[int, Image]] = []
     for frame in frames:
-        pictures.append((frame.captured_at, view.shrink(frame.pixels)))
+        pictures.append((frame.captured_at, view.shrink(frame)))
         if len(pictures) == MOST_FRAMES:
             break
     return _prevailing(_trails(pictures, view), view) if pictures else None

@@ -42,15 +42,11 @@ class BeltEncoder:
         if newest is None:
             return None
         last = self._last
-        if last is not None and (
-            last.sequence == newest.frame.sequence or now - self._encoded_at < ms(BELT_INTERVAL_MS)
-        ):
+        if last is not None and (last.sequence == newest.sequence or now - self._encoded_at < ms(BELT_INTERVAL_MS)):
             return last
-        pixels = newest.frame.pixels
-        jpeg = to_jpeg(pixels, BELT_WIDTH_PX, BELT_QUALITY)
+        jpeg = to_jpeg(newest.picture, BELT_WIDTH_PX, BELT_QUALITY)
         if jpeg is not None:
-            size = (pixels.shape[1], pixels.shape[0])
-            self._last = BeltPicture(jpeg, newest.frame.sequence, size, newest.sightings)
+            self._last = BeltPicture(jpeg, newest.sequence, newest.size, newest.sightings)
             self._encoded_at = now
         return self._last
 

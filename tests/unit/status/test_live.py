@@ -144,7 +144,7 @@ def test_picture_age_grows_until_the_next_frame(live: LiveView, clock: VirtualCl
     assert live.snapshot().picture_age_ns == 0
     newest = live.newest()
     assert newest is not None
-    assert (newest.frame.sequence, newest.sightings) == (2, ())
+    assert (newest.sequence, newest.sightings) == (2, ())
 
 
 def test_whole_frames_are_let_go_once_read(live: LiveView, clock: VirtualClock) -> None:

@@ -129,7 +129,7 @@ class ItemTarget:
 
     def _find(self, frame: Frame) -> Blob | None:
         """Return the largest thing that is in view with all of its outline."""
-        small = self.view.shrink(frame.pixels)
+        small = self.view.shrink(frame)
         if self._background is None:
             self._background, self._learnt_at = Background(small), frame.captured_at
         difference = self._background.compare(small)

@@ -105,7 +105,7 @@ def _watch_empty(rig: MeasurementRig, operator: Operator, trigger: Trigger, seco
             false_items += len(trigger.observe(frame))
             last = frame
             if n % KEEP_EVERY == 0:
-                kept.append(view.shrink(frame.pixels))
+                kept.append(view.shrink(frame))
             if n % VIEW_EVERY == 0:
                 small.append(small_grey(frame.pixels))
             progress(min(1.0, (frame.captured_at - first_at) / NS_PER_S / seconds))
