@@ -78,6 +78,18 @@ def open_device(station_file: Path, keys: Path | None = None) -> Device:
     return Device(open_store(station), station, trust, SystemClock())
 
 
+def let_in(device: Device, bundle: Bundle, content: bytes | Path, evidence: Evidence) -> None:
+    """Install a model that was proven, its file's content or the file; and under a head the model that it was taught on.
+
+    Where that is the shipped one, it has to be kept now: the next edge-sorter may come with another.
+
+    Raises:
+        StoreError: the disk refuses.
+    """
+    _keep_base(device, bundle)
+    device.store.add(content, evidence)
+
+
 def activate(device: Device, digest: str, why: str, probation: bool = True, bundle: Bundle | None = None) -> Generation:
     """Make an installed model current, after asking again whether it fits the station as it is now.
 
@@ -92,7 +104,6 @@ def activate(device: Device, digest: str, why: str, probation: bool = True, bund
     if bundle is None:
         bundle = device.store.open(digest)
         at_station(bundle, device.station)
-    _keep_base(device, bundle)
     if not device.store.history():
         _seed(device, bundle)
     generation = device.store.activate(digest, why, wall_instant(device.clock), probation)
@@ -122,7 +133,6 @@ def _seed(device: Device, first: Bundle) -> None:
 
 
 def _keep_base(device: Device, bundle: Bundle) -> None:
-    """Install the shipped model under a head that was taught on it: the next edge-sorter may come with another one."""
     from edge.inference.classifier import open_shipped_bundle
 
     taught = bundle.manifest.taught

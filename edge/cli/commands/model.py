@@ -14,7 +14,7 @@ from edge.bundle.manifest import Interval, Manifest
 from edge.cli.options import DEFAULT_STATION, StationOption
 from edge.errors import StoreError
 from edge.models.fit import at_station
-from edge.models.install import Device, activate, open_device, prove, wall_instant
+from edge.models.install import Device, activate, let_in, open_device, prove, wall_instant
 from edge.models.records import Evidence, Generation, find_model
 from edge.models.select import Origin, find_bundle
 from edge.models.shadow import Comparison, compare, shadow_folder
@@ -153,7 +153,7 @@ def install(
     device = open_device(station, keys)
     opened = open_bundle(bundle)
     evidence = prove(opened, device, allow_downgrade, for_later=not and_activate)
-    device.store.add(bundle_bytes(opened), evidence)
+    let_in(device, opened, bundle_bytes(opened), evidence)
     say(f"installed {evidence.title} ({evidence.digest[:12]}): {evidence.milliseconds:.1f} ms here")
     if and_activate:
         _activate(device, evidence, probation=True)

@@ -200,7 +200,7 @@ class _Session:
     def _install(self, part: FileIO, path: Path, request: Push, device: Device) -> tuple[Evidence, Bundle, float]:
         """Prove what came and let it in; return also how many milliseconds the proof took."""
         from edge.bundle.archive import read_bundle
-        from edge.models.install import prove
+        from edge.models.install import let_in, prove
 
         try:
             part.seek(0)
@@ -218,7 +218,7 @@ class _Session:
         prover = replace(device, client=self._connection.client)
         evidence = prove(bundle, prover, request.allow_downgrade, for_later=not request.activate)
         proving_ms = (device.clock.now() - started_at) / NS_PER_MS
-        device.store.add(path, evidence)
+        let_in(device, bundle, path, evidence)
         path.unlink()
         return evidence, bundle, proving_ms
 

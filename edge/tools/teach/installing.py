@@ -15,7 +15,7 @@ from edge.clock import SystemClock
 from edge.config import Station
 from edge.errors import TeachingError
 from edge.inference.classifier import open_shipped_bundle
-from edge.models.install import Device, activate, prove
+from edge.models.install import Device, activate, let_in, prove
 from edge.models.records import Generation
 from edge.models.select import open_station_bundle, open_store
 from edge.models.trust import trust_of
@@ -104,7 +104,7 @@ def install(station: Station, base: Bundle, content: bytes) -> Generation:
         device.store.add(bundle_bytes(base), prove(base, device, allow_downgrade=True, for_later=True))
     bundle = read_bundle(content, "the taught head")
     evidence = prove(bundle, device)
-    device.store.add(content, evidence)
+    let_in(device, bundle, content, evidence)
     return activate(device, evidence.digest, "taught here", bundle=bundle)
 
 

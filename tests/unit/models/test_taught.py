@@ -166,7 +166,7 @@ def test_the_stations_key_signs_no_head_on_another_network(rig: Rig) -> None:
 def test_the_stations_key_changes_nothing_that_the_network_reads(rig: Rig, field: str) -> None:
     manifest = rig.base.manifest
     changes = {
-        "geometry": manifest.geometry.model_copy(update={"margin": 0.9}),
+        "geometry": manifest.geometry.model_copy(update={"margin": 0.4}),
         "golden": manifest.golden.model_copy(update={"tolerance": 16}),
         "input": manifest.input.model_copy(update={"scale": 0.5}),
     }
