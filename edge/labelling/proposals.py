@@ -19,10 +19,17 @@ _DOUBT = 2  # votes: while few pictures have labels, the most similar ones may b
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What a picture may show, and from what that is known."""
+    """What a picture may show, and from what that is known.
+
+    Attributes:
+        score: what the model gives it, 0 to 1; None where no model says anything.
+        votes: so many of the `voters` most similar labelled pictures have that label.
+    """
 
     label: str
-    why: str
+    score: float | None
+    votes: int
+    voters: int
 
 
 @dataclass(frozen=True)
@@ -92,10 +99,4 @@ class Proposals:
         voters = votes.total()
         worth = {label: scores.get(label, 0.0) + votes[label] / (voters + _DOUBT) for label in labels}
         ranked = sorted((label for label in labels if worth[label] > 0), key=lambda label: -worth[label])
-        return [Suggestion(label, _why(scores.get(label), votes[label], voters)) for label in ranked]
-
-
-def _why(score: float | None, votes: int, voters: int) -> str:
-    from_model = [] if score is None else [f"the model: {score:.0%}"]
-    from_people = [f"{votes} of the {voters} most similar" if voters > 1 else "the most similar"] if votes else []
-    return ", ".join(from_model + from_people)
+        return [Suggestion(label, scores.get(label), votes[label], voters) for label in ranked]

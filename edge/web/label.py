@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import secrets
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -26,6 +26,7 @@ from edge.labelling.session import LabellingSession
 from edge.system.text import harmless
 from edge.web.assets import asset_routes, read_markup
 from edge.web.serving.guard import Guard
+from edge.web.translating import Translator
 
 MOST_AT_ONCE = 60
 MOST_BYTES = 1 << 17
@@ -49,8 +50,8 @@ class LabelPage:
     def __init__(self, session: LabellingSession, names: tuple[str, ...] = ()) -> None:
         """`names` are those of this machine (see `Guard`)."""
         self._session = session
-        title = harmless(session.pictures.folder.name or str(session.pictures.folder))
-        self._page = read_markup("label/label.html").replace("{{folder}}", html.escape(title))
+        self._markup, self._translator = read_markup("label/label.html"), Translator()
+        self._values = {"folder": harmless(session.pictures.folder.name or str(session.pictures.folder))}
         self.path = f"/{secrets.token_urlsafe(18)}/"
         at = self.path
         self.app = Starlette(
@@ -62,6 +63,7 @@ class LabelPage:
                 Route(f"{at}photo", self._photo),
                 Route(f"{at}label", self._label, methods=["POST"]),
                 Route(f"{at}undo", self._undo, methods=["POST"]),
+                *self._translator.routes(),
                 *asset_routes("label"),
             ],
             middleware=[Middleware(Guard, names=names, takes={f"{at}label": MOST_BYTES, f"{at}undo": 2})],
@@ -97,11 +99,11 @@ class LabelPage:
             if not self._session.proposals.is_settled(name):
                 self._session.proposals.take_in(name, await run_in_threadpool(self._session.proposals.look_at, name))
 
-    async def _show(self, _request: Request) -> Response:
+    async def _show(self, request: Request) -> Response:
         """The page; pictures that have come since are found."""
         with suppress(PhotoError):  # they are gone: those of before are named when they are asked for
             self._session.pictures.look()
-        return Response(self._page, media_type="text/html", headers={"Cache-Control": "no-store"})
+        return self._translator.answer(request, self._markup, self._values)
 
     async def _next(self, request: Request) -> Response:
         """The next picture without a label, `?after=NAME`."""
@@ -134,7 +136,7 @@ class LabelPage:
         return JSONResponse(
             {
                 "pictures": [self._describe(name) for name in names],
-                "suggestions": [] if suggested is None else [{"label": suggested.label, "why": suggested.why}],
+                "suggestions": [] if suggested is None else [asdict(suggested)],
                 "state": self._state(),
             }
         )
@@ -181,7 +183,7 @@ class LabelPage:
         return JSONResponse(
             {
                 "picture": picture,
-                "suggestions": [{"label": one.label, "why": one.why} for one in suggestions],
+                "suggestions": [asdict(one) for one in suggestions],
                 "state": self._state(),
             }
         )

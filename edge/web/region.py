@@ -5,7 +5,6 @@ It lives for as long as it is asked for, under an address that only the terminal
 
 from __future__ import annotations
 
-import html
 import json
 import secrets
 import threading
@@ -23,6 +22,8 @@ from edge.types import Box, Image
 from edge.web.assets import asset_routes, read_markup
 from edge.web.serving.guard import Guard
 from edge.web.station.pictures import BELT_QUALITY, to_jpeg
+from edge.web.translating import Translator
+from edge.words import ENGLISH
 
 LEAST = 32
 MOST_BYTES = 300
@@ -49,24 +50,32 @@ class RegionPage:
     """
 
     def __init__(
-        self, name: str, size: tuple[int, int], start: Box, take: Callable[[], Image], names: tuple[str, ...] = ()
+        self,
+        name: str,
+        size: tuple[int, int],
+        start: Box,
+        take: Callable[[], Image],
+        names: tuple[str, ...] = (),
+        language: str = ENGLISH,
     ) -> None:
-        """`take` returns the camera's newest picture; `names` are those of this machine (see `Guard`)."""
+        """`take` returns the camera's newest picture; `names` are those of this machine (see `Guard`).
+
+        `language` is the station's.
+        """
         self.drawn: Box | None = None
         self.failure: SorterError | None = None
         self._size, self._take = size, take
         self.path = f"/{secrets.token_urlsafe(9)}/"
         region = {"x": start.x, "y": start.y, "width": start.width, "height": start.height}
-        words = {"station": name, "width": size[0], "height": size[1], "region": json.dumps(region)}
-        page = read_markup("region/region.html")
-        for word, value in words.items():
-            page = page.replace(f"{{{{{word}}}}}", html.escape(str(value)))
-        self._page = page
+        self._markup, self._translator = read_markup("region/region.html"), Translator(language)
+        width, height = map(str, size)
+        self._values = {"station": name, "width": width, "height": height, "region": json.dumps(region)}
         self.app = Starlette(
             routes=[
                 Route(self.path, self._show),
                 Route(f"{self.path}picture.jpg", self._picture),
                 Route(f"{self.path}region", self._draw, methods=["POST"]),
+                *self._translator.routes(),
                 *asset_routes("region"),
             ],
             middleware=[Middleware(Guard, names=names, takes={f"{self.path}region": MOST_BYTES})],
@@ -74,8 +83,8 @@ class RegionPage:
         self.app.router.redirect_slashes = False
         self.app.state.closing = threading.Event()
 
-    async def _show(self, _request: Request) -> Response:
-        return Response(self._page, media_type="text/html", headers={"Cache-Control": "no-store"})
+    async def _show(self, request: Request) -> Response:
+        return self._translator.answer(request, self._markup, self._values)
 
     async def _picture(self, _request: Request) -> Response:
         try:

@@ -350,7 +350,7 @@ def test_names_are_text_and_never_markup(serve_labels: Serve, folder: Path, brow
     assert shown(browser) == HOSTILE
     press(browser, "3")
     assert shown(browser, HOSTILE) == "it's 100% <b>.jpg"
-    wait_for_text(browser, "#unusable", "1 file passed over")
+    wait_for_text(browser, "#unusable", "Files passed over: 1")
     assert measure(browser, "document.getElementById('picture').naturalWidth") > 0
     press(browser, "g")
     wait_for_tiles(browser, 24)

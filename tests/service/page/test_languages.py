@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
-from support.browser import measure, resize, wait_for_text
+from selenium.webdriver.support.wait import WebDriverWait
+from support.browser import WAIT_S, measure, resize, wait_for_text
 
 from edge.clock import SystemClock
 from edge.health.faults import Fault, FaultKind
 from edge.health.state import State
-from edge.types import Reason
+from edge.labelling.labels import read_labels
+from edge.labelling.pictures import PictureFolder
+from edge.labelling.proposals import Proposals
+from edge.labelling.session import LabellingSession
+from edge.types import Box, Reason
+from edge.web.label import LabelPage
+from edge.web.region import RegionPage
+from edge.web.serving.server import PageServer
 from edge.words import languages, texts
 
 # Draws each of the characters as the page would, and one that no font has.
@@ -112,3 +125,45 @@ def test_longer_words_fit_too(
     assert measure(browser, "document.documentElement.scrollWidth") <= width
     cut_off = "[...document.querySelectorAll('.card, .banner, .fault, button, .menu a')].filter((e) => e.scrollHeight > e.clientHeight + 1 || e.scrollWidth > e.clientWidth + 1)"
     assert measure(browser, f"{cut_off}.map((e) => e.innerText)") == []
+
+
+def test_the_label_page_speaks_it_too_and_writes_the_labels_as_they_are_called(
+    tmp_path: Path, photo_dir: Path, browser: webdriver.Chrome, speaks: Callable[[str], None]
+) -> None:
+    shutil.copy(min((photo_dir / "glass").glob("*.jpg")), tmp_path / "item-1.jpg")
+    session = LabellingSession(Proposals(PictureFolder(tmp_path)), "anna", ("glass", "melon"), SystemClock())
+    label_page = LabelPage(session)
+    speaks("vi")
+    with serving(PageServer(label_page.app, "127.0.0.1", 0)) as server:
+        browser.get(f"http://127.0.0.1:{server.port}{label_page.path}")
+        wait_for_text(browser, "#labels", "1\nthủy tinh\n2\nmelon\nn\nkhông phải loại nào")
+        wait_for_text(browser, "#progress", "đã gán nhãn 0/1")
+        assert measure(browser, "document.documentElement.lang") == "vi"
+        WebDriverWait(browser, WAIT_S, poll_frequency=0.02).until(lambda _: measure(browser, "seen"))
+        browser.find_element(By.CSS_SELECTOR, "#labels button").click()
+        wait_for_text(browser, "#saved", "item-1.jpg: thủy tinh")
+        wait_for_text(browser, "#frame", "Mọi hình đều đã có nhãn.")
+    assert read_labels(tmp_path).entries["item-1.jpg"].label == "glass"
+
+
+def test_the_page_for_the_region_speaks_the_stations_language(
+    browser: webdriver.Chrome, speaks: Callable[[str], None]
+) -> None:
+    picture = np.full((480, 640, 3), 90, np.uint8)
+    region_page = RegionPage("line-1", (640, 480), Box(0, 0, 640, 480), lambda: picture, language="vi")
+    speaks("fr")
+    with serving(PageServer(region_page.app, "127.0.0.1", 0)) as server:
+        browser.get(f"http://127.0.0.1:{server.port}{region_page.path}")
+        wait_for_text(browser, "h1", "line-1 cần nhìn vào đâu?")
+        wait_for_text(browser, "form", "Dùng vùng này")
+        browser.get("about:blank")
+
+
+@contextmanager
+def serving(server: PageServer) -> Iterator[PageServer]:
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield server
+    server.stop()
+    thread.join(WAIT_S)
+    assert not thread.is_alive()

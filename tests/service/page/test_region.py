@@ -89,7 +89,9 @@ def test_numbers_do_as_well_and_too_small_a_region_is_refused(served: Served, ch
         element.send_keys(str(number))
     chromium.find_element(By.ID, "use").click()
     WebDriverWait(chromium, WAIT_S).until(lambda _: chromium.find_element(By.ID, "said").text)
-    assert chromium.find_element(By.ID, "said").text == "Draw at least 32 x 32 pixels."
+    assert (
+        chromium.find_element(By.ID, "said").text == "That is less than 32 x 32 pixels, or reaches out of the picture."
+    )
     chromium.find_element(By.ID, "whole").click()
     chromium.find_element(By.ID, "use").click()
     served.thread.join(WAIT_S)

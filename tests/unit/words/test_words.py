@@ -25,7 +25,7 @@ from edge.words import choose_language, languages, texts, translate
 
 IN_MARKUP = re.compile(r"\[\[(.+?)\]\]", re.DOTALL)
 IN_SCRIPT = re.compile(r"""\bt\(\s*"((?:[^"\\]|\\.)*)\"""")
-SHOWN = [path for path in sorted((FOLDER / "station").iterdir()) if path.suffix in (".html", ".js")]
+SHOWN = [path for path in sorted(FOLDER.rglob("*")) if path.suffix in (".html", ".js")]
 OTHERS = [code for code in languages() if code != "en"]
 
 

@@ -20,9 +20,9 @@ def draw_region(rig: MeasurementRig, operator: Operator, start: Box, host: str |
 
     if not operator.is_there:
         raise CalibrationError(NOBODY)
-    settings = rig.station.page
-    host = host or settings.host
-    page = RegionPage(rig.station.name, rig.size, start, lambda: rig.frame().pixels, (settings.host, *settings.names))
+    station, settings = rig.station, rig.station.page
+    host, names = host or settings.host, (settings.host, *settings.names)
+    page = RegionPage(station.name, rig.size, start, lambda: rig.frame().pixels, names, station.language)
     try:
         server = PageServer(page.app, host, settings.port)
     except ConfigError:  # any other port will do

@@ -9,7 +9,7 @@ function undo() {
   return doing(async () => {
     const told = await ask("undo", {});
     showState(told.state);
-    byId("saved").textContent = told.pictures.length ? `Undone: ${told.pictures.length === 1 ? told.pictures[0] : told.pictures.length + " pictures"}` : "";
+    byId("saved").textContent = told.pictures.length ? t("Undone: {what}", { what: pictures(told.pictures) }) : "";
     if (isMany()) await loadMany();
     else if (told.pictures.length) await goToName(told.pictures[0]);
   });
@@ -54,4 +54,7 @@ byId("which").addEventListener("change", () => {
 });
 byId("frame").addEventListener("click", (event) => { lookAt(event); ONE_KEYS.z(); });
 byId("frame").addEventListener("pointermove", lookAt);
-doing(() => goTo("next"));
+doing(async () => {
+  ({ t } = await import("/translate.js"));
+  await goTo("next");
+});

@@ -13,8 +13,8 @@ const selected = () => tiles().filter((tile) => tile.getAttribute("aria-selected
 function showChoices() {
   const which = byId("which");
   const labels = [...state.labels, "none-of-these", "two-things"].filter((label) => state.counts[label]);
-  const choices = [["like", "what looks alike, without a label"], ...(state.disputed ? [["disputed", `where people disagree (${state.disputed})`]] : []),
-    ...labels.map((label) => ["label " + label, `labelled ${spoken(label)} (${state.counts[label]})`])];
+  const choices = [["like", t("what looks alike, without a label")], ...(state.disputed ? [["disputed", t("where people disagree ({disputed})", state)]] : []),
+    ...labels.map((label) => ["label " + label, t("labelled {label} ({count})", { label: spoken(label), count: state.counts[label] })])];
   if (choices.join() === [...which.options].map(({ value, text }) => [value, text]).join()) return; // it may be open
   const chosen = which.value;
   which.replaceChildren(...choices.map(([value, text]) => Object.assign(make("option", "", text), { value })));
@@ -40,13 +40,13 @@ function showMany(told) {
     return tile;
   }));
   select(() => false);
-  if (!shownMany.length) byId("selected").textContent = "Nothing to show here";
+  if (!shownMany.length) byId("selected").textContent = t("Nothing to show here");
 }
 
 function select(chosen) {
   tiles().forEach((tile, n) => tile.setAttribute("aria-selected", String(chosen(n, tile.getAttribute("aria-selected") === "true"))));
   const count = selected().length;
-  byId("selected").textContent = count ? `${count} of ${shownMany.length} selected` : "Nothing selected";
+  byId("selected").textContent = count ? t("{count} of {total} selected", { count, total: shownMany.length }) : t("Nothing selected");
 }
 
 async function loadMany() {
@@ -59,7 +59,7 @@ async function loadMany() {
 function labelMany(label) {
   const names = selected().map((tile) => shownMany[tiles().indexOf(tile)].name);
   if (!names.length) {
-    byId("saved").textContent = "Select pictures first: click, drag, or a for all.";
+    byId("saved").textContent = t("Select pictures first: click, drag, or a for all.");
     return undefined;
   }
   return doing(async () => {
@@ -86,7 +86,7 @@ function setMode(many) {
   byId("one").hidden = many;
   byId("many").hidden = !many;
   for (const id of ["back", "later", "zoom"]) byId(id).hidden = many;
-  byId("question").textContent = many ? "What are they?" : "What is it?";
+  byId("question").textContent = many ? t("What are they?") : t("What is it?");
   byId("mode").setAttribute("aria-pressed", String(many));
   return doing(async () => {
     if (!many) return goTo("next");

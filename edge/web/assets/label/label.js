@@ -2,11 +2,12 @@
 // Shows pictures and sends what a person says of them. Names and labels go in as text, never as markup. A label is sent
 // only for pictures that are seen, and the next one comes when the program has saved it.
 
-const MARKS = [["n", "none-of-these", "none of these"], ["t", "two-things", "two things"], ["x", "", "take back"]];
+const MARKS = [["n", "none-of-these"], ["t", "two-things"], ["x", ""]];
 const LETTERS = [..."123456789bcdefhijklmopqrvwy"]; // those that mean nothing else here
 const COLOURS = 8;
 
 const byId = (id) => document.getElementById(id);
+let t = String; // says things in the visitor's language as soon as label-keys.js has fetched what does
 let state = null;
 let keys = new Map(); // by key: the label
 let current = null; // the picture of one at a time, as told
@@ -26,7 +27,7 @@ function make(tag, className, text) {
 
 const isMany = () => document.body.dataset.mode === "many";
 const colour = (label) => (state && state.labels.includes(label) ? `var(--bin-${state.labels.indexOf(label) % COLOURS})` : "var(--bin-residual)");
-const spoken = (label) => (MARKS.find((mark) => mark[1] === label) || [0, 0, label])[2];
+const spoken = (label) => ({ "none-of-these": t("none of these"), "two-things": t("two things"), "": t("take back") })[label] ?? t(label);
 const photo = (name, size) => `photo?size=${size}&name=${encodeURIComponent(name)}`;
 
 // -- talking with the program --------------------------------------------------------------------------------------
@@ -37,10 +38,10 @@ async function ask(path, body) {
   try {
     answer = await fetch(path, options);
   } catch {
-    throw new Error("The program does not answer, so nothing was saved: is `sorter label` still running?");
+    throw new Error(t("The program does not answer, so nothing was saved: is `sorter label` still running?"));
   }
   if (answer.ok) return answer.json();
-  throw new Error(answer.status === 404 ? "This page is of an earlier start: open the address that `sorter label` shows now." : await answer.text());
+  throw new Error(answer.status === 404 ? t("This page is of an earlier start: open the address that `sorter label` shows now.") : await answer.text());
 }
 
 // One thing after the other: what is asked for meanwhile waits, but for labels (see `given`).
@@ -68,8 +69,8 @@ function showState(told) {
   for (const count of document.querySelectorAll("#labels .count")) count.textContent = state.counts[count.dataset.label] || "";
   byId("fill").style.width = (100 * state.labelled) / Math.max(1, state.total) + "%";
   const others = state.labelled - state.mine;
-  const parts = [`${state.labelled} of ${state.total} labelled`, others ? `${others} by others` : "", state.disputed ? `${state.disputed} disputed` : "",
-    state.looked_at < state.total ? `comparing ${state.looked_at} of ${state.total}` : ""];
+  const parts = [t("{labelled} of {total} labelled", state), others ? t("{count} by others", { count: others }) : "", state.disputed ? t("{disputed} disputed", state) : "",
+    state.looked_at < state.total ? t("comparing {looked_at} of {total}", state) : ""];
   byId("progress").textContent = parts.filter(Boolean).join(" · ");
   byId("undo").disabled = !state.can_undo;
   showUnusable(state.unusable);
@@ -78,9 +79,9 @@ function showState(told) {
 
 function buildLabels() {
   keys = new Map(state.labels.map((label, n) => [LETTERS[n], label]).filter(([key]) => key));
-  const named = state.labels.map((label, n) => [LETTERS[n] || "", label, label]);
+  const named = state.labels.map((label, n) => [LETTERS[n] || "", label]);
   for (const [key, label] of MARKS) keys.set(key, label);
-  byId("labels").replaceChildren(...[...named, ...MARKS].map(([key, label, text]) => {
+  byId("labels").replaceChildren(...[...named, ...MARKS].map(([key, label]) => {
     const line = make("li", state.labels.includes(label) ? "" : "mark");
     const button = make("button");
     const count = make("span", "count");
@@ -88,7 +89,7 @@ function buildLabels() {
     button.type = "button";
     button.dataset.label = label;
     button.style.setProperty("--bin", colour(label));
-    button.append(make("kbd", "", key), make("span", "label", text), count);
+    button.append(make("kbd", "", key), make("span", "label", spoken(label)), count);
     button.addEventListener("click", (event) => given(label, event));
     line.append(button);
     return line;
@@ -98,8 +99,14 @@ function buildLabels() {
 function showUnusable(unusable) {
   const box = byId("unusable");
   box.hidden = unusable.count === 0;
-  box.querySelector("summary").textContent = `${unusable.count} ${unusable.count === 1 ? "file" : "files"} passed over`;
+  box.querySelector("summary").textContent = t("Files passed over: {count}", unusable);
   box.querySelector("ul").replaceChildren(...unusable.first.map((text) => make("li", "", text)));
+}
+
+function why({ score, votes, voters }) {
+  const model = score === null ? "" : t("the model: {percent} %", { percent: Math.round(100 * score) });
+  const people = voters > 1 ? t("{votes} of the {voters} most similar", { votes, voters }) : t("the most similar");
+  return [model, votes ? people : ""].filter(Boolean).join(", ");
 }
 
 function showSuggestion(suggestions) {
@@ -108,8 +115,8 @@ function showSuggestion(suggestions) {
   byId("suggested").hidden = !first;
   if (!first) return;
   byId("suggested").style.setProperty("--bin", colour(first.label));
-  byId("suggested").querySelector("b").textContent = first.label;
-  byId("suggested").querySelector("small").textContent = first.why;
+  byId("suggested").querySelector("b").textContent = spoken(first.label);
+  byId("suggested").querySelector("small").textContent = why(first);
 }
 
 function given(label, event) {
@@ -119,9 +126,10 @@ function given(label, event) {
   else labelOne(label);
 }
 
+const pictures = (names) => (names.length === 1 ? names[0] : t("{count} pictures", { count: names.length }));
+
 function tellSaved(names, label) {
-  const what = names.length === 1 ? names[0] : `${names.length} pictures`;
-  byId("saved").textContent = label ? `${what}: ${spoken(label)}` : `${what}: label taken back`;
+  byId("saved").textContent = `${pictures(names)}: ${label ? spoken(label) : t("label taken back")}`;
   const button = document.querySelector(`#labels button[data-label="${label}"]`);
   if (!button) return;
   button.classList.remove("flash");
@@ -145,7 +153,7 @@ function showOne(told) {
   byId("said").textContent = current ? current.said.map(({ by, label }) => `${by}: ${spoken(label)}`).join(" · ") : "";
   if (!current) {
     picture.removeAttribute("src");
-    byId("frame").append(make("p", "finished", "Every picture has a label. Look at them again with g, or end the program with Ctrl-C."));
+    byId("frame").append(make("p", "finished", t("Every picture has a label. Look at them again with g, or end the program with Ctrl-C.")));
     return undefined;
   }
   picture.alt = current.name;

@@ -1,5 +1,6 @@
-"use strict";
 // Lets a person draw the region over the camera's picture and sends it to the terminal that asked for it.
+
+import { t } from "/translate.js";
 
 const PAUSE_MS = 250;
 const byId = (id) => document.getElementById(id);
@@ -60,17 +61,19 @@ byId("whole").addEventListener("click", () => {
   show();
 });
 
+const refusal = (answer) => (answer.status === 400 ? t("That is less than 32 x 32 pixels, or reaches out of the picture.") : answer.text());
+
 byId("form").addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
     const answer = await fetch("region", {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(box),
     });
-    byId("said").textContent = await answer.text();
     over = answer.ok;
+    byId("said").textContent = over ? t("Taken. Go on at the terminal; this page can be closed.") : await refusal(answer);
     byId("use").disabled = over;
   } catch {
-    byId("said").textContent = "The station does not answer: is the program at the terminal still running?";
+    byId("said").textContent = t("The station does not answer: is the program at the terminal still running?");
   }
 });
 

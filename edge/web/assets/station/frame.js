@@ -124,10 +124,6 @@ export function start(told = () => {}, tick = () => {}) {
   onStatus = told;
   onTick = tick;
   byId("control").addEventListener("click", press);
-  byId("language").addEventListener("change", (event) => {
-    document.cookie = `language=${event.target.value}; path=/; max-age=31536000; samesite=strict`;
-    location.reload();
-  });
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) events.close(); // a page in the background costs the station nothing
     else listen();
