@@ -24,6 +24,8 @@ class Translator:
 
     def __init__(self, otherwise: str = ENGLISH) -> None:
         self._otherwise = otherwise
+        for language in languages():
+            texts(language)  # they are kept: nothing is read while a page is served
 
     def routes(self) -> list[Route]:
         """Return the address from which `translate.js` takes what it says."""

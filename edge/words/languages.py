@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 ENGLISH: Final = "en"
 FOLDER: Final = Path(__file__).parent
@@ -16,7 +16,7 @@ FOLDER: Final = Path(__file__).parent
 @cache
 def languages() -> Mapping[str, str]:
     """Return the languages by their codes (ISO 639-1), each by the name that it has for those who speak it."""
-    others = {path.stem: str(_read(path)["name"]) for path in sorted(FOLDER.glob("*.toml"))}
+    others = {path.stem: _read_name(path) for path in sorted(FOLDER.glob("*.toml"))}
     return MappingProxyType({ENGLISH: "English", **others})
 
 
@@ -25,7 +25,7 @@ def texts(language: str) -> Mapping[str, str]:
     """Return the translations into a language, by the English sentence; none for English and for what is not known."""
     if language == ENGLISH or language not in languages():
         return MappingProxyType({})
-    return MappingProxyType(dict(_read(FOLDER / f"{language}.toml")["texts"]))
+    return MappingProxyType(dict(tomllib.loads((FOLDER / f"{language}.toml").read_text("utf-8"))["texts"]))
 
 
 def translate(english: str, language: str, **places: object) -> str:
@@ -43,5 +43,7 @@ def choose_language(wanted: str, accepted: str, otherwise: str = ENGLISH) -> str
     return otherwise
 
 
-def _read(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text("utf-8"))
+def _read_name(path: Path) -> str:
+    """Read what stands before the texts alone: every command looks for the languages, and few translate anything."""
+    head, _, _ = path.read_text("utf-8").partition("\n[texts]")
+    return str(tomllib.loads(head)["name"])
