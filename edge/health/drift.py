@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Annotated, Final
 
@@ -18,6 +19,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge.system.statistics import cusum_step, wilson_interval
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """By which share the picture is brighter, and items in it sharper, than when model and calibration began; None: not known yet."""
+
+    brightness_change: float | None = None
+    sharpness_change: float | None = None
+
 
 LIMIT: Final = 14.0  # a false alarm of one test in more than a million trials
 FIRST_ITEMS, FIRST_OF_LABEL, FIRST_LOOKS, FIRST_DISTANCES = 200, 60, 60, 100
@@ -107,6 +117,29 @@ class Light(_Kept):
         return math.exp(self.latest - median(self.first)) - 1 if self.first else 0.0
 
 
+class Detail(_Kept):
+    """How sharp items are in the picture: logarithms of the first ones, and a mean of the latest. A dirty or loose lens lowers it."""
+
+    first: Annotated[list[Number], Field(max_length=FIRST_OF_LABEL)] = Field(default_factory=list)
+    latest: Number = 0.0
+
+    def take(self, sharpness: float) -> None:
+        """Take the sharpness of an item's best view in, see Crop."""
+        level = math.log(max(sharpness, 1.0))
+        if len(self.first) < FIRST_OF_LABEL:
+            self.first.append(level)
+            self.latest = median(self.first)
+        else:
+            self.latest += (level - self.latest) / FIRST_OF_LABEL
+
+    @property
+    def change(self) -> float | None:
+        """By which share the latest are sharper than the first, below 0 blurred; None before there were enough of them."""
+        if len(self.first) < FIRST_OF_LABEL:
+            return None
+        return math.exp(self.latest - median(self.first)) - 1
+
+
 class Sureness(_Kept):
     """The scores of one label."""
 
@@ -178,6 +211,7 @@ class Memory(_Kept):
 
     of: str = ""
     light: Light = Field(default_factory=Light)
+    detail: Detail = Field(default_factory=Detail)
     labels: Annotated[dict[str, Sureness], Field(max_length=MOST_LABELS)] = Field(default_factory=dict)
     unsure: RiseTest = Field(default_factory=RiseTest)
     looks: Looks = Field(default_factory=Looks)
@@ -186,6 +220,12 @@ class Memory(_Kept):
     def tests(self) -> Iterator[RiseTest]:
         yield from (self.light.test, self.unsure, self.looks.test)
         yield from (sureness.test for sureness in self.labels.values())
+
+    @property
+    def appearance(self) -> Appearance:
+        """How the picture is now beside how it was."""
+        is_known = len(self.light.first) == FIRST_LOOKS
+        return Appearance(self.light.change if is_known else None, self.detail.change)
 
     @property
     def told(self) -> Sequence[str]:

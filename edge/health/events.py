@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from edge.health.faults import Fault, FaultKind, RecoveryAction
 from edge.types import Event, EventKind, Severity
+
+NO_LONGER: Final = "No longer: "
 
 
 class HealthEvents:
@@ -24,7 +27,7 @@ class HealthEvents:
         self._add(EventKind.FAULT, fault.raised_at, text, fault.spec.severity, fault.kind)
 
     def cleared(self, fault: Fault, at: int) -> None:
-        self._add(EventKind.CLEARED, at, f"No longer: {fault.text}", Severity.NOTE, fault.kind)
+        self._add(EventKind.CLEARED, at, NO_LONGER + fault.text, Severity.NOTE, fault.kind)
 
     def tried(self, kind: FaultKind, step: RecoveryAction, tries: int, at: int) -> None:
         self._add(EventKind.RECOVERY, at, f"Trying {step} against {kind} (try {tries}).", Severity.WARNING, kind)

@@ -33,6 +33,7 @@ class Chores:
                 self._purity.look(clock.now())
             if count % LOOK_EVERY == 0:
                 station.reporting.live.publish_machine(station.machine.refresh())
+                station.reporting.live.publish_appearance(station.drift.appearance)
             count += 1
             clock.sleep_until(clock.now() + ms(CHORES_MS), self._stop)
         self._keep(at_once=True)

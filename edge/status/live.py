@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from edge.bundle.pictures import cut_out, thumbnail
 from edge.clock import NS_PER_S, ms
 from edge.config.calibration.record import Calibration
+from edge.health.drift import Appearance
 from edge.health.faults import Fault
 from edge.health.monitors.machine import MachineState
 from edge.health.state import State
@@ -67,6 +68,7 @@ class LiveView:
         self._started_at = clock.now()
         self._model = model
         self._machine = MachineState()
+        self._appearance = Appearance()
         self._thresholds: Mapping[str, float] = {}
         self._levels: tuple[Mapping[str, int], Mapping[str, float]] = ({}, {})
         self._purity: Mapping[str, SeenPurity] = {}
@@ -126,6 +128,10 @@ class LiveView:
     def publish_machine(self, machine: MachineState) -> None:
         """Show these readings of the machine."""
         self._machine = machine
+
+    def publish_appearance(self, appearance: Appearance) -> None:
+        """Show how the picture is beside how it was."""
+        self._appearance = appearance
 
     def publish_journal(self, rows: Mapping[str, int]) -> None:
         """Show how many rows of the journal are stored, wait for the disk and are lost; must not change any more."""
@@ -188,6 +194,7 @@ class LiveView:
                 sharpness=(self._pictured, self._sharpness),
                 picture_age_ns=None if newest is None else now - newest.captured_at,
                 machine=self._machine,
+                appearance=self._appearance,
                 levels=levels,
                 emptied_at=emptied_at,
                 thresholds=self._thresholds,

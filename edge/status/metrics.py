@@ -173,14 +173,15 @@ def _camera(snapshot: Snapshot, newest: Newest | None, region: Region) -> Iterat
         age = snapshot.picture_age_ns / NS_PER_S
         yield GaugeMetricFamily("sorter_newest_frame_age_seconds", "Age of the newest frame.", age)
     if newest is not None:
-        brightness = _brightness(newest, region)
+        brightness = brightness_of(newest, region)
         yield GaugeMetricFamily("sorter_picture_brightness", "Mean grey level of the region, 0 to 255.", brightness)
     count, total = snapshot.sharpness
     text = "Sharpness of the items' best crops, variance of their Laplacian: a dirty or loose lens lowers its mean."
     yield SummaryMetricFamily("sorter_crop_sharpness", text, count_value=count, sum_value=total)
 
 
-def _brightness(newest: Newest, region: Region) -> float:
+def brightness_of(newest: Newest, region: Region) -> float:
+    """Return the mean grey level of the region, 0 to 255; NaN where there is none."""
     share = newest.picture.shape[1] / newest.size[0]
     right = None if region.width is None else round((region.x + region.width) * share)
     below = None if region.height is None else round((region.y + region.height) * share)
@@ -191,7 +192,7 @@ def _brightness(newest: Newest, region: Region) -> float:
 
 def _calibration(snapshot: Snapshot) -> Iterator[Metric]:
     calibration = snapshot.calibration
-    steps = {} if calibration is None else dict(_oldest(calibration))
+    steps = {} if calibration is None else {(step,): at for step, at in measured_at(calibration).items()}
     text = "When a step was measured, seconds since 1970; the oldest of several actuators or sensors."
     yield _filled(GaugeMetricFamily("sorter_calibration_timestamp_seconds", text, labels=["step"]), steps)
     if calibration is not None and calibration.camera is not None:
@@ -199,14 +200,16 @@ def _calibration(snapshot: Snapshot) -> Iterator[Metric]:
         yield GaugeMetricFamily("sorter_calibration_brightness", text, calibration.camera.brightness)
 
 
-def _oldest(calibration: Calibration) -> Iterator[tuple[tuple[str], float]]:
-    """Yield every step that was done with the instant of its oldest measurement; what is no date is left out."""
+def measured_at(calibration: Calibration) -> Mapping[str, float]:
+    """Return, of every step that was done, when its oldest measurement was made; what is no date is left out."""
+    found: dict[str, float] = {}
     for name in Calibration.model_fields:
-        found = getattr(calibration, name)
-        measured = [found, *found.values()] if isinstance(found, dict) else [found]
+        done = getattr(calibration, name)
+        measured = [done, *done.values()] if isinstance(done, dict) else [done]
         instants = [instant for step in measured if isinstance(step, Step) and (instant := _instant(step)) is not None]
         if instants:
-            yield (name,), min(instants)
+            found[name] = min(instants)
+    return found
 
 
 def _instant(step: Step) -> float | None:

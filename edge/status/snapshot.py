@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edge.config import RESIDUAL
 from edge.config.calibration.record import Calibration
+from edge.health.drift import Appearance
 from edge.health.faults import Fault, FaultKind
 from edge.health.monitors.machine import MachineState
 from edge.health.state import State
@@ -88,6 +89,7 @@ class Snapshot:
     sharpness: tuple[int, float]
     picture_age_ns: int | None
     machine: MachineState
+    appearance: Appearance
     levels: Mapping[str, int]
     emptied_at: Mapping[str, float]
     thresholds: Mapping[str, float]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from edge.clock import NS_PER_S
-from edge.health.drift import DIMENSIONS, FIRST_ITEMS, MOST_LABELS, Memory, RiseTest, Sureness
+from edge.health.drift import DIMENSIONS, FIRST_ITEMS, MOST_LABELS, Appearance, Memory, RiseTest, Sureness
 from edge.health.faults import FaultKind
 from edge.health.monitors import Observer
 from edge.health.monitors.machine import RELEASED
@@ -48,6 +48,7 @@ class _Seen(NamedTuple):
     label: str
     score: float
     is_unsure: bool
+    sharpness: float | None
     features: NDArray[np.uint8] | NDArray[np.int8] | None
 
 
@@ -73,6 +74,7 @@ class DriftMonitor(Observer):
         self._projection: NDArray[np.float32] | None = None
         self._content = self._stored = ""
         self._content_at: int | None = None
+        self.appearance = Appearance()
 
     def on_state(self, inhibited: bool, faults: Collection[FaultKind]) -> None:
         self._is_blind = not BLIND.isdisjoint(faults)
@@ -89,7 +91,8 @@ class DriftMonitor(Observer):
         prediction = outcome.prediction
         if prediction is not None and outcome.item.reject_reason is None:
             is_unsure = outcome.decision.reason in (Reason.UNSURE, Reason.UNKNOWN)
-            self._waiting.append(_Seen(prediction.label, prediction.score, is_unsure, prediction.features))
+            sharpness = outcome.item.crops[0].sharpness if outcome.item.crops else None
+            self._waiting.append(_Seen(prediction.label, prediction.score, is_unsure, sharpness, prediction.features))
 
     def on_reset(self, *, after_stop: bool) -> None:
         """A person has seen to it; what is there still is raised again."""
@@ -109,6 +112,7 @@ class DriftMonitor(Observer):
             self._take(self._waiting.popleft(), at)
         if self._content_at is None or now - self._content_at >= KEEP_EVERY_NS:
             self._content, self._content_at = self._memory.model_dump_json(), now
+            self.appearance = self._memory.appearance
         for told in self._memory.told:
             yield FaultKind.DRIFT, told
 
@@ -138,6 +142,8 @@ class DriftMonitor(Observer):
 
     def _take(self, seen: _Seen, at: float) -> None:
         memory = self._memory
+        if seen.sharpness is not None:
+            memory.detail.take(seen.sharpness)
         if memory.unsure.first < FIRST_ITEMS:
             memory.unsure.learn(seen.is_unsure)
         elif memory.unsure.follow(seen.is_unsure, at):

@@ -31,6 +31,7 @@ from edge.web.serving.guard import Guard
 from edge.web.serving.visitors import Places
 from edge.web.station.actions import Actions, Control
 from edge.web.station.bins import Bins
+from edge.web.station.health import HealthPage
 from edge.web.station.pages import Pages
 from edge.web.station.pictures import CROP_QUALITY, BeltEncoder, to_jpeg
 from edge.web.station.signin import SignIn
@@ -75,6 +76,7 @@ def build_app(
             Route("/api/status", views.status),
             Route("/api/items", views.items),
             *Bins(live, station, journal_path, clock).routes(),
+            *HealthPage(live, station, journal_path, clock).routes(),
             Route("/belt.jpg", views.belt),
             Route("/crops/{name}", views.crop),
             Route("/events", views.events),

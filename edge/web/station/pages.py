@@ -21,7 +21,7 @@ class PageName(NamedTuple):
     name: str
 
 
-PAGES: Final = (PageName("/", "Now", "now"), PageName("/bins", "Bins", "bins"))
+PAGES: Final = (PageName("/", "Now", "now"), PageName("/bins", "Bins", "bins"), PageName("/health", "Health", "health"))
 
 
 class Pages:

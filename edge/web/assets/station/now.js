@@ -1,7 +1,7 @@
 // The page "now": the camera's picture with what is seen in it, the bins, what is not sorted and why, the last items.
 
 import { binColours, purity } from "/bin.js";
-import { byId, decimal, make, percent, say, sentence, span, start, t } from "/frame.js";
+import { byId, make, percent, say, sentence, span, start, t } from "/frame.js";
 
 const BELT_PAUSE_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 120;
 const CARDS = 12;
@@ -48,24 +48,6 @@ function showReasons(reasons) {
     line.append(make("b", "", String(reason.count)), make("span", "", t(reason.text)));
     return line;
   }));
-}
-
-function showHealth(status) {
-  const health = status.health;
-  const figure = (id, text) => {
-    say(id, text === null ? "–" : text);
-    byId(id).parentElement.hidden = text === null && id === "h-temperature";
-  };
-  stallMs = health.stall_ms;
-  pictureAge = health.picture_age_ms;
-  figure("h-picture", pictureAge === null ? null : t("{age} old", { age: span(pictureAge / 1000) }));
-  byId("h-picture").classList.toggle("bad", pictureAge !== null && pictureAge > stallMs);
-  figure("h-deciding", health.deciding_ms === null ? null : t("{median} ms, 99 % within {most} ms", { median: Math.round(health.deciding_ms), most: Math.round(health.deciding_p99_ms) }));
-  figure("h-spare", health.spare_ms === null ? null : Math.round(health.spare_ms) + " ms");
-  figure("h-disk", health.disk_free_mb === null ? null : t("{size} GB free", { size: decimal(health.disk_free_mb / 1000) }));
-  figure("h-temperature", health.temperature_c === null ? null : Math.round(health.temperature_c) + " °C");
-  figure("h-model", (status.model.name + " " + status.model.version).trim() || null);
-  figure("h-uptime", span(status.uptime_s));
 }
 
 function fillCard(card, item) {
@@ -124,7 +106,8 @@ function showStatus(status) {
   }
   showBins(status.bins);
   showReasons(status.reasons);
-  showHealth(status);
+  stallMs = status.health.stall_ms;
+  pictureAge = status.health.picture_age_ms;
   const now = performance.now();
   for (const item of status.items) items.set(item.id, { ...item, toldAt: now });
   showItems();

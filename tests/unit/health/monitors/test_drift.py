@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from edge.clock import NS_PER_S, VirtualClock
-from edge.health.drift import Memory
+from edge.health.drift import Appearance, Memory
 from edge.health.faults import SPECS, FaultKind
 from edge.health.monitors.drift import DriftMonitor, drift_path, read_told
 from edge.line import Outcome
-from edge.types import Decision, Frame, Item, Prediction, Reason
+from edge.types import Box, Crop, Decision, Frame, Item, Prediction, Reason
 
 LABELS = ("glass", "metal", "paper", "plastic")
 SECONDS_AN_ITEM = 2
@@ -42,6 +42,7 @@ class Place:
     model: str = "model"
     calibrated: str = "calibration"
     lamp: float = 1.0
+    focus: float = 1.0
     sureness: dict[str, float] = field(default_factory=dict)
     flutter: float = 0.006  # of the light from item to item; three times that in all
     threshold: float = 0.7
@@ -85,7 +86,9 @@ class Place:
         codes = np.clip(kind, 0, 255).astype(np.uint8) if self.has_features else None
         prediction = Prediction(label, score, score / 2, LABELS, (score,) * 4, features=codes)
         decision = Decision(self.items, label, reason, now, label, score)
-        self.monitor.on_outcome(Outcome(Item(self.items, now, ()), prediction, decision, None, 0), now)
+        sharpness = 900 * self.focus * float(np.exp(self.draw.normal() * 0.5))
+        crop = Crop(np.zeros((8, 8, 3), np.uint8), Box(0, 0, 8, 8), now, sharpness, 1.0)
+        self.monitor.on_outcome(Outcome(Item(self.items, now, (crop,)), prediction, decision, None, 0), now)
         self.told = [detail for kind_, detail in self.monitor.faults(now)]
 
     def is_told(self) -> bool:
@@ -243,6 +246,20 @@ def test_what_is_known_outlives_a_restart(tmp_path: Path) -> None:
     assert read_told(tmp_path) == place.told
     place.restart()
     assert [detail for _, detail in place.monitor.faults(place.clock.now())] == place.told
+
+
+def test_how_light_and_sharpness_are_beside_how_they_were_is_told_without_a_fault() -> None:
+    place = Place()
+    place.run(20)
+    assert place.monitor.appearance == Appearance(None, None)
+    place.run(LEARNT)
+    before = place.monitor.appearance
+    assert before.brightness_change == pytest.approx(0, abs=0.05)
+    assert before.sharpness_change == pytest.approx(0, abs=0.2)
+    place.focus = 0.4
+    place.run(400)
+    assert place.monitor.appearance.sharpness_change == pytest.approx(-0.6, abs=0.1)
+    assert place.monitor.appearance.brightness_change == pytest.approx(0, abs=0.05)
 
 
 def test_the_memory_is_bounded(tmp_path: Path) -> None:
