@@ -1,11 +1,14 @@
-"""How long things took: percentiles of the latest durations, buckets and sum of all."""
+"""How long things took (percentiles of the latest durations, buckets and sum of all), and how fast they follow each other."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
 
-from edge.clock import NS_PER_S
+from edge.clock import NS_PER_S, ms
+
+WINDOW_NS = 60 * NS_PER_S
+MOST_IN_WINDOW = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +56,22 @@ class Durations:
             total=self._total,
             buckets=tuple(zip(self.BOUNDS_S, self._buckets, strict=True)),
         )
+
+
+class Pace:
+    """How many items came within the last minute; within the time since `started_at` if that is shorter."""
+
+    def __init__(self, started_at: int) -> None:
+        self._started_at = started_at
+        self._came: deque[int] = deque(maxlen=MOST_IN_WINDOW)
+
+    def add(self, at: int) -> None:
+        """An item came at that instant."""
+        self._came.append(at)
+
+    def per_min(self, now: int) -> float:
+        """Return items a minute."""
+        while self._came and self._came[0] <= now - WINDOW_NS:
+            self._came.popleft()
+        window = min(WINDOW_NS, max(now - self._started_at, ms(5000)))
+        return len(self._came) * WINDOW_NS / window

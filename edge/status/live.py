@@ -14,7 +14,6 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from edge.bundle.pictures import cut_out, thumbnail
-from edge.clock import NS_PER_S, ms
 from edge.config.calibration.record import Calibration
 from edge.health.drift import Appearance
 from edge.health.faults import Fault
@@ -22,7 +21,7 @@ from edge.health.monitors.machine import MachineState
 from edge.health.state import State
 from edge.interfaces import Clock, Sighting
 from edge.line import Outcome
-from edge.status.latency import Durations
+from edge.status.latency import Durations, Pace
 from edge.status.snapshot import RecentItem, SeenPurity, Snapshot
 from edge.tally import Tally
 from edge.types import Crop, Decision, Frame, Image, Stroke, StrokeOutcome
@@ -33,7 +32,6 @@ MAX_WAITING = 10_000
 # Views kept until a reader makes thumbnails of them: 2 MB of items of 150 pixels.
 MAX_UNCUT = 8
 THUMBNAIL_PX = 192
-WINDOW_NS = 60 * NS_PER_S
 
 
 class Newest(NamedTuple):
@@ -86,7 +84,7 @@ class LiveView:
         self._tally = Tally()
         self._labels: Counter[str] = Counter()
         self._strokes: Counter[tuple[str, StrokeOutcome]] = Counter()
-        self._decided_at: deque[int] = deque(maxlen=MAX_WAITING)
+        self._pace = Pace(self._started_at)
         self._deciding, self._frame_age, self._spare = Durations(), Durations(), Durations()
         self._pictured, self._sharpness = 0, 0.0
         self._revision = 0
@@ -187,7 +185,7 @@ class LiveView:
                 settled=dict(self._tally.settled),
                 labels=dict(self._labels),
                 strokes=dict(self._strokes),
-                items_per_min=self._rate(now),
+                items_per_min=self._pace.per_min(now),
                 deciding=self._deciding.latency(),
                 frame_age=self._frame_age.latency(),
                 spare=self._spare.latency(),
@@ -232,7 +230,7 @@ class LiveView:
         )
         if decision.label:
             self._labels[decision.label] += 1
-        self._decided_at.append(decision.decided_at)
+        self._pace.add(decision.decided_at)
         self._deciding.add(decision.decided_at - settled.crossed_at)
         self._frame_age.add(settled.frame_age_ns)
         if settled.spare_ns is not None:
@@ -259,13 +257,6 @@ class LiveView:
                 continue
             self._revision += 1
             self._items[item_id] = replace(item, stroke=stroke.outcome, revision=self._revision)
-
-    def _rate(self, now: int) -> float:
-        """Return items per minute over the last minute; over the time since the start if that is shorter."""
-        while self._decided_at and self._decided_at[0] <= now - WINDOW_NS:
-            self._decided_at.popleft()
-        window = min(WINDOW_NS, max(now - self._started_at, ms(5000)))
-        return len(self._decided_at) * WINDOW_NS / window
 
 
 def _newest(frame: Frame, sightings: Sequence[Sighting]) -> Newest:

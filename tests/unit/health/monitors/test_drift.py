@@ -51,6 +51,7 @@ class Place:
 
     def __post_init__(self) -> None:
         self.draw = np.random.default_rng(self.seed)
+        self.dust = np.random.default_rng(self.seed)
         self.clock = VirtualClock(wall_start=1_780_000_000.0)
         self.kinds = {label: self.draw.normal(100, 20, FEATURES) for label in (*LABELS, "stranger")}
         self.batch, self.cloud = "paper", 1.0
@@ -86,7 +87,7 @@ class Place:
         codes = np.clip(kind, 0, 255).astype(np.uint8) if self.has_features else None
         prediction = Prediction(label, score, score / 2, LABELS, (score,) * 4, features=codes)
         decision = Decision(self.items, label, reason, now, label, score)
-        sharpness = 900 * self.focus * float(np.exp(self.draw.normal() * 0.5))
+        sharpness = 900 * self.focus * float(np.exp(self.dust.normal() * 0.5))
         crop = Crop(np.zeros((8, 8, 3), np.uint8), Box(0, 0, 8, 8), now, sharpness, 1.0)
         self.monitor.on_outcome(Outcome(Item(self.items, now, (crop,)), prediction, decision, None, 0), now)
         self.told = [detail for kind_, detail in self.monitor.faults(now)]
