@@ -264,6 +264,8 @@ class EventKind(StrEnum):
     RESET = "reset"  # a person pressed reset
     PAUSE = "pause"  # a person stopped the station
     RESUME = "resume"  # a person let it go on
+    EMPTIED = "emptied"  # a person said that a bin was emptied
+    JOG = "jog"  # a person had a diverter move
     MODEL = "model"  # another model went to work, was refused or rolled back
     MODEL_DAMAGED = "model-damaged"  # an installed model can't be used
     JOURNAL_DAMAGED = "journal-damaged"  # the file was set aside and a new one begun

@@ -10,6 +10,7 @@ import edge
 from edge.clock import VirtualClock, ms
 from edge.config import Station, load_station
 from edge.config.calibration.record import Calibration, CameraStep
+from edge.errors import ControlError
 from edge.health.faults import Fault, FaultKind
 from edge.health.monitors.machine import MachineState
 from edge.health.state import State
@@ -17,6 +18,8 @@ from edge.line import Outcome
 from edge.status.live import LiveView
 from edge.status.snapshot import SeenPurity
 from edge.types import Actuation, Box, Crop, Decision, Frame, Item, Reason, Stroke, StrokeOutcome
+from edge.web.station.actions import ModelChoice, Moving
+from edge.web.station.words import RefusedText
 
 DISK_FREE = 21_000_000_000
 CALIBRATION = Calibration(
@@ -33,6 +36,23 @@ def station() -> Station:
     shipped = load_station(Path(edge.__file__).parent / "stations" / "conveyor.toml")
     bins = [where.with_values(capacity=400) if where.name == "glass" else where for where in shipped.bins]
     return shipped.with_values(bins=bins)
+
+
+class NobodyActs:
+    """What a page lets people do at a station on which nobody does."""
+
+    def press(self, action: str, by: str) -> None: ...
+    def reset(self, by: str) -> None: ...
+    def empty(self, bin_name: str, by: str) -> None: ...
+
+    def jog(self, name: str, position: str, by: str) -> Moving:
+        raise ControlError(RefusedText.NOT_STOPPED)
+
+    def models(self) -> ModelChoice:
+        return ModelChoice("waste-2.0", "", 1)
+
+    def roll_back(self, generation: int, by: str) -> ModelChoice:
+        raise ControlError(RefusedText.NO_PREVIOUS)
 
 
 def live(clock: VirtualClock) -> LiveView:

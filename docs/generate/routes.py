@@ -10,7 +10,6 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from edge.clock import VirtualClock
-from edge.web.station.actions import Control
 from edge.web.station.app import build_app
 from edge.web.station.status import describe_items, describe_status
 from generate import example
@@ -39,14 +38,17 @@ def routes() -> list[Row]:
 
 
 def _needs(route: Route, always: set[str]) -> str:
+    needed = ["`page.enabled`"]
     if route.path not in always:
-        return "`page.enabled`, `page.controls`, signed in"
-    return "`page.enabled`, signed in" if hasattr(route.endpoint, "__wrapped__") else "`page.enabled`"
+        needed.append("`page.controls`")
+    if hasattr(route.endpoint, "__wrapped__"):
+        needed.append("signed in")
+    return ", ".join(needed)
 
 
 def _routes(*, with_actions: bool) -> list[Route]:
     clock = VirtualClock()
-    control = Control(lambda what, who: None) if with_actions else None
+    control = example.NobodyActs() if with_actions else None
     app: Starlette = build_app(example.live(clock), example.station(), None, clock, control)
     return [route for route in app.routes if isinstance(route, Route)]
 

@@ -86,8 +86,7 @@ class Health:
     def item_seen(self, at: int) -> None:
         """An item came, whatever became of it."""
         with self._lock:
-            self._item_at = max(at, self._item_at)
-            self._at = max(at, self._at)
+            self._item_at, self._at = max(at, self._item_at), max(at, self._at)
 
     def report(self, kinds: frozenset[FaultKind], faults: Iterable[tuple[FaultKind, str]], at: int) -> None:
         """Take over what a monitor says: of its kinds these faults are there, and all others are over."""
@@ -123,15 +122,13 @@ class Health:
         with self._lock:
             if self._chain_open:
                 self._chain_open = False
-                text = "The emergency stop button was released; waiting for reset."
-                self._events.person(EventKind.ESTOP, text, at)
+                self._events.person(EventKind.ESTOP, "The emergency stop button was released; waiting for reset.", at)
 
     def reset(self, at: int) -> bool:
         """Take a person's deliberate reset; False, and nothing changes, while the chain is still open."""
         with self._lock:
             if self._chain_open:
-                text = "Reset refused: the emergency stop button is still pressed."
-                self._events.person(EventKind.RESET, text, at)
+                self._events.person(EventKind.RESET, "Reset refused: the emergency stop button is still pressed.", at)
                 return False
             self._registry.reset(ENDED_BY_RESET, at)
             self._report_state(at)
@@ -159,6 +156,11 @@ class Health:
                 self._events.person(EventKind.RESUME, f"Resumed by {by}.", at)
             self._report_state(at)
 
+    def person_did(self, kind: EventKind, text: str, at: int) -> None:
+        """Have the next tick tell what a person did that changes no state."""
+        with self._lock:
+            self._events.person(kind, text, at)
+
     @property
     def state(self) -> State:
         """The state as of the latest instant that anything told."""
@@ -179,8 +181,7 @@ class Health:
     def faults(self) -> Sequence[Fault]:
         """What is wrong now, worst first, then oldest first."""
         with self._lock:
-            there = self._registry.there
-        return sorted(there, key=lambda fault: (not fault.spec.inhibits, fault.raised_at, fault.kind, fault.detail))
+            return sorted(self._registry.there, key=_rank)
 
     @property
     def counts(self) -> Mapping[FaultKind, int]:
@@ -234,3 +235,7 @@ class Health:
         if state is not self._reported:
             self._events.changed(self._reported, state, _SEVERITY.get(state, Severity.NOTE), at)
             self._reported = state
+
+
+def _rank(fault: Fault) -> tuple[bool, int, str, str]:
+    return not fault.spec.inhibits, fault.raised_at, fault.kind, fault.detail

@@ -10,11 +10,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from threading import Event
+from queue import SimpleQueue
 
 from edge.clock import ms
 from edge.config import Station
 from edge.devices.actuators import open_actuators
+from edge.devices.actuators.schedule import Schedule
 from edge.devices.gpio.inputs import InputWiring
 from edge.errors import ClassifierError, ConfigError
 from edge.health.faults import FaultKind
@@ -24,7 +25,7 @@ from edge.health.monitors import Monitor, Observer, Observers
 from edge.health.monitors.actuators import ActuatorMonitor
 from edge.health.monitors.at_start import StartMonitor
 from edge.health.monitors.belt import BeltMonitor
-from edge.health.monitors.bin_levels import BinLevelMonitor
+from edge.health.monitors.bin_levels import BinLevelMonitor, BinLevels
 from edge.health.monitors.camera import CameraClockMonitor, PictureMonitor
 from edge.health.monitors.drift import DriftMonitor
 from edge.health.monitors.inference_load import InferenceLoadMonitor
@@ -48,11 +49,11 @@ from edge.station.page import Page, Server
 from edge.station.recorder import Recorder, Reporting
 from edge.station.safe_state import OutputPins, SafeState
 from edge.station.station_io import BeamEdges, StationIO, ignore_tick
+from edge.station.stops.commands import Commands
 from edge.station.stops.control import StopSwitch
 from edge.station.stops.latch import EstopLatch, PauseLatch
 from edge.station.supervisor import Supervisor
 from edge.transport import Conveyor, DirectDrop, build_belt, build_transport
-from edge.web.station.actions import Control
 from edge.web.station.app import build_app
 from edge.web.station.token import PageToken, make_token_if_missing
 
@@ -95,10 +96,10 @@ def assemble(
     line = build_line(station, transport, slot, slot.model.min_scores, clock, partial(_model_failed, health, clock))
     switcher, reopen = _follow(station, models, slot, interference)
     switch = StopSwitch(health, clock, paused, lambda: schedule.inhibited)
-    reset_from_afar = Event()
-    act, folder = _commands(switch, reset_from_afar), environment.state_folder
+    commands = _commands(station, reporting.levels, schedule, switch, models)
+    act, folder = partial(commands.take, by="MQTT"), environment.state_folder
     channels = open_channels(station, reporting.live, clock, act, folder=folder)
-    page = Page(_page_opener(station, environment, reporting, switch), interference.page_is_taken_away)
+    page = Page(_page_opener(station, environment, reporting, commands), interference.page_is_taken_away)
     actuator_monitor, machine = ActuatorMonitor(actuators), MachineMonitor(interference.look_at_machine)
     monitors = _monitors(station, transport, reporting, measured.view)
     drift = DriftMonitor(clock, lambda: slot.model.digest, measured.calibrated, environment.state_folder)
@@ -109,7 +110,7 @@ def assemble(
     safe_state = SafeState(schedule, environment.pins, _outputs(station), health, clock, observer)
     station_io = StationIO(
         InputWiring.of(station), environment.pins, clock, health, safe_state.emergency_stop, observer,
-        _encoder(station, transport), reset_from_afar,
+        _encoder(station, transport), commands.resets,
     )  # fmt: skip
     supervisor = Supervisor(
         health, monitors, observer, recorder, station_io, safe_state, line.policy, environment.notifier
@@ -174,7 +175,7 @@ def _follow(
 
 
 def _page_opener(
-    station: Station, environment: Environment, reporting: Reporting, switch: StopSwitch
+    station: Station, environment: Environment, reporting: Reporting, commands: Commands
 ) -> Callable[[], Server] | None:
     """Return what opens the page; None where the station has none."""
     if not station.page.enabled:
@@ -185,23 +186,18 @@ def _page_opener(
     except ConfigError as error:
         log.warning("%s; nobody can sign in on the page", error)
     token.look()
-    control = Control(switch.press) if station.page.controls else None
+    control = commands if station.page.controls else None
     journal = station.state_folder / "journal.db"
     return lambda: environment.open_server(
         build_app(reporting.live, station, journal, environment.clock, control, token)
     )
 
 
-def _commands(switch: StopSwitch, reset_from_afar: Event) -> Callable[[str], None]:
-    """Return what a broker's commands do: "pause", "resume" or "reset"; it returns at once."""
-
-    def act(command: str) -> None:
-        if command == "reset":
-            reset_from_afar.set()
-        else:
-            switch.press(command, "MQTT")
-
-    return act
+def _commands(station: Station, levels: BinLevels, schedule: Schedule, switch: StopSwitch, models: Models) -> Commands:
+    """Return what people may have the station do from elsewhere."""
+    store = None if isinstance(models, FixedModel) else models.loader.store
+    diverters = {actuator.name: actuator for actuator in station.actuators}
+    return Commands(switch, switch.health, switch.clock, SimpleQueue(), levels, schedule, diverters, store)
 
 
 def _monitors(

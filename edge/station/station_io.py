@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Event
+from queue import SimpleQueue
 
 from edge.clock import ms
 from edge.config.inputs import ESTOP, InputRole
@@ -16,6 +16,7 @@ from edge.health.monitors import Observer
 from edge.health.state import State
 from edge.interfaces import Clock
 from edge.sensing import BeamTrigger
+from edge.types import EventKind
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,8 @@ class StationIO:
             everything safe at once and wait for nobody.
         observer: told of every other edge, such as of beam and exit sensors.
         on_tick: called with every edge of the belt's encoder; see `Inputs`.
-        reset_from_afar: set by whoever asks for a reset over the network. It does not end an emergency stop: that
-            takes somebody who sees the machine.
+        resets: who asked for a reset over the network. That does not end an emergency stop: it takes somebody who sees the
+            machine.
     """
 
     wiring: InputWiring
@@ -49,7 +50,7 @@ class StationIO:
     on_stop: Callable[[], None]
     observer: Observer
     on_tick: Callable[[int, int], None] = ignore_tick
-    reset_from_afar: Event = field(default_factory=Event)
+    resets: SimpleQueue[str] = field(default_factory=SimpleQueue)
     inputs: Inputs | None = field(default=None, init=False)
     _closed_since: int | None = field(default=None, init=False)
     _reset_pressed: bool = field(default=False, init=False)
@@ -76,11 +77,12 @@ class StationIO:
         if self._reset_pressed:
             self._reset_pressed = False
             self.reset(now)
-        if self.reset_from_afar.is_set():
-            self.reset_from_afar.clear()
+        while not self.resets.empty():
+            by = self.resets.get_nowait()
             if self.health.state is State.ESTOP:
-                log.warning("a reset from afar ends no emergency stop: press reset at the station")
+                log.warning("a reset from afar (%s) ends no emergency stop: press reset at the station", by)
             else:
+                self.health.person_did(EventKind.RESET, f"Reset by {by}.", now)
                 self.reset(now)
 
     def reset(self, now: int) -> None:

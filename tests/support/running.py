@@ -56,6 +56,11 @@ class Running:
             self._states = (State.FAULT, State.FAULT)
             assert self._turned.wait_for(lambda: set(self._states) <= set(states), AT_MOST_S), states
 
+    def wait_until(self, reached: Callable[[], bool]) -> None:
+        """Wait until the condition holds after a turn of the supervisor."""
+        with self._turned:
+            assert self._turned.wait_for(reached, AT_MOST_S)
+
     @property
     def belt_runs(self) -> bool:
         return bool(self.station.environment.pins.pin(21).state)

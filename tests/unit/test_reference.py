@@ -41,10 +41,9 @@ from edge.journal.database import create_if_missing
 from edge.journal.reading import EventRecord, ItemRecord
 from edge.journal.schema import MEANINGS
 from edge.types import EventKind, Reason, Severity, StrokeOutcome
-from edge.web.station.actions import Control
 from edge.web.station.app import build_app
 from generate import hook
-from generate.example import live, station
+from generate.example import NobodyActs, live, station
 from generate.journal import exported
 from generate.links import linked, places
 from generate.pages import GENERATED
@@ -296,8 +295,7 @@ def test_every_address_is_described_and_answers_as_is_said(pages: dict[str, str]
     clock = VirtualClock()
     rows = [re.split(r" \| ", line.strip("| ")) for line in pages["http"].splitlines() if line.startswith("| `")]
     described = {path: (method, *row) for row in rows for method, path in re.findall(r"`([A-Z]+) (/[^`]*)`", row[0])}
-    control = Control(lambda what, who: None)
-    with TestClient(build_app(live(clock), station(), None, clock, control), "http://localhost") as web:
+    with TestClient(build_app(live(clock), station(), None, clock, NobodyActs()), "http://localhost") as web:
         assert set(described) == {route.path for route in web.app.routes}  # type: ignore[attr-defined]
         kinds = {"JSON": "application/json", "JPEG": "image/jpeg", "Figures": "text/plain", "The page": "text/html"}
         for path, (method, _, answer, needs) in described.items():
@@ -320,7 +318,7 @@ def test_every_status_that_turns_a_request_away_is_explained() -> None:
             edge.web.serving.guard,
         )
     )
-    used = set(re.findall(r"(?:_refuse\(|, )([45]\d\d)\b", source))
+    used = set(re.findall(r"(?:_refuse\(|HTTPException\(|, )([45]\d\d)\b", source))
     explained = set(re.findall(r"^\| (\d+) \|", (REFERENCE / "http.md").read_text(), flags=re.MULTILINE))
     assert used == explained
 

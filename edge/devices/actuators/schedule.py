@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import count
+from queue import SimpleQueue
 
 from edge.clock import ms
 from edge.errors import ActuatorError
@@ -33,6 +34,23 @@ class _Pulse:
     began_at: int
     release_at: int
     members: list[tuple[Actuation, int]]
+
+
+@dataclass
+class Jog:
+    """A stroke that a person asks for by hand while everything is held; no item is meant.
+
+    Attributes:
+        span_ns: how long it stays out; the actuator's maximum bounds it too.
+        may_move: asked at the very moment; it must wait for nobody.
+        outcome: what became of it; PENDING as long as nobody has begun it.
+    """
+
+    actuator: str
+    position: str
+    span_ns: int
+    may_move: Callable[[], bool]
+    outcome: StrokeOutcome = StrokeOutcome.PENDING
 
 
 class Schedule:
@@ -56,6 +74,7 @@ class Schedule:
         self._planned: list[tuple[int, int, Actuation]] = []
         self._pulses: dict[str, _Pulse] = {}
         self._ended: list[Stroke] = []
+        self._jogs: SimpleQueue[Jog] = SimpleQueue()
         self._sequence = count()
         self._held = False
 
@@ -82,6 +101,13 @@ class Schedule:
             else:
                 heapq.heappush(self._planned, (actuation.fire_at, next(self._sequence), actuation))
         self._changed.set()
+
+    def jog(self, jog: Jog) -> None:
+        """Move something by hand, at once and one at a time; only while held, and never while `may_move` says no.
+
+        Whoever asks waits for no lock, so that an emergency stop never waits for whoever asks.
+        """
+        self._jogs.put(jog)
 
     def revise(self, before: Actuation, after: Actuation | None) -> bool:
         """Put `after` in the place of a stroke that has not been fired, or cancel it; False if it is too late for that."""
@@ -132,6 +158,8 @@ class Schedule:
                     self._release(name, now)
                 else:
                     break
+            while not self._jogs.empty():
+                self._begin_jog(self._jogs.get_nowait(), now)
             self._pace(now)
             ended, self._ended = self._ended, []
             return ended
@@ -183,6 +211,20 @@ class Schedule:
             self._actuators[name].fire(actuation.position)
         except ActuatorError:
             self._release(name, now, failed=True)
+
+    def _begin_jog(self, jog: Jog, now: int) -> None:
+        # Under the lock: an emergency stop says so first and releases everything then, so it comes before or after all this.
+        if not self._held or self._pulses or not jog.may_move():
+            jog.outcome = StrokeOutcome.REFUSED
+            return
+        name = jog.actuator
+        self._pulses[name] = _Pulse(jog.position, now, now + min(jog.span_ns, self._max_on_ns[name]), [])
+        try:
+            self._actuators[name].fire(jog.position)
+            jog.outcome = StrokeOutcome.FIRED
+        except ActuatorError:
+            self._release(name, now, failed=True)
+            jog.outcome = StrokeOutcome.FAILED
 
     def _release(self, name: str, now: int, *, failed: bool = False) -> None:
         pulse = self._pulses.pop(name, None)

@@ -10,6 +10,8 @@ from typing import Any
 
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config import Station
+from edge.health.faults import Fault, FaultKind
+from edge.health.health import ENDED_BY_RESET
 from edge.health.state import State
 from edge.interfaces import Sighting
 from edge.status.snapshot import RecentItem, SeenPurity, Snapshot
@@ -42,6 +44,7 @@ def describe_status(snapshot: Snapshot, station: Station, disk_free: int | None)
                 "detail": fault.detail,
                 "advice": fault.spec.advice,
                 "holds": fault.spec.inhibits,
+                "ended_by": _ended_by(fault, station),
             }
             for fault in snapshot.faults
         ],
@@ -65,6 +68,14 @@ def describe_status(snapshot: Snapshot, station: Station, disk_free: int | None)
         },
         "revision": snapshot.revision,
     }
+
+
+def _ended_by(fault: Fault, station: Station) -> str:
+    """Return which of the page's actions ends it, as its address; empty where none does."""
+    counted = {where.name for where in station.bins if where.full_pin is None}
+    if fault.kind in (FaultKind.BIN_FULL, FaultKind.RESIDUAL_FULL) and fault.detail in counted:
+        return "/emptied"
+    return "/reset" if fault.kind in ENDED_BY_RESET - {FaultKind.EMERGENCY_STOP} else ""
 
 
 def status_line(snapshot: Snapshot, station: Station) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from edge.health.state import State
@@ -46,3 +47,17 @@ REFUSAL_TEXT: Final[Mapping[int, str]] = {
 """What who signs in, or should, is told, by HTTP status."""
 OTHER_PAGE_TEXT: Final = "Only this page itself may send that: load it again."
 NO_TOKEN_TEXT: Final = "This station has no token: its page only shows."
+
+
+class RefusedText(StrEnum):
+    """Why the station does not do what a person asks for on its page."""
+
+    NO_FAR_RESET = "A reset from here ends no emergency stop: press reset at the station."
+    NO_SUCH_BIN = "There is no such bin."
+    NO_SUCH_DIVERTER = "There is no such diverter, or it has no such position."
+    NOT_STOPPED = "Diverters are moved by hand only at a station that a person stopped: press *Stop sorting* before."
+    NOT_MOVED = "The diverter was not moved: the station is not stopped any more, or another one is moving."
+    NOT_DRIVEN = "The diverter could not be driven: its pin refused."
+    ONE_MODEL = "The station file names one model (`inference.bundle`): there is none to come back to."
+    NO_PREVIOUS = "There is no model before this one to come back to."
+    OTHER_MODEL = "Another model is active by now: look again."

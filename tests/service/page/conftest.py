@@ -18,16 +18,19 @@ from support.browser import requests_of
 from support.stations import YARD, make_station
 
 from edge.clock import SystemClock, VirtualClock, ms
+from edge.devices.actuators.schedule import Jog
+from edge.errors import ControlError
 from edge.health.state import State
 from edge.interfaces import Sighting
 from edge.line import Outcome
 from edge.status.live import LiveView
-from edge.types import Actuation, Box, Crop, Decision, Frame, Image, Item, Reason, Stroke
+from edge.types import Actuation, Box, Crop, Decision, Frame, Image, Item, Reason, Stroke, StrokeOutcome
 from edge.web.serving.server import PageServer
 from edge.web.serving.visitors import origin_of
-from edge.web.station.actions import Control
+from edge.web.station.actions import ModelChoice
 from edge.web.station.app import build_app
 from edge.web.station.token import PageToken, make_token_if_missing
+from edge.web.station.words import RefusedText
 
 
 @dataclass
@@ -50,6 +53,26 @@ class MadeUpStation:
             self.live.publish_state(State.STOPPED, paused_by=who)
         else:
             self.live.publish_state(State.RUNNING)
+
+    def reset(self, by: str) -> None:
+        self.pressed.append(("reset", by))
+        self.live.publish_state(State.RUNNING)
+
+    def empty(self, bin_name: str, by: str) -> None:
+        self.pressed.append((f"empty {bin_name}", by))
+        self.live.publish_state(State.RUNNING)
+
+    def jog(self, name: str, position: str, by: str) -> Jog:
+        if self.pressed[-1:] != [("pause", by)]:
+            raise ControlError(RefusedText.NOT_STOPPED)
+        return Jog(name, position, 0, lambda: True, StrokeOutcome.FIRED)
+
+    def models(self) -> ModelChoice:
+        return ModelChoice("waste-2.0", "waste-1.0", 7)
+
+    def roll_back(self, generation: int, by: str) -> ModelChoice:
+        self.pressed.append((f"roll back from {generation}", by))
+        return ModelChoice("waste-1.0", "waste-2.0", generation + 1)
 
     def show(self, label: str = "", item_id: int = 0) -> Frame:
         """Publish a frame with that label's photo on a grey belt."""
@@ -130,7 +153,7 @@ def start_page(
     token = PageToken(folder)
     token.look()
     made_up = MadeUpStation(live, clock, photos, folder)
-    app = build_app(live, station, folder / "journal.sqlite", clock, Control(made_up.press), token)
+    app = build_app(live, station, folder / "journal.sqlite", clock, made_up, token)
     server = PageServer(app, "127.0.0.1", port, patience_s, origin)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

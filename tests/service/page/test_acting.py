@@ -13,6 +13,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 from support.browser import CONTRAST, WAIT_S, measure, wait_for_text
 
 from edge.clock import SystemClock
+from edge.health.faults import Fault, FaultKind
+from edge.health.state import State
 from edge.web.station.token import read_token
 
 
@@ -73,3 +75,51 @@ def test_a_wrong_token_is_told_and_escape_gives_up(page: Any, chromium: webdrive
     chromium.switch_to.active_element.send_keys(Keys.ESCAPE)
     wait_until(chromium, "!document.getElementById('ask-token').open")
     assert page.station.pressed == []
+
+
+def confirm(chrome: webdriver.Chrome, question: str) -> None:
+    wait_for_text(chrome, "#question", question)
+    chrome.find_element(By.CSS_SELECTOR, "#ask .yes").click()
+    wait_until(chrome, "!document.getElementById('ask').open")
+
+
+def test_a_fault_that_a_person_ends_has_the_button_for_it(page: Any, browser: webdriver.Chrome) -> None:
+    faults = [Fault(FaultKind.BIN_FULL, 0, "glass"), Fault(FaultKind.JAM, 0, "metal"), Fault(FaultKind.HOT, 0, "")]
+    page.station.live.publish_state(State.DEGRADED, faults)
+    browser.get(f"{page.url}/#token={read_token(page.station.folder)}")
+    wait_for_text(browser, "#faults", "The bin was emptied")
+    wait_for_text(browser, "#sign-in", "Sign out")
+    assert [button.text for button in browser.find_elements(By.CSS_SELECTOR, "#faults button")] == [
+        "The bin was emptied",
+        "It was seen to",
+    ]
+    browser.find_elements(By.CSS_SELECTOR, "#faults button")[1].click()
+    confirm(browser, "Was everything seen to?")
+    wait_for_text(browser, "#title", "Running")
+    page.station.live.publish_state(State.DEGRADED, faults[:1])
+    wait_for_text(browser, "#faults", "The bin was emptied")
+    browser.find_element(By.CSS_SELECTOR, "#faults button").click()
+    confirm(browser, "Was the bin glass emptied?")
+    wait_for_text(browser, "#title", "Running")
+    assert [what for what, _ in page.station.pressed] == ["reset", "empty glass"]
+
+
+def test_bins_are_emptied_and_diverters_moved_on_their_page(page: Any, chromium: webdriver.Chrome) -> None:
+    chromium.get(f"{page.url}/bins#token={read_token(page.station.folder)}")
+    wait_for_text(chromium, "#bins", "Move it once")
+    wait_for_text(chromium, "#sign-in", "Sign out")
+    emptied, jog = chromium.find_elements(By.CSS_SELECTOR, "#bins li:first-child .acts button")
+    emptied.click()
+    confirm(chromium, "Was the bin glass emptied?")
+    wait_until(chromium, "!document.querySelector('#bins .acts button').disabled")
+    assert page.station.pressed == [("empty glass", "127.0.0.1 on the page")]
+    jog.click()
+    confirm(chromium, "Are all hands clear of flap-glass?")
+    wait_for_text(chromium, "#told", "only at a station that a person stopped")
+    chromium.find_element(By.CSS_SELECTOR, "#tell .yes").click()
+    chromium.find_element(By.ID, "control").click()
+    wait_for_text(chromium, "#title", "Stopped")
+    jog.click()
+    confirm(chromium, "Are all hands clear of flap-glass?")
+    wait_until(chromium, "!document.querySelectorAll('#bins .acts button')[1].disabled")
+    assert not measure(chromium, "document.getElementById('tell').open")

@@ -14,7 +14,15 @@ from edge.web.station.attempts import MOST_WAIT_LOCALHOST_S
 from edge.web.station.signin import MOST_SESSIONS, SESSION_S
 from edge.web.station.token import make_token, read_token
 
-SIGNED = ("/pause", "/resume")
+BODIES = {
+    "/pause": {},
+    "/resume": {},
+    "/reset": {},
+    "/emptied": {"bin": "glass"},
+    "/jog": {"actuator": "flap-glass"},
+    "/roll-back": {"generation": 7},
+}
+SIGNED = tuple(BODIES)
 
 
 @pytest.fixture
@@ -35,18 +43,33 @@ def web(page: Any) -> Iterator[httpx.Client]:
 
 @pytest.mark.parametrize("path", SIGNED)
 def test_nothing_is_done_for_who_did_not_sign_in(page: Any, web: httpx.Client, path: str) -> None:
-    assert web.post(path, json={}).status_code == 401
+    assert web.post(path, json=BODIES[path]).status_code == 401
     web.cookies.set(f"session-{page.server.port}", "guessed")
-    assert web.post(path, json={}, headers={"X-CSRF-Token": "guessed"}).status_code == 401
+    assert web.post(path, json=BODIES[path], headers={"X-CSRF-Token": "guessed"}).status_code == 401
     assert page.station.pressed == []
 
 
-@pytest.mark.parametrize("path", SIGNED)
+@pytest.mark.parametrize("path", [path for path in SIGNED if path != "/jog"])
 def test_whoever_signed_in_may_and_is_named(page: Any, web: httpx.Client, path: str) -> None:
     sign_in(web, page.station.folder)
     assert web.get("/session").json()["signed_in"]
-    assert web.post(path, json={}).status_code == 200
-    assert page.station.pressed == [(path.removeprefix("/"), "127.0.0.1 on the page")]
+    assert web.post(path, json=BODIES[path]).status_code == 200
+    ((_, who),) = page.station.pressed
+    assert who == "127.0.0.1 on the page"
+
+
+@pytest.mark.parametrize("path", SIGNED)
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"more": 1}', b'{"bin": 3}', b'{"generation": -1}', b"\xff", b"NaN"])
+def test_a_body_that_says_something_else_does_nothing(page: Any, web: httpx.Client, path: str, body: bytes) -> None:
+    sign_in(web, page.station.folder)
+    refused = web.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert (refused.status_code, refused.text.startswith("Expected {")) == (400, True)
+    assert page.station.pressed == []
+
+
+def test_every_address_that_takes_a_post_is_tried_here(page: Any) -> None:
+    posts = {route.path for route in page.server.app.routes if route.methods == {"POST"}}
+    assert posts == {*SIGNED, "/sign-in", "/sign-out"}
 
 
 def test_the_cookie_is_for_this_page_s_requests_alone(page: Any, web: httpx.Client) -> None:

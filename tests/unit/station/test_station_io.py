@@ -233,12 +233,12 @@ def test_a_reset_from_afar_sees_to_faults_and_ends_no_emergency_stop() -> None:
     rig = Rig()
     io = rig.station.station_io
     rig.health.raise_fault(FaultKind.JOURNAL_DAMAGED, rig.clock.now())
-    io.reset_from_afar.set()
+    io.resets.put("MQTT")
     io.poll(rig.clock.now())
     assert rig.health.faults == []
     rig.health.estop(rig.clock.now())
     rig.health.chain_closed(rig.clock.now())
-    io.reset_from_afar.set()
+    io.resets.put("MQTT")
     io.poll(rig.clock.now())
     assert rig.health.state is State.ESTOP
     io.poll(rig.clock.now())

@@ -20,7 +20,15 @@ from edge.inference.classifier import shipped_bundle_path
 from edge.types import REASON_TEXT
 from edge.web.assets import FOLDER
 from edge.web.station.pages import PAGES
-from edge.web.station.words import ARRIVED_TEXT, NO_TOKEN_TEXT, OTHER_PAGE_TEXT, REFUSAL_TEXT, STATE_TEXT, STROKE_TEXT
+from edge.web.station.words import (
+    ARRIVED_TEXT,
+    NO_TOKEN_TEXT,
+    OTHER_PAGE_TEXT,
+    REFUSAL_TEXT,
+    STATE_TEXT,
+    STROKE_TEXT,
+    RefusedText,
+)
 from edge.words import choose_language, languages, texts, translate
 
 IN_MARKUP = re.compile(r"\[\[(.+?)\]\]", re.DOTALL)
@@ -46,7 +54,7 @@ def needed() -> set[str]:
         for spec in SPECS.values():
             yield from (spec.sentence, spec.advice)
         yield from (*REASON_TEXT.values(), *STROKE_TEXT.values(), *ARRIVED_TEXT.values())
-        yield from (*REFUSAL_TEXT.values(), OTHER_PAGE_TEXT, NO_TOKEN_TEXT)
+        yield from (*REFUSAL_TEXT.values(), OTHER_PAGE_TEXT, NO_TOKEN_TEXT, *RefusedText)
 
     return set(found())
 

@@ -1,5 +1,6 @@
 // The page "bins": of each bin how full it is and when it will be, how pure, and what brings items there.
 
+import { emptiedButton, jogButton } from "/acts.js";
 import { binColours, purity } from "/bin.js";
 import { byId, language, make, percent, say, start, t } from "/frame.js";
 
@@ -90,7 +91,10 @@ function described(bin) {
 function panelOf(bin) {
   if (!panels.has(bin.name)) {
     const panel = make("li", "panel bin");
-    panel.append(make("div", "told"), make("div", "acts"));
+    const acts = make("div", "acts");
+    if (!bin.has_sensor) acts.append(emptiedButton(bin.name, ask));
+    if (bin.actuator) acts.append(jogButton(bin.actuator.name, bin.actuator.position));
+    panel.append(make("div", "told"), acts);
     panels.set(bin.name, panel);
     byId("bins").append(panel);
   }

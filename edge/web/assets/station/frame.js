@@ -1,6 +1,7 @@
 // What all pages share: the station's state at the top, its faults, the stream of what it tells, and small helpers.
 // Everything from outside goes in as text, never as markup.
 
+import { endButton } from "/acts.js";
 import { act, isSignedIn } from "/session.js";
 import { t, language } from "/translate.js";
 
@@ -64,7 +65,7 @@ function showFaults(faults) {
     line.dataset.holds = fault.holds;
     const advice = make("span");
     advice.append(t("What to do:"), " ", ...withCommands(t(fault.advice)));
-    line.append(make("strong", "", t(fault.sentence) + (fault.detail ? ` (${t(fault.detail)})` : "")), advice);
+    line.append(make("strong", "", t(fault.sentence) + (fault.detail ? ` (${t(fault.detail)})` : "")), advice, endButton(fault));
     return line;
   }));
 }

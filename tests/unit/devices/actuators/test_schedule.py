@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge.clock import NS_PER_S, SystemClock, VirtualClock, ms
 from edge.devices.actuators.fake import FakeActuator
-from edge.devices.actuators.schedule import TOLERANCE_NS, Schedule
+from edge.devices.actuators.schedule import TOLERANCE_NS, Jog, Schedule
 from edge.types import Actuation, Stroke, StrokeOutcome
 
 START = NS_PER_S
@@ -140,6 +140,66 @@ def test_hold_twice_returns_each_stroke_once() -> None:
     rig.schedule.plan(stroke(10, 60))
     assert len(rig.schedule.inhibit(START)) == 1
     assert rig.schedule.inhibit(START) == []
+
+
+def test_a_jog_moves_one_thing_once_while_all_is_held() -> None:
+    rig = Rig("a", "b")
+    rig.schedule.inhibit(START)
+    first, second = Jog("a", "", ms(50), lambda: True), Jog("b", "", ms(50), lambda: True)
+    for jog in (first, second):
+        rig.schedule.jog(jog)
+    assert rig.schedule.run_due(START) == []
+    rig.run_until(100)
+    assert (first.outcome, rig.pulses("a")) == ("fired", [(0, 50)])
+    assert (second.outcome, rig.pulses("b")) == ("refused", [])
+
+
+def test_a_jog_is_no_longer_than_the_maximum_on_time() -> None:
+    rig = Rig(max_on_ms=30)
+    rig.schedule.inhibit(START)
+    rig.schedule.jog(Jog("a", "", ms(5000), lambda: True))
+    rig.schedule.run_due(START)
+    rig.run_until(100)
+    assert rig.pulses() == [(0, 30)]
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_jog_is_refused_unless_all_is_held_and_it_may_move(held: bool) -> None:
+    rig = Rig()
+    if held:
+        rig.schedule.inhibit(START)
+    jog = Jog("a", "", ms(50), lambda: not held)
+    rig.schedule.jog(jog)
+    rig.schedule.run_due(START)
+    assert jog.outcome == "refused"
+    assert rig.pulses() == []
+    assert rig.schedule.next_at() is None
+
+
+def test_an_emergency_stop_ends_a_jog_at_once_and_none_begins_after_it() -> None:
+    rig, stopped = Rig(), threading.Event()
+    rig.schedule.inhibit(START)
+    rig.schedule.jog(Jog("a", "", ms(500), lambda: not stopped.is_set()))
+    rig.schedule.run_due(START)
+    rig.clock.advance_to(START + ms(20))
+    stopped.set()
+    assert rig.schedule.inhibit(rig.clock.now()) == []
+    late = Jog("a", "", ms(500), lambda: not stopped.is_set())
+    rig.schedule.jog(late)
+    rig.schedule.run_due(rig.clock.now())
+    rig.run_until(1000)
+    assert rig.pulses() == [(0, 20)]
+    assert late.outcome == "refused"
+
+
+def test_a_jog_that_the_pin_refuses_is_told_and_released() -> None:
+    rig = Rig(broken="fire")
+    rig.schedule.inhibit(START)
+    jog = Jog("a", "", ms(50), lambda: True)
+    rig.schedule.jog(jog)
+    rig.schedule.run_due(START)
+    assert jog.outcome == "failed"
+    assert rig.actuators["a"].position is None
 
 
 def test_a_broken_actuator_does_not_keep_others_from_being_released() -> None:

@@ -1,0 +1,49 @@
+// The buttons of what a person may have the station do, each with its question; nothing where the station offers none.
+
+import { act } from "/session.js";
+import { t } from "/translate.js";
+
+function button(label, press) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = "act";
+  made.textContent = label;
+  made.addEventListener("click", async () => {
+    made.disabled = true;
+    await press();
+    made.disabled = false;
+  });
+  return made;
+}
+
+const isOffered = () => document.body.dataset.controls === "yes";
+
+export function emptiedButton(bin, then = () => {}) {
+  if (!isOffered()) return "";
+  return button(t("The bin was emptied"), async () => {
+    if (await act("/emptied", { bin }, t("Was the bin {bin} emptied? Its items are counted from 0.", { bin: t(bin) }))) then();
+  });
+}
+
+export function jogButton(actuator, position = "") {
+  if (!isOffered()) return "";
+  return button(t("Move it once"), () => act("/jog", { actuator, position }, t("Are all hands clear of {actuator}? It moves at once and comes back.", { actuator })));
+}
+
+async function rollBack(then) {
+  const answer = await fetch("/api/models", { cache: "no-store" }).catch(() => null);
+  const models = answer && answer.ok ? await answer.json() : { current: "", previous: "", generation: 0 };
+  const question = models.previous ? t("Come back from {current} to {previous}?", models) : ""; // without one the station says why not
+  if (await act("/roll-back", { generation: models.generation }, question)) then();
+}
+
+export function rollBackButton(then = () => {}) {
+  return isOffered() ? button(t("Come back to the model before"), () => rollBack(then)) : "";
+}
+
+// The button that ends a fault, where one does.
+export function endButton(fault) {
+  if (fault.ended_by === "/emptied") return emptiedButton(fault.detail);
+  if (fault.ended_by !== "/reset" || !isOffered()) return "";
+  return button(t("It was seen to"), () => act("/reset", {}, t("Was everything seen to? What was held moves again at once.")));
+}
