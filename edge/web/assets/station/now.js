@@ -151,11 +151,11 @@ function showPicture(jpeg, overlay) {
   return new Promise((shown) => {
     picture.onload = picture.onerror = () => {
       URL.revokeObjectURL(address);
+      showOverlay(overlay); // not before: on a slow phone the boxes would run ahead of the items
       shown();
     };
     picture.src = address;
     picture.hidden = false;
-    showOverlay(overlay);
   });
 }
 
