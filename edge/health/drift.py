@@ -39,6 +39,7 @@ USUAL_LOOKS, CHANGED_LOOKS = 0.2, 0.5  # of looks at the picture, which follow e
 DIMENSIONS: Final = 32
 MOST_LABELS: Final = 64
 MANY: Final = 3  # labels
+PATIENCE: Final = 200  # items, until all of them are told of although one label alone may be the cause
 
 Count = Annotated[int, Field(ge=0)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -57,6 +58,7 @@ class RiseTest(_Kept):
     Attributes:
         since: when the score left 0, seconds since the epoch: when it began, should it be raised.
         told: the sentence while it is raised, which stays as it was; else empty. That of a label is without its subject.
+        trials_since: how many came since it was raised.
     """
 
     first: Count = 0
@@ -64,6 +66,7 @@ class RiseTest(_Kept):
     score: Annotated[float, Field(ge=0, le=LIMIT)] = 0.0
     since: Number | None = None
     told: Annotated[str, Field(max_length=500)] = ""
+    trials_since: Count = 0
 
     def learn(self, unusual: bool) -> None:
         """Count one of the first."""
@@ -84,11 +87,12 @@ class RiseTest(_Kept):
             self.clear()
         elif not before:
             self.since = at
+        self.trials_since += bool(self.told)
         return self.score >= LIMIT and not self.told
 
     def clear(self) -> None:
         """Begin to ask anew."""
-        self.score, self.since, self.told = 0.0, None, ""
+        self.score, self.since, self.told, self.trials_since = 0.0, None, "", 0
 
 
 class Light(_Kept):
@@ -233,7 +237,10 @@ class Memory(_Kept):
         tests = {label: sureness.test for label, sureness in self.labels.items()}
         suspects = sum(test.score > LIMIT / 3 for test in tests.values())
         raised = {label: test for label, test in tests.items() if test.told}
-        if suspects < MANY and (suspects or not self.unsure.told):  # of few it is soon known which they are
+        is_of_few = 0 < suspects < MANY
+        if is_of_few and not raised and self.unsure.trials_since < PATIENCE:
+            unsure = []  # it is soon known which they are
+        elif raised and (is_of_few or not (suspects or self.unsure.told)):
             unsure = [f"{label} has {test.told}" for label, test in raised.items()]
         elif self.unsure.told or not raised:
             unsure = [self.unsure.told]
