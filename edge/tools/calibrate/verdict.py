@@ -15,13 +15,16 @@ from edge.config import RESIDUAL, Station
 from edge.config.calibration.record import VerifyStep
 from edge.errors import CalibrationError
 from edge.tools.calibrate.step_result import Outcome
-from edge.types import Image
+from edge.types import REASON_TEXT, Image, Reason
 
 NOWHERE: Final = "none of them"
 GOOD = 0.9
 # Of the items that landed in a bin of their own, at most this share may be wrong; few items are given the doubt.
 MOST_WRONG = 0.05
 LEAST_MARGIN_MS = 20.0
+ENOUGH: Final = 5
+"""Items of a bin that tell: where the model is sure of half of them, it is sure of none of five once in 32 tries."""
+DOUBTS: Final = {REASON_TEXT[reason] for reason in (Reason.UNSURE, Reason.UNKNOWN, Reason.RESIDUAL_LABEL)}
 THUMBNAIL = 96
 
 
@@ -68,7 +71,9 @@ def judge(station: Station, checked: Sequence[Checked], miscounted: int, digest:
     least = min(margins, default=0.0)
     surely = surely_more_than(MOST_WRONG, wrong, diverted)
     empty = empty_bins(checked)
-    verdict = "bad" if empty else _verdict(checked, surely, least if margins else None, miscounted)
+    verdict = _verdict(checked, surely, least if margins else None, miscounted)
+    if empty:
+        verdict = "bad" if verdict == "bad" or not all(one.is_chance for one in empty) else "usable"
     step = VerifyStep(
         measured_at="", of=digest, items=len(checked), right=right, least_margin_ms=round(least, 1), verdict=verdict
     )
@@ -78,10 +83,7 @@ def judge(station: Station, checked: Sequence[Checked], miscounted: int, digest:
         f"Every stroke was decided at least {least:.0f} ms before it was due." if margins else "No stroke was needed.",
         f"Verdict: {verdict}.",
     ]
-    warnings = [
-        f"{name} got none of its {len(labels)} items ({', '.join(sorted(set(labels)))}): {why}."
-        for name, (labels, why) in empty.items()
-    ]
+    warnings = [one.told for one in empty]
     untried = [w.name for w in station.bins if w.actuator and w.name not in {one.expected for one in checked}]
     warnings += [f"{name} was not tried: no item that belongs in it came; verify with more items." for name in untried]
     warnings += [
@@ -92,14 +94,35 @@ def judge(station: Station, checked: Sequence[Checked], miscounted: int, digest:
     )
 
 
-def empty_bins(checked: Sequence[Checked]) -> dict[str, tuple[list[str], str]]:
-    """Return the bins that got not one of the items that belong in them: those items' labels, and the usual reason."""
-    found = {}
+@dataclass(frozen=True)
+class EmptyBin:
+    """A bin that got not one of the items that belong in it, and why, of most of them."""
+
+    name: str
+    labels: Sequence[str]
+    reason: str
+    is_doubt: bool
+
+    @property
+    def is_chance(self) -> bool:
+        """Whether so few items may all have been doubtful ones; what else keeps an item from its bin is no chance."""
+        return self.is_doubt and len(self.labels) < ENOUGH
+
+    @property
+    def told(self) -> str:
+        told = f"{self.name} got none of its {len(self.labels)} items ({', '.join(sorted(set(self.labels)))}): {self.reason}"
+        return f"{told}. So few may be chance: verify with more (--items)." if self.is_chance else f"{told}."
+
+
+def empty_bins(checked: Sequence[Checked]) -> list[EmptyBin]:
+    """Return the bins that got not one of the items that belong in them."""
+    found = []
     for name in dict.fromkeys(one.expected for one in checked if one.expected != RESIDUAL):
         own = [one for one in checked if one.expected == name]
         if not any(one.right for one in own):
             reasons = Counter(one.reason for one in own)
-            found[name] = [one.label for one in own], reasons.most_common(1)[0][0]
+            is_doubt = reasons.keys() <= DOUBTS
+            found.append(EmptyBin(name, [one.label for one in own], reasons.most_common(1)[0][0], is_doubt))
     return found
 
 

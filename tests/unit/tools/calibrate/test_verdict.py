@@ -12,6 +12,7 @@ from support.paths import STATIONS
 
 from edge.config import load_station
 from edge.tools.calibrate.verdict import MOST_WRONG, Checked, judge, surely_more_than
+from edge.types import REASON_TEXT, Reason
 
 STATION = load_station(STATIONS / "practice.toml")
 
@@ -35,14 +36,28 @@ def test_a_few_wrong_items_are_bad_only_where_they_are_no_chance(landed: dict[st
     assert step.verdict == verdict
 
 
+def missed(reason: Reason) -> Checked:
+    return Checked("plastic", "plastic", "residual", REASON_TEXT[reason], "plastic", None)
+
+
 @pytest.mark.parametrize("others", [{"metal": 40}, {"metal": 3}, {}])
-def test_a_bin_that_got_none_of_its_items_is_a_failed_verdict(others: dict[str, int]) -> None:
-    unsure = Checked("plastic", "plastic", "residual", "not sure enough", "plastic", None)
-    checked = [unsure, unsure, *(item(name) for name, count in others.items() for _ in range(count))]
+@pytest.mark.parametrize("reason", [Reason.UNSURE, Reason.LATE])
+def test_a_bin_that_got_none_of_its_items_is_a_failed_verdict(others: dict[str, int], reason: Reason) -> None:
+    checked = [missed(reason)] * 5 + [item(name) for name, count in others.items() for _ in range(count)]
     outcome = judge(STATION, checked, 0, "x")
     step: Any = outcome.changes["verify"]
     assert step.verdict == "bad"
-    assert "plastic got none of its 2 items (plastic): not sure enough." in outcome.warnings
+    assert f"plastic got none of its 5 items (plastic): {REASON_TEXT[reason]}." in outcome.warnings
+
+
+def test_of_few_items_the_model_may_have_been_sure_of_none_by_chance_but_nothing_else_is_chance() -> None:
+    others = [item("metal")] * 20
+    outcome = judge(STATION, [missed(Reason.UNSURE), missed(Reason.UNKNOWN), *others], 0, "x")
+    step: Any = outcome.changes["verify"]
+    assert step.verdict == "usable"
+    assert outcome.warnings[0].endswith(". So few may be chance: verify with more (--items).")
+    step = judge(STATION, [missed(Reason.UNSURE), missed(Reason.LATE), *others], 0, "x").changes["verify"]
+    assert step.verdict == "bad"
 
 
 def test_one_item_is_enough_to_show_that_a_bin_is_reached() -> None:
