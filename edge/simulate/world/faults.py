@@ -112,6 +112,10 @@ def check_target(station: Station, kind: InjectedFault, target: str) -> None:
     if kind is InjectedFault.BIN_FULL and target not in watched:
         known = ", ".join(watched) or "none"
         raise ConfigError(f"fault {kind}: expected one of the bins with a full_pin ({known}), got {target!r}")
+    if kind is InjectedFault.JAM and station.safety.jam_pin is None and not any(b.exit_pin for b in station.bins):
+        raise ConfigError(
+            f"fault {kind}: nothing here would see it: neither safety.jam_pin nor a bin's exit_pin is set"
+        )
     needed = {InjectedFault.EMERGENCY_STOP: station.safety.estop_pin, InjectedFault.RESET: station.safety.reset_pin}
     if kind in needed and needed[kind] is None:
         raise ConfigError(f"fault {kind}: the station has no pin for it under [safety]")

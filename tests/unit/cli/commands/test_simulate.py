@@ -48,6 +48,14 @@ def test_the_report_says_which_faults_were_raised_and_when_they_ended() -> None:
     assert "fault hot, from" in shown
 
 
+def test_a_jam_at_the_demo_is_raised_within_a_second_or_so_and_ends() -> None:
+    command = [*RUN, "--fault", "jam@2+2", "--json"]
+    (told,) = json.loads(CliRunner().invoke(root, command, catch_exceptions=False).stdout)["faults"]
+    assert told["fault"] == "jam"
+    assert 3 <= told["raised_s"] < 3.5
+    assert 4 <= told["ended_s"] < 5.5
+
+
 def test_a_run_without_faults_says_so() -> None:
     assert "no fault was raised" in CliRunner().invoke(root, RUN, catch_exceptions=False).stdout
 
@@ -71,6 +79,7 @@ def test_a_clip_is_a_video_of_the_whole_run(tmp_path: Path) -> None:
         (["--fault", "boredom@3"], "expected KIND"),
         (["--fault", "diverter-stuck:nobody@3"], "expected one of the actuators"),
         (["--station", str(FAST_STATION), "--fault", "emergency-stop@3"], "no pin for it"),
+        (["--station", str(FAST_STATION), "--fault", "jam@3"], "nothing here would see it"),
         (["--photos", "nowhere"], "no such folder"),
         (["--texture", "velvet"], "expected one of rubber"),
         (["--station", "nowhere.toml"], "no such file"),
