@@ -69,7 +69,26 @@ def _write(connection: sqlite3.Connection, items: int) -> None:
         at = int((when - BEGINS) * 1e9)
         connection.execute(schema.INSERT_BUNDLE, (model,))
         actuator = f"flap-{where}" if reason == "sorted" else None
-        values = (1, row, None, row, when, at, at, 15_000_000, 0, label, 0.9, 0.8, where, reason, model, actuator)
+        values = (
+            1,
+            row,
+            None,
+            None,
+            None,
+            row,
+            when,
+            at,
+            at,
+            15_000_000,
+            0,
+            label,
+            0.9,
+            0.8,
+            where,
+            reason,
+            model,
+            actuator,
+        )
         watched = "(expected)" if actuator and row % 3 == 0 else None
         connection.execute(schema.UPSERT_OUTCOME, (*values, "", at, at, watched, 0.9, 0.85, 0.8, 0.1, label))
         if actuator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -72,6 +72,18 @@ class EventRecord(NamedTuple):
     severity: str
     code: str
     text: str
+
+
+class Category(NamedTuple):
+    """What the items of one sum have in common: `reason` is what became of them, `model` the digest of the bundle.
+
+    Empty is what is not known: the item's own row is lost, or the model was not asked.
+    """
+
+    bin: str
+    label: str
+    reason: str
+    model: str
 
 
 Record = TypeVar("Record", bound=ItemRecord | EventRecord)
@@ -189,6 +201,17 @@ def _explain(path: Path, error: Exception) -> str:
     return f"{path}: can't be read: {error}"
 
 
+def read_categories(connection: sqlite3.Connection) -> Iterator[tuple[int, Category]]:
+    """Yield the categories of the sums with their numbers."""
+    for number, *values in connection.execute(
+        f"SELECT t.category, CAST(t.bin AS TEXT), CAST(t.label AS TEXT), {HAPPENED}, CAST(b.digest AS TEXT) "
+        "FROM (SELECT *, CASE WHEN has_stroke THEN '' END AS actuator FROM categories) t "
+        "LEFT JOIN bundles b ON b.bundle = t.bundle"
+    ).fetchall():
+        where, label, reason, model = (value or "" for value in values)
+        yield number, Category(where, label, reason, model)
+
+
 def read_all(path: Path, record: type[Record], query: Query) -> Iterator[Record]:
     """Yield all matching rows, oldest first.
 
@@ -236,10 +259,16 @@ def count_rows(path: Path) -> int:
 def _select(path: Path, record: type[Record], query: Query, order: str, limit: int) -> list[Record]:
     where, parameters = query.where()
     with open_for_reading(path) as connection:
-        rows = connection.execute(
-            f"SELECT {_columns(record, connection)} FROM {TABLES[record]} WHERE {where} AND {order} LIMIT ?",
-            [*parameters, limit],
-        ).fetchall()
+        return select(connection, record, f"{where} AND {order} LIMIT ?", [*parameters, limit])
+
+
+def select(
+    connection: sqlite3.Connection, record: type[Record], condition: str, parameters: Sequence[Any]
+) -> list[Record]:
+    """Return the rows `t` of a record's table for which a condition in SQL holds."""
+    rows = connection.execute(
+        f"SELECT {_columns(record, connection)} FROM {TABLES[record]} WHERE {condition}", parameters
+    ).fetchall()
     return [record(row[0], iso_time(row[1]), *row[2:]) for row in rows]
 
 

@@ -10,10 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from math import ceil, floor
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from edge.journal import sums
-from edge.journal.reading import HAPPENED, open_for_reading
+from edge.journal.reading import Category, open_for_reading, read_categories
 
 Key = tuple[str, ...]
 NO_DATE: Final = "?"
@@ -34,18 +34,6 @@ class By(StrEnum):
 
 TIMES: Final = (By.DAY, By.HOUR)
 CATEGORY: Final = (By.BIN, By.LABEL, By.REASON, By.MODEL)
-
-
-class Category(NamedTuple):
-    """What the items of one sum have in common: `reason` is what became of them, `model` the digest of the bundle.
-
-    Empty is what is not known: the item's own row is lost, or the model was not asked.
-    """
-
-    bin: str
-    label: str
-    reason: str
-    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +83,7 @@ def _sums(
     connection.execute("CREATE TEMP TABLE wanted (category INTEGER PRIMARY KEY, kind INTEGER NOT NULL)")
     connection.execute("CREATE TEMP TABLE named (hour INTEGER PRIMARY KEY, time INTEGER NOT NULL)")
     kinds: dict[Key, int] = {}
-    for number, category in _categories(connection):
+    for number, category in read_categories(connection):
         if selection.takes(category):
             kind = kinds.setdefault(tuple(category[CATEGORY.index(one)] for one in parts), len(kinds))
             connection.execute("INSERT INTO wanted VALUES (?, ?)", (number, kind))
@@ -115,16 +103,6 @@ def _sums(
         "GROUP BY time, kind"
     ):
         yield name_of[name], kind_of[kind], items
-
-
-def _categories(connection: sqlite3.Connection) -> Iterator[tuple[int, Category]]:
-    for number, *values in connection.execute(
-        f"SELECT t.category, CAST(t.bin AS TEXT), CAST(t.label AS TEXT), {HAPPENED}, CAST(b.digest AS TEXT) "
-        "FROM (SELECT *, CASE WHEN has_stroke THEN '' END AS actuator FROM categories) t "
-        "LEFT JOIN bundles b ON b.bundle = t.bundle"
-    ).fetchall():
-        where, label, reason, model = (value or "" for value in values)
-        yield number, Category(where, label, reason, model)
 
 
 def _name_hour(hour: int, by: By) -> str:

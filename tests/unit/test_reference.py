@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 
 import edge.errors
 import edge.status.metrics
+import edge.web.journal.asking
 import edge.web.serving.guard
 import edge.web.station.actions
 import edge.web.station.app
@@ -314,6 +315,7 @@ def test_every_status_that_turns_a_request_away_is_explained() -> None:
         for module in (
             edge.web.station.actions,
             edge.web.station.app,
+            edge.web.journal.asking,
             edge.web.station.signin,
             edge.web.serving.guard,
         )

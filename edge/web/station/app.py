@@ -27,6 +27,9 @@ from edge.health.state import INHIBITED_STATES
 from edge.interfaces import Clock
 from edge.status.live import THUMBNAIL_PX, LiveView
 from edge.status.metrics import build_registry, read_disk_free
+from edge.web.journal.asking import Asking
+from edge.web.journal.counting import Counting
+from edge.web.journal.searching import Searching
 from edge.web.serving.guard import Guard
 from edge.web.serving.visitors import Places
 from edge.web.station.actions import Actions, Control
@@ -70,6 +73,7 @@ def build_app(
     views = _Views(live, station, journal_path, clock, sign_in)
     parts: list[Part] = [sign_in, *([] if control is None else [Actions(sign_in, control)])]
     takes = {path: most_bytes for part in parts for path, most_bytes in part.posts.items()}
+    asking = Asking(journal_path, clock, views.closing)
     app = Starlette(
         routes=[
             *Pages({"station": station.name, "controls": "" if control is None else "yes"}, station.language).routes(),
@@ -77,6 +81,8 @@ def build_app(
             Route("/api/items", views.items),
             *Bins(live, station, journal_path, clock).routes(),
             *HealthPage(live, station, journal_path, clock).routes(),
+            *Counting(station, clock, asking).routes(),
+            *Searching(station, journal_path, live, asking).routes(),
             Route("/belt.jpg", views.belt),
             Route("/crops/{name}", views.crop),
             Route("/events", views.events),

@@ -21,7 +21,13 @@ class PageName(NamedTuple):
     name: str
 
 
-PAGES: Final = (PageName("/", "Now", "now"), PageName("/bins", "Bins", "bins"), PageName("/health", "Health", "health"))
+PAGES: Final = (
+    PageName("/", "Now", "now"),
+    PageName("/week", "Today and this week", "week"),
+    PageName("/items", "Items", "items"),
+    PageName("/bins", "Bins", "bins"),
+    PageName("/health", "Health", "health"),
+)
 
 
 class Pages:

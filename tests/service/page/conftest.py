@@ -153,7 +153,7 @@ def start_page(
     token = PageToken(folder)
     token.look()
     made_up = MadeUpStation(live, clock, photos, folder)
-    app = build_app(live, station, folder / "journal.sqlite", clock, made_up, token)
+    app = build_app(live, station, folder / "journal.db", clock, made_up, token)
     server = PageServer(app, "127.0.0.1", port, patience_s, origin)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
