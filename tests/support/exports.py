@@ -154,6 +154,15 @@ def write_csv(root: Path) -> Path:
     return root
 
 
+def write_multi_label(root: Path) -> Path:
+    """As Roboflow writes its "Multi-Label Classification": blanks before the classes, and a column of its own for none."""
+    _pictures(root / "train")
+    rows = ["filename, Grüne Flasche #1, can, Pappbecher, Unlabeled"]
+    rows += ["bin 1 #2.png, 0, 1, 0, 0", "Tüte.png, 0, 0, 1, 0"]
+    (root / "train" / "_classes.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return root
+
+
 def write_folders(root: Path) -> Path:
     """Crops as the others become them, a folder a label."""
     for name, seed, box in (*((name, 1, box) for name, box in BOXES.items()), ("Pappbecher", 2, CUP)):

@@ -10,10 +10,11 @@ from training.dataset.exchange.formats.csv_lists import CsvLists
 from training.dataset.exchange.formats.folders import Folders
 from training.dataset.exchange.formats.label_studio import LabelStudio
 from training.dataset.exchange.formats.labelled import Labelled
+from training.dataset.exchange.formats.multi_label import MultiLabel
 from training.dataset.exchange.formats.voc import Voc
 from training.dataset.exchange.formats.yolo import Yolo
 
 WRITABLE: Mapping[str, WritableFormat] = {
     one.name: one for one in (Coco(), LabelStudio(), Yolo(), CsvLists(), Folders())
 }
-FORMATS: Mapping[str, Format] = {one.name: one for one in (Labelled(), Voc())} | dict(WRITABLE)
+FORMATS: Mapping[str, Format] = {one.name: one for one in (Labelled(), Voc(), MultiLabel())} | dict(WRITABLE)

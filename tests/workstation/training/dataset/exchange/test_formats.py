@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
-from support.exports import BOXES, CUP, SIZE, WRITERS, save, scene
+from support.exports import BOXES, CUP, SIZE, WRITERS, save, scene, write_multi_label
 from support.labelled import write_labelled
 
 from edge.errors import DatasetError, SorterError
@@ -28,7 +28,11 @@ from training.dataset.exchange.making import Imported, ImportOptions
 from training.dataset.exchange.source import Kept, read_kept
 from training.dataset.photos import read_photos
 
-EXPORTS: dict[str, Callable[[Path], Path]] = {**WRITERS, "labelled": write_labelled}
+EXPORTS: dict[str, Callable[[Path], Path]] = {
+    **WRITERS,
+    "labelled": write_labelled,
+    "multi-label": write_multi_label,
+}
 BOXED = sorted(set(WRITERS) - {"folders"})
 LABELS = {"gruene-flasche-1", "can", "pappbecher"}
 

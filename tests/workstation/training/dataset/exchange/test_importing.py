@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 from PIL import Image as Pillow
-from support.exports import CUP, SIZE, save, scene, write_coco, write_folders, write_voc, write_yolo
+from support.exports import CUP, SIZE, save, scene, write_coco, write_folders, write_multi_label, write_voc, write_yolo
 from support.labelled import write_labelled
 from typer.testing import CliRunner
 
@@ -156,7 +156,7 @@ def test_a_class_that_is_no_label_of_the_data_set_is_asked_about_together_with_a
         (("--map-file", "table.toml"), "table.toml: glass: expected"),
         (("--source", "../up"), "--source '../up': expected letters"),
         (("--source", ".hidden"), "--source '.hidden': expected letters, digits"),
-        (("--format", "kitti"), "--format kitti: expected one of labelled, voc, coco"),
+        (("--format", "kitti"), "--format kitti: expected one of labelled, voc, multi-label, coco"),
         (("--pictures", "nowhere"), "--pictures nowhere: no such folder"),
     ],
 )
@@ -396,6 +396,35 @@ def test_what_a_station_was_labelled_with_becomes_a_source_for_each_station(plac
     assert "holds 2 stations (line-1, pi@line-2)" in refuse(ConfigError, place / "stations", "--source", "both")
     one = bring(place / "stations" / "line-1" / "pictures", "--source", "belt", "--map", "other=trash", "--new-labels")
     assert "data/belt: 4 photos imported (can 2, pet_clear 1, trash 1)" in one.stdout
+
+
+def test_of_a_multi_label_export_pictures_of_one_class_are_taken_and_the_others_named(place: Path) -> None:
+    export = write_multi_label(place / "bins")
+    lines = [
+        "both.jpg,1,1,0,0", "none.jpg,0,0,0,0", "nobody.jpg,0,0,0,1", "gone.jpg,0,1,0,0", "half.jpg,0,1", "sure.jpg,0,0.9,0,0",
+        "can_1.rf.aa.jpg,0,1,0,0", "can_1.rf.bb.jpg,0,1,0,0",
+    ]  # fmt: skip
+    for seed, name in enumerate(("both", "none", "nobody", "half", "sure", "can_1.rf.aa", "can_1.rf.bb"), 5):
+        save(export / "train" / f"{name}.jpg", seed)
+    with (export / "train" / "_classes.csv").open("a", encoding="utf-8") as file:
+        file.write("\n".join(lines))
+    result = bring(export)
+    assert "data/bins: 4 photos imported (can 3, pappbecher 1)" in result.stdout
+    where = "train/_classes.csv line"
+    for said in (
+        f"which have no box: crop them, or export boxes: 1 ({where} 4: Grüne Flasche #1, can)",
+        f"pictures of no class: 2 ({where} 5; {where} 6)",
+        f"pictures that are not there: 1 ({where} 7: gone.jpg)",
+        f"lines that can't be used: 2 ({where} 8: expected 0 or 1 for each of 4 classes; {where} 9",
+    ):
+        assert said in result.stderr
+    items = [row.item for row in read_kept(place / "data" / "bins").values() if row.picture.startswith("can_1")]
+    assert items == ["can_1", "can_1"], "two variants of one photo"
+
+
+def test_a_class_that_no_picture_has_may_be_mapped(place: Path) -> None:
+    result = bring(write_multi_label(place / "bins"), "--map", "Grüne Flasche #1=glass", "--map", "can=metal")
+    assert "(metal 1, pappbecher 1)" in result.stdout
 
 
 def test_views_of_one_item_are_never_split(place: Path) -> None:
