@@ -128,7 +128,8 @@ function showOverlay(overlay) {
     percentBox(box, left, top, width, height, overlay);
     if (sighting.bin) {
       box.style.setProperty("--bin", colours[sighting.bin] || "var(--bin-residual)");
-      box.append(make("b", "", [sighting.label ? t(sighting.label) : t("not recognised"), percent(sighting.score)].join(" ")));
+      const where = sighting.bin === sighting.label ? "" : "→ " + t(sighting.bin);
+      box.append(make("b", "", [sighting.label ? t(sighting.label) : t("not recognised"), percent(sighting.score), where].filter(Boolean).join(" ")));
       box.classList.toggle("right", left + width / 2 > overlay.width * 0.7);
       box.classList.toggle("high", top < overlay.height * 0.08);
     }
