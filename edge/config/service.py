@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Literal
 
 from pydantic import Field
@@ -61,11 +62,22 @@ class Page(Settings):
         default=True,
         description="whoever has the page's token may act on it, such as stop the station and let it go on",
     )
+    open: bool | None = Field(
+        default=None,
+        description="whoever reaches the page may look; else only who signed in or sends its token. Unless set, it is open "
+        "where only this machine reaches it: at a loopback address, without `page.names`",
+        examples=[True],
+    )
     names: tuple[str, ...] = Field(
         default=(),
         description="further names under which browsers may open the page, as in sorter.example.org",
         examples=[["sorter.example.org"]],
     )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody may look who reaches the page."""
+        return self.open if self.open is not None else _is_loopback(self.host) and not self.names
 
 
 class ReceiveSettings(Settings):
@@ -73,3 +85,13 @@ class ReceiveSettings(Settings):
 
     allow_downgrade: bool = Field(default=False, description="a pushed model may be older than the current one")
     allow_no_probation: bool = Field(default=False, description="a pushed model may go to work without probation")
+
+
+def _is_loopback(host: str) -> bool:
+    """Say whether only programs of this machine reach an address to listen on."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

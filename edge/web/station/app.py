@@ -37,6 +37,7 @@ from edge.web.station.bins import Bins
 from edge.web.station.health import HealthPage
 from edge.web.station.pages import Pages
 from edge.web.station.pictures import CROP_QUALITY, BeltEncoder, to_jpeg
+from edge.web.station.reading import Entrance, Reading, may_still_look
 from edge.web.station.signin import SignIn
 from edge.web.station.status import describe_belt, describe_items, describe_status
 from edge.web.station.token import PageToken
@@ -71,12 +72,13 @@ def build_app(
     """
     sign_in = SignIn(clock, token)
     views = _Views(live, station, journal_path, clock, sign_in)
-    parts: list[Part] = [sign_in, *([] if control is None else [Actions(sign_in, control)])]
+    pages = Pages({"station": station.name, "controls": "" if control is None else "yes"}, station.language)
+    parts: list[Part] = [sign_in, Entrance(station.language), *([] if control is None else [Actions(sign_in, control)])]
     takes = {path: most_bytes for part in parts for path, most_bytes in part.posts.items()}
     asking = Asking(journal_path, clock, views.closing)
     app = Starlette(
         routes=[
-            *Pages({"station": station.name, "controls": "" if control is None else "yes"}, station.language).routes(),
+            *pages.routes(),
             Route("/api/status", views.status),
             Route("/api/items", views.items),
             *Bins(live, station, journal_path, clock).routes(),
@@ -90,7 +92,10 @@ def build_app(
             Route("/healthz", views.healthz),
             *(route for part in parts for route in part.routes()),
         ],
-        middleware=[Middleware(Guard, names=(station.page.host, *station.page.names), takes=takes)],
+        middleware=[
+            Middleware(Guard, names=(station.page.host, *station.page.names), takes=takes),
+            *([] if station.page.is_open else [Middleware(Reading, sign_in, pages.addresses, pages.files)]),
+        ],
         lifespan=views.lifespan,
     )
     app.router.redirect_slashes = False
@@ -186,14 +191,14 @@ class _Views:
         if request.method == "HEAD":
             self._streams.give_back(visitor)
             return Response(media_type="text/event-stream")
-        return _Stream(self._stream(), lambda: self._streams.give_back(visitor))
+        return _Stream(self._stream(request), lambda: self._streams.give_back(visitor))
 
-    async def _stream(self) -> AsyncIterator[str]:
+    async def _stream(self, request: Request) -> AsyncIterator[str]:
         """Tell changes as they come and figures every TELL_S, until the visitor or the station goes."""
         yield "retry: 2000\n\n"
         told: tuple[int, Any] = (0, None)
         tell_at = 0
-        while not self.closing.is_set():
+        while not self.closing.is_set() and may_still_look(request):
             snapshot = self._live.snapshot()
             new = (snapshot.revision, (snapshot.state, snapshot.faults))
             if new != told or snapshot.taken_at >= tell_at:

@@ -39,19 +39,27 @@ class Pages:
         self._translator = Translator(language)
         self._markup = {
             page.address: frame.replace("{{body}}", read_markup(f"station/{page.name}.html"))
+            .replace("{{dialogs}}", read_markup("station/dialogs.html"))
             .replace("{{menu}}", _menu(page))
             .replace("{{name}}", page.name)
             for page in PAGES
         }
         self._values = dict(values)
+        self._files = [*self._translator.routes(), *asset_routes("station")]
 
     def routes(self) -> list[Route]:
         """Return the addresses of the pages, of their translations and of their files."""
-        return [
-            *(Route(page.address, self.page) for page in PAGES),
-            *self._translator.routes(),
-            *asset_routes("station"),
-        ]
+        return [*(Route(address, self.page) for address in self.addresses), *self._files]
+
+    @property
+    def addresses(self) -> list[str]:
+        """The pages' addresses."""
+        return list(self._markup)
+
+    @property
+    def files(self) -> list[str]:
+        """The addresses of what the pages load that tells nothing about the station."""
+        return [route.path for route in self._files]
 
     async def page(self, request: Request) -> Response:
         """A page, in the language that the browser asks for."""

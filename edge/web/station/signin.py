@@ -93,6 +93,11 @@ class SignIn:
             return None
         return await self._refuse_bearer(request)
 
+    def watch(self, request: Request) -> Callable[[], bool]:
+        """Return what says whether who was let in with this request still would be."""
+        mark, has_session = self._mark, self._session_of(request) is not None
+        return lambda: self._mark == mark and (not has_session or self._session_of(request) is not None)
+
     async def session(self, request: Request) -> Response:
         """JSON: whether this browser signed in, and what its pages send along with changes as `X-CSRF-Token`."""
         session = self._session_of(request)

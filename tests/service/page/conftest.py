@@ -142,9 +142,11 @@ def start_page(
     patience_s: float = 10,
     origin: Callable[[str], str] = origin_of,
     capacity: int | None = None,
+    **page: object,
 ) -> ServedPage:
+    """Serve it; `page` are settings of that section of the station file."""
     counted = {} if capacity is None else {"bins": {"glass": {"capacity": capacity}}}
-    checked = make_station(YARD, state_folder=folder, **counted)
+    checked = make_station(YARD, state_folder=folder, page=page, **counted)
     # No station file may hold such a name; the page must not rely on that.
     station = checked.model_copy(update={"name": "yard <3>"})
     live = LiveView(clock, ("waste", "1.0"))
@@ -171,8 +173,9 @@ def serve(tmp_path: Path, waste_photos: dict[str, Image]) -> Iterator[Callable[.
         patience_s: float = 10,
         origin: Callable[[str], str] = origin_of,
         capacity: int | None = None,
+        **page: object,
     ) -> ServedPage:
-        served.append(start_page(tmp_path, waste_photos, clock, port, patience_s, origin, capacity))
+        served.append(start_page(tmp_path, waste_photos, clock, port, patience_s, origin, capacity, **page))
         return served[-1]
 
     yield start

@@ -94,6 +94,12 @@ function showFrame(status) {
   say("total", String(status.total));
 }
 
+// Where only who signed in may look, a session that is over leads back to the entrance.
+async function leaveIfSignedOut() {
+  const answer = await fetch("/api/status", { method: "HEAD", cache: "no-store" }).catch(() => null);
+  if (answer && answer.status === 401) location.reload();
+}
+
 function listen() {
   clearTimeout(retry);
   if (events) events.close();
@@ -108,6 +114,7 @@ function listen() {
     if (events.readyState !== EventSource.CLOSED) return; // it tries again by itself
     clearTimeout(retry);
     retry = setTimeout(listen, 5000);
+    leaveIfSignedOut();
   };
 }
 
