@@ -16,6 +16,7 @@ from edge.words import ENGLISH, choose_language, languages, texts, translate
 
 COOKIE: Final = "language"
 _PLACE = re.compile(r"\[\[(.+?)\]\]|\{\{(\w+)\}\}", re.DOTALL)
+_COMMAND = re.compile("`([^`]+)`")
 _VARY: Final = {"Vary": "Accept-Language, Cookie"}
 
 
@@ -38,7 +39,10 @@ class Translator:
 
         def put_in(place: re.Match[str]) -> str:
             english, name = place.groups()
-            return html.escape(values[name] if name else translate(" ".join(english.split()), language, **values))
+            if name:
+                return html.escape(values[name])
+            said = html.escape(translate(" ".join(english.split()), language, **values))
+            return said if place.string[place.start() - 1] == '"' else _COMMAND.sub(r"<code>\1</code>", said)
 
         shown = _PLACE.sub(put_in, markup)
         return Response(shown, media_type="text/html", headers=_VARY)

@@ -14,3 +14,8 @@ export function t(english, values = {}) {
   const said = Object.hasOwn(words, english) ? words[english] : english;
   return said.replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? String(values[name]) : whole));
 }
+
+// `like this` is how texts name commands.
+export function withCommands(text) {
+  return text.split("`").map((part, n) => (n % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part));
+}

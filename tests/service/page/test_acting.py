@@ -91,10 +91,10 @@ def test_a_fault_that_a_person_ends_has_the_button_for_it(page: Any, browser: we
     wait_for_text(browser, "#sign-in", "Sign out")
     assert [button.text for button in browser.find_elements(By.CSS_SELECTOR, "#faults button")] == [
         "The bin was emptied",
-        "It was seen to",
+        "It is fixed",
     ]
     browser.find_elements(By.CSS_SELECTOR, "#faults button")[1].click()
-    confirm(browser, "Was everything seen to?")
+    confirm(browser, "Is it fixed, and is everybody clear?")
     wait_for_text(browser, "#title", "Running")
     page.station.live.publish_state(State.DEGRADED, faults[:1])
     wait_for_text(browser, "#faults", "The bin was emptied")
@@ -115,7 +115,7 @@ def test_bins_are_emptied_and_diverters_moved_on_their_page(page: Any, chromium:
     assert page.station.pressed == [("empty glass", "127.0.0.1 on the page")]
     jog.click()
     confirm(chromium, "Are all hands clear of flap-glass?")
-    wait_for_text(chromium, "#told", "only at a station that a person stopped")
+    wait_for_text(chromium, "#told", "only while sorting is stopped")
     chromium.find_element(By.CSS_SELECTOR, "#tell .yes").click()
     chromium.find_element(By.ID, "control").click()
     wait_for_text(chromium, "#title", "Stopped")

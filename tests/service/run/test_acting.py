@@ -43,7 +43,7 @@ def test_a_diverter_moves_by_hand_once_and_only_at_a_stopped_station(
 ) -> None:
     station, client = web
     refused = client.post("/jog", json={"actuator": "flap"})
-    assert (refused.status_code, "press *Stop sorting* before" in refused.text) == (409, True)
+    assert (refused.status_code, "stop sorting first" in refused.text) == (409, True)
     client.post("/pause", json={})
     station.wait_for(State.STOPPED)
     assert client.post("/jog", json={"actuator": "flap"}).status_code == 200

@@ -37,3 +37,10 @@ def test_what_is_put_in_is_never_markup_and_is_not_looked_at_again() -> None:
     answer = Translator().answer(request, "{{station}}|[[Now]]|[[By: {who}.]]|{{other}}", {**values, "who": "<i>&"})
     told = bytes(answer.body).decode()
     assert told == "&lt;b&gt;[[Now]] {{station}} {station}|Hiện tại|Người dừng: &lt;i&gt;&amp;.|{{languages}}"
+
+
+def test_commands_are_set_apart_in_text_and_left_alone_in_attributes() -> None:
+    request = Request({"type": "http", "headers": [(b"accept-language", b"vi")]})
+    answer = Translator().answer(request, '<p title="[[Run `sorter calibrate`.]]">[[Run `sorter calibrate`.]]</p>', {})
+    told = bytes(answer.body).decode()
+    assert told == '<p title="Chạy `sorter calibrate`.">Chạy <code>sorter calibrate</code>.</p>'

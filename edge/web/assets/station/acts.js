@@ -27,23 +27,23 @@ export function emptiedButton(bin, then = () => {}) {
 
 export function jogButton(actuator, position = "") {
   if (!isOffered()) return "";
-  return button(t("Move it once"), () => act("/jog", { actuator, position }, t("Are all hands clear of {actuator}? It moves at once and comes back.", { actuator })));
+  return button(t("Move it once"), () => act("/jog", { actuator, position }, t("Are all hands clear of {actuator}? It moves at once, and back.", { actuator })));
 }
 
 async function rollBack(then) {
   const answer = await fetch("/api/models", { cache: "no-store" }).catch(() => null);
   const models = answer && answer.ok ? await answer.json() : { current: "", previous: "", generation: 0 };
-  const question = models.previous ? t("Come back from {current} to {previous}?", models) : ""; // without one the station says why not
+  const question = models.previous ? t("Go back from {current} to {previous}?", models) : ""; // without one the station says why not
   if (await act("/roll-back", { generation: models.generation }, question)) then();
 }
 
 export function rollBackButton(then = () => {}) {
-  return isOffered() ? button(t("Come back to the model before"), () => rollBack(then)) : "";
+  return isOffered() ? button(t("Go back to the previous model"), () => rollBack(then)) : "";
 }
 
 // The button that ends a fault, where one does.
 export function endButton(fault) {
   if (fault.ended_by === "/emptied") return emptiedButton(fault.detail);
   if (fault.ended_by !== "/reset" || !isOffered()) return "";
-  return button(t("It was seen to"), () => act("/reset", {}, t("Was everything seen to? What was held moves again at once.")));
+  return button(t("It is fixed"), () => act("/reset", {}, t("Is it fixed, and is everybody clear? What was held moves again at once.")));
 }

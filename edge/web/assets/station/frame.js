@@ -3,7 +3,7 @@
 
 import { endButton } from "/acts.js";
 import { act, isSignedIn } from "/session.js";
-import { t, language } from "/translate.js";
+import { language, t, withCommands } from "/translate.js";
 
 const SILENCE_MS = 4000; // the station tells every second; after this much silence nothing here can be trusted
 const SIGNS = { good: "✓", calm: "…", warn: "!", bad: "✕", off: "■", lost: "?" };
@@ -14,7 +14,7 @@ let retry = 0;
 let onStatus = () => {};
 let onTick = () => {};
 
-export { act, isSignedIn, language, t };
+export { act, isSignedIn, language, t, withCommands };
 export const byId = (id) => document.getElementById(id);
 export const percent = (share) => (share === null ? "" : Math.round(share * 100) + "\u00a0%");
 export const decimal = (number) => number.toLocaleString(language, { minimumFractionDigits: 1, maximumFractionDigits: 1, useGrouping: false });
@@ -30,11 +30,6 @@ export function make(tag, className, text) {
 export function say(id, text) {
   const element = byId(id);
   if (element.textContent !== text) element.textContent = text; // live regions speak at every change
-}
-
-// `like this` is how texts name commands.
-export function withCommands(text) {
-  return text.split("`").map((part, n) => (n % 2 ? make("code", "", part) : part));
 }
 
 export function span(seconds) {

@@ -36,10 +36,10 @@ function showMachine() {
     [t("Processor"), degrees === null ? t("temperature not known") : Math.round(degrees) + " °C", degrees >= 75],
     [t("Slowed down"), machine.throttled === null ? null : machine.throttled ? t("yes, to stay cool or for lack of power") : t("no"), machine.throttled],
     [t("Power"), machine.under_voltage === null ? null : machine.under_voltage ? t("the supply is too weak") : t("enough"), machine.under_voltage],
-    [t("Load"), machine.load === null ? null : t("{load} threads run at once", { load: decimal(machine.load) })],
+    [t("Load"), machine.load === null ? null : t("about {load} processor cores are busy", { load: decimal(machine.load) })],
     [t("Memory"), machine.memory_available_mb === null ? null : t("{size} free", { size: size(machine.memory_available_mb) }), machine.memory_available_mb < 100],
     [t("Disk"), disk === null ? t("not known") : t("{size} free", { size: size(disk) }), disk !== null && disk < 500],
-    [t("Journal"), machine.journal_waiting === undefined || machine.journal_waiting === null ? t("none is kept")
+    [t("Journal"), machine.journal_waiting === undefined || machine.journal_waiting === null ? t("not kept")
       : t("{waiting} rows wait for the disk, {lost} were lost", { waiting: machine.journal_waiting, lost: machine.journal_lost }), machine.journal_lost > 0],
     [t("Date"), machine.date_is_set ? null : t("not set: rows of the journal have no date"), true],
     [t("Running for"), [span(live.uptime_s), " ", make("small", "", t("since {date}", { date: date(started) }))]],
@@ -99,7 +99,7 @@ function showPast() {
   byId("past-none").textContent = unreadable ? t("The journal can't be read: {why}", { why: unreadable }) : t("None.");
   byId("past-rows").replaceChildren(...faults.map((fault) => {
     const row = make("tr", fault.is_there ? "there" : "");
-    const sentence = t(fault.sentence) + (fault.detail ? ` (${fault.detail})` : "");
+    const sentence = t(fault.sentence) + (fault.detail ? ` (${t(fault.detail)})` : "");
     row.append(make("td", "", date(fault.began)), make("td", "", sentence), make("td", "", lasted(fault)));
     return row;
   }));

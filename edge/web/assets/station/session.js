@@ -1,6 +1,6 @@
 // Who signed in, and what only they may do: the dialogs for the station's token and for a confirmation, and the request itself.
 
-import { t } from "/translate.js";
+import { t, withCommands } from "/translate.js";
 
 const TOKEN = "#token="; // `sorter run --demo` prints a link that ends so; what stands behind the # is sent to nobody
 let csrf = "";
@@ -62,7 +62,8 @@ async function signIn() {
   return open(byId("ask-token"), async () => {
     const answer = await giveToken(field.value).catch(() => null);
     if (answer && answer.ok) return true;
-    problem.textContent = answer ? t((await answer.text()).trim()) : t("The station does not answer. Use the emergency stop if in doubt.");
+    const why = answer ? t((await answer.text()).trim()) : t("The station does not answer. Use the emergency stop if in doubt.");
+    problem.replaceChildren(...withCommands(why));
     field.select();
     return false;
   });
@@ -74,7 +75,7 @@ function ask(question) {
 }
 
 export function tell(text) {
-  byId("told").textContent = text;
+  byId("told").replaceChildren(...withCommands(text));
   return open(byId("tell"), () => true);
 }
 
