@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from edge.errors import SorterError
-from fuzzing import bundles, calibrations, frames, journals, keys, pages, places, receiving, stations
+from fuzzing import bundles, calibrations, frames, heads, journals, keys, pages, places, receiving, stations
 from fuzzing.case import Case, Prepare
 
 SLOW_S = 10.0  # of computing: a busy machine is no finding
@@ -31,6 +31,8 @@ TARGETS: dict[str, Prepare] = {
     "bundle": bundles.bundle,
     "manifest": bundles.manifest,
     "signature": bundles.signature,
+    "head": heads.head,
+    "memory": heads.memory,
     "keys": keys.keys,
     "place": places.place,
     "receive": receiving.receive,

@@ -21,14 +21,16 @@ def fuzz(*options: str) -> tuple[subprocess.CompletedProcess[str], dict[str, int
 
 
 def test_damaged_and_hostile_input_ends_in_one_sentence() -> None:
-    done, ends = fuzz("--cases", "360")
+    done, ends = fuzz("--cases", "420")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert sum(ends.values()) == 360
+    assert sum(ends.values()) == 420
     for target in ("station", "calibration", "bundle", "manifest", "signature"):
         assert ends[f"{target} refused"] + ends.get(f"{target} taken", 0) == 30
         assert ends[f"{target} refused"] > 20
     for target in ("frame", "journal", "place", "pins", "receive", "request"):
         assert ends[f"{target} taken"] + ends.get(f"{target} cut off", 0) == 30
+    for target in ("head", "memory"):
+        assert min(ends[f"{target} refused"], ends[f"{target} taken"]) > 5
     assert ends["keys taken"] > 15
 
 
