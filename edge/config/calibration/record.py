@@ -68,6 +68,7 @@ class BackgroundStep(Step):
     seconds: float = Field(gt=0, description="how long it was watched")
     separability: float = Field(ge=0, description="distance of items from the background, standard deviations")
     false_items: int = Field(ge=0, description="items seen although it was empty")
+    item_pixels: float | None = Field(default=None, ge=1, description="longer side of an item in the picture, pixels")
     view: str | None = Field(
         default=None, description="what stands still before the camera, to notice when it is moved"
     )

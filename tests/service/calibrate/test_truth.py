@@ -10,6 +10,7 @@ import cv2
 import pytest
 from support.paths import STATIONS
 
+from edge.bundle.geometry import InputGeometry
 from edge.clock import VirtualClock
 from edge.config import Station, load_station
 from edge.config.inputs import Input
@@ -34,6 +35,7 @@ from edge.tools.calibrate.steps.sensors import live_levels, measure_sensors
 from edge.types import Frame
 
 PRACTICE = STATIONS / "practice.toml"
+SHOWN = InputGeometry(height=96, width=96, margin=0.15)  # of an item 74 pixels
 SPEED, SCALE, LEADS = 231.7, 0.87, {"arm-1": (73.0, 96.0), "arm-2": (171.0, 118.0)}
 
 
@@ -184,9 +186,20 @@ def test_the_time_of_every_diverter_is_right_to_two_milliseconds(rig: Measuremen
 
 def test_the_empty_belt_is_empty_and_items_stand_out(rig: MeasurementRig) -> None:
     rig.open_camera(exposure_us=1500, gain=1.0)
-    step = measure_background(rig, technician(rig), "x", seconds=4).changes["background"]
+    step = measure_background(rig, technician(rig), "x", SHOWN, seconds=4).changes["background"]
     assert step.false_items == 0
     assert step.separability > 5
+
+
+def test_items_are_measured_in_pixels_and_too_few_of_them_are_said(rig: MeasurementRig) -> None:
+    rig.open_camera(exposure_us=1500, gain=1.0)
+    outcome = measure_background(rig, technician(rig), "x", SHOWN, seconds=4)
+    simulation, mm = rig.station.simulation, SCALE
+    assert simulation.smallest_mm / mm - 4 < outcome.changes["background"].item_pixels < simulation.largest_mm / mm + 4
+    assert not any("too small" in warning for warning in outcome.warnings)
+    larger = InputGeometry(height=448, width=448, margin=0.15)
+    outcome = measure_background(rig, technician(rig), "x", larger, seconds=4)
+    assert any(warning.startswith("Items are too small") and "camera.width" in warning for warning in outcome.warnings)
 
 
 def seen(watch: PictureMonitor, frame: Frame) -> set[FaultKind]:
@@ -197,7 +210,7 @@ def seen(watch: PictureMonitor, frame: Frame) -> set[FaultKind]:
 
 def test_a_camera_that_is_moved_after_calibrating_is_noticed(rig: MeasurementRig) -> None:
     rig.open_camera(exposure_us=1500, gain=1.0)
-    step = measure_background(rig, technician(rig), "x", seconds=4).changes["background"]
+    step = measure_background(rig, technician(rig), "x", SHOWN, seconds=4).changes["background"]
     watch = PictureMonitor(unpack_view(step.view))
     assert watch.can_see_movement
     operator = technician(rig)

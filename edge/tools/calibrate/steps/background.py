@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.bundle.geometry import InputGeometry
 from edge.clock import NS_PER_S
 from edge.config.calibration.record import BackgroundStep
 from edge.errors import CalibrationError
@@ -25,6 +26,10 @@ from edge.types import Box, Crop, Image, Item
 KEEP_EVERY = 5
 VIEW_EVERY = 2
 ITEMS_WANTED = 5
+LEAST_ITEMS_S = 30.0
+# Shares of the pixels that the model has for an item: from one on no more can be seen of it, and under the other far fewer
+# items are sure (on a simulated belt recovery was 61 % with 0.87, 54 % with 0.55 and 49 % with 0.44: docs/figures.md).
+PLENTY, LEAST = 0.85, 0.5
 # Items that stand out by fewer standard deviations than this are missed or cut short now and then.
 LEAST_SEPARABILITY = 5.0
 
@@ -47,9 +52,9 @@ class _Empty:
 
 
 def measure_background(
-    rig: MeasurementRig, operator: Operator, digest: str, seconds: float = 20.0, items_seconds: float = 30.0
+    rig: MeasurementRig, operator: Operator, digest: str, geometry: InputGeometry, seconds: float = 20.0
 ) -> Outcome:
-    """Watch the empty belt with the product's own eyes, then some items.
+    """Watch the empty belt with the product's own eyes, then some items; `geometry` is that of what the model is shown.
 
     Raises:
         CalibrationError: something lies there or moves although it should be empty, or no item came.
@@ -59,6 +64,7 @@ def measure_background(
     trigger = build_trigger(rig.station, build_belt(rig.station))
     empty = _watch_empty(rig, operator, trigger, seconds)
     operator.ask(Prompt.ITEMS)
+    items_seconds = max(LEAST_ITEMS_S, seconds)
     found = _watch_items(rig, operator, trigger, items_seconds)
     rig.run_belt(on=False)
     crops = [item.crops[0] for item in found if item.crops]
@@ -70,15 +76,17 @@ def measure_background(
     separability = _separability(crops, empty.last, max(empty.deviation, 0.5))
     step = BackgroundStep(
         measured_at="", of=digest, seconds=seconds, separability=separability, false_items=empty.false_items,
+        item_pixels=float(np.median([max(crop.box.width, crop.box.height) for crop in crops])),
         view=None if empty.still is None else pack_view(empty.still),
     )  # fmt: skip
     lines = [
         f"The empty place was watched for {seconds:g} s; {_count(step.false_items)} seen there.",
         f"Items differ from it by {separability:.0f} times its own changes ({len(crops)} items looked at).",
+        _pixels_line(step, _room(geometry)),
     ]
     if empty.still is not None and empty.still.is_telling:
         lines.append("What stands still around it was learnt: a camera that is moved will be noticed.")
-    warnings = _warnings(step, empty.still)
+    warnings = _warnings(step, empty.still, _room(geometry))
     return Outcome({"background": step}, tuple(lines), warnings, {"background": empty.last, "item": crops[-1].pixels})
 
 
@@ -144,11 +152,24 @@ def _middle(box: Box) -> tuple[slice, slice]:
     )
 
 
+def _room(geometry: InputGeometry) -> float:
+    """Return how long an item is in what the model is shown, pixels."""
+    return geometry.width / (1 + 2 * geometry.margin)
+
+
+def _pixels_line(step: BackgroundStep, room: float) -> str:
+    share = (step.item_pixels or 0) / room
+    verdict = (
+        "enough" if share >= PLENTY else "enough, though more would make it surer" if share >= LEAST else "too few"
+    )
+    return f"An item is {step.item_pixels:.0f} pixels long, and the model can make use of {room:.0f}: {verdict}."
+
+
 def _count(items: int) -> str:
     return "nothing was" if items == 0 else "1 item was" if items == 1 else f"{items} items were"
 
 
-def _warnings(step: BackgroundStep, still: StillView | None) -> tuple[str, ...]:
+def _warnings(step: BackgroundStep, still: StillView | None, room: float) -> tuple[str, ...]:
     found = []
     if still is None:
         found.append(
@@ -170,5 +191,11 @@ def _warnings(step: BackgroundStep, still: StillView | None) -> tuple[str, ...]:
         found.append(
             f"Items hardly stand out ({step.separability:.1f} deviations, expected at least {LEAST_SEPARABILITY:g}): "
             "use a belt of another colour, or more even light."
+        )
+    if step.item_pixels is not None and step.item_pixels < LEAST * room:
+        found.append(
+            f"Items are too small in the picture for the model to be sure of many of them: {step.item_pixels:.0f} pixels, "
+            f"expected at least {LEAST * room:.0f}. Bring the camera closer, or raise camera.width and "
+            "camera.height: finding items takes no longer in a large picture."
         )
     return tuple(found)

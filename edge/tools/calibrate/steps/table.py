@@ -88,8 +88,9 @@ def _camera(context: StepContext) -> Outcome:
 
 
 def _background(context: StepContext) -> Outcome:
-    seconds = context.options.seconds
-    return measure_background(context.rig, context.operator, context.digest("background"), seconds, max(30.0, seconds))
+    geometry = open_station_bundle(context.station).manifest.geometry
+    digest = context.digest("background")
+    return measure_background(context.rig, context.operator, digest, geometry, context.options.seconds)
 
 
 def _belt(context: StepContext) -> Outcome:
