@@ -103,7 +103,7 @@ def test_a_residual_item_shows_the_threshold_that_it_missed(
     wait_for_text(
         browser,
         "#found li:first-child",
-        "The model was sure of the bin to 62\u00a0%; at least 85\u00a0% was asked for.",
+        "The model was 62\u00a0% sure of the bin; 85\u00a0% is the least for it.",
     )
     wait_for_text(browser, "#found li:first-child", "Its looks, one by one: glass, metal.")
     wait_for_text(browser, "#found li:nth-child(2)", "flap-plastic: planned for ")

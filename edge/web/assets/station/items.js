@@ -32,9 +32,9 @@ function thresholds(item) {
   }
   const told = { score: exact(sure.score), needed: exact(sure.min_score), margin: exact(sure.margin), margin_needed: exact(sure.min_margin) };
   const lines = [];
-  if (sure.missed.includes("score")) lines.push(make("p", "missed", t("The model was sure of the bin to {score}; at least {needed} was asked for.", told)));
-  if (sure.missed.includes("margin")) lines.push(make("p", "missed", t("It was only {margin} ahead of the next best bin; at least {margin_needed} was asked for.", told)));
-  return lines.length ? lines : [make("p", "more", t("Sure of the bin to {score}, with {needed} asked for; {margin} ahead of the next best bin, with {margin_needed} asked for.", told))];
+  if (sure.missed.includes("score")) lines.push(make("p", "missed", t("The model was {score} sure of the bin; {needed} is the least for it.", told)));
+  if (sure.missed.includes("margin")) lines.push(make("p", "missed", t("The next best bin was only {margin} behind; {margin_needed} is the least.", told)));
+  return lines.length ? lines : [make("p", "more", t("The model was {score} sure of the bin ({needed} is the least), and the next best bin was {margin} behind ({margin_needed} is the least).", told))];
 }
 
 function strokeText(stroke) {
@@ -48,7 +48,7 @@ function strokeText(stroke) {
 
 function landedText(landed) {
   if (!landed.seen) return t("The exit sensor did not see it.");
-  return landed.at ? t("Seen to fall into {bin} at {time}.", { bin: landed.bin, time: instantOf(landed.at) }) : t("Seen to fall into {bin}.", landed);
+  return landed.at ? t("Seen to fall into {bin} at {time}.", { bin: t(landed.bin), time: instantOf(landed.at) }) : t("Seen to fall into {bin}.", { bin: t(landed.bin) });
 }
 
 function picturesOf(item) {
@@ -72,12 +72,12 @@ function card(item) {
   one.style.setProperty("--bin", lookOf(bins, item.bin).colour);
   one.dataset.row = item.row;
   const text = make("div");
-  const heading = make("h3", "", item.label || t("not recognised"));
-  heading.append(" ", make("small", "", item.score === null ? "" : percent(item.score)), item.bin ? " → " + item.bin : "");
+  const heading = make("h3", "", item.label ? t(item.label) : t("not recognised"));
+  heading.append(" ", make("small", "", item.score === null ? "" : percent(item.score)), item.bin ? " → " + t(item.bin) : "");
   const when = make("time", "", item.time ? whenOf(item.time) : t("at an unknown time"));
   if (item.time) when.dateTime = item.time;
   text.append(heading, when, make("p", "because", item.text ? sentence(t(item.text)) : item.reason), ...thresholds(item));
-  if (item.seen_as.length > 1) text.append(make("p", "more", t("Its looks, one by one: {looks}.", { looks: item.seen_as.join(", ") })));
+  if (item.seen_as.length > 1) text.append(make("p", "more", t("Its looks, one by one: {looks}.", { looks: item.seen_as.map((label) => t(label)).join(", ") })));
   if (item.stroke) {
     text.append(make("p", "more", strokeText(item.stroke)));
     if (item.stroke.outcome !== "fired" && item.stroke.text) text.append(make("p", "more", sentence(t(item.stroke.text))));
@@ -151,8 +151,8 @@ async function begin() {
   try {
     const choices = await ask("/api/choices", {});
     bins = choices.bins;
-    fill("bin", bins.map((bin) => [bin, bin]));
-    fill("label", choices.labels.map((label) => [label, label]));
+    fill("bin", bins.map((bin) => [bin, t(bin)]));
+    fill("label", choices.labels.map((label) => [label, t(label)]));
     fill("reason", choices.reasons.map((reason) => [reason.reason, t(reason.text)]));
     if (choices.pictures) byId("hint").replaceChildren(...withCommands(t("To say what is on kept pictures: `sorter label {folder}` on the station.", { folder: choices.pictures })));
   } catch (error) {

@@ -15,7 +15,8 @@ export async function ask(address, query = {}) {
   }
   const told = await answer.json();
   if (answer.ok) return told;
-  throw new Error(told.error === "journal" ? t("The journal can't be read; sorting does not depend on it. {detail}", told) : t(told.detail));
+  if (told.error === "journal") throw new Error(t("The journal can't be read; sorting does not depend on it. {detail}", told));
+  throw new Error(told.error === "slow" ? t("It took too long: ask for less time.") : told.detail);
 }
 
 // Times are told as the station's clocks show them, whatever zone the browser is in: ISO 8601 with the station's offset.

@@ -46,7 +46,7 @@ function showBins(told) {
   const ordered = [...names.filter((name) => name !== "residual"), "residual"];
   const series = ordered.map((name) => {
     const values = added(inBins.filter((row) => row.bin === name), length);
-    return { name, values, total: number(sum(values)), ...lookOf(bins, name) };
+    return { name: t(name), values, total: number(sum(values)), ...lookOf(bins, name) };
   });
   const nowhere = added(told.counts.filter((row) => IN_NO_BIN.includes(row.reason) || !row.bin), length);
   if (sum(nowhere)) series.push({ name: t("not known to lie in a bin"), values: nowhere, total: number(sum(nowhere)), colour: "var(--lost)", pattern: 7 });
@@ -89,7 +89,7 @@ function showWorse(told, before) {
     const one = make("div", "one-bin");
     one.style.setProperty("--bin", lookOf(bins, name).colour);
     one.dataset.bin = name;
-    one.append(make("h3", "", name));
+    one.append(make("h3", "", t(name)));
     if (now.share === null) {
       one.append(make("p", "none", t("Nothing with a label of this bin came.")));
       return one;
@@ -103,7 +103,7 @@ function showWorse(told, before) {
     const chart = make("div");
     one.append(line, make("p", "", purityText(seen[name])), chart);
     one.draw = () => lines(chart, {
-      label: t("Share that ran on to residual, of the items for {bin}", { bin: name }), times: told.times, height: 120, most: 1, legend: false,
+      label: t("Share that ran on to residual, of the items for {bin}", { bin: t(name) }), times: told.times, height: 120, most: 1, legend: false,
       format: percent, series: [{ name: t("to residual"), values: now.values, colour: lookOf(bins, name).colour }],
     });
     return one;
