@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -259,17 +259,18 @@ def count_rows(path: Path) -> int:
 def _select(path: Path, record: type[Record], query: Query, order: str, limit: int) -> list[Record]:
     where, parameters = query.where()
     with open_for_reading(path) as connection:
-        return select(connection, record, f"{where} AND {order} LIMIT ?", [*parameters, limit])
+        return selecting(connection, record)(f"{where} AND {order} LIMIT ?", [*parameters, limit])
 
 
-def select(
-    connection: sqlite3.Connection, record: type[Record], condition: str, parameters: Sequence[Any]
-) -> list[Record]:
-    """Return the rows `t` of a record's table for which a condition in SQL holds."""
-    rows = connection.execute(
-        f"SELECT {_columns(record, connection)} FROM {TABLES[record]} WHERE {condition}", parameters
-    ).fetchall()
-    return [record(row[0], iso_time(row[1]), *row[2:]) for row in rows]
+def selecting(connection: sqlite3.Connection, record: type[Record]) -> Callable[[str, Sequence[Any]], list[Record]]:
+    """Return what gives the rows `t` of a record's table for which a condition in SQL holds, with its parameters."""
+    selected = f"SELECT {_columns(record, connection)} FROM {TABLES[record]} WHERE "
+
+    def select(condition: str, parameters: Sequence[Any]) -> list[Record]:
+        rows = connection.execute(selected + condition, parameters).fetchall()
+        return [record(row[0], iso_time(row[1]), *row[2:]) for row in rows]
+
+    return select
 
 
 def _columns(record: type[Any], connection: sqlite3.Connection) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from edge.errors import JournalError
 from edge.journal import schema, sums
-from edge.journal.reading import ItemRecord, read_categories, select
+from edge.journal.reading import ItemRecord, read_categories, selecting
 
 MOST_ROWS: Final = 20_000
 """Rows that are looked through for one answer."""
@@ -85,12 +85,13 @@ def search_items(
     check_current(connection)
     spans, next_span = _spans(connection, search, most_spans)
     where, parameters = search.where()
+    select = selecting(connection, ItemRecord)
     found: list[ItemRecord] = []
     rows_left = most_rows
     for first, last in spans:
         lowest = max(first, last - rows_left + 1)
         condition = f"{where} AND t.row BETWEEN ? AND ? ORDER BY t.row DESC LIMIT ?"
-        found += select(connection, ItemRecord, condition, [*parameters, lowest, last, limit - len(found)])
+        found += select(condition, [*parameters, lowest, last, limit - len(found)])
         if len(found) == limit:
             return Found(found, found[-1].row)
         rows_left -= last - lowest + 1

@@ -92,7 +92,7 @@ def _sums(
     connection.executemany(
         "INSERT INTO named VALUES (?, ?)",
         [
-            (hour, names.setdefault(tuple(_name_hour(hour, one) for one in times), len(names)))
+            (hour, names.setdefault(tuple(name_hour(hour, one) for one in times), len(names)))
             for (hour,) in hours.fetchall()
         ],
     )
@@ -105,7 +105,8 @@ def _sums(
         yield name_of[name], kind_of[kind], items
 
 
-def _name_hour(hour: int, by: By) -> str:
+def name_hour(hour: int, by: By) -> str:
+    """Return the day, or the hour, in which an hour begins that is counted since 1970: ISO 8601, local time."""
     try:
         begins = datetime.fromtimestamp(hour * sums.SECONDS).astimezone()
     except (ValueError, OverflowError, OSError):

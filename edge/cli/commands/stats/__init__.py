@@ -45,6 +45,9 @@ def command(
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="Write CSV to this file instead; - is standard output.")
     ] = None,
+    png_file: Annotated[
+        Path | None, typer.Option("--png", help="Draw them to this file instead: over time if --by has hour or day.")
+    ] = None,
     station: StationOption = DEFAULT_STATION,
     state_folder: FolderOption = None,
     files: Annotated[
@@ -56,18 +59,22 @@ def command(
     if purity:
         from edge.cli.commands.stats.purity import show_purity
 
-        if by or since or until or bin_name or label or reason or csv_file:
+        if by or since or until or bin_name or label or reason or csv_file or png_file:
             raise ConfigError("--purity goes with --labels, --json, --station, --state-folder and --file alone")
         show_purity(journals, station, labels, as_json=as_json)
         return
     if labels is not None:
         raise ConfigError("--labels goes with --purity: counting items needs no labels")
+    _check_outputs(as_json, csv_file, png_file)
     now = SystemClock().wall_time()
     begins, ends = (None if text is None else parse_instant(text, now) for text in (since, until))
     selection = Selection(begins, ends, bin_name, label, None if reason is None else reason.value)
     chosen = list(dict.fromkeys(by or ([By.STATION] if len(journals) > 1 else []) + DEFAULT_BY))
     counts = count_items(journals, chosen, selection)
-    _show(chosen, counts, selection, csv_file, as_json=as_json)
+    if png_file is not None:
+        _draw(png_file, chosen, counts, selection)
+    else:
+        _show(chosen, counts, selection, csv_file, as_json=as_json)
 
 
 def find_journals(station: Path, state_folder: Path | None, files: list[Path]) -> Mapping[str, Path]:
@@ -86,6 +93,11 @@ def find_journals(station: Path, state_folder: Path | None, files: list[Path]) -
     return {(name if times[name] == 1 else str(path)): path for name, path in zip(names, paths, strict=True)}
 
 
+def _check_outputs(*outputs: object) -> None:
+    if sum(map(bool, outputs)) > 1:
+        raise ConfigError("--json, --csv and --png don't go together: choose one")
+
+
 def _show(by: list[By], counts: Counter[Key], selection: Selection, csv_file: Path | None, *, as_json: bool) -> None:
     if csv_file is not None:
         _write_csv(csv_file, by, counts)
@@ -96,6 +108,17 @@ def _show(by: list[By], counts: Counter[Key], selection: Selection, csv_file: Pa
         from edge.cli.commands.stats.tables import print_counts
 
         print_counts(by, counts, selection)
+
+
+def _draw(target: Path, by: list[By], counts: Counter[Key], selection: Selection) -> None:
+    from edge.cli.commands.stats.picture import write_picture
+    from edge.cli.commands.stats.tables import title_of
+
+    if not counts.total():
+        say(f"{title_of(counts, selection)}: no picture written")
+        return
+    write_picture(target, by, counts, title_of(counts, selection))
+    say(f"{title_of(counts, selection)}: drawn to {target}")
 
 
 def _write_csv(target: Path, by: list[By], counts: Counter[Key]) -> None:

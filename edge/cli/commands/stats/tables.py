@@ -20,9 +20,9 @@ def print_counts(by: Sequence[By], counts: Counter[Key], selection: Selection) -
     """Print a table: what is asked for by time in the order of time, all else by number."""
     total = counts.total()
     if not total:
-        say(f"nothing matches{_span(selection)}")
+        say(title_of(counts, selection))
         return
-    table = Table(*by, title=f"{total} items{_span(selection)}", title_justify="left")
+    table = Table(*by, title=title_of(counts, selection), title_justify="left")
     table.add_column("items", justify="right")
     table.add_column("share", justify="right")
     times = [place for place, one in enumerate(by) if one in TIMES]
@@ -30,6 +30,12 @@ def print_counts(by: Sequence[By], counts: Counter[Key], selection: Selection) -
         cells = [value[:MODEL_CHARACTERS] if one is By.MODEL else value for one, value in zip(by, key, strict=True)]
         table.add_row(*cells, str(items), f"{items / total:.1%}")
     Terminal().print(table)
+
+
+def title_of(counts: Counter[Key], selection: Selection) -> str:
+    """Return how many items are counted, and of which time."""
+    total = counts.total()
+    return f"{total} items{_span(selection)}" if total else f"nothing matches{_span(selection)}"
 
 
 def _span(selection: Selection) -> str:
