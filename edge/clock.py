@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 NS_PER_S = 1_000_000_000
@@ -34,6 +35,11 @@ def _kernel_is_synchronised() -> bool:
 def present_boot_id() -> str:
     """Return the kernel's id of this boot, which tells the instants of two boots apart; empty where it has none."""
     return _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
+
+
+def stamp_of(wall_time: float) -> str:
+    """Return seconds since the epoch as files and folders are named by it."""
+    return datetime.fromtimestamp(wall_time, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 class SystemClock:

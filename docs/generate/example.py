@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +34,21 @@ CALIBRATION = Calibration(
 )  # fmt: skip
 
 
+class Untaught:
+    """What a page asks of a station that nobody teaches."""
+
+    def ask(self, action: str, by: str, values: Mapping[str, str]) -> Future[dict[str, Any]]:
+        answer: Future[dict[str, Any]] = Future()
+        answer.set_result({})
+        return answer
+
+    def stay(self, mark: str) -> bool:
+        return False
+
+    def picture(self, number: int) -> bytes | None:
+        return b"\xff\xd8"
+
+
 def station() -> Station:
     """Return a conveyor, one bin of which is counted."""
     shipped = load_station(Path(edge.__file__).parent / "stations" / "conveyor.toml")
@@ -40,6 +58,8 @@ def station() -> Station:
 
 class NobodyActs:
     """What a page lets people do at a station on which nobody does."""
+
+    teaching = Untaught()
 
     def press(self, action: str, by: str) -> None: ...
     def reset(self, by: str) -> None: ...

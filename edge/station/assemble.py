@@ -53,6 +53,10 @@ from edge.station.stops.commands import Commands
 from edge.station.stops.control import StopSwitch
 from edge.station.stops.latch import EstopLatch, PauseLatch
 from edge.station.supervisor import Supervisor
+from edge.station.teaching.classroom import Classroom
+from edge.station.teaching.learner import Learner
+from edge.station.teaching.lesson import Lesson
+from edge.station.teaching.taught_place import TaughtPlace
 from edge.transport import Conveyor, DirectDrop, build_belt, build_transport
 from edge.web.station.app import build_app
 from edge.web.station.token import PageToken, make_token_if_missing
@@ -95,8 +99,8 @@ def assemble(
     transport = build_transport(station, build_belt(station))
     line = build_line(station, transport, slot, slot.model.min_scores, clock, partial(_model_failed, health, clock))
     switcher, reopen = _follow(station, models, slot, interference)
-    switch = StopSwitch(health, clock, paused, lambda: schedule.inhibited)
-    commands = _commands(station, reporting.levels, schedule, switch, models)
+    switch, lesson = StopSwitch(health, clock, paused, lambda: schedule.inhibited), Lesson(health)
+    commands = _commands(station, environment, reporting.levels, schedule, (switch, lesson), models)
     act, folder = partial(commands.take, by="MQTT"), environment.state_folder
     channels = open_channels(station, reporting.live, clock, act, folder=folder)
     page = Page(_page_opener(station, environment, reporting, commands), interference.page_is_taken_away)
@@ -106,21 +110,34 @@ def assemble(
     monitors += [StartMonitor(calibration_damaged=measured.was_damaged), actuator_monitor, machine, drift, page]
     monitors += [NotifyMonitor(channels), *([] if switcher is None else [switcher])]
     beam = [BeamEdges(line.trigger)] if isinstance(line.trigger, BeamTrigger) else []
-    observer = _observers(recorder, monitors, [*beam, *interference.observers(), *observers])
+    observer = _observers(recorder, monitors, [*beam, lesson, *interference.observers(), *observers])
     safe_state = SafeState(schedule, environment.pins, _outputs(station), health, clock, observer)
     station_io = StationIO(
         InputWiring.of(station), environment.pins, clock, health, safe_state.emergency_stop, observer,
         _encoder(station, transport), commands.resets,
     )  # fmt: skip
     supervisor = Supervisor(
-        health, monitors, observer, recorder, station_io, safe_state, line.policy, environment.notifier
+        health, monitors, observer, recorder, station_io, safe_state, line.policy, lesson, environment.notifier
     )
-    intake = FrameIntake(clock, line, slot, schedule, safe_state, health, recorder, observer)
+    intake = FrameIntake(clock, line, slot, schedule, safe_state, health, recorder, observer, lesson)
     return AssembledStation(
         station, environment, clock, line, slot, intake, actuators, schedule, safe_state, station_io, health,
         supervisor, reporting, actuator_monitor, machine, drift, page, channels, latch, switch,
-        lambda: interference.classifier(reopen()), switcher,
+        commands.teaching, lambda: interference.classifier(reopen()), switcher,
     )  # fmt: skip
+
+
+def _open_classroom(environment: Environment, lesson: Lesson, switch: StopSwitch) -> Classroom | None:
+    """Return what lets the station be taught from its page; None where there is no file that says what it sorts."""
+    file, folder, world = environment.station_file, environment.state_folder, environment.world
+    if file is None or folder is None:
+        return None
+    learner = Learner(environment.clock, file, folder)
+    if world is None:
+        return Classroom(TaughtPlace(file, folder), lesson, switch, learner)
+    from edge.station.teaching.assistant import Assistant  # a real station has no simulated world
+
+    return Classroom(TaughtPlace(file, folder, world.scene.labels), lesson, switch, learner, Assistant(world))
 
 
 def build_line(
@@ -193,11 +210,22 @@ def _page_opener(
     )
 
 
-def _commands(station: Station, levels: BinLevels, schedule: Schedule, switch: StopSwitch, models: Models) -> Commands:
+def _commands(
+    station: Station,
+    environment: Environment,
+    levels: BinLevels,
+    schedule: Schedule,
+    held: tuple[StopSwitch, Lesson],
+    models: Models,
+) -> Commands:
     """Return what people may have the station do from elsewhere."""
     store = None if isinstance(models, FixedModel) else models.loader.store
     diverters = {actuator.name: actuator for actuator in station.actuators}
-    return Commands(switch, switch.health, switch.clock, SimpleQueue(), levels, schedule, diverters, store)
+    switch, lesson = held
+    return Commands(
+        switch, switch.health, switch.clock, SimpleQueue(), levels, schedule, diverters, store, lesson,
+        _open_classroom(environment, lesson, switch),
+    )  # fmt: skip
 
 
 def _monitors(

@@ -25,6 +25,7 @@ from edge.station.station_io import StationIO
 from edge.station.stops.control import StopSwitch
 from edge.station.stops.latch import EstopLatch
 from edge.station.supervisor import Supervisor
+from edge.station.teaching.classroom import Classroom
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class AssembledStation:
 
     Attributes:
         settings: the station file with the calibration over it.
+        classroom: lets it be taught from its page; None where it is in no file.
         reopen_classifier: opens the model at work anew, after it failed; takes seconds.
         switcher: follows the store's active model; None where the station file names one for good.
     """
@@ -57,5 +59,6 @@ class AssembledStation:
     channels: Sequence[Channel]
     latch: EstopLatch
     switch: StopSwitch
+    classroom: Classroom | None
     reopen_classifier: Callable[[], Classifier]
     switcher: ModelSwitcher | None

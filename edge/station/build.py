@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,10 +39,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def build_station(station: Station, clock: Clock | None = None, faults: Sequence[Planned] = ()) -> AssembledStation:
+def build_station(
+    station: Station, clock: Clock | None = None, faults: Sequence[Planned] = (), file: Path | None = None
+) -> AssembledStation:
     """Open everything that a station names and return it, ready to run.
 
-    `faults` are what goes wrong at a simulated station, to practise it.
+    `faults` are what goes wrong at a simulated station, to practise it; the station that was read from a `file` can be
+    taught from its page.
 
     Raises:
         SorterError: something is missing, damaged or does not fit; what was opened is safe and closed.
@@ -64,6 +68,7 @@ def build_station(station: Station, clock: Clock | None = None, faults: Sequence
         if practice is not None and world is not None:
             practice.begin(world)
         environment = stand_on(station, clock, calibration, pins, world, practice or Interference(clock))
+        environment = replace(environment, station_file=file)
         measured = Measured(stored_view(calibration), was_damaged, _mark(calibration))
         return assemble(station, environment, reporting, models, measured)
     except SorterError:

@@ -67,6 +67,7 @@ class Environment:
     Attributes:
         open_camera: opens the camera, anew after each close.
         open_server: listens for the page's visitors.
+        station_file: where the station's settings were read from; None: they are in no file.
         world: the simulated one behind pins and camera; None where they are real, or a replay.
         state_folder: where what outlives the run is kept; None: nowhere.
     """
@@ -78,6 +79,7 @@ class Environment:
     interference: Interference
     world: World | None = None
     state_folder: Path | None = None
+    station_file: Path | None = None
     notifier: Notifier = field(default_factory=Notifier)
 
 

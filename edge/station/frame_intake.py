@@ -22,6 +22,7 @@ from edge.interfaces import Clock
 from edge.line import Line, Outcome
 from edge.station.recorder import Recorder
 from edge.station.safe_state import SafeState
+from edge.station.teaching.lesson import Lesson
 from edge.types import Frame
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,10 @@ LEAST_PX = 64
 
 @dataclass
 class FrameIntake:
-    """Takes frames all the way through; `observer` is told of frames and outcomes: the recorder and the monitors."""
+    """Takes frames all the way through; `observer` is told of frames and outcomes: the recorder and the monitors.
+
+    What comes while a person teaches the station is for the `lesson`, and has no outcome.
+    """
 
     clock: Clock
     line: Line
@@ -43,6 +47,7 @@ class FrameIntake:
     health: Health
     recorder: Recorder
     observer: Observer
+    lesson: Lesson
     _shape: tuple[int, ...] | None = field(default=None, init=False)
 
     def process(self, frame: Frame) -> Sequence[Outcome]:
@@ -56,7 +61,7 @@ class FrameIntake:
         self.health.clear_fault(FaultKind.CAMERA_LOST, now, ODD_FRAMES)
         self.health.heartbeat(Heartbeat.FRAME, now)
         self.observer.on_frame(frame, now)
-        outcomes = self.line.step(frame)
+        outcomes = self._teach(frame) if self.lesson.is_on else self.line.step(frame)
         for outcome in outcomes:
             self.health.item_seen(self.clock.now())
             self.observer.on_outcome(outcome, self.clock.now())
@@ -67,6 +72,13 @@ class FrameIntake:
         self.recorder.show_frame(frame, self.line.trigger.sightings())
         self.health.beat(self.clock.now())
         return outcomes
+
+    def _teach(self, frame: Frame) -> Sequence[Outcome]:
+        items = self.line.trigger.observe(frame)
+        self.lesson.take(items, self.line.trigger.sightings())
+        if items:
+            self.health.item_seen(self.clock.now())
+        return ()
 
     def camera_failed(self, error: CameraError) -> None:
         """A camera gives no frames: make everything safe until one comes."""

@@ -53,6 +53,7 @@ class ThreadName(StrEnum):
     MODELS = "models"  # looks after the model: reads disks, loads another one
     CONTROL = "control"  # lets a person stop the station, resume, and ask how it is, from another process
     PAGE = "page"  # serves the browser
+    TEACHING = "teaching"  # keeps what a person shows to the station, and follows the process that learns from it
     NOTIFY = "notify"  # tells brokers and people what goes on, one thread each; they wait for servers
     WORLD = "world"  # lets a simulated station's belt, flaps and sensors go on
     CLASSIFIER = "classifier"  # opens the model anew after it failed
@@ -175,6 +176,8 @@ class Runtime:
             self._threads.start(ThreadName.WORLD, partial(world.follow, self._stop))
         if folder is not None:
             self._threads.start(ThreadName.CONTROL, partial(serve, folder, station.switch, self._describe, self._stop))
+        if station.classroom is not None:
+            self._threads.start(ThreadName.TEACHING, partial(station.classroom.run, self._stop))
         self._threads.start(ThreadName.PAGE, station.page.run)
         for channel in station.channels:
             self._threads.start(ThreadName.NOTIFY, partial(channel.run, self._stop))

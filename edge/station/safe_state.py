@@ -11,6 +11,7 @@ from edge.health.health import Health
 from edge.health.monitors import Observer
 from edge.health.state import State
 from edge.interfaces import Clock
+from edge.station.teaching.lesson import Lesson
 from edge.types import Stroke
 
 
@@ -75,17 +76,29 @@ class SafeState:
         if self._belt is not None:
             self._belt.state = True
 
-    def follow(self, now: int) -> None:
-        """Enter or leave as the state says, and light the beacon or put it out."""
+    def follow(self, now: int, lesson: Lesson | None = None) -> None:
+        """Enter or leave as the state says, and light the beacon or put it out.
+
+        During a `lesson` the belt alone runs although everything is held.
+        """
         inhibited, state = self._health.inhibited, self._health.state
         if inhibited and not self._schedule.inhibited:
             self.enter(now)
+        elif inhibited and lesson is not None:
+            self._run_belt_for(lesson)
         elif not inhibited:
             self.leave()
             if self._health.inhibited:  # the emergency stop was pressed in this very moment
                 self.enter(now)
         if self._beacon is not None:
             self._beacon.state = state in (State.FAULT, State.ESTOP)
+
+    def _run_belt_for(self, lesson: Lesson) -> None:
+        if self._belt is None:
+            return
+        self._belt.state = lesson.may_run_belt
+        if not lesson.may_run_belt:  # the emergency stop was pressed in this very moment
+            self._belt.state = False
 
     def close(self) -> None:
         """Stop the belt and the beacon; the pins stay driven. May be called twice."""

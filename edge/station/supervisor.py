@@ -18,6 +18,7 @@ from edge.policy import Policy
 from edge.station.recorder import Recorder
 from edge.station.safe_state import SafeState
 from edge.station.station_io import StationIO
+from edge.station.teaching.lesson import Lesson
 from edge.system.systemd_notify import Notifier
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Supervisor:
     station_io: StationIO
     safe_state: SafeState
     policy: Policy
+    lesson: Lesson
     notifier: Notifier
     _ticked_at: int | None = field(default=None, init=False)
 
@@ -49,7 +51,7 @@ class Supervisor:
         for monitor in self.monitors:
             self.health.report(monitor.kinds, monitor.faults(now), now)
         self.publish(now)
-        self.safe_state.follow(now)
+        self.safe_state.follow(now, self.lesson)
         full = {fault.detail for fault in self.health.faults if fault.kind is FaultKind.BIN_FULL}
         self.policy.restrict(inhibited=self.health.inhibited, full=full)
         steps = self.health.due_actions(now)

@@ -13,7 +13,7 @@ from typing import Final
 from edge.bundle.pictures import encode_png
 from edge.errors import TeachingError
 from edge.system.files import sync_folder, write_atomically
-from edge.types import Image
+from edge.types import REASON_TEXT, Image, Item
 
 TEACHING_FOLDER: Final = "teaching"
 PICTURES_FOLDER: Final = "pictures"
@@ -35,6 +35,15 @@ class ShownLabel:
     pictures: int
     first: str
     last: str
+
+
+def why_not_counted(items: Sequence[Item]) -> str:
+    """Why what was seen is not one thing to learn from; empty where it is."""
+    if len(items) > 1:
+        return "two things came at once, and which is which can't be told; put them through one after the other"
+    if items[0].reject_reason is not None:
+        return REASON_TEXT[items[0].reject_reason]
+    return "" if items[0].crops else "there is no usable picture of it"
 
 
 class ShownItems:

@@ -10,6 +10,7 @@ from typing import Any
 
 from support.stations import BELT, make_station, varied
 
+from edge.config import load_station
 from edge.health.state import State
 from edge.station.build import build_station
 from edge.station.runtime import Runtime
@@ -34,11 +35,12 @@ def run_until(runtime: Runtime, reached: Callable[[], bool]) -> None:
 
 
 class Running:
-    """A station that runs in a thread until the test ends it."""
+    """A station that runs in a thread until the test ends it; one from a `file` can be taught from its page."""
 
-    def __init__(self, folder: Path, **changes: Any) -> None:
+    def __init__(self, folder: Path, file: Path | None = None, **changes: Any) -> None:
         self.folder = folder
-        self.station = build_station(make_station(SWITCHED, state_folder=folder, **changes))
+        settings = load_station(file) if file else make_station(SWITCHED, state_folder=folder, **changes)
+        self.station = build_station(settings, file=file)
         self.runtime = Runtime(self.station)
         self._turned = threading.Condition()
         self._states = (State.FAULT, State.FAULT)
@@ -77,8 +79,8 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, **changes: Any) -> Iterator[Running]:
-    station = Running(folder, **changes)
+def running(folder: Path, file: Path | None = None, **changes: Any) -> Iterator[Running]:
+    station = Running(folder, file, **changes)
     try:
         yield station
     finally:

@@ -29,6 +29,7 @@ import edge.web.serving.guard
 import edge.web.station.actions
 import edge.web.station.app
 import edge.web.station.signin
+import edge.web.teaching.teach
 from edge.bundle.manifest import Manifest
 from edge.bundle.signature import Signature
 from edge.cli import root
@@ -317,6 +318,7 @@ def test_every_status_that_turns_a_request_away_is_explained() -> None:
             edge.web.station.app,
             edge.web.journal.asking,
             edge.web.station.signin,
+            edge.web.teaching.teach,
             edge.web.serving.guard,
         )
     )

@@ -46,13 +46,12 @@ def command(
     from edge.tools.check.check_machine import in_memory
 
     configure_logs(logging.DEBUG if verbose else logging.INFO)
-    settings = _with_options(
-        load_station(DEMO_STATION if demo else station), {"host": host, "port": port}, state_folder
-    )
+    file = DEMO_STATION if demo else station
+    settings = _with_options(load_station(file), {"host": host, "port": port}, state_folder)
     leave_root(settings.state_folder)
     if not settings.camera.is_simulated and (memory := memory_under(settings.state_folder)):
         logging.getLogger(__name__).warning("%s", in_memory(settings.state_folder, memory))
-    built = build_station(settings, faults=_planned(fault))
+    built = build_station(settings, faults=_planned(fault), file=file.absolute())
     if built.page.server is not None:
         _say_where(built.page.server.url, settings, is_practice=demo)
     elif settings.page.enabled:

@@ -18,6 +18,8 @@ from edge.models.install import wall_instant
 from edge.models.records import Generation
 from edge.models.store import ModelStore
 from edge.station.stops.control import StopSwitch
+from edge.station.teaching.classroom import Classroom
+from edge.station.teaching.lesson import Lesson
 from edge.types import EventKind
 from edge.web.station.actions import ModelChoice
 from edge.web.station.words import RefusedText
@@ -31,7 +33,7 @@ class Commands:
     """The commands; any thread may give them, and each is journalled with `by`, who gave it.
 
     `resets` are taken by the inputs' own poll (see `StationIO`), jogs by the actuation thread (see `Schedule`).
-    `store` is None where the station file names one model for good.
+    `store` is None where the station file names one model for good, `teaching` where the station is in no file.
     """
 
     switch: StopSwitch
@@ -42,6 +44,8 @@ class Commands:
     schedule: Schedule
     diverters: Mapping[str, ActuatorBase]
     store: ModelStore | None
+    lesson: Lesson
+    teaching: Classroom | None
 
     def take(self, command: str, by: str) -> None:
         """Do what a broker asks for: "pause", "resume" or "reset"; what can't be done is not done."""
@@ -84,6 +88,8 @@ class Commands:
         diverter = self.diverters.get(name)
         if diverter is None or position not in diverter.position_names:
             raise ControlError(RefusedText.NO_SUCH_DIVERTER)
+        if self.lesson.is_on:
+            raise ControlError(RefusedText.TAUGHT)
         if not self._may_jog():
             raise ControlError(RefusedText.NOT_STOPPED)
         jog = Jog(name, position, ms(min(diverter.lead_ms + JOG_MS, diverter.max_on_ms)), self._may_jog)
@@ -119,8 +125,8 @@ class Commands:
         return self._choice(after)
 
     def _may_jog(self) -> bool:
-        """Whether a person has stopped the station, and nothing worse is the matter."""
-        return bool(self.health.paused_by) and self.health.state is State.STOPPED
+        """Whether a person has stopped the station, nothing worse is the matter, and nobody is putting things through."""
+        return bool(self.health.paused_by) and self.health.state is State.STOPPED and not self.lesson.is_on
 
     def _active(self) -> tuple[ModelStore, Generation | None]:
         if self.store is None:

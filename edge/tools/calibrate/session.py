@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from edge.bundle.pictures import encode_jpeg
+from edge.clock import stamp_of
 from edge.config import Station
 from edge.config.calibration.files import save_calibration
 from edge.config.calibration.overlay import apply_calibration, without_stale
@@ -25,11 +26,6 @@ from edge.tools.calibrate.steps.table import STEPS, CalibrationStep, Options, St
 from edge.types import Image
 
 PICTURES_FOLDER = "calibration-pictures"
-
-
-def stamp_of(wall_time: float) -> str:
-    """Return an instant as files and folders are named by it."""
-    return datetime.fromtimestamp(wall_time, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 @dataclass

@@ -11,25 +11,18 @@ from edge.bundle.preprocess import prepare_crop
 from edge.clock import NS_PER_S
 from edge.errors import TeachingError
 from edge.sensing import build_trigger
-from edge.teaching.shown import ShownItems
+from edge.teaching.plan import Wanted
+from edge.teaching.shown import ShownItems, why_not_counted
 from edge.tools.calibrate.operator.operator import Operator, Progress, Prompt
 from edge.tools.calibrate.rig import MeasurementRig
 from edge.tools.calibrate.steps.background import start_belt
 from edge.transport import build_belt
-from edge.types import REASON_TEXT, Item
+from edge.types import Item
 
 UNDO, SKIP, QUIT = "u", "s", "q"
 KEYS: Final = f"Keys: {UNDO} takes the last one back, {SKIP} goes to the next label, {QUIT} stops here, to go on later."
 PATIENCE_NS = 90 * NS_PER_S
 """After so long without an item a person is reminded, and nobody any longer waited for."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """How many items of a label there shall be, those from before included."""
-
-    label: str
-    items: int
 
 
 @dataclass
@@ -89,7 +82,7 @@ class Showing:
         if not items:
             self._wait(wanted.label)
             return
-        if why := _why_not(items):
+        if why := why_not_counted(items):
             self.operator.say(f"Not counted: {why}.")
         else:
             self._keep(wanted, items[0], progress)
@@ -131,15 +124,6 @@ class Showing:
             raise TeachingError(told)
         self.operator.say(told[0].upper() + told[1:])
         self._next(label)
-
-
-def _why_not(items: Sequence[Item]) -> str:
-    """Why what was seen is not one thing to learn from; empty where it is."""
-    if len(items) > 1:
-        return "two things came at once, and which is which can't be told; put them through one after the other"
-    if items[0].reject_reason is not None:
-        return REASON_TEXT[items[0].reject_reason]
-    return "" if items[0].crops else "there is no usable picture of it"
 
 
 def _times(count: int, what: str) -> str:

@@ -19,6 +19,7 @@ from edge.errors import ControlError
 from edge.types import StrokeOutcome
 from edge.web.station.signin import Endpoint, SignIn, who_of
 from edge.web.station.words import RefusedText
+from edge.web.teaching.teach import Teaching
 
 MOST_BYTES = 300
 # The actuation thread looks several times as often.
@@ -46,6 +47,11 @@ class ModelChoice:
 
 class Control(Protocol):
     """What the station does for people on its page; `by` is who asks, what can't be done is a ControlError."""
+
+    @property
+    def teaching(self) -> Teaching | None:
+        """What lets people teach the station; None where it can't be taught."""
+        ...
 
     def press(self, action: str, by: str) -> object: ...
     def reset(self, by: str) -> object: ...

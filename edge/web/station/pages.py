@@ -26,6 +26,7 @@ PAGES: Final = (
     PageName("/week", "Today and this week", "week"),
     PageName("/items", "Items", "items"),
     PageName("/bins", "Bins", "bins"),
+    PageName("/teach", "Teach", "teach"),
     PageName("/health", "Health", "health"),
 )
 

@@ -56,6 +56,7 @@ class RefusedText(StrEnum):
     NO_SUCH_BIN = "There is no such bin."
     NO_SUCH_DIVERTER = "There is no such diverter, or it has no such position."
     NOT_STOPPED = "A diverter is moved by hand only while sorting is stopped: stop sorting first."
+    TAUGHT = "No diverter is moved while somebody teaches the station: things are put through by hand."
     NOT_MOVED = "The diverter was not moved: sorting goes on already, or another diverter is moving."
     NOT_DRIVEN = "The diverter did not move: its pin could not be driven."
     ONE_MODEL = "The station file names one model with `inference.bundle`, so there is no other to go back to."

@@ -42,6 +42,7 @@ class MadeUpStation:
     photos: dict[str, Image]
     folder: Path
     pressed: list[tuple[str, str]] = field(default_factory=list)
+    teaching: None = None
     items: int = 0
     frames: int = 0
     box: Box = field(default_factory=lambda: Box(260, 170, 140, 140))

@@ -127,11 +127,10 @@ def restore(
     state_folder: StateOption = None,
 ) -> None:
     """Put an older calibration in the place of the one in use, which is kept as well."""
-    from edge.clock import SystemClock
+    from edge.clock import SystemClock, stamp_of
     from edge.config.calibration.files import save_calibration
     from edge.config.calibration.overlay import stale_steps
     from edge.errors import CalibrationError
-    from edge.tools.calibrate.session import stamp_of
 
     settings = load(station, demo, state_folder)
     leave_root(settings.state_folder)

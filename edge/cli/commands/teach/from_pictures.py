@@ -7,7 +7,6 @@ import os
 import re
 import socket
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
@@ -17,12 +16,12 @@ from edge.bundle.signature import load_private_key
 from edge.bundle.taught import check_can_be_taught
 from edge.bundle.version import taught_version
 from edge.cli.commands.teach.report import print_tables, study
-from edge.clock import SystemClock
 from edge.errors import ConfigError, TeachingError
 from edge.inference.classifier import shipped_bundle_path
 from edge.system.files import write_atomically
 from edge.system.output import say
 from edge.system.privileges import account_name, leave_root
+from edge.teaching.installing import present_instant
 from edge.teaching.pictures import find_in_folders, find_labelled
 from edge.teaching.report import as_tree
 from edge.teaching.taught import pack_taught
@@ -62,7 +61,7 @@ def teach_from_pictures(photos: Path | None, labelled: Path | None, wanted: Orig
         print_tables(base, seen, learnt)
     if learnt.refusal:
         raise TeachingError(f"no bundle is written: {learnt.refusal}")
-    content = pack_taught(base, seen.lessons, learnt, (station, number, account_name(), now()), signer)
+    content = pack_taught(base, seen.lessons, learnt, (station, number, account_name(), present_instant()), signer)
     try:
         write_atomically(path, content)
     except OSError as error:
@@ -91,11 +90,6 @@ def _target(base: Bundle, station: str, wanted: Origin) -> tuple[Path, int]:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise TeachingError(f"{folder}: can't be written to: give another place with --out")
     return path, number
-
-
-def now() -> str:
-    """The present instant, ISO 8601, UTC."""
-    return datetime.fromtimestamp(SystemClock().wall_time(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _station_name(name: str | None) -> str:

@@ -14,9 +14,8 @@ from typing import Any
 from rich.table import Table
 
 from edge.bundle.archive import Bundle, read_bundle
-from edge.cli.commands.teach.from_pictures import now
 from edge.cli.commands.teach.report import print_tables, study
-from edge.clock import SystemClock, VirtualClock
+from edge.clock import SystemClock, VirtualClock, stamp_of
 from edge.config import Station, load_station
 from edge.config.calibration.overlay import apply_calibration, check_camera
 from edge.config.calibration.recover import usable_calibration
@@ -27,18 +26,17 @@ from edge.system.privileges import account_name, leave_root
 from edge.system.processes import SystemRunner
 from edge.system.signals import interrupted_by_signals
 from edge.system.terminal import Terminal, styled
+from edge.teaching.installing import base_for, check_labels, install, note_head, noted_heads, pack_for, present_instant
 from edge.teaching.pictures import find_in_folders
+from edge.teaching.plan import Wanted, check_chosen, plan_for, purity_for
 from edge.teaching.report import as_tree
 from edge.teaching.shown import ShownItems
+from edge.teaching.turns import teaching_claimed
 from edge.tools.calibrate.operator.console import ConsoleOperator
 from edge.tools.calibrate.operator.operator import Operator, SimulatedOperator
 from edge.tools.calibrate.rig import open_rig
 from edge.tools.calibrate.service_pause import folder_claimed, service_paused
-from edge.tools.calibrate.session import stamp_of
-from edge.tools.teach.installing import base_for, check_labels, install, note_head, noted_heads, pack_for
-from edge.tools.teach.plan import check_chosen, plan_for, purity_for
-from edge.tools.teach.showing import Showing, Wanted
-from edge.tools.teach.turns import teaching_claimed
+from edge.tools.teach.showing import Showing
 
 LESSON_STATION = Path(__file__).resolve().parents[3] / "stations" / "teach.toml"
 _LATER = "what was shown is kept, and `sorter teach` goes on there."
@@ -146,7 +144,7 @@ def _learn(
     if not place.yes and not _is_wanted(operator, place):
         _answer(place, {**answer, "installed": None})
         return
-    by, at = account_name(), now()
+    by, at = account_name(), present_instant()
     content = pack_for(station, base, seen.lessons, learnt, (by, at))
     made = read_bundle(content, "the taught head")
     version = made.manifest.version

@@ -15,10 +15,11 @@ from edge.clock import VirtualClock
 from edge.config import Station
 from edge.errors import CalibrationError, CameraError, TeachingError
 from edge.simulate.world.faults import InjectedFault
+from edge.teaching.plan import Wanted
 from edge.teaching.shown import ShownItems
 from edge.tools.calibrate.operator.operator import Onlooker, Prompt, SimulatedOperator
 from edge.tools.calibrate.rig import MeasurementRig, open_rig
-from edge.tools.teach.showing import Showing, Wanted
+from edge.tools.teach.showing import Showing
 
 GEOMETRY = InputGeometry(height=32, width=32, margin=0.1)
 STAMP = "20261128T022459Z"

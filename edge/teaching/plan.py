@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from edge.bundle.archive import Bundle
 from edge.config import RESIDUAL, Station
 from edge.errors import ConfigError
 from edge.labelling.labels import NONE_OF_THESE
 from edge.teaching.shown import ShownItems
-from edge.tools.teach.showing import Wanted
 
 USUAL_PURITY = 0.95
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How many items of a label there shall be, those from before included."""
+
+    label: str
+    items: int
 
 
 def plan_for(station: Station, shown: ShownItems, chosen: Sequence[str], items: int) -> list[Wanted]:
@@ -21,14 +29,19 @@ def plan_for(station: Station, shown: ShownItems, chosen: Sequence[str], items: 
     return [Wanted(label, items) for label in chosen or own if items > len(shown.items(label))]
 
 
+def known_labels(station: Station, base: Bundle) -> list[str]:
+    """Return what things can be shown of: the labels of the bins, those of the base, and the mark for none of them."""
+    named = [label for where in station.bins for label in where.labels]
+    return list(dict.fromkeys([*named, *base.labels, NONE_OF_THESE]))
+
+
 def check_chosen(station: Station, base: Bundle, chosen: Sequence[str]) -> None:
     """Refuse labels that neither a bin nor the base knows: they would be misspelt, or of no use.
 
     Raises:
         ConfigError: naming them.
     """
-    named = [label for where in station.bins for label in where.labels]
-    known = list(dict.fromkeys([*named, *base.labels, NONE_OF_THESE]))
+    known = known_labels(station, base)
     for label in chosen:
         if label not in known:
             near = difflib.get_close_matches(label, known, 1)

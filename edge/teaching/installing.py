@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -106,6 +107,11 @@ def install(station: Station, base: Bundle, content: bytes) -> Generation:
     evidence = prove(bundle, device)
     let_in(device, bundle, content, evidence)
     return activate(device, evidence.digest, "taught here", bundle=bundle)
+
+
+def present_instant() -> str:
+    """The present instant as a head's manifest has it: ISO 8601, UTC."""
+    return datetime.fromtimestamp(SystemClock().wall_time(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def heads_folder(station: Station) -> Path:

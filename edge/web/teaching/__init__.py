@@ -1,0 +1,1 @@
+"""A running station is taught from its page."""
