@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edge.config.base import Pin, Settings
 
@@ -68,11 +69,26 @@ class Page(Settings):
         "where only this machine reaches it: at a loopback address, without `page.names`",
         examples=[True],
     )
+    certificate: Path | None = Field(
+        default=None,
+        description="PEM file of a certificate: the page is served over TLS alone; relative to the station file",
+        examples=["page.pem"],
+    )
+    key: Path | None = Field(
+        default=None, description="PEM file of its private key; relative to the station file", examples=["page.key"]
+    )
     names: tuple[str, ...] = Field(
         default=(),
         description="further names under which browsers may open the page, as in sorter.example.org",
         examples=[["sorter.example.org"]],
     )
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Page:
+        if (self.certificate is None) != (self.key is None):
+            there, missing = ("key", "certificate") if self.certificate is None else ("certificate", "key")
+            raise ValueError(f"{there} is there and {missing} is not: TLS takes both, or neither")
+        return self
 
     @property
     def is_open(self) -> bool:

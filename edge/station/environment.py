@@ -19,6 +19,7 @@ from edge.health.monitors import Observer
 from edge.health.monitors.machine import Machine, MachineState
 from edge.system.systemd_notify import Notifier
 from edge.web.serving.server import PageServer
+from edge.web.serving.tls import TlsFiles
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from edge.config import Station
     from edge.config.calibration.record import Calibration
     from edge.config.cameras import CameraSettings
+    from edge.config.service import Page
     from edge.interfaces import Actuator, Camera, Classifier, Clock
     from edge.simulate.world.world import World
     from edge.station.page import Server
@@ -102,12 +104,17 @@ def stand_on(
         clock=clock,
         pins=pins,
         open_camera=open_checked,
-        open_server=lambda app: PageServer(app, station.page.host, station.page.port),
+        open_server=lambda app: PageServer(app, station.page.host, station.page.port, tls=tls_of(station.page)),
         interference=interference,
         world=world,
         state_folder=station.state_folder,
         notifier=Notifier.from_environment(),
     )
+
+
+def tls_of(page: Page) -> TlsFiles | None:
+    """Return what the page is served with; None: plain HTTP."""
+    return None if page.certificate is None or page.key is None else TlsFiles(page.certificate, page.key)
 
 
 def open_station_camera(settings: CameraSettings, clock: Clock, world: World | None) -> Camera:

@@ -13,6 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from edge.errors import ConfigError
+from edge.web.serving.tls import TlsFiles, open_tls
 from edge.web.serving.visitors import MAX_CONNECTIONS, Visitors, origin_of, visiting
 
 MAX_HEADER_BYTES = 16_384
@@ -29,10 +30,10 @@ class PageServer:
     """A server for one app, listening from the moment it is built.
 
     A visitor who takes longer than `patience_s` to send a request, or to take an answer, is cut off; `origin` says whose
-    an address is (see `Visitors`).
+    an address is (see `Visitors`). With `tls` it takes nothing but that.
 
     Raises:
-        ConfigError: the address can't be listened on.
+        ConfigError: the address can't be listened on, or a file of `tls` can't be used.
     """
 
     def __init__(
@@ -42,13 +43,16 @@ class PageServer:
         port: int,
         patience_s: float = PATIENCE_S,
         origin: Callable[[str], str] = origin_of,
+        tls: TlsFiles | None = None,
     ) -> None:
+        context = None if tls is None else open_tls(tls)
         self._socket = listen(host, port)
         self.app = app
         self.host = host
+        self.scheme = "http" if tls is None else "https"
         self.port: int = self._socket.getsockname()[1]
         self._closing: threading.Event = app.state.closing
-        visitors = Visitors(app, patience_s, origin)
+        visitors = Visitors(app, patience_s, origin, context)
         config = uvicorn.Config(
             visitors,
             http="h11",
@@ -79,7 +83,7 @@ class PageServer:
     def url(self) -> str:
         """The address to open in a browser on this machine."""
         host = "localhost" if self.host in ("", "0.0.0.0", "::") else self.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
     def run(self) -> None:
         """Serve until stop() is called; lowers the priority of the thread that it runs in."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ KEPT_FOR_LOCALHOST = 8
 # Two browsers with several tabs; a whole office behind one address still sees the page.
 MAX_PER_ADDRESS = 16
 LOCALHOST = "localhost"
+# How long a connection with TLS may take to say goodbye.
+SHUTDOWN_S = 1.0
 
 
 def origin_of(address: str) -> str:
@@ -37,6 +40,7 @@ def origin_of(address: str) -> str:
 class Visitor(asyncio.Protocol):
     """One connection: hands everything on to the server's own protocol, and hangs up when it takes too long.
 
+    It is admitted before anything is read. With TLS, what the visitor has to say first is said within the same patience.
     `is_answered` says that a request is being answered: only a visitor for whom none is has to make way for others.
     """
 
@@ -47,6 +51,9 @@ class Visitor(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._name: tuple[str, int] = ("", 0)
         self._is_behind = False  # with taking what it was sent
+        self._is_served = self._is_gone = False
+        self._early = b""  # what came before the server knew of the connection
+        self._handshake: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
     def begin_answer(self, *, takes_body: bool) -> None:
@@ -73,17 +80,23 @@ class Visitor(asyncio.Protocol):
         peer = transport.get_extra_info("peername") or ("", 0)
         self._name = (str(peer[0]), int(peer[1]))
         self.origin = self._visitors.origin(self._name[0])
-        self._inner.connection_made(transport)
-        if self._visitors.admit(self, self._name):
-            self._expect_progress()
-        else:
+        if not self._visitors.admit(self, self._name):
             transport.abort()
+            return
+        self._expect_progress()
+        if self._visitors.tls is None:
+            self._serve(transport)
+        else:
+            self._handshake = asyncio.get_running_loop().create_task(self._shake_hands(transport, self._visitors.tls))
 
     def data_received(self, data: bytes) -> None:
-        self._inner.data_received(data)
+        if self._is_served:
+            self._inner.data_received(data)
+        else:
+            self._early += data
 
     def eof_received(self) -> bool | None:
-        return self._inner.eof_received()
+        return self._inner.eof_received() if self._is_served else None
 
     def pause_writing(self) -> None:
         self._inner.pause_writing()
@@ -99,7 +112,33 @@ class Visitor(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_for_nothing()
         self._visitors.leave(self, self._name)
-        self._inner.connection_lost(exc)
+        self._is_gone = True
+        if self._is_served:
+            self._inner.connection_lost(exc)
+
+    async def _shake_hands(self, transport: asyncio.Transport, tls: ssl.SSLContext) -> None:
+        try:
+            secured = await asyncio.get_running_loop().start_tls(
+                transport,
+                self,
+                tls,
+                server_side=True,
+                ssl_handshake_timeout=self._visitors.patience_s,
+                ssl_shutdown_timeout=SHUTDOWN_S,
+            )
+        except OSError:  # it speaks something else, or is gone
+            self.connection_lost(None)
+            return
+        if secured is not None and not self._is_gone:
+            self._transport = secured
+            self._serve(secured)
+
+    def _serve(self, transport: asyncio.Transport) -> None:
+        self._is_served = True
+        self._inner.connection_made(transport)
+        early, self._early = self._early, b""
+        if early:
+            self._inner.data_received(early)
 
     def _expect_progress(self) -> None:
         self._wait_for_nothing()
@@ -124,6 +163,7 @@ class Visitors:
     app: ASGIApp
     patience_s: float
     origin: Callable[[str], str] = origin_of
+    tls: ssl.SSLContext | None = None
     _there: dict[Visitor, None] = field(default_factory=dict)  # the longest idle first
     _by_name: dict[tuple[str, int], Visitor] = field(default_factory=dict)
 
