@@ -29,14 +29,12 @@ from typing import Any
 import numpy as np
 
 from edge.bundle.archive import Bundle, open_bundle, read_bundle
-from edge.bundle.kept_names import item_name, look_names
-from edge.bundle.pictures import KEPT_QUALITY, cut_square, encode_jpeg
+from edge.bundle.preprocess import InputGeometry, prepare_crop
 from edge.bundle.taught import check_can_be_taught
 from edge.config import RESIDUAL, Station, load_station
 from edge.errors import ConfigError
 from edge.inference.classifier import shipped_bundle_path
 from edge.inference.interpreter import open_interpreter
-from edge.journal.keeping.candidates import MARGIN, MOST_LOOKS
 from edge.line import Outcome
 from edge.simulate.render.photo_stock import SHIPPED, find_photos, load_cut_out
 from edge.simulate.render.sprite import Pose, Sprite
@@ -44,10 +42,11 @@ from edge.simulate.world.belt import BeltScene
 from edge.simulate.world.traffic import Arrival
 from edge.teaching.learning import Learnt, learn
 from edge.teaching.pictures import find_in_folders, look
+from edge.teaching.shown import ShownItems
 from edge.teaching.taught import pack_taught
 from edge.tools.simulate.build import Conditions, build_virtual_run, run_and_score
 from edge.tools.simulate.virtual_run import VirtualRun
-from edge.types import Frame, Item
+from edge.types import Frame
 
 STATION = Path(__file__).resolve().parents[1] / "edge" / "stations" / "demo.toml"
 CAMERA = {"red_gain": 1.0, "blue_gain": 1.0, "frames_per_s": 15}
@@ -56,7 +55,7 @@ SURROUNDINGS = {"tint": (1.3, 0.72), "gamma": 1.5, "defocus_px": 1.2}
 JUDGED, ROUNDS = 2, 6
 PURITY = 0.95
 APART_MM = 200.0
-AT = "2026-11-28T00:00:00Z"
+AT, STAMP = "2026-11-28T00:00:00Z", "20261128T000000Z"
 
 Photos = Mapping[str, Sequence[Path]]
 
@@ -89,8 +88,8 @@ def write_list(path: Path, photos: Photos) -> Path:
     return path
 
 
-def show(station: Station, photos: Photos, folder: Path) -> int:
-    """Let each photo's thing pass the station once; keep what it cut out in a folder a label, and return how many it saw."""
+def show(station: Station, photos: Photos, geometry: InputGeometry, shown: ShownItems) -> int:
+    """Let each photo's thing pass the station once; keep what it cut out as `sorter teach` does, and return how many it saw."""
     run = run_in_place(station, None)
     run.world.stop_feeding()
     scene, seen = run.world.scene, 0
@@ -101,7 +100,7 @@ def show(station: Station, photos: Photos, folder: Path) -> int:
         for item in (outcome.item for outcome in outcomes):
             if item.reject_reason is None and item.crops:
                 label = scene.label_at(item.crops[0].in_frame.centre, item.crops[0].captured_at)
-                keep_looks(item, folder / label)
+                shown.keep(label, STAMP, [prepare_crop(crop.pixels, crop.box, geometry) for crop in item.crops])
                 seen += 1
 
     run.run(lay(scene, photos, station), on_frame=keep)
@@ -124,17 +123,6 @@ def lay(scene: BeltScene, photos: Photos, station: Station) -> float:
         scene.lay(Arrival(label, cut_out.name, sprite, ahead_mm, view.across_px * float(rng.uniform(0.4, 0.6)), 0))
     assert station.belt is not None
     return (ahead_mm + 2 * view.along_mm) / station.belt.speed_mm_per_s
-
-
-def keep_looks(item: Item, folder: Path) -> None:
-    """Keep the looks at an item as a station keeps them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    looks = item.crops[:MOST_LOOKS]
-    names = look_names(item_name("teaching", item.item_id, by_chance=False), len(looks))
-    for name, crop in zip(names, looks, strict=True):
-        picture = cut_square(crop.pixels, crop.box, MARGIN)
-        if picture is not None:
-            (folder / name).write_bytes(encode_jpeg(picture, KEPT_QUALITY))
 
 
 def teach(base: Bundle, pictures: Path) -> tuple[Learnt, Bundle]:
@@ -232,8 +220,9 @@ def play(base: Bundle, number: int, minutes: float) -> Round:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         station = place(number + 1, write_list(folder / "judged.txt", judged_photos))
-        seen = show(station, taught_photos, folder / "pictures")
-        learnt, taught = teach(base, folder / "pictures")
+        shown = ShownItems(folder)
+        seen = show(station, taught_photos, base.manifest.geometry, shown)
+        learnt, taught = teach(base, shown.folder)
         before, after = (judge(station, bundle, minutes) for bundle in (base, taught))
     return Round(number, seen, learnt.refusal, before, after)
 

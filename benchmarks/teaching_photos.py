@@ -52,7 +52,8 @@ def one_draw(base: Bundle, lessons: Lessons, count: int, seed: int) -> list[floa
         mine = order[lessons.truth[order] == label]
         taught += mine[: min(count, len(mine) // 2)].tolist()
     rest = np.setdiff1d(order, taught)
-    part = Lessons(lessons.codes[taught], lessons.labels, lessons.truth[taught], lessons.items[taught])
+    turned = None if lessons.turned is None else lessons.turned[:, taught]
+    part = Lessons(lessons.codes[taught], lessons.labels, lessons.truth[taught], lessons.items[taught], turned)
     learnt = learn(base, part, 0.95)
     head = read_head(base)
     assert isinstance(head, LinearHead)

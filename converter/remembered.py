@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edge.bundle.head import Codes, LinearHead, quantize_head
 from edge.bundle.memory import NONE, Memory, most_photos
 from edge.inference.interpreter import Interpreter
-from edge.teaching.solver import LEAST_SPREAD, STIFFNESS, Examples, Softmax, fit_softmax
+from edge.teaching.solver import LEAST_SPREAD, Examples, Softmax, fit_softmax
 from edge.types import Image
 from training.evaluation.evaluate import Scored, prepare_photo
 from training.recipe import Recipe
@@ -26,6 +26,7 @@ MOST_CALLED_UNKNOWN: Final = 0.02
 """Of photos that have a label, on any ground: an item that is called unknown is not sorted."""
 _OF_EACH: Final = 90  # photos of a label of a source
 _NONE_WEIGHS = 0.3
+_STIFFNESS = 3e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ def add_none_of_these(head: LinearHead, sample: Sample, interpreter: Interpreter
     weight = np.where(is_none, _NONE_WEIGHS / is_none.sum(), (1 - _NONE_WEIGHS) / (~is_none).sum())
     start = Softmax(np.zeros((real.shape[1], 2)), np.zeros(2))
     features = np.asarray(real / spread, np.float32)
-    fitted = fit_softmax(Examples(features, is_none.astype(np.int64), weight, given), start, STIFFNESS, 300)
+    fitted = fit_softmax(Examples(features, is_none.astype(np.int64), weight, given), start, _STIFFNESS, 300)
     row = (fitted.weights[:, 1] - fitted.weights[:, 0]) / spread
     scale = interpreter.output.scale
     weights = np.vstack([head.weights * head.step, row]) / scale

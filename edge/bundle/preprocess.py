@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import cv2
 import numpy as np
 
 from edge.bundle.geometry import InputGeometry
 from edge.types import Box, Image
 
-__all__ = ["InputGeometry", "prepare_crop"]
+__all__ = ["TURNS", "InputGeometry", "prepare_crop", "turned"]
+
+_TURNS = (None, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
+TURNS: Final = len(_TURNS)
 
 
 def prepare_crop(pixels: Image, box: Box | None, geometry: InputGeometry) -> Image:
@@ -36,6 +41,12 @@ def prepare_crop(pixels: Image, box: Box | None, geometry: InputGeometry) -> Ima
     if square.shape[0] != size:
         square = cv2.resize(square, (size, size), interpolation=cv2.INTER_LINEAR_EXACT)  # type: ignore[assignment]
     return np.ascontiguousarray(square)
+
+
+def turned(image: Image, number: int) -> Image:
+    """Return a network's input (side, side, 3) as the look of this number has it: each look a quarter turn further."""
+    turn = _TURNS[number % TURNS]
+    return image if turn is None else np.asarray(cv2.rotate(image, turn), np.uint8)
 
 
 def _square(pixels: Image, box: Box | None, geometry: InputGeometry) -> Image:

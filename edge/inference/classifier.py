@@ -8,14 +8,13 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.archive import Bundle, open_bundle
 from edge.bundle.head import read_head
 from edge.bundle.manifest import Thresholds
-from edge.bundle.preprocess import InputGeometry, prepare_crop
+from edge.bundle.preprocess import InputGeometry, prepare_crop, turned
 from edge.errors import BundleError, ClassifierError
 from edge.inference.interpreter import OpenInference, Runtime, open_interpreter
 from edge.interfaces import Classifier
@@ -25,7 +24,6 @@ from edge.types import Crop, Image, Prediction
 log = logging.getLogger(__name__)
 
 MIN_VIEWS = 2  # a first look that is sure of the wrong label is the costliest mistake: a second one is asked
-_TURNS = (None, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
 
 
 class BundleClassifier:
@@ -129,8 +127,7 @@ def rotated_view(crop: Crop, number: int, geometry: InputGeometry) -> Image:
     An item that lies has no upright, and looks at one item err together, as they show the same side of it in the same
     light; turned ones err together less (`benchmarks/views.py`).
     """
-    image, turn = prepare_crop(crop.pixels, crop.box, geometry), _TURNS[number % len(_TURNS)]
-    return image if turn is None else np.asarray(cv2.rotate(image, turn), np.uint8)
+    return turned(prepare_crop(crop.pixels, crop.box, geometry), number)
 
 
 def meets(prediction: Prediction, thresholds: Thresholds) -> bool:

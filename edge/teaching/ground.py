@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.archive import Bundle
-from edge.bundle.head import LinearHead, quantize_head, read_head
+from edge.bundle.head import Codes, LinearHead, quantize_head, read_head
 from edge.bundle.memory import NONE, Memory, read_memory
 from edge.teaching.lessons import Lessons
-from edge.teaching.solver import LEAST_SPREAD, STIFFNESS, Examples, Features, Softmax, fit_softmax
+from edge.teaching.solver import LEAST_SPREAD, Examples, Features, Softmax, fit_softmax
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -53,22 +53,23 @@ class Ground:
                 folds[self.lessons.items == item] = number % FOLDS
         return np.concatenate([rng.permutation(self.remembered) % FOLDS, folds])
 
-    def held_out_logits(self, share: float) -> Floats:
+    def held_out_logits(self, share: float, stiffness: float) -> Floats:
         """Logits (photos, classes) by heads that did not learn from the photo's item; 0 for photos that are in no fold."""
         logits = np.zeros((len(self.folds), len(self._start.bias)))
         for fold in range(FOLDS):
             held_out = self.folds == fold
             if held_out.any():
-                logits[held_out] = self._fit(share, ~held_out, _ROUGH_STEPS).logits(self._features[held_out])
+                head = self._fit(share, stiffness, ~held_out, _ROUGH_STEPS)
+                logits[held_out] = head.logits(self._features[: len(held_out)][held_out])
         return logits
 
     def base_logits(self) -> Floats:
         """Logits (photos, classes) of the head that is begun with: the base's, and 0 for what it does not know."""
-        return self._start.logits(self._features)
+        return self._start.logits(self._features[: len(self.folds)])
 
-    def fit(self, share: float, step: float, shift: float) -> LinearHead:
+    def fit(self, share: float, stiffness: float, step: float, shift: float) -> LinearHead:
         """The head that learnt from all photos and goes `step` of the way to what they say; "none of these" is set back by `shift`."""
-        start, learnt = self._start, self._fit(share, np.ones(len(self.folds), bool), _FINE_STEPS)
+        start, learnt = self._start, self._fit(share, stiffness, np.ones(len(self.folds), bool), _FINE_STEPS)
         final = Softmax(
             (1 - step) * start.weights + step * learnt.weights, (1 - step) * start.bias + step * learnt.bias
         )
@@ -78,37 +79,38 @@ class Ground:
         weights = (final.weights / (self._spread[:, None] * output.scale)).T
         return quantize_head(np.ascontiguousarray(weights), bias, output, self.has_none)
 
-    def _fit(self, share: float, used: Bools, steps: int) -> Softmax:
-        weight = self._weight(share, used)
-        used = weight > 0
-        lesson = Examples(self._features[used], self._truth[used], weight[used])
-        return fit_softmax(lesson, self._start, STIFFNESS, steps)
+    def _fit(self, share: float, stiffness: float, used: Bools, steps: int) -> Softmax:
+        return fit_softmax(
+            Examples(self._features, self._truth, self._weight(share, used)), self._start, stiffness, steps
+        )
 
     def _weight(self, share: float, used: Bools) -> Floats:
         """Each photo of the memory weighs the same, and each item of the place; these together weigh `share`."""
         photos_of_item = np.bincount(self.lessons.items)[self.lessons.items]
         old = np.where(used[: self.remembered], 1.0, 0.0)
-        new = np.where(used[self.remembered :], 1.0 / photos_of_item, 0.0)
+        new = np.tile(np.where(used[self.remembered :], 1.0 / photos_of_item, 0.0), 1 + self.lessons.turns)
         return np.concatenate([old * ((1 - share) / max(old.sum(), 1.0)), new * (share / max(new.sum(), 1e-9))])
 
     @cached_property
-    def _real(self) -> Features:
-        """Feature codes above that of 0."""
-        own = self.lessons.codes
-        codes = own if self.memory is None else np.concatenate([self.memory.codes, own])
-        return codes.astype(np.float32) - self.head.zero_point
-
-    @cached_property
     def _spread(self) -> Floats:
-        return np.asarray(self._real[: self.remembered or None].std(axis=0) + LEAST_SPREAD, np.float64)
+        codes: Codes = self.lessons.codes if self.memory is None else self.memory.codes
+        return np.asarray(codes.std(axis=0) + LEAST_SPREAD, np.float64)
 
     @cached_property
     def _features(self) -> Features:
-        return np.asarray(self._real / self._spread, np.float32)
+        """Feature codes above that of 0 (memory, photos and their turns one after the other; features), over their spread."""
+        parts = [] if self.memory is None else [self.memory.codes]
+        parts.append(self.lessons.codes)
+        if self.lessons.turned is not None:
+            parts.extend(self.lessons.turned)
+        features = np.concatenate(parts).astype(np.float32)
+        features -= self.head.zero_point
+        features /= self._spread.astype(np.float32)
+        return features
 
     @cached_property
     def _given_truth(self) -> Indices:
-        own = self.lessons.truth
+        own = np.tile(self.lessons.truth, 1 + self.lessons.turns)
         return own if self.memory is None else np.concatenate([self.memory.labels, own])
 
     @cached_property

@@ -17,6 +17,7 @@ from edge.teaching.ground import FOLDS, Bools, Floats, Ground, Indices, ground_o
 from edge.teaching.lessons import Lessons
 from edge.teaching.scoring import (
     Figures,
+    Fused,
     Items,
     Share,
     as_minimum,
@@ -28,8 +29,10 @@ from edge.teaching.scoring import (
 )
 from edge.teaching.verdict import MOST_FORGOTTEN, Kept, refusal
 
-SHARES: Final = (0.07, 0.15, 0.3, 0.5, 0.7)
+SHARES: Final = (0.15, 0.4, 0.7)
 """Of what is learnt from, how much weighs the place against the memory: the best is chosen by what is forgotten and gained."""
+STIFFNESSES: Final = (3e-2, 3e-1)
+"""How firmly the base's head is held: the firmer the less is forgotten and the better are scores told apart, as few items teach."""
 STEPS: Final = (0.25, 0.5, 0.75, 1.0)
 """How far of the way from the base's head to the learnt one: a shorter step forgets less, as scores are linear in it."""
 _ENOUGH_HELD_OUT = 100  # photos of the memory
@@ -48,7 +51,8 @@ class Learnt:
         own_threshold: the labels whose items alone show the purity; the others share one with all.
         kept: how much of the base's memory is named rightly, before and after; no photos where it has none.
         refusal: why it must not be used; empty where it may.
-        share, step: the weight of the place, and how far of the way was gone, as they were chosen.
+        share, stiffness, step: the weight of the place, how firmly the head was held, and how far of the way was gone, as they
+            were chosen.
     """
 
     head: LinearHead
@@ -61,16 +65,18 @@ class Learnt:
     kept: Kept
     refusal: str
     share: float
+    stiffness: float
     step: float
 
 
 @dataclass(frozen=True, eq=False)
 class _HeldOut:
-    """Logits of all photos, the memory's first, by heads that did not learn from their item, of one weight and one step."""
+    """Logits of all photos, the memory's first, by heads that did not learn from their item, all made in one way."""
 
     logits: Floats
     share: float
     step: float
+    stiffness: float
     shift: float  # how far "none of these" is set back
     kept: Kept
 
@@ -85,18 +91,19 @@ def learn(base: Bundle, lessons: Lessons, purity: float, progress: Progress = la
     shares = SHARES if ground.remembered else (1.0,)
     begun, tried = ground.base_logits(), []
     for number, share in enumerate(shares):
-        learnt = ground.held_out_logits(share)
-        tried += [_try(ground, (1 - step) * begun + step * learnt, share, step) for step in STEPS]
+        for stiffness in STIFFNESSES:
+            learnt = ground.held_out_logits(share, stiffness)
+            tried += [_try(ground, (1 - step) * begun + step * learnt, share, step, stiffness) for step in STEPS]
         progress((number + 1) / (len(shares) + 1))
     best = min(tried, key=lambda one: _drawbacks(ground, one))
-    head = ground.fit(best.share, best.step, best.shift)
+    head = ground.fit(best.share, best.stiffness, best.step, best.shift)
     progress(1.0)
     return _judge(ground, best, head, purity)
 
 
-def _try(ground: Ground, logits: Floats, share: float, step: float) -> _HeldOut:
+def _try(ground: Ground, logits: Floats, share: float, step: float, stiffness: float) -> _HeldOut:
     shift = _shift(ground, logits)
-    return _HeldOut(logits, share, step, shift, _kept(ground, logits, shift))
+    return _HeldOut(logits, share, step, stiffness, shift, _kept(ground, logits, shift))
 
 
 def _drawbacks(ground: Ground, one: _HeldOut) -> tuple[int, float]:
@@ -107,11 +114,9 @@ def _drawbacks(ground: Ground, one: _HeldOut) -> tuple[int, float]:
     judged = (ground.folds[ground.remembered :] >= 0) & (lessons.truth != NONE)
     if not judged.any():
         return too_much, one.share * one.step
-    truth, logits = lessons.truth[judged], one.logits[ground.remembered :][judged][:, : len(lessons.labels)]
-    temperature = temperature_of(logits, truth, ground.base.manifest.thresholds.temperature)
-    log = log_softmax(logits, temperature)[np.arange(len(truth)), truth]
-    weight = 1 / np.bincount(lessons.items)[lessons.items[judged]]
-    return too_much, -float((weight * log).sum() / weight.sum())
+    fused = _fused(ground, one, judged)
+    temperature = temperature_of(fused.logits, fused.truth, ground.base.manifest.thresholds.temperature)
+    return too_much, -float(log_softmax(fused.logits, temperature)[np.arange(len(fused.truth)), fused.truth].mean())
 
 
 def _shift(ground: Ground, logits: Floats) -> float:
@@ -160,11 +165,11 @@ def _by_label(right: Bools, truth: Indices, ground: Ground) -> dict[str, Share]:
     return shares
 
 
-def _items(ground: Ground, one: _HeldOut, judged: Bools, temperature: float) -> Items:
+def _fused(ground: Ground, one: _HeldOut, judged: Bools) -> Fused:
     """What heads that did not learn from them make of the place's items."""
     own, lessons = one.logits[ground.remembered :][judged], ground.lessons
     strange = _strange(ground, own, one.shift)
-    return by_item(own[:, : len(lessons.labels)], strange, lessons.truth[judged], lessons.items[judged], temperature)
+    return by_item(own[:, : len(lessons.labels)], strange, lessons.truth[judged], lessons.items[judged])
 
 
 def _judge(ground: Ground, best: _HeldOut, head: LinearHead, purity: float) -> Learnt:
@@ -189,6 +194,7 @@ def _judge(ground: Ground, best: _HeldOut, head: LinearHead, purity: float) -> L
         kept=best.kept,
         refusal=refusal(before, after, manifest.labels, best.kept, purity),
         share=best.share,
+        stiffness=best.stiffness,
         step=best.step,
     )
 
@@ -196,11 +202,11 @@ def _judge(ground: Ground, best: _HeldOut, head: LinearHead, purity: float) -> L
 def _fit_thresholds(
     ground: Ground, best: _HeldOut, fitted_on: Bools, purity: float
 ) -> tuple[float, list[tuple[Threshold, bool]]]:
-    """The temperature, and the threshold of each label, from these photos (photos of the place,)."""
+    """The temperature, and the threshold of each label, from the items of these photos (photos of the place,)."""
     labels, otherwise = len(ground.lessons.labels), ground.base.manifest.thresholds.temperature
-    own = best.logits[ground.remembered :][fitted_on]
-    temperature = temperature_of(own[:, :labels], ground.lessons.truth[fitted_on], otherwise)
-    return temperature, place_thresholds(_items(ground, best, fitted_on, temperature), labels, purity)
+    fused = _fused(ground, best, fitted_on)
+    temperature = temperature_of(fused.logits, fused.truth, otherwise)
+    return temperature, place_thresholds(fused.at(temperature), labels, purity)
 
 
 def _figures_after(
@@ -215,7 +221,7 @@ def _figures_after(
             continue
         rest = judged & ~mine
         temperature, chosen = _fit_thresholds(ground, best, rest if rest.any() else judged, purity)
-        items = _items(ground, best, mine, temperature)
+        items = _fused(ground, best, mine).at(temperature)
         parts.append((items, passed(items, list(as_minimum(chosen, ground.lessons.labels).values()))))
     if not parts:
         return {"": Figures(Share(0, 0), Share(0, 0), Share(0, 0))}
@@ -234,7 +240,7 @@ def _figures_before(ground: Ground, judged: Bools, taught: list[int]) -> dict[st
         return {"": Figures(Share(0, 0), Share(0, 0), Share(0, 0))}
     codes = lessons.codes[judged]
     logits, strange = ground.head.logits(codes), ground.head.strangeness(codes)
-    items = by_item(logits, strange, lessons.truth[judged], lessons.items[judged], old.temperature)
+    items = by_item(logits, strange, lessons.truth[judged], lessons.items[judged]).at(old.temperature)
     minimum = [old.minimum_score.get(label, 1.0) for label in lessons.labels]
     return _table(items, passed(items, minimum), taught, lessons.labels)
 

@@ -31,12 +31,19 @@ class Lessons:
         labels: all labels that the head shall have, those of the base first.
         truth: index of each photo's label (photos,), NONE for things of none of them.
         items: number of the item that each photo shows (photos,).
+        turned: features (turns, photos, features) of the photos turned otherwise: learnt from, and never judged.
     """
 
     codes: Codes
     labels: tuple[str, ...]
     truth: NDArray[np.int64]
     items: NDArray[np.int64]
+    turned: Codes | None = None
+
+    @property
+    def turns(self) -> int:
+        """How many turns of a photo there are beside the one that is judged."""
+        return 0 if self.turned is None else len(self.turned)
 
     def count(self, label: int) -> tuple[int, int]:
         """Items and photos of a label."""

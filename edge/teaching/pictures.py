@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from edge.bundle.kept_names import kept_item_of
 from edge.bundle.memory import NONE, read_memory
 from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import as_label, check_unreadable, label_folders, photos_in
-from edge.bundle.preprocess import prepare_crop
+from edge.bundle.preprocess import TURNS, prepare_crop, turned
 from edge.errors import TeachingError
 from edge.inference.interpreter import Inference
 from edge.labelling.labels import NONE_OF_THESE, TWO_THINGS, read_labels
@@ -116,12 +117,16 @@ class Seen:
 
 
 def look(base: Bundle, interpreter: Inference, pictures: Sequence[Picture], progress: Progress) -> Seen:
-    """Run the network over whole pictures.
+    """Run the network over whole pictures, in all their turns.
+
+    A station turns each further look at an item by a quarter. So are the pictures of an item here: what is judged is what the
+    station will see, and what is learnt does not depend on how a thing lay.
 
     Raises:
         PhotoError: too many of them can't be read.
     """
     rows: list[Codes] = []
+    looks: Counter[str] = Counter()
     kept: list[Picture] = []
     errors: list[PhotoError] = []
     for number, picture in enumerate(pictures, 1):
@@ -130,22 +135,25 @@ def look(base: Bundle, interpreter: Inference, pictures: Sequence[Picture], prog
         except PhotoError as error:
             errors.append(error)
             continue
-        rows.append(interpreter.run(prepare_crop(photo, None, base.manifest.geometry)))
+        image, first = prepare_crop(photo, None, base.manifest.geometry), looks[picture.item] if picture.item else 0
+        rows.append(np.stack([interpreter.run(turned(image, first + turn)) for turn in range(TURNS)]))  # type: ignore[arg-type]
+        looks[picture.item] += 1
         kept.append(picture)
         progress(number / len(pictures))
     check_unreadable(errors, len(pictures))
-    codes: Codes = np.stack(rows)  # type: ignore[assignment]
-    return _sort_out(base, codes, kept, tuple(map(str, errors)))
+    turns: Codes = np.stack(rows, axis=1)  # type: ignore[assignment]
+    return _sort_out(base, turns, kept, tuple(map(str, errors)))
 
 
-def _sort_out(base: Bundle, codes: Codes, pictures: Sequence[Picture], unreadable: tuple[str, ...]) -> Seen:
-    known = base.labels
+def _sort_out(base: Bundle, turns: Codes, pictures: Sequence[Picture], unreadable: tuple[str, ...]) -> Seen:
+    """Group the pictures, whose features (turns, photos, features) are these, by what they show."""
+    known, codes = base.labels, turns[0]
     new = tuple(sorted({picture.label for picture in pictures} - {*known, ""}))
     labels = (*known, *new)
     truth = np.array([labels.index(p.label) if p.label else NONE for p in pictures], np.int64)
     memory = read_memory(base)
     items = group_items(codes, truth, [p.item for p in pictures], None if memory is None else memory.codes)
-    lessons = Lessons(codes, labels, truth, items)
+    lessons = Lessons(codes, labels, truth, items, turns[1:])
     notes = [note for label in new if (note := _note_on(label, known))]
     for number, label in enumerate(labels):
         count, photos = lessons.count(number)

@@ -40,6 +40,7 @@ def as_tree(seen: Seen, learnt: Learnt) -> dict[str, Any]:
         "purity_reached": learnt.purity_reached,
         "temperature": learnt.thresholds.temperature,
         "weight_of_the_place": learnt.share,
+        "stiffness": learnt.stiffness,
         "step": learnt.step,
         "new_labels": list(seen.new_labels),
         "advice": list(advice(seen.lessons, learnt)),

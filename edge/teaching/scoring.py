@@ -15,7 +15,7 @@ from edge.system.statistics import (
     Threshold,
     fit_temperature,
     fit_threshold,
-    log_softmax,
+    softmax,
     wilson_interval,
 )
 
@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 FEWEST_TO_FIT_TEMPERATURE = 30
+WORTH_OF_SCORES = 40
+"""So many items weigh what scores promise of a purity, beside the items that are counted: ten to forty held it alike."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,23 +75,37 @@ class Figures:
     recovery: Share
 
 
-def by_item(logits: Floats, strange: Floats, truth: Indices, items: Indices, temperature: float) -> Items:
-    """Fuse logits (photos, labels) and strangeness (photos,) of an item's photos as a station fuses its looks: by their mean."""
-    log = log_softmax(logits, temperature)
-    numbers, where = np.unique(items, return_inverse=True)
+@dataclass(frozen=True, eq=False)
+class Fused:
+    """Photos of each item together: the mean of their logits (items, labels) and strangeness (items,), and the label (items,).
+
+    A station decides from the mean of its looks' log-probabilities: that is the softmax of the mean of their logits.
+    """
+
+    logits: Floats
+    strange: Floats
+    truth: Indices
+
+    def at(self, temperature: float) -> Items:
+        """What is found at a temperature."""
+        probabilities = softmax(self.logits, temperature)
+        sure = np.where(self.strange > 0, 0.0, probabilities.max(axis=1))
+        return Items(probabilities.argmax(axis=1), sure, self.truth)
+
+
+def by_item(logits: Floats, strange: Floats, truth: Indices, items: Indices) -> Fused:
+    """Fuse logits (photos, labels) and strangeness (photos,) of the photos of each item (photos,)."""
+    _, first, where = np.unique(items, return_index=True, return_inverse=True)
     counts = np.bincount(where)
-    mean = np.stack([np.bincount(where, log[:, label]) / counts for label in range(log.shape[1])], axis=1)
-    probabilities = np.exp(log_softmax(mean))
-    is_unknown = np.bincount(where, np.where(np.isfinite(strange), strange, -1.0)) > 0
-    first = np.array([np.flatnonzero(where == number)[0] for number in range(len(numbers))], np.int64)
-    sure = np.where(is_unknown, 0.0, probabilities.max(axis=1))
-    return Items(probabilities.argmax(axis=1), sure, truth[first])
+    mean = np.stack([np.bincount(where, column) / counts for column in logits.T], axis=1)
+    strangeness = np.bincount(where, np.where(np.isfinite(strange), strange, -1.0)) / counts
+    return Fused(mean, strangeness, truth[first])
 
 
 def temperature_of(logits: Floats, truth: Indices, otherwise: float) -> float:
-    """Fit the temperature on photos of known labels, where there are enough of them.
+    """Fit the temperature on items of known labels, where there are enough of them.
 
-    The true labels are smoothed as for as many photos and two more (Platt, 1999): where all are right, they are not surer
+    The true labels are smoothed as for as many items and two more (Platt, 1999): where all are right, they are not surer
     than so many can be.
     """
     known = truth != NONE
@@ -103,27 +119,46 @@ def place_thresholds(items: Items, labels: int, purity: float) -> list[tuple[Thr
     """Return for each label its threshold, and whether it is its own.
 
     A label of which too few items are there to show the purity gets the score from which on items of all labels together
-    have it, unless its own items speak against that: then it begins above the surest of them that is wrong.
+    have it, by counting or by what their scores promise, unless its own items speak against that: then it begins above the
+    surest of them that is wrong.
     """
-    everything = fit_threshold(items.sure, items.right, purity)
+    everything, promised = fit_threshold(items.sure, items.right, purity), _promised(items, purity)
     chosen = []
     for label in range(labels):
-        mine = items.found == label
-        own = fit_threshold(items.sure[mine], items.right[mine], purity)
-        if own.is_reached or not everything.is_reached:
-            chosen.append((own, True))
-        else:
-            chosen.append((_shared(items.part(mine), everything.minimum_score, purity), False))
+        mine = items.part(items.found == label)
+        own = fit_threshold(mine.sure, mine.right, purity)
+        counted = (own, True)
+        if everything.is_reached and not own.is_reached:
+            counted = (_shared(mine, everything.minimum_score, purity), False)
+        by_scores = _shared(mine, promised, purity)
+        chosen.append((by_scores, False) if by_scores.minimum_score < counted[0].minimum_score else counted)
     return chosen
+
+
+def _promised(items: Items, purity: float) -> float:
+    """The score from which on the purity is to be expected by scores and counts together; NEVER where there is none.
+
+    By counts alone the surest of a few dozen items show a high purity. But a score is the share that is right of items that
+    were left out, as the temperature was fitted to them: it stands for `WORTH_OF_SCORES` more items, beside those counted.
+    """
+    order = np.argsort(-items.sure, kind="stable")
+    sure, right, count = items.sure[order], np.cumsum(items.right[order]), np.arange(1, len(order) + 1)
+    expected = (right + WORTH_OF_SCORES * np.cumsum(sure) / count) / (count + WORTH_OF_SCORES)
+    good = np.flatnonzero(np.append(sure[1:] < sure[:-1], True) & (expected >= purity))  # those of one score together
+    return float(sure[good[-1]]) if good.size else NEVER
 
 
 def _shared(mine: Items, minimum: float, purity: float) -> Threshold:
     """The score that all labels together have, raised while more of these items are wrong than the purity allows."""
     while (kept := mine.sure >= minimum).any() and mine.right[kept].mean() < purity:
         minimum = min(NEVER, float(mine.sure[kept & ~mine.right].min()) + 1e-3)
+    return _from(mine, minimum)
+
+
+def _from(items: Items, minimum: float) -> Threshold:
     minimum = max(minimum, LEAST_SCORE)
-    kept = mine.sure >= minimum
-    return Threshold(minimum, int(kept.sum()), int((kept & mine.right).sum()), True)
+    kept = items.sure >= minimum
+    return Threshold(minimum, int(kept.sum()), int((kept & items.right).sum()), True)
 
 
 def passed(items: Items, minimum: Sequence[float] | Floats) -> Bools:

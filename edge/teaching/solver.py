@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Features = NDArray[np.float32]
 
-STIFFNESS: Final = 3e-3
-"""How firmly a head holds: a third or three times as much changed no place by a point."""
 LEAST_SPREAD: Final = 2.0
 """Codes, added to the spread of a feature before it is divided by it: one that hardly varies must not weigh without bound."""
 _REMEMBERED: Final = 10  # steps, of which the curvature is estimated

@@ -99,6 +99,18 @@ def test_photos_of_one_item_do_not_count_as_many(base: Bundle, place: World) -> 
     assert not learnt.own_threshold  # four items show no purity of 95 %, however often they are photographed
 
 
+def test_a_thing_that_was_shown_one_way_is_known_when_it_lies_another_way(base: Bundle, place: World) -> None:
+    lessons = lessons_of(place, 10)
+    tilt = np.random.default_rng(6).normal(0, 30, place.place.shape)
+    turns = place.draw(place.place + tilt, lessons.truth, 21)[None]
+    truth = np.arange(300) % 3
+    lying_otherwise = place.draw(place.place + tilt, truth, 22)
+    as_shown, in_all_turns = learn(base, lessons, 0.95), learn(base, replace(lessons, turned=turns), 0.95)
+    assert right(as_shown.head, lying_otherwise, truth) < 0.9
+    assert right(in_all_turns.head, lying_otherwise, truth) > 0.97
+    assert in_all_turns.after[""].top1.count == 30  # a turn is no further item
+
+
 def test_one_item_of_a_label_is_taught_and_not_judged(base: Bundle, place: World) -> None:
     lessons = lessons_of(place, 10)
     kept = (lessons.truth != 2) | (lessons.items == lessons.items[lessons.truth == 2][0])

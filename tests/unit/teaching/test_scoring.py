@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.bundle.memory import NONE
-from edge.system.statistics import LEAST_SCORE, fewest_photos
+from edge.system.statistics import LEAST_SCORE, fewest_photos, fit_threshold
 from edge.teaching.scoring import Items, by_item, figures, passed, place_thresholds, temperature_of
 
 
@@ -17,7 +17,7 @@ def items(found: list[int], sure: list[float], truth: list[int]) -> Items:
 
 def test_the_photos_of_one_item_are_asked_together() -> None:
     logits = np.array([[4.0, 0.0], [0.0, 1.0], [0.0, 3.0]])
-    seen = by_item(logits, np.full(3, -1.0), np.array([0, 0, 1]), np.array([7, 7, 9]), 1.0)
+    seen = by_item(logits, np.full(3, -1.0), np.array([0, 0, 1]), np.array([7, 7, 9])).at(1.0)
     assert seen.found.tolist() == [0, 1]
     assert seen.truth.tolist() == [0, 1]
     assert seen.sure[0] < 0.9  # one of its two photos said something else
@@ -25,7 +25,7 @@ def test_the_photos_of_one_item_are_asked_together() -> None:
 
 def test_what_is_more_strange_than_not_is_let_through_by_no_threshold() -> None:
     logits = np.array([[9.0, 0.0], [9.0, 0.0]])
-    seen = by_item(logits, np.array([2.0, -1.0]), np.array([NONE, NONE]), np.array([0, 0]), 1.0)
+    seen = by_item(logits, np.array([2.0, -1.0]), np.array([NONE, NONE]), np.array([0, 0])).at(1.0)
     assert seen.sure.tolist() == [0.0]
 
 
@@ -77,3 +77,22 @@ def test_photos_that_are_all_right_make_scores_no_surer_than_so_many_can_tell() 
     logits, truth = np.tile([5.0, 0.0], (40, 1)), np.zeros(40, np.int64)
     sure = 1 / (1 + np.exp(-5.0 / temperature_of(logits, truth, 1.0)))
     assert 0.97 < sure < 0.995  # 41 of 42, shared among two
+
+
+def test_scores_that_are_mostly_true_open_a_label_further_than_a_few_dozen_counts_can() -> None:
+    sure = np.linspace(0.999, 0.9, 30)
+    truth = np.zeros(30, np.int64)
+    truth[10] = 1  # the one that is wrong is among the surest: counting alone stops before it
+    seen = Items(np.zeros(30, np.int64), sure, truth)
+    counted = fit_threshold(seen.sure, seen.right, 0.95)
+    (threshold, own), *_ = place_thresholds(seen, 2, 0.95)
+    assert not counted.is_reached
+    assert threshold.minimum_score < 0.95
+    assert threshold.right / threshold.accepted >= 0.95
+    assert not own
+
+
+def test_scores_that_promise_too_much_are_not_believed() -> None:
+    half_wrong = items([0] * 40, [0.99] * 40, [0, 1] * 20)
+    threshold, _ = place_thresholds(half_wrong, 2, 0.95)[0]
+    assert not threshold.is_reached
