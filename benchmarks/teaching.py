@@ -3,7 +3,7 @@
     python benchmarks/teaching.py [--bundle B] [--rounds N] [--minutes M] [--json]
 
 The demo's conveyor in a place of its own: warm lamps under a camera whose white balance stays as it was, a darker tone
-curve, a lens that is a little out of focus, a noisy sensor and a dirty dark belt. In each round two of the twelve photos of
+curve, few pixels, a lens that is a little out of focus, a noisy sensor and a dirty dark belt. In each round two of the twelve photos of
 each label, neighbours by name since those may show one and the same thing, are judged and the other ten taught: six rounds
 judge each photo once. The ten are laid on that belt one after the other, and what the station's own eyes cut out is taught
 as `sorter teach` does it. Then items from the photos that were not taught come by at random, the same ones for the base and
@@ -49,7 +49,8 @@ from edge.tools.simulate.virtual_run import VirtualRun
 from edge.types import Frame
 
 STATION = Path(__file__).resolve().parents[1] / "edge" / "stations" / "demo.toml"
-CAMERA = {"red_gain": 1.0, "blue_gain": 1.0, "frames_per_s": 15}
+CAMERA = {"red_gain": 1.0, "blue_gain": 1.0, "frames_per_s": 15, "width": 640, "height": 480}
+MM_PER_PIXEL = 0.8
 PLACE = {"texture": "dirty", "noise": 6.0, "items_per_min": 60.0}
 SURROUNDINGS = {"tint": (1.3, 0.72), "gamma": 1.5, "defocus_px": 1.2}
 JUDGED, ROUNDS = 2, 6
@@ -71,6 +72,7 @@ def place(seed: int, photos: Path) -> Station:
     """The demo station in its place; its items come from a list of photos."""
     table: dict[str, Any] = load_station(STATION).model_dump()
     table["camera"] |= CAMERA
+    table["belt"]["mm_per_pixel"] = MM_PER_PIXEL
     table["simulation"] |= PLACE | {"seed": seed, "photos": photos}
     return Station.model_validate(table)
 
