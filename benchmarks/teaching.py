@@ -3,11 +3,11 @@
     python benchmarks/teaching.py [--bundle B] [--rounds N] [--minutes M] [--json]
 
 The demo's conveyor in a place of its own: warm lamps under a camera whose white balance stays as it was, a darker tone
-curve, few pixels, a lens that is a little out of focus, a noisy sensor and a dirty dark belt. In each round two of the twelve photos of
-each label, neighbours by name since those may show one and the same thing, are judged and the other ten taught: six rounds
-judge each photo once. The ten are laid on that belt one after the other, and what the station's own eyes cut out is taught
-as `sorter teach` does it. Then items from the photos that were not taught come by at random, the same ones for the base and
-for the taught head, and what counts is the bin that each of them lands in.
+curve, few pixels, a lens that is a little out of focus, a noisy sensor and a dirty dark belt. In each round two of the
+twelve photos of each label, neighbours by name since those may show one and the same thing, are judged and the other ten
+taught: six rounds judge each photo once. The ten are laid on that belt one after the other, and what the station's own eyes
+cut out is taught as `sorter teach` does it. Then items from the photos that were not taught come by at random, the same ones
+for the base and for the taught head, and what counts is the bin that each of them lands in.
 
 Purity is the share of right items of what was diverted, recovery the share of what belongs in a bin of its own that got there,
 both at the model's own thresholds. Since the two heads divert at different purities, the last columns compare them at the
