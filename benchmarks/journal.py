@@ -21,7 +21,7 @@ from edge.config.service import JournalSettings
 from edge.journal import open_journal
 from edge.journal.database import Connection, connect_for_writing
 from edge.line import Outcome
-from edge.types import Actuation, Box, Crop, Decision, Item, Reason, Stroke
+from edge.types import Actuation, Box, Confidence, Crop, Decision, Item, Prediction, Reason, Stroke
 
 ITEMS_PER_S = 8
 FRAME = np.random.default_rng(1).integers(0, 256, (480, 640, 3), dtype=np.uint8)
@@ -32,9 +32,12 @@ def build_outcome(item_id: int, at: int) -> Outcome:
     unsure = item_id % 10 == 0
     crops = tuple(Crop(FRAME, Box(200, 150, 160, 160), at, 1.0, 1.0) for _ in range(3))
     reason = Reason.UNSURE if unsure else Reason.SORTED
-    decision = Decision(item_id, "residual" if unsure else "plastic", reason, at + 20_000_000, "plastic", 0.913, 0.871)
+    confidence = Confidence(0.913, 0.95 if unsure else 0.85, 0.871, 0.0)
+    where = "residual" if unsure else "plastic"
+    decision = Decision(item_id, where, reason, at + 20_000_000, "plastic", 0.913, 0.871, confidence)
+    seen = Prediction("plastic", 0.913, 0.871, ("plastic", "glass"), (0.913, 0.042), 3, looks=("plastic",) * 3)
     plan = None if unsure else Actuation("flap-plastic", at + 500_000_000, at + 700_000_000, (item_id,))
-    return Outcome(Item(item_id, at, crops), None, decision, plan, 15_000_000)
+    return Outcome(Item(item_id, at, crops), seen, decision, plan, 15_000_000)
 
 
 def written_bytes() -> int:

@@ -5,7 +5,7 @@ import { language, make, t } from "/frame.js";
 import { tell, wallClock } from "/journal.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const MARGIN = { left: 46, right: 10, top: 12, bottom: 26 };
+const MARGIN = { right: 10, top: 12, bottom: 26 };
 const LETTER_PX = 7; // of the axis, on average
 const DASHES = ["", "7 4", "2 3", "10 3 2 3"];
 // What is drawn over the colour, in a square of 8 pixels; by the order of the series.
@@ -59,8 +59,8 @@ export function ticks(most) {
 function axes(picture, chart, scale) {
   for (const tick of scale.ticks) {
     const y = scale.y(tick);
-    picture.append(svg("line", { class: "grid", x1: MARGIN.left, x2: scale.right, y1: y, y2: y }));
-    const label = svg("text", { x: MARGIN.left - 6, y: y + 4, "text-anchor": "end" });
+    picture.append(svg("line", { class: "grid", x1: scale.left, x2: scale.right, y1: y, y2: y }));
+    const label = svg("text", { x: scale.left - 6, y: y + 4, "text-anchor": "end" });
     label.textContent = chart.format(tick);
     picture.append(label);
   }
@@ -72,7 +72,7 @@ function axes(picture, chart, scale) {
     const text = isHourly(chart.times) && !several ? hourOf(time) : dayOf(time);
     const x = scale.x(place);
     const half = (text.length * LETTER_PX) / 2;
-    const middle = Math.min(Math.max(x + (several ? 0 : scale.step / 2), MARGIN.left + half), scale.right - half);
+    const middle = Math.min(Math.max(x + (several ? 0 : scale.step / 2), scale.left + half), scale.right - half);
     if (middle - half < free) return;
     free = middle + half + 10;
     const label = svg("text", { x: middle, y: chart.height - 8, "text-anchor": "middle" });
@@ -140,14 +140,15 @@ function notes(picture, chart, scale) {
 
 function render(host, chart) {
   chart.width = host.clientWidth;
-  const right = Math.max(chart.width - MARGIN.right, MARGIN.left + 50);
-  const bottom = chart.height - MARGIN.bottom;
-  const step = (right - MARGIN.left) / Math.max(1, chart.times.length);
   const scaleTicks = ticks(chart.most);
+  const left = 14 + LETTER_PX * Math.max(...scaleTicks.map((tick) => chart.format(tick).length));
+  const right = Math.max(chart.width - MARGIN.right, left + 50);
+  const bottom = chart.height - MARGIN.bottom;
+  const step = (right - left) / Math.max(1, chart.times.length);
   const top = scaleTicks[scaleTicks.length - 1];
   const scale = {
-    right, bottom, step, ticks: scaleTicks,
-    x: (place) => MARGIN.left + place * step,
+    left, right, bottom, step, ticks: scaleTicks,
+    x: (place) => left + place * step,
     y: (value) => bottom - ((bottom - MARGIN.top) * Math.min(value, top)) / top,
   };
   const picture = svg("svg", { class: "chart", width: chart.width, height: chart.height, role: "img", "aria-label": chart.label });

@@ -220,5 +220,6 @@ byId("later").addEventListener("click", () => {
   show();
 });
 start(showStatus, () => {
-  if (!last && bins.length && !document.hidden && --ticksLeft <= 0) show();
+  const isRead = byId("charts").contains(document.activeElement); // whoever is in a table keeps the place
+  if (!last && bins.length && !document.hidden && !isRead && --ticksLeft <= 0) show();
 });
