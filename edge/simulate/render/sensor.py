@@ -42,8 +42,11 @@ class Sensor:
         rng = np.random.default_rng([seed, 11])
         self._optics = optics
         self._depth = int(np.ceil(3 * optics.noise))
-        noise = rng.normal(self._depth, optics.noise, (height + _MARGIN, width + _MARGIN, 3)) if self._depth else None
-        self._noise = None if noise is None else np.clip(np.rint(noise), 0, 2 * self._depth).astype(np.uint8)
+        self._noise: Image | None = None
+        if self._depth:
+            noise = rng.normal(self._depth, optics.noise, (height + _MARGIN, width + _MARGIN, 3))
+            np.clip(np.rint(noise, out=noise), 0, 2 * self._depth, out=noise)  # in place: 33 MB at 1280 x 960
+            self._noise = noise.astype(np.uint8)
         self._offset = np.array([self._depth] * 3 + [0], np.float64)
         self._light = _light_maps(width, height, optics)
 

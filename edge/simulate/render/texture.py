@@ -36,7 +36,7 @@ def build_strip(texture: str, across: int, seed: int) -> Image:
             _add_seams(strip, rng)
         if texture == "dirty":
             _add_dirt(strip, rng)
-        return np.clip(strip, 0, 255).astype(np.uint8)
+        return np.clip(strip, 0, 255, out=strip).astype(np.uint8)
     return _from_picture(Path(texture), across)
 
 
