@@ -40,8 +40,6 @@ def page(serve: Callable[..., Any], tmp_path: Path) -> Any:
     for event in events.take():
         journal.record(event)
     journal.close()
-    for part in tmp_path.glob("journal.db*"):
-        part.rename(tmp_path / part.name.replace("journal.db", "journal.sqlite"))
     served = serve(SystemClock(), capacity=50)
     for reason in Reason:
         served.station.decide("glass", "glass")

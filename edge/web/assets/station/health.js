@@ -36,7 +36,7 @@ function showMachine() {
     [t("Processor"), degrees === null ? t("temperature not known") : Math.round(degrees) + " °C", degrees >= 75],
     [t("Slowed down"), machine.throttled === null ? null : machine.throttled ? t("yes, to stay cool or for lack of power") : t("no"), machine.throttled],
     [t("Power"), machine.under_voltage === null ? null : machine.under_voltage ? t("the supply is too weak") : t("enough"), machine.under_voltage],
-    [t("Load"), machine.load === null ? null : t("about {load} processor cores are busy", { load: decimal(machine.load) })],
+    [t("Load"), machine.load === null ? null : t("{load} tasks run or wait to run", { load: decimal(machine.load) })],
     [t("Memory"), machine.memory_available_mb === null ? null : t("{size} free", { size: size(machine.memory_available_mb) }), machine.memory_available_mb < 100],
     [t("Disk"), disk === null ? t("not known") : t("{size} free", { size: size(disk) }), disk !== null && disk < 500],
     [t("Journal"), machine.journal_waiting === undefined || machine.journal_waiting === null ? t("not kept")

@@ -34,6 +34,7 @@ function thresholds(item) {
   const lines = [];
   if (sure.missed.includes("score")) lines.push(make("p", "missed", t("The model was {score} sure of the bin; {needed} is the least for it.", told)));
   if (sure.missed.includes("margin")) lines.push(make("p", "missed", t("The next best bin was only {margin} behind; {margin_needed} is the least.", told)));
+  if (!lines.length && sure.min_margin === 0) return [make("p", "more", t("The model was {score} sure of the bin; {needed} is the least for it.", told))];
   return lines.length ? lines : [make("p", "more", t("The model was {score} sure of the bin ({needed} is the least), and the next best bin was {margin} behind ({margin_needed} is the least).", told))];
 }
 
