@@ -1,12 +1,13 @@
 """How late strokes are fired while inference saturates two cores, with and without real-time priorities.
 
-    python benchmarks/actuation.py [--strokes N] [--bundle B] [--json]
+    python benchmarks/actuation.py [--strokes N] [--bundle B] [--json] [--bad-clients 20]
 
 As in `sorter run`: a vision thread takes 60 frames a second through the whole line (finding, following, inference in the
 model's own process) while the actuation thread carries out a Schedule whose strokes were planned before. Two more
 processes infer without a pause, one for each core. `late` is from the planned instant to the movement, in ms.
 SCHED_FIFO gives the threads and the model's process the priorities of `edge/system/realtime.py` and locks their memory, as the
 service does; the two others have none.
+With --bad-clients the page is served beside, first to nobody, then to so many clients that misbehave (benchmarks/bad_clients.py).
 Strokes that fell into a stall of the machine itself (benchmarks/witness.py) are left out of a second line of figures.
 """
 
@@ -19,13 +20,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from bad_clients import misbehaving, served
 from witness import Witness
 
 from edge.bundle.archive import open_bundle
@@ -40,6 +42,7 @@ from edge.line import Line
 from edge.policy import Policy
 from edge.sensing import build_trigger
 from edge.station.runtime import SWITCH_INTERVAL_S
+from edge.status.live import LiveView
 from edge.system.realtime import Priority, lock_memory, real_time, settled_memory
 from edge.transport import build_belt, build_transport
 from edge.types import Actuation, Box, Frame, Stroke, StrokeOutcome
@@ -47,6 +50,9 @@ from edge.types import Actuation, Box, Frame, Stroke, StrokeOutcome
 PULSE_MS = 6.0
 FRAMES_PER_S = 60
 AIM_MS = 0.5
+# By name: whether clients misbehave; None: no page is served.
+RUNS = (("plain", None), ("SCHED_FIFO", None))
+WITH_PAGE = (("SCHED_FIFO, a page that nobody looks at", False), ("SCHED_FIFO, clients that misbehave", True))
 
 
 def build_line(classifier: BundleClassifier) -> Line:
@@ -87,8 +93,10 @@ def infer_forever(bundle_path: Path) -> None:
         classifier._interpreter.run(crop)
 
 
-def see(classifier: BundleClassifier, stop: threading.Event, counts: dict[str, int], real: bool) -> None:
-    """Be the vision thread: frame after frame through the whole line."""
+def see(
+    classifier: BundleClassifier, stop: threading.Event, counts: dict[str, int], real: bool, live: LiveView | None
+) -> None:
+    """Be the vision thread: frame after frame through the whole line, and to the page if there is one."""
     frames = pictures()
     line, clock = build_line(classifier), SystemClock()
     due = clock.now()
@@ -96,7 +104,12 @@ def see(classifier: BundleClassifier, stop: threading.Event, counts: dict[str, i
         while not stop.is_set():
             number = counts["frames"]
             frame = Frame(frames[number % len(frames)], clock.now(), number)
-            counts["items"] += len(line.step(frame))
+            outcomes = line.step(frame)
+            counts["items"] += len(outcomes)
+            if live is not None:
+                live.publish_frame(frame, line.trigger.sightings())
+                for outcome in outcomes:
+                    live.publish_outcome(outcome)
             counts["frames"] = number + 1
             due += NS_PER_S // FRAMES_PER_S
             clock.sleep_until(due)
@@ -120,7 +133,9 @@ def actuate(schedule: Schedule, clock: SystemClock, strokes: int, real: bool) ->
     return ended
 
 
-def measure(bundle: Any, strokes: int, real: bool) -> tuple[list[tuple[int, int]], dict[str, int]]:
+def measure(
+    bundle: Any, strokes: int, real: bool, live: LiveView | None
+) -> tuple[list[tuple[int, int]], dict[str, int]]:
     """Return (planned, fired) of each stroke in nanoseconds, and counts of refused strokes and of the work beside."""
     stop, counts = threading.Event(), {"frames": 0, "items": 0}
     clock = SystemClock()
@@ -131,7 +146,7 @@ def measure(bundle: Any, strokes: int, real: bool) -> tuple[list[tuple[int, int]
         lock_memory()
     open_model = partial(open_in_process, priority=Priority.VISION if real else 0)
     with closing(BundleClassifier(bundle, threads=1, open_model=open_model)) as classifier:
-        vision = threading.Thread(target=see, args=(classifier, stop, counts, real), daemon=True)
+        vision = threading.Thread(target=see, args=(classifier, stop, counts, real, live), daemon=True)
         vision.start()
         worker = threading.Thread(target=lambda: result.extend(actuate(schedule, clock, strokes, real)))
         worker.start()
@@ -156,6 +171,7 @@ def main() -> None:
     parser.add_argument("--strokes", type=int, default=2000)
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--bad-clients", type=int)
     parser.add_argument("--infer", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     path = options.bundle or shipped_bundle_path()
@@ -170,13 +186,25 @@ def main() -> None:
     try:
         SystemClock().sleep_until(SystemClock().now() + ms(3000))
         with settled_memory(), tempfile.TemporaryDirectory() as folder:
-            for name in ("plain", "SCHED_FIFO"):
+            for name, clients in RUNS if options.bad_clients is None else WITH_PAGE:
                 witness = Witness()
                 witness.begin(str(Path(folder) / name))
-                spans, counts = measure(bundle, options.strokes, name == "SCHED_FIFO")
+                told = str
+                with ExitStack() as beside:
+                    page = None if clients is None else beside.enter_context(served())
+                    if page is not None and clients:
+                        told = beside.enter_context(misbehaving(page.port, options.bad_clients))
+                    live = None if page is None else page.live
+                    spans, counts = measure(bundle, options.strokes, name != "plain", live)
                 witness.end()
                 undisturbed = percentiles([span for span in spans if not witness.saw(*span)])
-                figures[name] = {**percentiles(spans), **counts, "undisturbed": undisturbed, "witness": str(witness)}
+                figures[name] = {
+                    **percentiles(spans),
+                    **counts,
+                    "undisturbed": undisturbed,
+                    "witness": str(witness),
+                    "clients": told(),
+                }
     finally:
         for other in others:
             other.kill()
@@ -185,8 +213,12 @@ def main() -> None:
         return
     for name, row in figures.items():
         print(f"{name:12s}" + _line(row))
-        print(f"  undisturbed {_line(row['undisturbed'])}\n  {row['witness']}")
-    reached = figures["SCHED_FIFO"]["undisturbed"]["p99.9_ms"]
+        print(
+            f"  undisturbed {_line(row['undisturbed'])}\n  {row['witness']}",
+            *filter(None, [row["clients"]]),
+            sep="\n  ",
+        )
+    reached = list(figures.values())[-1]["undisturbed"]["p99.9_ms"]
     print(f"aim: p99.9 <= {AIM_MS} ms with SCHED_FIFO, undisturbed: {'met' if reached <= AIM_MS else 'NOT met'}")
 
 
@@ -194,7 +226,7 @@ def _line(row: dict[str, Any]) -> str:
     return "  ".join(
         f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}"
         for key, value in row.items()
-        if key not in ("undisturbed", "witness")
+        if key not in ("undisturbed", "witness", "clients")
     )
 
 

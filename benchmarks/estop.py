@@ -1,12 +1,13 @@
 """From the edge at the emergency stop's input to every pin safe, while inference takes all cores.
 
-    python benchmarks/estop.py [--presses 1000] [--change-every 5] [--in-process]
+    python benchmarks/estop.py [--presses 1000] [--change-every 5] [--in-process] [--bad-clients 20]
 
 The edge comes as it does on a Pi: a thread of the pin backend, which inherits the priority that the
 runtime gives it, wakes from a read of the kernel's pipe and calls the pin. Here a process of its own
 writes into that pipe at random instants and stamps them with the clock that both share. Meanwhile the vision
 thread takes picture after picture, and one more process for each core infers without a pause. With --change-every a
 model is loaded and put to work every few presses; with --in-process it runs in the station's own process, to compare.
+With --bad-clients the page is served beside, first to nobody, then to so many clients that misbehave (benchmarks/bad_clients.py).
 Presses that fell into a stall of the machine itself (benchmarks/witness.py) are counted apart.
 """
 
@@ -21,12 +22,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bad_clients import misbehaving, served
 from witness import Witness
 
 from edge.bundle.archive import open_bundle
@@ -44,12 +47,16 @@ from edge.inference.process import open_in_process
 from edge.station.runtime import SWITCH_INTERVAL_S
 from edge.station.safe_state import OutputPins, SafeState
 from edge.station.station_io import StationIO
+from edge.status.live import LiveView
 from edge.system.realtime import Priority, real_time, settled_memory
-from edge.types import Actuation
+from edge.types import Actuation, Frame
 
 ESTOP_PIN = 20
 STATION = Path(__file__).resolve().parents[1] / "edge" / "stations" / "demo.toml"
 LIMIT_MS = 5.0
+# What it is called, whether the thread has its priority, and whether clients misbehave; None: no page is served.
+RUNS = (("as the runtime does", True, None), ("without priority", False, None))
+WITH_PAGE = (("a page that nobody looks at", True, False), ("clients that misbehave", True, True))
 
 PRESSER = """
 import os, random, struct, sys, time
@@ -86,6 +93,7 @@ class Bench:
         self.station_io.open()
         self.stop = threading.Event()
         self.inferences = 0
+        self.live: LiveView | None = None
 
     @property
     def outputs(self) -> list[Any]:
@@ -94,10 +102,13 @@ class Bench:
     def saturate(self) -> None:
         """Infer without a pause, on every core."""
         pixels = np.random.default_rng(1).integers(0, 256, (480, 640, 3), np.uint8)
+        frame = Frame(pixels, self.clock.now(), 0)
         with real_time(Priority.VISION):
             while not self.stop.is_set():
                 self.classifier.classify_photo(pixels)
                 self.inferences += 1
+                if self.live is not None:
+                    self.live.publish_frame(replace(frame, captured_at=self.clock.now(), sequence=self.inferences), ())
                 time.sleep(0.001)  # between two frames; a real-time thread that never waits is put aside by the kernel
 
     def keep_changing(self) -> None:
@@ -182,6 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--presses", type=int, default=1000)
     parser.add_argument("--change-every", type=int, default=0, help="presses between two changeovers; 0: none")
+    parser.add_argument("--bad-clients", type=int, help="clients that misbehave at the page; left out: no page")
     parser.add_argument("--in-process", action="store_true", help="run the model in the station's process")
     options = parser.parse_args()
     presses = options.presses
@@ -197,17 +209,22 @@ def main() -> None:
     time.sleep(3.0)
     worst = 0.0
     with settled_memory(), tempfile.TemporaryDirectory() as folder:
-        for label, prioritised in (("as the runtime does", True), ("without priority", False)):
-            witness = Witness()
+        for label, prioritised, clients in RUNS if options.bad_clients is None else WITH_PAGE:
+            witness, told = Witness(), str
             witness.begin(str(Path(folder) / label))
             begun, before, changed = time.monotonic(), bench.inferences, bench.changeovers
-            spans = measure(bench, presses, prioritised)
+            with ExitStack() as beside:
+                page = None if clients is None else beside.enter_context(served())
+                bench.live = None if page is None else page.live
+                if page is not None and clients:
+                    told = beside.enter_context(misbehaving(page.port, options.bad_clients))
+                spans = measure(bench, presses, prioritised)
             rate = (bench.inferences - before) / (time.monotonic() - begun)
             witness.end()
             undisturbed, worst_ms = describe([span for span in spans if not witness.saw(*span)])
             beside = f"{rate:.0f} inferences/s and {bench.changeovers - changed} changeovers beside"
             print(f"{label}, with {beside}: all {describe(spans)[0]}")
-            print(f"  undisturbed {undisturbed}\n  {witness}")
+            print(f"  undisturbed {undisturbed}\n  {witness}", *filter(None, [told()]), sep="\n  ")
             worst = worst_ms if prioritised else worst
     bench.stop.set()
     for hog in hogs:
