@@ -23,6 +23,7 @@ from edge.clock import SystemClock
 from edge.config import load_station
 from edge.health.state import State
 from edge.status.live import LiveView
+from edge.system.realtime import Priority, real_time
 from edge.web.serving.server import PageServer
 from edge.web.station.app import build_app
 
@@ -51,7 +52,12 @@ def served() -> Iterator[Served]:
     live = LiveView(clock, ("waste", "2.0"))
     live.publish_state(State.RUNNING)
     server = PageServer(build_app(live, station, None, clock), "127.0.0.1", 0)
-    thread = threading.Thread(target=server.run, daemon=True)
+
+    def serve() -> None:
+        with real_time(Priority.PAGE):
+            server.run()
+
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
         yield Served(live, server.port, thread)

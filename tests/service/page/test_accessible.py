@@ -86,6 +86,8 @@ def test_no_page_is_wider_than_its_screen(page: Any, browser: webdriver.Chrome, 
 def test_the_colour_of_a_bin_never_stands_without_its_name(page: Any, browser: webdriver.Chrome, address: str) -> None:
     """Nine colours can't all be told apart by people who see two of the three kinds."""
     show(browser, page.url + address, 1400)
+    if address in ("/", "/bins"):
+        wait_for_text(browser, "#bins", "residual")
     coloured = measure(browser, "[...document.querySelectorAll('[style*=\"--bin:\"]')].map((e) => e.innerText)")
     names = [where.name for where in make_station(YARD).bins]
     assert [text for text in coloured if not any(name in text for name in names)] == []

@@ -1,5 +1,6 @@
 // The page "health": machine, camera, model and calibration as they are now, and the faults of the last week.
 
+import { rollBackButton } from "/acts.js";
 import { byId, decimal, language, make, percent, span, start, t } from "/frame.js";
 
 const ASK_MS = 5000;
@@ -87,6 +88,11 @@ function showModel() {
   ]);
 }
 
+// Only where there is a model to go back to.
+function showActs() {
+  byId("model-acts").hidden = !told.model.can_roll_back;
+}
+
 function lasted(fault) {
   if (fault.is_there) return t("still there");
   return fault.seconds === null ? t("until the program ended") : span(fault.seconds);
@@ -119,6 +125,7 @@ async function ask() {
     if (!answer.ok) return;
     told = await answer.json();
     show();
+    showActs();
     showPast();
   } catch {
     // the banner says that there is no connection
@@ -129,5 +136,6 @@ start((status) => {
   live = status;
   show();
 });
+byId("model-acts").append(rollBackButton(ask));
 ask();
 setInterval(ask, ASK_MS);
