@@ -15,7 +15,13 @@ from edge.web.station.app import build_app
 from fuzzing.case import Case, mutate
 from fuzzing.examples import STATIONS
 
-REQUEST = b"GET /api/status?since=3 HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nContent-Length: 0\r\n\r\n"
+ADDRESSES = (
+    b"/api/status?since=3",
+    b"/api/counts?from=2026-05-01&to=2026-05-02T14:30&step=hour&by=bin,reason",
+    b"/api/search?from=2026-05-01&reason=unsure&least=0.25&most=1&before=90&limit=5",
+    b"/kept/0123abcd-00000017-1.jpg",
+)
+REST = b" HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nContent-Length: 0\r\n\r\n"
 PATIENCE_S = 10.0
 
 
@@ -27,7 +33,7 @@ def request(folder: Path) -> Callable[[Case], None]:
     threading.Thread(target=page.run, daemon=True).start()
 
     def run(case: Case) -> None:
-        content = mutate(REQUEST, case.chance)
+        content = mutate(b"GET " + case.chance.choice(ADDRESSES) + REST, case.chance)
         with socket.create_connection(("127.0.0.1", page.port), timeout=PATIENCE_S) as visitor:
             visitor.sendall(content)
             visitor.shutdown(socket.SHUT_WR)

@@ -65,6 +65,16 @@ def test_the_bars_are_what_sorter_stats_counts(tmp_path: Path, page: Any, browse
     wait_for_text(browser, "#by-bin table", "10")
 
 
+def test_a_reason_leads_to_its_items(tmp_path: Path, page: Any, browser: webdriver.Chrome) -> None:
+    record(tmp_path, 12)
+    browser.get(page.url + "/week?span=week")
+    wait_for_text(browser, "#by-reason .legend", "the model was not sure enough")
+    browser.find_element(By.LINK_TEXT, "the model was not sure enough").click()
+    wait_for_text(browser, "#found li:nth-child(3)", "Item 4.")
+    assert measure(browser, "document.querySelectorAll('#found li').length") == 3
+    assert measure(browser, "document.querySelector('[name=reason]').value") == "unsure"
+
+
 def test_counts_survive_a_restart_and_the_loss_of_old_rows(
     tmp_path: Path, serve: Callable[..., Any], browser: webdriver.Chrome
 ) -> None:

@@ -173,7 +173,9 @@ function legend(chart) {
       stroke.style.stroke = series.colour;
       swatch.append(stroke);
     }
-    line.append(swatch, make("span", "", series.name));
+    const name = make(series.href ? "a" : "span", "", series.name);
+    if (series.href) name.href = series.href;
+    line.append(swatch, name);
     if (series.total) line.append(make("b", "", series.total));
     list.append(line);
   });
@@ -224,7 +226,8 @@ function put(host, chart) {
 }
 
 // Both take { label, times, series: [{ name, values, colour, pattern, total }], format, height, most }; `values` has a number a
-// step, null where nothing is known; `total` is what the legend says beside the name.
+// step, null where nothing is known; `total` is what the legend says beside the name,
+// and `href` where that leads.
 export function bars(host, chart) {
   const heights = chart.times.map((_, place) => chart.series.reduce((sum, series) => sum + (series.values[place] || 0), 0));
   put(host, { format: number, height: 240, most: Math.max(0, ...heights), ...chart, draw: drawBars });

@@ -20,6 +20,7 @@ let last = /^\d{4}-\d\d-\d\d$/.test(asked.get("day") || "") ? asked.get("day") :
 let today = "";
 let bins = [];
 let seen = {};
+let shownSpan = {}; // the times of what is shown, as the search for items takes them
 let ticksLeft = ANEW_S;
 let request = 0;
 
@@ -39,6 +40,8 @@ function wider(told) {
   return { ...told, times: groups.map(([first]) => told.times[first]), counts };
 }
 
+const itemsOf = (query) => "/items?" + new URLSearchParams({ ...query, ...shownSpan });
+
 function showBins(told) {
   const length = told.times.length;
   const inBins = told.counts.filter((row) => !IN_NO_BIN.includes(row.reason));
@@ -46,7 +49,7 @@ function showBins(told) {
   const ordered = [...names.filter((name) => name !== "residual"), "residual"];
   const series = ordered.map((name) => {
     const values = added(inBins.filter((row) => row.bin === name), length);
-    return { name: t(name), values, total: number(sum(values)), ...lookOf(bins, name) };
+    return { name: t(name), values, total: number(sum(values)), href: itemsOf({ bin: name }), ...lookOf(bins, name) };
   });
   const nowhere = added(told.counts.filter((row) => IN_NO_BIN.includes(row.reason) || !row.bin), length);
   if (sum(nowhere)) series.push({ name: t("not known to lie in a bin"), values: nowhere, total: number(sum(nowhere)), colour: "var(--lost)", pattern: 7 });
@@ -65,6 +68,7 @@ function showReasons(told) {
   const rest = all.slice(shown.length);
   const series = shown.map((one, place) => ({
     name: t(told.reasons[one.code] || one.code), values: one.values, total: number(one.count), colour: "var(--bin-residual)", pattern: place,
+    href: itemsOf({ reason: one.code }),
   }));
   if (rest.length) {
     const values = Array.from({ length }, (_, place) => sum(rest.map((one) => one.values[place])));
@@ -177,6 +181,7 @@ async function show() {
     today = told.now.slice(0, 10);
     if (isOver) return show();
     history.replaceState(null, "", `?${new URLSearchParams({ span, ...(last ? { day: last } : {}) })}`);
+    shownSpan = { from: from + "T00:00", to: to + "T00:00" };
     showHeading(from);
     showProblem("");
     const empty = told.total === 0;
