@@ -17,6 +17,8 @@ from edge.types import REASON_TEXT, Image, Item
 
 TEACHING_FOLDER: Final = "teaching"
 PICTURES_FOLDER: Final = "pictures"
+TWO_AT_ONCE: Final = "two things came at once, and which is which can't be told; put them through one after the other"
+NO_PICTURE: Final = "there is no usable picture of it"
 _LOOK = re.compile(r"(\d{8}T\d{6}Z-\d{4,})-\d+\.png")
 _INSTANT = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)\d\dZ-.*")
 
@@ -40,10 +42,10 @@ class ShownLabel:
 def why_not_counted(items: Sequence[Item]) -> str:
     """Why what was seen is not one thing to learn from; empty where it is."""
     if len(items) > 1:
-        return "two things came at once, and which is which can't be told; put them through one after the other"
+        return TWO_AT_ONCE
     if items[0].reject_reason is not None:
         return REASON_TEXT[items[0].reject_reason]
-    return "" if items[0].crops else "there is no usable picture of it"
+    return "" if items[0].crops else NO_PICTURE
 
 
 class ShownItems:

@@ -17,6 +17,10 @@ import edge
 from edge.config.station import RESIDUAL
 from edge.health.faults import SPECS
 from edge.inference.classifier import shipped_bundle_path
+from edge.station.teaching.classroom import ABSENT, BUSY, HELD
+from edge.station.teaching.lesson import THERE_BEFORE
+from edge.station.teaching.taught_place import NAMES_ITS_MODEL
+from edge.teaching.shown import NO_PICTURE, TWO_AT_ONCE
 from edge.types import REASON_TEXT
 from edge.web.assets import FOLDER
 from edge.web.station.pages import PAGES
@@ -34,6 +38,7 @@ from edge.words import choose_language, languages, texts, translate
 IN_MARKUP = re.compile(r"\[\[(.+?)\]\]", re.DOTALL)
 IN_SCRIPT = re.compile(r"""\bt\(\s*"((?:[^"\\]|\\.)*)\"""")
 SHOWN = [path for path in sorted(FOLDER.rglob("*")) if path.suffix in (".html", ".js")]
+AT_THE_PAGE = Path(edge.__file__).parent / "station" / "teaching"
 OTHERS = [code for code in languages() if code != "en"]
 
 
@@ -53,6 +58,7 @@ def needed() -> set[str]:
             yield from (state.title, state.meaning)
         for spec in SPECS.values():
             yield from (spec.sentence, spec.advice)
+        yield from (HELD, ABSENT, BUSY, NAMES_ITS_MODEL, THERE_BEFORE, TWO_AT_ONCE, NO_PICTURE)
         yield from (*REASON_TEXT.values(), *STROKE_TEXT.values(), *ARRIVED_TEXT.values())
         yield from (*REFUSAL_TEXT.values(), OTHER_PAGE_TEXT, NO_TOKEN_TEXT, *RefusedText)
 
@@ -64,6 +70,10 @@ def said_in(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         match node:
             case ast.Call(func=ast.Name(id="translate"), args=[ast.Constant(value=str(text)), *_]):
+                yield text
+            case ast.Call(func=ast.Name(id="TeachingError"), args=[ast.Constant(value=str(text))]) if (
+                AT_THE_PAGE in path.parents
+            ):
                 yield text
 
 

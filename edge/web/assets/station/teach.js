@@ -163,8 +163,8 @@ function showReport() {
   byId("rows").replaceChildren(...rows, row(t("all"), report));
   const memory = report.memory.all;
   say("memory", memory && memory.before
-    ? t("Of {count} pictures from the base's memory {before} were named rightly, now {after}.", { count: memory.before.count, before: percent(memory.before.value), after: percent(memory.after.value) })
-    : t("The base has no memory, so what it forgets can't be told."));
+    ? t("What it knew before: of {count} pictures {before} were named rightly, now {after}.", { count: memory.before.count, before: percent(memory.before.value), after: percent(memory.after.value) })
+    : t("Whether it forgets what it knew before can't be told: its model came without pictures to ask."));
   byId("advice").replaceChildren(...[...report.unreadable, ...report.notes, ...report.advice].map((text) => make("li", "", sentence(text))));
 }
 
@@ -176,7 +176,7 @@ function showHeads() {
     if (head.digest === place.active) line.append(make("span", "at-work", t("at work")));
     return line;
   }));
-  byId("base").replaceChildren(...withCommands(t("All are taught on {base}. `sorter model rollback` comes back to the model before.", { base: place.base })));
+  byId("base").replaceChildren(...withCommands(t("All are taught on {base}. `sorter model rollback` goes back to the previous model.", { base: place.base })));
 }
 
 // -- all of it ----------------------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ async function look() {
 byId("undo").addEventListener("click", () => have("/teach/undo", { mark }));
 byId("end").addEventListener("click", () => have("/teach/end"));
 byId("learn").addEventListener("click", () => have("/teach/learn"));
-byId("install").addEventListener("click", () => have("/teach/install", { digest: place.report.digest }, t("Install it? The station changes over by itself, on probation against the model before.")));
+byId("install").addEventListener("click", () => have("/teach/install", { digest: place.report.digest }, t("Install it? The station changes over by itself, on probation against the previous model.")));
 start((status) => {
   kind = status.station.kind;
   bins = status.bins.map((bin) => bin.name);
