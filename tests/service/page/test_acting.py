@@ -47,7 +47,7 @@ def test_who_did_not_sign_in_is_asked_for_the_token_and_then_for_a_confirmation(
 ) -> None:
     page.station.press("pause", "the test")
     browser.get(page.url)
-    wait_for_text(browser, "#control", "Let it go on")
+    wait_for_text(browser, "#control", "Resume sorting")
     browser.find_element(By.ID, "control").send_keys(Keys.ENTER)
     wait_until(browser, "document.getElementById('ask-token').open")
     assert browser.execute_script(CONTRAST) == []

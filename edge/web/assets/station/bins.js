@@ -51,13 +51,13 @@ function facts(bin) {
     text.append(...told);
     list.append(make("dt", "", term), text);
   };
-  tell(t("Since"), bin.emptied_at === null ? t("not known: the date was not set") : date(bin.emptied_at));
+  tell(t("Counted since"), bin.emptied_at === null ? t("not known: the date was not set") : date(bin.emptied_at));
   tell(t("Expected full"), whenFull(bin));
   tell(t("Lately"), t("{count} items an hour", { count: Math.round(bin.per_hour) }));
   tell(t("Level sensor"), sensor(bin));
   if (bin.name !== "residual") {
     tell(t("Purity"), purityOf(bin));
-    if (bin.labels.length) tell(t("Asked for"), threshold(bin));
+    if (bin.labels.length) tell(t("Needed score"), threshold(bin));
   }
   if (bin.actuator) tell(t("Actuator"), make("code", "", [bin.actuator.name, bin.actuator.position].filter(Boolean).join(" ")));
   else tell(t("Actuator"), t("none: the end of the belt"));
@@ -110,7 +110,7 @@ function show(told) {
     panel.dataset.full = bin.full;
     panel.querySelector(".told").replaceChildren(...described(bin));
   }
-  say("how", t("When a bin will be full is reckoned from how many items went into it since {date}; its count begins when it is emptied.", { date: date(told.rates_since) }));
+  say("how", t("When a bin will be full follows from the items that went into it since {date}. Its count starts again when it is emptied.", { date: date(told.rates_since) }));
 }
 
 async function ask() {

@@ -69,7 +69,7 @@ function showControl(stopped) {
   const button = byId("control");
   button.hidden = !document.body.dataset.controls;
   button.dataset.action = stopped ? "resume" : "pause";
-  say("control", stopped ? t("Let it go on") : t("Stop sorting"));
+  say("control", stopped ? t("Resume sorting") : t("Stop sorting"));
 }
 
 async function press() {

@@ -134,7 +134,7 @@ function showTask() {
   byId("install").disabled = Boolean(place.task);
   byId("progress").hidden = place.task !== "learn";
   byId("progress").value = place.share;
-  say("task", { learn: t("It is learning."), install: t("It is proved on this device and installed.") }[place.task] || "");
+  say("task", { learn: t("It is learning."), install: t("It is tested on this device and installed.") }[place.task] || "");
 }
 
 function row(name, told) {
