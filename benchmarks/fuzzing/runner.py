@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from edge.errors import SorterError
-from fuzzing import bundles, calibrations, frames, heads, journals, keys, pages, places, receiving, stations
+from fuzzing import bundles, calibrations, frames, heads, journals, keys, pages, past, places, receiving, stations
 from fuzzing.case import Case, Prepare
 
 SLOW_S = 10.0  # of computing: a busy machine is no finding
@@ -39,6 +39,7 @@ TARGETS: dict[str, Prepare] = {
     "frame": frames.frame,
     "request": pages.request,
     "journal": journals.journal,
+    "past": past.past,
 }
 # Whatever they are fed, the station goes on.
 NEVER_REFUSED = ("pins", "place", "receive", "frame", "journal")
