@@ -101,6 +101,11 @@ class Frame:
     small: Image | None = None
     give_back: Callable[[], None] = _nothing
 
+    @property
+    def smallest(self) -> Image:
+        """The smaller of both pictures, for whoever looks at all of it; it is never lent where there are two."""
+        return self.pixels if self.small is None else self.small
+
 
 @dataclass(frozen=True, slots=True)
 class Crop:

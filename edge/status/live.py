@@ -260,9 +260,8 @@ class LiveView:
 
 
 def _newest(frame: Frame, sightings: Sequence[Sighting]) -> Newest:
-    picture = frame.pixels if frame.small is None else frame.small
     size = frame.pixels.shape[1], frame.pixels.shape[0]
-    return Newest(picture, size, frame.captured_at, frame.sequence, tuple(sightings))
+    return Newest(frame.smallest, size, frame.captured_at, frame.sequence, tuple(sightings))
 
 
 def _drop_oldest(kept: dict[int, Any]) -> None:

@@ -110,6 +110,7 @@ class PiCamera:
             request.release()
 
     def borrow(self) -> Frame | None:
+        # Copying is slow there: on a Pi 4 it took 2028 x 1520 from 44 to 18 frames/s (picamera2's issue 914).
         if self._finding_size is None:
             return self.read()
         request, captured_at = self._next()

@@ -70,7 +70,7 @@ class PictureMonitor(Observer):
         at = frame.captured_at
         if self._looked_at is None or at - self._looked_at >= LOOK_NS:
             self._looked_at = at
-            self._found = self._look(frame.pixels, at)
+            self._found = self._look(frame.smallest, at)
 
     def faults(self, now: int) -> Iterator[tuple[FaultKind, str]]:
         """Yield what is wrong with the newest picture."""

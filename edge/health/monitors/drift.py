@@ -83,7 +83,7 @@ class DriftMonitor(Observer):
         """Once a second some hundred dots of the picture are added up."""
         if self._glanced_at is None or now - self._glanced_at >= GLANCE_NS:
             self._glanced_at = now
-            dots = frame.pixels[::16, ::16]
+            dots = frame.smallest[::16, ::16]
             if dots.size:
                 self._glances.append(float(dots.mean()))
 

@@ -115,7 +115,7 @@ def _watch_empty(rig: MeasurementRig, operator: Operator, trigger: Trigger, seco
             if n % KEEP_EVERY == 0:
                 kept.append(view.shrink(frame))
             if n % VIEW_EVERY == 0:
-                small.append(small_grey(frame.pixels))
+                small.append(small_grey(frame.smallest))
             progress(min(1.0, (frame.captured_at - first_at) / NS_PER_S / seconds))
     deviation = float(np.median(np.std(np.array(kept, np.float32), axis=0)))
     return _Empty(last.pixels, deviation, false_items, learn_view(small))
