@@ -88,8 +88,9 @@ def places(text: str) -> set[str]:
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_nothing_is_missing_and_nothing_is_left_over(language: str) -> None:
-    assert needed() - texts(language).keys() == set()
-    assert texts(language).keys() - needed() == set()
+    missing, left_over = needed() - texts(language).keys(), texts(language).keys() - needed()
+    assert not missing, "\n" + "\n".join(f'{json.dumps(str(text))} = ""' for text in sorted(missing))
+    assert not left_over, "\n" + "\n".join(sorted(left_over))
 
 
 @pytest.mark.parametrize("language", OTHERS)
