@@ -122,6 +122,7 @@ for name, digest in (('zzz', '../../../rootonly/precious.new'), ('yyy', '../../.
         ),
         ("os.symlink(R + '/newfile', S + '/journal.db')", [RUN]),
         ("os.symlink(R, S + '/pictures')", [RUN]),
+        ("os.symlink(R + '/newfile', S + '/page-token')", [RUN, ["token"], ["token", "--new"]]),
         ("os.symlink(R + '/shadow', S + '/journal.db')", [["journal", "check"], ["journal", "list"]]),
     ],
 )

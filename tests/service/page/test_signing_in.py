@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -122,6 +125,40 @@ def test_a_body_that_is_too_large_is_turned_away_unread(page: Any, web: httpx.Cl
     sign_in(web, page.station.folder)
     assert web.post(path, json={"token": "x" * 2000}).status_code == 413
     assert web.post(path, content=iter([b"{}"])).status_code in (413, 415)
+    assert page.station.pressed == []
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        b"Content-Length: 2\r\nContent-Length: 50\r\n",
+        b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+        b"Content-Length: 2, 3\r\n",
+        b"Content-Length: +2\r\n",
+        b"Content-Length: 2\r\nX-CSRF-Token: other\r\n",
+        b"Content-Length: 2\r\nCookie: session-x=1\r\nX-HTTP-Method-Override: PUT\r\nOrigin: http://evil.example\r\n",
+        b"Content-Length: 2\r\nHost: evil.example\r\n",
+        b"Content-Length: 2\r\nAuthorization: Bearer\x00x\r\n",
+    ],
+)
+def test_headers_that_two_programs_may_read_in_two_ways_do_nothing(page: Any, web: httpx.Client, extra: bytes) -> None:
+    """Among them a second request that hides behind the body of the first."""
+    sign_in(web, page.station.folder)
+    cookie = "; ".join(f"{one.name}={one.value}" for one in web.cookies.jar)
+    known = f"Cookie: {cookie}\r\nX-CSRF-Token: {web.headers['X-CSRF-Token']}\r\n".encode()
+    hidden = (
+        b"POST /resume HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    )
+    head = b"POST /pause HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + extra + known
+    with socket.create_connection(("127.0.0.1", page.server.port), timeout=15) as visitor:
+        visitor.sendall(head + b"\r\n{}" + hidden)
+        visitor.shutdown(socket.SHUT_WR)
+        answer = b""
+        with suppress(ConnectionResetError):
+            while piece := visitor.recv(65_536):
+                answer += piece
+    statuses = {int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3})", answer)}
+    assert statuses <= {400, 401, 403, 413, 421}
     assert page.station.pressed == []
 
 
