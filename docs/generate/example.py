@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import edge
+from edge.bundle.pictures import encode_jpeg
 from edge.clock import VirtualClock, ms
 from edge.config import Station, load_station
 from edge.config.calibration.record import Calibration, CameraStep
@@ -34,19 +35,58 @@ CALIBRATION = Calibration(
 )  # fmt: skip
 
 
-class Untaught:
-    """What a page asks of a station that nobody teaches."""
+def _share(right: int, count: int, low: float, high: float) -> dict[str, float]:
+    return {"value": right / count, "low": low, "high": high, "right": right, "count": count}
+
+
+_BEFORE = {
+    "top1": _share(13, 20, 0.43, 0.82),
+    "recovery": _share(8, 20, 0.22, 0.61),
+    "purity": _share(8, 9, 0.57, 0.98),
+}
+_AFTER = {
+    "top1": _share(19, 20, 0.76, 0.99),
+    "recovery": _share(15, 20, 0.53, 0.89),
+    "purity": _share(15, 15, 0.8, 1.0),
+}
+TEACHING: dict[str, Any] = {
+    "problem": "",
+    "base": "waste-2.0",
+    "active": "0" * 64,
+    "heads": [{"version": "2.0+line-1.1", "at": "2026-05-01T08:12:00Z", "by": "anna", "digest": "0" * 64}],
+    "labels": [
+        {"label": "glass", "items": 10, "last": "2026-05-01 08:03", "bin": "glass"},
+        {"label": "metal", "items": 4, "last": "2026-05-01 08:10", "bin": "metal"},
+        {"label": "cup", "items": 0, "last": "", "bin": "residual"},
+        {"label": "none-of-these", "items": 0, "last": "", "bin": "residual"},
+    ],
+    "report": {
+        "station": "line-1", "base": "waste-2.0", "by": "127.0.0.1 on the page", "at": "2026-05-01T08:15:00Z",
+        "refused": None, "version": "2.0+line-1.2", "digest": "1" * 64, "is_old": False,
+        "labels": {"glass": {"items": 10, "before": _BEFORE, "after": _AFTER}},
+        "before": _BEFORE, "after": _AFTER,
+        "memory": {"all": {"before": _share(390, 450, 0.83, 0.9), "after": _share(391, 450, 0.83, 0.9)}},
+        "advice": ["metal needs 6 more items: 4 are too few to rely on"], "notes": [], "unreadable": [],
+    },
+    "teacher": "127.0.0.1 on the page", "showing": "metal", "leads": False, "told": "", "not_counted": "",
+    "recent": [{"number": 4, "label": "metal"}],
+    "task": "", "share": 0.0, "is_simulated": False, "wanted": 10, "started": "1d0c2f",
+}  # fmt: skip
+
+
+class TaughtExample:
+    """What a page asks of a station that somebody teaches."""
 
     def ask(self, action: str, by: str, values: Mapping[str, str]) -> Future[dict[str, Any]]:
         answer: Future[dict[str, Any]] = Future()
-        answer.set_result({})
+        answer.set_result(TEACHING)
         return answer
 
     def stay(self, mark: str) -> bool:
         return False
 
     def picture(self, number: int) -> bytes | None:
-        return b"\xff\xd8"
+        return encode_jpeg(np.full((64, 64, 3), 120, np.uint8))
 
 
 def station() -> Station:
@@ -59,7 +99,7 @@ def station() -> Station:
 class NobodyActs:
     """What a page lets people do at a station on which nobody does."""
 
-    teaching = Untaught()
+    teaching = TaughtExample()
 
     def press(self, action: str, by: str) -> None: ...
     def reset(self, by: str) -> None: ...

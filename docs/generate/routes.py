@@ -63,6 +63,8 @@ def page() -> str:
         _json(describe_status(snapshot, example.station(), example.DISK_FREE)),
         "## What `/api/items` answers { #items }",
         _json({"items": describe_items(snapshot)[:1]}),
+        "## What `/api/teach` answers { #teach }",
+        _json(example.TEACHING),
     )
 
 

@@ -41,7 +41,7 @@ from edge.web.station.reading import Entrance, Reading, may_still_look
 from edge.web.station.signin import SignIn
 from edge.web.station.status import describe_belt, describe_items, describe_status
 from edge.web.station.token import PageToken
-from edge.web.teaching.teach import Teach
+from edge.web.teaching.teach import NotTaught, Teach
 
 MAX_STREAMS, MAX_STREAMS_PER_ADDRESS = 8, 4
 # How often an event stream looks for something new, and how often it tells figures when there is nothing new.
@@ -75,9 +75,9 @@ def build_app(
     views = _Views(live, station, journal_path, clock, sign_in)
     pages = Pages({"station": station.name, "controls": "" if control is None else "yes"}, station.language)
     parts: list[Part] = [sign_in, Entrance(station.language)]
-    if control is not None:
-        parts += [Actions(sign_in, control)]
-        parts += [] if control.teaching is None else [Teach(sign_in, control.teaching)]
+    parts += [] if control is None else [Actions(sign_in, control)]
+    teaching = None if control is None else control.teaching
+    parts += [NotTaught() if teaching is None else Teach(sign_in, teaching)]
     takes = {path: most_bytes for part in parts for path, most_bytes in part.posts.items()}
     asking = Asking(journal_path, clock, views.closing)
     app = Starlette(

@@ -17,6 +17,7 @@ from edge.web.station.signin import SignIn, who_of
 
 MOST_BYTES: Final = 500
 PATIENCE_S: Final = 10.0
+LOOK: Final = "/api/teach"
 _Word = Annotated[str, StringConstraints(max_length=100)]
 
 
@@ -67,6 +68,20 @@ _BODIES: Final[Mapping[str, type[_Asked]]] = {
 }
 
 
+class NotTaught:
+    """The one address of a station that can't be taught from its page."""
+
+    posts: Mapping[str, int] = {}
+
+    def routes(self) -> list[Route]:
+        """Return it."""
+        return [Route(LOOK, self.look)]
+
+    async def look(self, _request: Request) -> Response:
+        """JSON: `{"taught": false}` where the page only shows."""
+        return JSONResponse({"taught": False})
+
+
 class Teach:
     """The addresses of teaching: everybody may look, and those who signed in may teach."""
 
@@ -78,7 +93,7 @@ class Teach:
     def routes(self) -> list[Route]:
         """Return the addresses."""
         return [
-            Route("/api/teach", self.look),
+            Route(LOOK, self.look),
             Route("/teach/pictures/{name}", self.picture),
             *(
                 Route(path, self._sign_in.guarded(endpoint), methods=["POST"])

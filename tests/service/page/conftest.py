@@ -31,6 +31,7 @@ from edge.web.station.actions import ModelChoice
 from edge.web.station.app import build_app
 from edge.web.station.token import PageToken, make_token_if_missing
 from edge.web.station.words import RefusedText
+from generate.example import TaughtExample
 
 
 @dataclass
@@ -42,7 +43,7 @@ class MadeUpStation:
     photos: dict[str, Image]
     folder: Path
     pressed: list[tuple[str, str]] = field(default_factory=list)
-    teaching: None = None
+    teaching: TaughtExample = field(default_factory=TaughtExample)
     items: int = 0
     frames: int = 0
     box: Box = field(default_factory=lambda: Box(260, 170, 140, 140))

@@ -196,7 +196,7 @@ function take(told) {
 }
 
 function showHow() {
-  const how = t("Ten things of each label, as they come here: dirty, crushed, in all colours. Nothing is sorted meanwhile.");
+  const how = t("Ten things of each label, of two labels at least, as they come here: dirty, crushed, in all colours. Nothing is sorted meanwhile.");
   const practice = place && place.is_simulated ? t("This station is simulated: things of the label that you choose come by themselves.") : "";
   say("how", [how, practice].filter(Boolean).join(" "));
 }
@@ -204,11 +204,11 @@ function showHow() {
 async function look() {
   try {
     const answer = await fetch("/api/teach?mark=" + encodeURIComponent(mark), { cache: "no-store" });
-    if (answer.ok) take(await answer.json());
-    if (answer.status === 404) {
+    const told = answer.ok ? await answer.json() : null;
+    if (told && told.taught === false) {
       byId("trouble").hidden = false;
       say("trouble", t("This station can't be taught from its page: its file says that the page only shows (page.controls)."));
-    }
+    } else if (told) take(told);
   } catch {
     // the banner says that there is no connection
   }
