@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from edge.bundle.geometry import LARGEST_MARGIN
 from edge.bundle.manifest import Label, Name
 from edge.bundle.photo_tree import as_label
 from edge.bundle.preprocess import InputGeometry
@@ -88,7 +89,12 @@ class Network(_Strict):
     size: int = Field(
         default=224, ge=64, le=512, multiple_of=32, description="side of the input, pixels; a multiple of 32"
     )
-    margin: Share = Field(default=0.15, description="surroundings on each side, fraction of the box's larger side")
+    margin: float = Field(
+        default=0.15,
+        ge=0.0,
+        le=LARGEST_MARGIN,
+        description="surroundings on each side, fraction of the box's larger side",
+    )
     frozen_blocks: int = Field(
         default=11, ge=0, le=16, description="of sixteen parts, those nearest to the pixels that stay as pre-trained"
     )
