@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,7 +23,8 @@ from edge.interfaces import Clock
 from edge.journal import DeliveryEntry
 from edge.stats.counts import By, Selection, count_items
 from edge.types import Confidence, Prediction, Reason
-from edge.web.journal.asking import PATIENCE_S, Asking
+from edge.web.journal.asking import AT_ONCE, PATIENCE_S, Asking
+from edge.web.serving.server import NICENESS
 
 
 @pytest.fixture
@@ -266,3 +268,40 @@ def test_a_question_that_takes_too_long_or_outlives_the_page_is_given_up(
     answer = asyncio.run(asking.answer(lambda: read, {}))
     assert answer.status_code == 503
     assert json.loads(bytes(answer.body)) == {"error": "slow", "detail": "It took too long: ask for less time."}
+
+
+def test_questions_are_read_two_at_a_time_beside_the_event_loop_and_behind_what_sorts(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    fill(tmp_path, clock, 1)
+    asking = Asking(tmp_path / "journal.db", clock, threading.Event())
+    pair, inside, most, lock = threading.Barrier(AT_ONCE), 0, 0, threading.Lock()
+    loop_is_free = threading.Event()
+
+    def read(_connection: Any) -> dict[str, Any]:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        pair.wait(30)
+        assert loop_is_free.wait(30), "the event loop waits for the journal"
+        with lock:
+            inside -= 1
+        return {"niceness": os.getpriority(os.PRIO_PROCESS, threading.get_native_id())}
+
+    async def ask_many() -> list[Any]:
+        asyncio.get_running_loop().call_later(0, loop_is_free.set)
+        answers = await asyncio.gather(*(asking.answer(lambda: read, {}) for _ in range(3 * AT_ONCE)))
+        return [json.loads(bytes(answer.body)) for answer in answers]
+
+    told: list[Any] = []
+
+    def serve_behind() -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        told.extend(asyncio.run(ask_many()))
+
+    thread = threading.Thread(target=serve_behind)
+    thread.start()
+    thread.join(60)
+    assert told == [{"niceness": NICENESS}] * 3 * AT_ONCE
+    assert most == AT_ONCE
