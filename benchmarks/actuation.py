@@ -27,7 +27,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from bad_clients import misbehaving, served
+from bad_clients import misbehaving
+from served_page import served
 from witness import Witness
 
 from edge.bundle.archive import open_bundle

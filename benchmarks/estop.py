@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bad_clients import misbehaving, served
+from bad_clients import misbehaving
+from served_page import served
 from witness import Witness
 
 from edge.bundle.archive import open_bundle

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from bad_clients import served
+from served_page import served
 
 from edge.bundle.pictures import shrink
 from edge.clock import NS_PER_S, SystemClock
