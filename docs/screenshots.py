@@ -1,7 +1,7 @@
 """Take the pictures of the page anew: `make pictures`, after whatever changed how it looks.
 
-It runs the demo as `make run` does, once as it is and once with a full bin, and waits for items on the page; then it labels
-some of the photos that ship.
+It runs the demo as `make run` does, once with a past of a week that is made up, and once with a full bin, and waits for items on
+the page; then it labels some of the photos that ship.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
+from generate.past import remember_a_week
 from generate.pictures import IMAGES, stamp
 
 ITEMS = 40
@@ -84,7 +85,7 @@ def wait_for_items(browser: webdriver.Chrome) -> None:
 def keep(browser: webdriver.Chrome, name: str) -> None:
     """Write what the browser shows as a JPEG, small enough to travel with the repository, with a note of what it shows."""
     picture = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
-    picture.save(IMAGES / name, quality=82, comment=stamp(name))
+    picture.save(IMAGES / name, quality=78, comment=stamp(name))
 
 
 def take_labelling(browser: webdriver.Chrome, folder: str) -> None:
@@ -114,12 +115,36 @@ def take_labelling(browser: webdriver.Chrome, folder: str) -> None:
         keep(browser, "label-many.jpg")
 
 
+# Where each is looked at, and what is there when the page has been told all.
+ROOMS = {
+    "week.jpg": ("week?span=week", ".legend"),
+    "items.jpg": ("items?reason=unsure", "#found img"),
+    "bins.jpg": ("bins", "#bins .bin"),
+    "teach.jpg": ("teach", "main li button"),
+    "health.jpg": ("health", "#past-rows tr"),
+}
+
+
+def take_rooms(browser: webdriver.Chrome, address: str) -> None:
+    """Look at the pages beside the one of now."""
+    browser.set_window_size(1280, 1150)
+    loaded = "return [...document.querySelectorAll('main img')].every((picture) => picture.complete)"
+    for name, (room, there) in ROOMS.items():
+        browser.get(address + room)
+        WebDriverWait(browser, PATIENCE_S).until(
+            lambda chrome, there=there: chrome.find_elements(By.CSS_SELECTOR, there) and chrome.execute_script(loaded)
+        )
+        keep(browser, name)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        remember_a_week(Path(folder) / "plain")
         with demo(folder + "/plain") as address:
             browser.get(address)
             wait_for_items(browser)
             keep(browser, "page.jpg")
+            take_rooms(browser, address)
         with demo(folder + "/full", "--fault", "bin-full:plastic@8+600") as address:
             browser.get(address)
             wait_for_items(browser)

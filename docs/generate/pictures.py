@@ -11,13 +11,29 @@ from edge.inference.classifier import open_shipped_bundle
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES, ASSETS = ROOT / "docs" / "images", ROOT / "edge" / "web" / "assets"
 _FRAME = ("page.css", "station/frame.html", "station/frame.css", "station/frame.js")
-_NOW = (*_FRAME, "station/now.html", "station/now.css", "station/now.js")
+_NAMES = {"now": ("page.jpg", "page-fault.jpg"), "week": ("week.jpg",), "items": ("items.jpg",), "bins": ("bins.jpg",)}
+_NAMES |= {"teach": ("teach.jpg",), "health": ("health.jpg",)}
+_SHARED = {
+    "now": ("bin.js",),
+    "bins": ("bin.js", "acts.js"),
+    "week": ("chart.js", "journal.js"),
+    "items": ("journal.js",),
+}
 _LABELLING = (
     "page.css",
     *(f"label/{name}" for name in ("label.html", "label.css", "label.js", "label-keys.js", "label-many.js")),
 )
+
+
+def _shown_by(page: str) -> tuple[str, ...]:
+    """Return the files that a page of the station consists of."""
+    own = (*(f"{page}.{suffix}" for suffix in ("html", "css", "js")), *_SHARED.get(page, ()))
+    return *_FRAME, *(f"station/{name}" for name in own)
+
+
 # What each picture shows; docs/screenshots.py takes them.
-SHOWS = {"page.jpg": _NOW, "page-fault.jpg": _NOW, "label.jpg": _LABELLING, "label-many.jpg": _LABELLING}
+SHOWS = {picture: _shown_by(page) for page, pictures in _NAMES.items() for picture in pictures}
+SHOWS |= {"label.jpg": _LABELLING, "label-many.jpg": _LABELLING}
 
 
 def stamp(picture: str) -> str:

@@ -17,6 +17,7 @@ function date(iso) {
 
 function whenFull(bin) {
   if (bin.full) return t("it is full now");
+  if (bin.capacity === null && bin.has_sensor) return t("not known: its sensor only says when it is full");
   if (bin.capacity === null) return t("not known: the station file gives it no capacity");
   if (bin.full_at === null) return bin.per_hour > 0 ? t("not within a year") : t("not known: nothing went into it lately");
   return date(bin.full_at);
