@@ -19,6 +19,7 @@ from edge.config.service import JournalSettings
 from edge.stats.counts import By as CountBy
 from edge.stats.counts import Selection, count_items
 from edge.types import Confidence, Prediction, Reason
+from edge.web.station.token import read_token
 
 SURE, UNSURE = Confidence(0.97, 0.85, 0.9, 0.1), Confidence(0.62, 0.85, 0.3, 0.1)
 
@@ -185,3 +186,16 @@ def test_fits_a_phone_and_a_screen_and_its_letters_stand_out(
     wait_for_text(browser, "#found, #by-bin", "residual")
     assert measure(browser, "document.documentElement.scrollWidth") <= width
     assert browser.execute_script(CONTRAST) == []
+
+
+def test_whose_session_is_over_is_led_to_the_entrance_and_not_to_an_error(
+    tmp_path: Path, serve: Callable[..., Any], chromium: webdriver.Chrome
+) -> None:
+    closed = serve(SystemClock(), open=False)
+    record(tmp_path, 4)
+    chromium.get(f"{closed.url}/enter?to=/items#token={read_token(closed.station.folder)}")
+    wait_for_text(chromium, "#found", "Item 4.")
+    chromium.delete_all_cookies()
+    chromium.find_element(By.CSS_SELECTOR, "[type=submit]").click()
+    wait_for_text(chromium, "h1", "Only who signed in may look")
+    chromium.get_log("browser")  # Chromium complains of each answer that is none of success

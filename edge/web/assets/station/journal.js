@@ -13,6 +13,10 @@ export async function ask(address, query = {}) {
   } catch {
     throw new Error(t("The station does not answer."));
   }
+  if (answer.status === 401) { // signed out meanwhile: the page's own address leads to the entrance
+    location.reload();
+    return new Promise(() => {});
+  }
   const told = await answer.json();
   if (answer.ok) return told;
   if (told.error === "journal") throw new Error(t("The journal can't be read; sorting does not depend on it. {detail}", told));
