@@ -18,6 +18,11 @@ class Simulation(Settings):
         description="folder with one folder of photos per label, or a list of photos (.txt); unset: the shipped ones",
         examples=["photos"],
     )
+    shown_photos: Path | None = Field(
+        default=None,
+        description="photos of further labels, in the same form: none of these things come before somebody shows some",
+        examples=["shown"],
+    )
     items_per_min: float = Field(default=60.0, gt=0, le=6000, description="mean rate, items per minute")
     min_gap_mm: float = Field(default=40.0, ge=0, le=1000, description="least gap between items, mm")
     smallest_mm: float = Field(default=55.0, ge=5, le=1000, description="longer side of the smallest items, mm")

@@ -6,6 +6,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import cv2
@@ -64,15 +65,21 @@ def _in_list(source: Path) -> list[tuple[str, Path]]:
 
 
 class PhotoLibrary:
-    """Cut-outs by label, made when first asked for."""
+    """Cut-outs by label, made when first asked for.
 
-    def __init__(self, photos: Mapping[str, Sequence[Path]]) -> None:
-        self._photos = photos
+    `labels` are those of which things come by themselves; one of `shown` is among them once it was asked for by name.
+    """
+
+    def __init__(
+        self, photos: Mapping[str, Sequence[Path]], shown: Mapping[str, Sequence[Path]] = MappingProxyType({})
+    ) -> None:
+        self.labels, self._photos = tuple(photos), {**shown, **photos}
         self._made: OrderedDict[Path, CutOut | None] = OrderedDict()
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        return tuple(self._photos)
+    def all_labels(self) -> tuple[str, ...]:
+        """The labels of which things come by themselves, then those of which none have come yet."""
+        return tuple(dict.fromkeys((*self.labels, *self._photos)))
 
     def pick(self, label: str, rng: np.random.Generator) -> CutOut:
         """Return one of the label's objects.
@@ -80,6 +87,8 @@ class PhotoLibrary:
         Raises:
             ConfigError: no object can be cut out of any of the label's photos.
         """
+        if label not in self.labels:
+            self.labels += (label,)
         untried = list(self._photos[label])
         while untried:
             made = self._cut_out(untried.pop(int(rng.integers(len(untried)))), label)

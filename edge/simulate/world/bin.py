@@ -155,7 +155,7 @@ class BinScene:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(self._library.labels)
+        return self._library.all_labels
 
     def put(self, label: str, at: int) -> None:
         """Let somebody come with an item of a label."""

@@ -43,7 +43,7 @@ class Scene(Protocol):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels of which there are photos."""
+        """The labels of which there are photos, those last of which things come only by `put`."""
         ...
 
     def put(self, label: str, at: int) -> None:
@@ -73,7 +73,8 @@ def build_scene(
         ConfigError: there are no photos, or more items are asked for than fit.
     """
     simulation = station.simulation
-    library = PhotoLibrary(find_photos(simulation.photos or SHIPPED))
+    shown = {} if simulation.shown_photos is None else find_photos(simulation.shown_photos)
+    library = PhotoLibrary(find_photos(simulation.photos or SHIPPED), shown)
     if station.belt is None:
         return BinScene(station, library, flaps, events, input_pins, start)
     view = belt_view(station)

@@ -80,7 +80,7 @@ class Traffic:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(self._library.labels)
+        return self._library.all_labels
 
     def one(self, label: str, front_mm: float) -> Arrival:
         """Return an item of a label that comes out of turn, in the middle lane."""

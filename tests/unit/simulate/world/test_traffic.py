@@ -34,6 +34,9 @@ def arrivals(load: Load, count: int, seed: int = 1, lanes: int = 1) -> list[Arri
     return [traffic.next() for _ in range(count)]
 
 
+DRAWN = sorted((SHIPPED.parent / "drawn" / "ball").glob("*.png"))
+
+
 def test_the_same_seed_brings_the_same_items() -> None:
     load = Load(120, 30, 50, 90)
     first, again, other = (arrivals(load, 12, seed) for seed in (1, 1, 2))
@@ -98,6 +101,16 @@ def test_photos_come_from_a_folder_or_a_list(tmp_path: Path) -> None:
         find_photos(tmp_path / "metal")
     with pytest.raises(ConfigError, match="no such folder"):
         find_photos(tmp_path / "nowhere")
+
+
+def test_things_of_a_label_that_is_to_be_shown_come_by_themselves_once_somebody_has_shown_one() -> None:
+    library = PhotoLibrary(find_photos(SHIPPED), find_photos(SHIPPED.parent / "drawn"))
+    load = Load(items_per_min=60, min_gap_mm=40, smallest_mm=55, largest_mm=95)
+    traffic = Traffic(load, belt_view(station(1)), library, 500.0, 1)
+    assert traffic.labels == (*find_photos(SHIPPED), "ball")
+    assert "ball" not in {traffic.next().label for _ in range(200)}
+    assert {traffic.one("ball", 0.0).photo for _ in range(100)} == {f"ball/{path.name}" for path in DRAWN}
+    assert "ball" in {traffic.next().label for _ in range(200)}
 
 
 def test_one_photo_that_can_be_cut_out_is_found_among_many_that_can_not(tmp_path: Path) -> None:
