@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -15,7 +16,7 @@ from support.browser import CONTRAST, WAIT_S, measure, wait_for_text
 from edge.clock import SystemClock
 from edge.health.faults import Fault, FaultKind
 from edge.health.state import State
-from edge.web.station.token import read_token
+from edge.web.station.token import make_token, read_token
 
 
 @pytest.fixture
@@ -123,3 +124,16 @@ def test_bins_are_emptied_and_diverters_moved_on_their_page(page: Any, chromium:
     confirm(chromium, "Are all hands clear of flap-glass?")
     wait_until(chromium, "!document.querySelectorAll('#bins .acts button')[1].disabled")
     assert not measure(chromium, "document.getElementById('tell').open")
+
+
+def test_a_session_that_is_over_is_begun_anew_before_anything_is_done(page: Any, chromium: webdriver.Chrome) -> None:
+    chromium.get(f"{page.url}/#token={read_token(page.station.folder)}")
+    wait_for_text(chromium, "#sign-in", "Sign out")
+    token = make_token(page.station.folder)
+    assert httpx.post(f"{page.url}/sign-in", json={"token": token}).status_code == 200  # the page knows of the new one
+    chromium.find_element(By.ID, "control").click()
+    wait_until(chromium, "document.getElementById('ask-token').open")
+    assert page.station.pressed == []
+    chromium.switch_to.active_element.send_keys(token, Keys.ENTER)
+    wait_for_text(chromium, "#title", "Stopped")
+    assert page.station.pressed == [("pause", "127.0.0.1 on the page")]

@@ -58,7 +58,7 @@ def test_the_page_stops_it_and_says_who_did(tmp_path: Path) -> None:
         assert web.post("/pause", json={}).status_code == 401
         assert station.station.health.state is not State.STOPPED
         sign_in(web, tmp_path)
-        assert web.post("/pause", json={}).json() == {"done": "pause"}
+        assert web.post("/pause", json={}).status_code == 200
         station.wait_for(State.STOPPED)
         status = web.get("/api/status").json()
         assert (status["state"]["code"], status["paused"]) == ("stopped", True)
