@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import socket
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 from support.browser import WAIT_S, measure, wait_for_text
 from support.page import sign_in
+from support.paths import ROOT
 
-from edge.clock import SystemClock
+from edge.clock import SystemClock, ms
 from edge.config.service import Page
 from edge.health.state import State
 from edge.web.station.pages import PAGES
@@ -120,3 +127,39 @@ def test_a_session_that_is_over_leads_back_to_the_entrance(page: Any, chromium: 
     wait_for_text(chromium, "#title", "Running")
     make_token(page.station.folder)
     WebDriverWait(chromium, WAIT_S).until(lambda _: measure(chromium, "location.pathname") == "/enter")
+
+
+def test_prometheus_asks_with_the_token_as_the_documentation_has_it(page: Any, tmp_path: Path) -> None:
+    written = re.search(
+        r"^(scrape_configs:.*?)^```$", (ROOT / "docs/monitoring.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert written is not None
+    settings = yaml.safe_load(written[1])
+    (job,) = settings["scrape_configs"]
+    (tmp_path / job["authorization"]["credentials_file"]).write_text(read_token(page.station.folder) + "\n")
+    job["static_configs"] = [{"targets": [f"127.0.0.1:{page.server.port}"]}]
+    without = {**job, "job_name": "without"}
+    del without["authorization"]
+    settings = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job, without]}
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(settings))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    options = [f"--storage.tsdb.path={tmp_path}/data", f"--web.listen-address=127.0.0.1:{port}"]
+    command = ["prometheus", f"--config.file={tmp_path}/prometheus.yml", *options]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=tmp_path) as prometheus:
+        try:
+            assert health_of_targets(port) == {"sorter": "up", "without": "down"}
+        finally:
+            prometheus.kill()
+
+
+def health_of_targets(port: int) -> dict[str, str]:
+    """Ask Prometheus until it knows of every target whether it answers."""
+    clock, health = SystemClock(), {"": "unknown"}
+    until = clock.now() + ms(60_000)
+    while "unknown" in health.values() and clock.now() < until:
+        clock.sleep_until(clock.now() + ms(200))
+        with suppress(httpx.TransportError):
+            told = httpx.get(f"http://127.0.0.1:{port}/api/v1/targets", timeout=10).json()["data"]["activeTargets"]
+            health = {target["labels"]["job"]: target["health"] for target in told} or health
+    return health
