@@ -56,6 +56,8 @@ def command(
         _say_where(built.page.server.url, settings, is_practice=demo)
     elif settings.page.enabled:
         say("page: none for now")
+    if demo:
+        say("to teach a station a label that no model knows, in another terminal: sorter teach --demo")
     say("sorting; Ctrl-C stops")
     try:
         Runtime(built).run(seconds)
