@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import os
 import secrets
 import stat
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import ConfigError
-from edge.system.files import make_folder, open_regular, write_atomically
+from edge.system.files import UnusableFileError, make_folder, open_regular, write_atomically
+
+log = logging.getLogger(__name__)
 
 NAME: Final = "page-token"
 _BYTES, _LENGTH, _GROUP = 12, 20, 4
@@ -37,11 +40,16 @@ class PageToken:
         return self._digest
 
     def look(self) -> None:
-        """Read it anew, from the disk; where that fails no token is the right one."""
+        """Read it anew, from the disk; where something else lies there no token is the right one.
+
+        A disk that fails to read changes nothing: who signed in has to be able to stop the station then too.
+        """
         try:
-            self._digest = _digest_of(read_token(self.path.parent))
-        except ConfigError:
+            self._digest = _digest_of(_checked(self.path, *_read(self.path)))
+        except (ConfigError, FileNotFoundError, UnusableFileError):
             self._digest = b""
+        except OSError as error:
+            log.debug("%s can't be read now: %s", self.path, error.strerror)
 
     def is_right(self, given: str) -> bool:
         """Say whether this is the token, however it was typed; takes as long for every wrong one."""
@@ -56,22 +64,11 @@ def read_token(folder: Path) -> str:
     """
     path = folder / NAME
     try:
-        with open_regular(path, follow=False) as file:
-            status, content = os.fstat(file.fileno()), file.read(_MOST_BYTES)
-        owner = folder.stat().st_uid
+        return _checked(path, *_read(path))
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is none yet: sorter token --new makes one") from None
     except OSError as error:
         raise ConfigError(f"{path}: can't be read ({error.strerror}): sudo sorter token --new makes another") from None
-    if status.st_uid not in (0, owner) or status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(
-            f"{path}: others than the folder's owner may know it (user {status.st_uid}, mode "
-            f"{stat.S_IMODE(status.st_mode):04o}): sorter token --new makes another"
-        )
-    token = content.decode("ascii", "replace").strip()
-    if len(_plain(token)) != _LENGTH or not _LETTERS.issuperset(_plain(token)):
-        raise ConfigError(f"{path}: expected a token, got something else: sorter token --new makes another")
-    return token
 
 
 def make_token(folder: Path) -> str:
@@ -97,6 +94,24 @@ def make_token_if_missing(folder: Path) -> None:
     """
     if not os.path.lexists(folder / NAME):
         make_token(folder)
+
+
+def _read(path: Path) -> tuple[bytes, os.stat_result, int]:
+    """Return what lies there, its status, and whose the folder is."""
+    with open_regular(path, follow=False) as file:
+        return file.read(_MOST_BYTES), os.fstat(file.fileno()), path.parent.stat().st_uid
+
+
+def _checked(path: Path, content: bytes, status: os.stat_result, owner: int) -> str:
+    if status.st_uid not in (0, owner) or status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(
+            f"{path}: others than the folder's owner may know it (user {status.st_uid}, mode "
+            f"{stat.S_IMODE(status.st_mode):04o}): sorter token --new makes another"
+        )
+    token = content.decode("ascii", "replace").strip()
+    if len(_plain(token)) != _LENGTH or not _LETTERS.issuperset(_plain(token)):
+        raise ConfigError(f"{path}: expected a token, got something else: sorter token --new makes another")
+    return token
 
 
 def _new() -> str:
