@@ -219,7 +219,7 @@ SPECS: Mapping[FaultKind, FaultSpec] = MappingProxyType(
         ),
         FaultKind.PAGE_DOWN: _note(
             "The page can't be shown; sorting is not affected.",
-            "Check that no other program uses its port.",
+            "Run `sorter check`: another program uses its port, or its certificate can't be used.",
             RecoveryAction.RESTART_PAGE,
         ),
         FaultKind.NOTIFY_DOWN: _note(

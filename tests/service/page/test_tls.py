@@ -18,10 +18,13 @@ from cryptography.hazmat.primitives import serialization
 from pydantic import ValidationError
 from support.certificates import Certificates, make_certificates
 from support.page import sign_in
+from support.running import running
 from support.stations import YARD, make_station
 
 from edge.clock import SystemClock
 from edge.errors import ConfigError
+from edge.health.faults import FaultKind
+from edge.health.state import State
 from edge.tools.check.check_machine import page_problems
 from edge.web.serving.server import PageServer
 from edge.web.serving.tls import TlsFiles, open_tls, validity_problems
@@ -191,3 +194,21 @@ def test_check_names_the_certificate_that_is_missing_and_the_one_that_expires(fi
 def test_a_certificate_without_a_key_is_no_station_file() -> None:
     with pytest.raises(ValidationError, match="certificate is there and key is not"):
         make_station(YARD, page={"certificate": "page.pem"})
+
+
+def test_a_station_serves_the_certificate_that_its_file_names(tmp_path: Path, certificates: Certificates) -> None:
+    page = {"certificate": str(certificates.certificate), "key": str(certificates.key)}
+    context = ssl.create_default_context(cafile=str(certificates.authority))
+    with running(tmp_path, page=page) as station:
+        assert station.url.startswith("https://")
+        assert httpx.get(f"{station.url}/api/status", verify=context, timeout=20).status_code == 200
+
+
+def test_a_certificate_that_can_not_be_used_keeps_nobody_from_sorting(
+    tmp_path: Path, certificates: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = {"certificate": str(certificates.certificate), "key": str(certificates.certificate)}
+    with running(tmp_path, page=page) as station:
+        station.wait_for(State.DEGRADED)
+        assert FaultKind.PAGE_DOWN in {fault.kind for fault in station.station.health.faults}
+    assert "expected a private key in PEM form" in caplog.text
