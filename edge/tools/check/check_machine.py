@@ -12,11 +12,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.clock import SystemClock
 from edge.config import Station
 from edge.errors import ConfigError
 from edge.system.mounts import memory_under
 from edge.tools.check.check_camera import camera_problems
+from edge.tools.check.page_certificate import certificate_problems
 from edge.tools.check.problems import Problem, error_on_a_pi, this_machine
 
 LEAST_FREE_MB = 100
@@ -50,17 +50,10 @@ def gpio_problems(root: Path = Path("/")) -> Iterator[Problem]:
 
 def page_problems(station: Station) -> Iterator[Problem]:
     """An address that the page can't listen on, or a certificate that it can't be served with, or soon no more."""
-    from edge.station.environment import tls_of
     from edge.web.serving.server import listen
-    from edge.web.serving.tls import open_tls, validity_problems
 
-    page, tls = station.page, tls_of(station.page)
-    try:
-        if tls is not None:
-            open_tls(tls)
-            yield from (Problem("warning", "page", text) for text in validity_problems(tls, SystemClock().wall_time()))
-    except ConfigError as error:
-        yield Problem("error", "page", str(error))
+    page = station.page
+    yield from certificate_problems(station)
     try:
         listen(page.host, page.port).close()
     except ConfigError as error:

@@ -22,6 +22,7 @@ from edge.system.mounts import memory_under
 from edge.system.privileges import unreadable_by_service
 from edge.tools.check.findings import Ask, Finding, ask
 from edge.tools.check.own_key import own_key_finding
+from edge.tools.check.page_certificate import certificate_findings
 from edge.tools.setup.setup import BOOKWORM_PYTHON, WITH_NUMPY_1
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Doctor:
         yield from self.disk()
         if self.station is not None:
             yield own_key_finding(self.station)
+            yield from certificate_findings(self.station)
         libraries = self.libraries()
         yield libraries
         if libraries.status == "fail":

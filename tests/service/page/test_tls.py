@@ -26,6 +26,7 @@ from edge.errors import ConfigError
 from edge.health.faults import FaultKind
 from edge.health.state import State
 from edge.tools.check.check_machine import page_problems
+from edge.tools.check.page_certificate import certificate_findings
 from edge.web.serving.server import PageServer
 from edge.web.serving.tls import TlsFiles, open_tls, validity_problems
 from edge.web.serving.visitors import MAX_PER_ADDRESS
@@ -189,6 +190,14 @@ def test_check_names_the_certificate_that_is_missing_and_the_one_that_expires(fi
     assert (soon.severity, "expires on" in soon.text) == ("warning", True)
     (missing,) = page_problems(make_station(YARD, page=good | {"key": str(tmp_path / "none")}))
     assert (missing.severity, "no such file" in missing.text) == ("error", True)
+
+
+def test_doctor_says_the_same(files: TlsFiles, tmp_path: Path) -> None:
+    named = {"enabled": True, "certificate": str(files.certificate), "key": str(files.key)}
+    for key, status, text in ((files.key, "warn", "expires on"), (tmp_path, "fail", "a folder, not a file")):
+        (found,) = certificate_findings(make_station(YARD, page=named | {"key": str(key)}))
+        assert (found.name, found.status, text in found.text) == ("certificate", status, True)
+    assert list(certificate_findings(make_station(YARD, page={"enabled": True}))) == []
 
 
 def test_a_certificate_without_a_key_is_no_station_file() -> None:
