@@ -24,6 +24,7 @@ from edge.inference.interpreter import Inference
 from edge.labelling.labels import NONE_OF_THESE, TWO_THINGS, read_labels
 from edge.teaching.lessons import Lessons, group_items
 from edge.teaching.shown import item_of
+from edge.words import Sentence
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class Seen:
     lessons: Lessons
     new_labels: tuple[str, ...]
     unreadable: tuple[str, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Sentence, ...]
 
 
 def look(base: Bundle, interpreter: Inference, pictures: Sequence[Picture], progress: Progress) -> Seen:
@@ -154,17 +155,27 @@ def _sort_out(base: Bundle, turns: Codes, pictures: Sequence[Picture], unreadabl
     memory = read_memory(base)
     items = group_items(codes, truth, [p.item for p in pictures], None if memory is None else memory.codes)
     lessons = Lessons(codes, labels, truth, items, turns[1:])
-    notes = [note for label in new if (note := _note_on(label, known))]
+    notes = [_note_on(label, known) for label in new]
     for number, label in enumerate(labels):
         count, photos = lessons.count(number)
         if count == 1 < photos:
-            notes.append(f"{label}: all {photos} pictures seem to show one and the same thing: show others of it too")
+            notes.append(
+                Sentence(
+                    "{label}: all {pictures} pictures seem to show one and the same thing: show others of it too",
+                    {"label": label, "pictures": photos},
+                )
+            )
         elif 0 < count < photos:
-            notes.append(f"{label}: {photos} pictures show {count} items, as far as can be seen")
+            values = {"label": label, "pictures": photos, "items": count}
+            notes.append(Sentence("{label}: {pictures} pictures show {items} items, as far as can be seen", values))
     return Seen(lessons, new, unreadable, tuple(notes))
 
 
-def _note_on(label: str, known: Sequence[str]) -> str:
+def _note_on(label: str, known: Sequence[str]) -> Sentence:
     near = difflib.get_close_matches(label, known, 1)
-    meant = f"; if {near[0]} is meant, name its folder so" if near else ""
-    return f"{label} is a new label, which the base does not know{meant}"
+    if not near:
+        return Sentence("{label} is a new label, which the base does not know", {"label": label})
+    return Sentence(
+        "{label} is a new label, which the base does not know; if {near} is meant, name its folder so",
+        {"label": label, "near": near[0]},
+    )

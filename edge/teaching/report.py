@@ -10,6 +10,7 @@ from edge.teaching.learning import Learnt
 from edge.teaching.lessons import Lessons
 from edge.teaching.pictures import Seen
 from edge.teaching.scoring import Figures, Share
+from edge.words import Sentence
 
 FEWEST_ITEMS: Final = 10
 """Of a label, under which more are asked for."""
@@ -43,8 +44,8 @@ def as_tree(seen: Seen, learnt: Learnt) -> dict[str, Any]:
         "stiffness": learnt.stiffness,
         "step": learnt.step,
         "new_labels": list(seen.new_labels),
-        "advice": list(advice(seen.lessons, learnt)),
-        "notes": list(seen.notes),
+        "advice": [one.as_table() for one in advice(seen.lessons, learnt)],
+        "notes": [one.as_table() for one in seen.notes],
         "unreadable": list(seen.unreadable),
     }
 
@@ -57,22 +58,29 @@ def counted(lessons: Lessons) -> Iterator[tuple[str, int, int]]:
             yield label, items, pictures
 
 
-def advice(lessons: Lessons, learnt: Learnt) -> Iterator[str]:
-    """What more would help, in sentences."""
+def advice(lessons: Lessons, learnt: Learnt) -> Iterator[Sentence]:
+    """What more would help."""
     purity = learnt.thresholds.purity or 0.0
-    enough = fewest_photos(purity) if purity < 1 else 0
+    enough, percent = fewest_photos(purity) if purity < 1 else 0, f"{100 * purity:g}"
     taught = {label for label, _, _ in counted(lessons)}
     if left := [label for label in learnt.labels if label not in taught]:
-        yield f"nothing was shown of {', '.join(left)}: the base's knowledge of them is kept"
+        yield Sentence("nothing was shown of {labels}: the base's knowledge of them is kept", {"labels": left})
     for label, items, _ in counted(lessons):
         if items < FEWEST_ITEMS:
-            yield f"{label} needs {FEWEST_ITEMS - items} more items: {items} are too few to rely on"
+            values = {"label": label, "more": FEWEST_ITEMS - items, "items": items}
+            yield Sentence("{label} needs {more} more items: {items} are too few to rely on", values)
         elif label not in learnt.own_threshold and items < enough:
-            yield f"{label} needs {enough - items} more items to show {100 * purity:g} % purity by itself"
+            values = {"label": label, "more": enough - items, "percent": percent}
+            yield Sentence("{label} needs {more} more items to show {percent} % purity by itself", values)
         elif label not in learnt.own_threshold:
-            yield f"{label} is often mistaken here, so that few of it will be sorted: show more of it"
+            yield Sentence(
+                "{label} is often mistaken here, so that few of it will be sorted: show more of it", {"label": label}
+            )
     if not learnt.purity_reached:
-        yield f"no score keeps {100 * purity:g} % purity on what was shown: the surest items alone are sorted"
+        yield Sentence(
+            "no score keeps {percent} % purity on what was shown: the surest items alone are sorted",
+            {"percent": percent},
+        )
 
 
 def _figures(figures: Figures | None) -> dict[str, Any] | None:

@@ -5,5 +5,6 @@ English stands where it is used; a sentence that a file lacks is shown in Englis
 """
 
 from edge.words.languages import ENGLISH, choose_language, languages, texts, translate
+from edge.words.sentence import Sentence
 
-__all__ = ["ENGLISH", "choose_language", "languages", "texts", "translate"]
+__all__ = ["ENGLISH", "Sentence", "choose_language", "languages", "texts", "translate"]

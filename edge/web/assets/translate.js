@@ -15,6 +15,12 @@ export function t(english, values = {}) {
   return said.replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? String(values[name]) : whole));
 }
 
+// Says a sentence that the station sends as { english, values }; labels and bins among the values are translated too.
+export function phrase({ english, values }) {
+  const named = (value) => (typeof value === "string" ? t(value) : Array.isArray(value) ? value.map(named).join(", ") : value);
+  return t(english, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, named(value)])));
+}
+
 // `like this` is how texts name commands.
 export function withCommands(text) {
   return text.split("`").map((part, n) => (n % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part));

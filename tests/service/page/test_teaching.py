@@ -117,7 +117,7 @@ def test_three_labels_are_shown_learnt_and_installed_and_the_station_changes_ove
     assert measure(browser, "document.documentElement.scrollWidth") <= 360
     before = station.running.station.slot.model.digest
     click(browser, "#install")
-    agree(browser, "on probation against the model before")
+    agree(browser, "on probation against the previous model")
     wait_for_text(browser, "#heads", "2.0+belt.1")
     wait_for_text(browser, "#heads", "at work")
     until(browser, lambda: station.running.station.slot.model.version == "2.0+belt.1")

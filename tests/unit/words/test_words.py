@@ -33,7 +33,7 @@ from edge.web.station.words import (
     STROKE_TEXT,
     RefusedText,
 )
-from edge.words import choose_language, languages, texts, translate
+from edge.words import Sentence, choose_language, languages, texts, translate
 
 IN_MARKUP = re.compile(r"\[\[(.+?)\]\]", re.DOTALL)
 IN_SCRIPT = re.compile(r"""\bt\(\s*"((?:[^"\\]|\\.)*)\"""")
@@ -69,7 +69,7 @@ def said_in(path: Path) -> Iterator[str]:
     """The sentences that Python code translates where it says them."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         match node:
-            case ast.Call(func=ast.Name(id="translate"), args=[ast.Constant(value=str(text)), *_]):
+            case ast.Call(func=ast.Name(id="translate" | "Sentence"), args=[ast.Constant(value=str(text)), *_]):
                 yield text
             case ast.Call(func=ast.Name(id="TeachingError"), args=[ast.Constant(value=str(text))]) if (
                 AT_THE_PAGE in path.parents
@@ -132,6 +132,16 @@ def test_who_asks_for_no_known_language_gets_the_stations() -> None:
 def test_places_are_filled_in_and_what_stands_in_for_them_is_left_alone() -> None:
     assert translate("No longer: {fault}", "vi", fault="{time} {}") == "Đã hết: {time} {}"
     assert translate("{time} {}", "vi") == "{time} {}"
+
+
+def test_a_sentence_is_whole_for_a_terminal_and_in_parts_for_the_page() -> None:
+    sentence = Sentence("nothing was shown of {labels}: {count}", {"labels": ["glass", "{metal}"], "count": 0})
+    assert str(sentence) == "nothing was shown of glass, {metal}: 0"
+    assert json.loads(json.dumps(sentence.as_table())) == {
+        "text": str(sentence),
+        "english": "nothing was shown of {labels}: {count}",
+        "values": {"labels": ["glass", "{metal}"], "count": 0},
+    }
 
 
 def test_what_has_no_translation_is_said_in_english() -> None:

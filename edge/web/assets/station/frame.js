@@ -3,7 +3,7 @@
 
 import { endButton } from "/acts.js";
 import { act, isSignedIn } from "/session.js";
-import { language, t, withCommands } from "/translate.js";
+import { language, phrase, t, withCommands } from "/translate.js";
 
 const SILENCE_MS = 4000; // the station tells every second; after this much silence nothing here can be trusted
 const SIGNS = { good: "✓", calm: "…", warn: "!", bad: "✕", off: "■", lost: "?" };
@@ -14,7 +14,7 @@ let retry = 0;
 let onStatus = () => {};
 let onTick = () => {};
 
-export { act, isSignedIn, language, t, withCommands };
+export { act, isSignedIn, language, phrase, t, withCommands };
 export const byId = (id) => document.getElementById(id);
 export const percent = (share) => (share === null ? "" : Math.round(share * 100) + "\u00a0%");
 export const decimal = (number) => number.toLocaleString(language, { minimumFractionDigits: 1, maximumFractionDigits: 1, useGrouping: false });

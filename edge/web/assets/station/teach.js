@@ -1,6 +1,6 @@
 // The page "teach": somebody shows things to the station label by label, lets it learn, and installs what came of it.
 
-import { act, byId, language, make, percent, say, sentence, start, t, withCommands } from "/frame.js";
+import { act, byId, language, make, percent, phrase, say, sentence, start, t, withCommands } from "/frame.js";
 
 const LOOK_MS = 1000; // each look of the page that leads is a sign of life; after 10 s without one the belt stops
 const BIN_COLOURS = 8;
@@ -165,7 +165,7 @@ function showReport() {
   say("memory", memory && memory.before
     ? t("What it knew before: of {count} pictures {before} were named rightly, now {after}.", { count: memory.before.count, before: percent(memory.before.value), after: percent(memory.after.value) })
     : t("Whether it forgets what it knew before can't be told: its model came without pictures to ask."));
-  byId("advice").replaceChildren(...[...report.unreadable, ...report.notes, ...report.advice].map((text) => make("li", "", sentence(text))));
+  byId("advice").replaceChildren(...[...report.unreadable, ...[...report.notes, ...report.advice].map(phrase)].map((text) => make("li", "", sentence(text))));
 }
 
 function showHeads() {
