@@ -29,7 +29,9 @@ def teaching_claimed(state_folder: Path) -> Iterator[None]:
     try:
         descriptor = claim_folder(folder)
     except JournalError:
-        raise TeachingError(f"{folder}: another `sorter teach` is at work here: wait for it, or end it") from None
+        raise TeachingError(
+            f"{folder}: the station is taught already, by `sorter teach` or on its page: wait for that, or end it"
+        ) from None
     try:
         yield
     finally:

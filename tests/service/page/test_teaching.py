@@ -117,7 +117,7 @@ def test_three_labels_are_shown_learnt_and_installed_and_the_station_changes_ove
     assert measure(browser, "document.documentElement.scrollWidth") <= 360
     before = station.running.station.slot.model.digest
     click(browser, "#install")
-    agree(browser, "on probation against the previous model")
+    agree(browser, "The station changes over by itself")
     wait_for_text(browser, "#heads", "2.0+belt.1")
     wait_for_text(browser, "#heads", "at work")
     until(browser, lambda: station.running.station.slot.model.version == "2.0+belt.1")
@@ -125,6 +125,9 @@ def test_three_labels_are_shown_learnt_and_installed_and_the_station_changes_ove
     click(browser, "#control")
     agree(browser, "Is everybody clear of belt and diverters?")
     station.running.wait_for(*WELL)
+    click(browser, "#back button")
+    agree(browser, "from tiny-2.0+belt.1 to tiny-2.0?")
+    until(browser, lambda: station.running.station.slot.model.digest == before)
 
 
 def test_only_who_signed_in_teaches_and_who_is_gone_teaches_no_longer(station: TaughtStation) -> None:

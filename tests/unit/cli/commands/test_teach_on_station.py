@@ -169,7 +169,7 @@ def test_two_do_not_teach_one_station_at_once(place: Place, tmp_path: Path) -> N
     assert descriptor is not None
     _, error = teach(place, "--yes")
     os.close(descriptor)
-    assert "another `sorter teach` is at work here" in str(error)
+    assert "the station is taught already, by `sorter teach` or on its page" in str(error)
 
 
 def test_a_folder_that_can_not_be_made_is_named(place: Place, tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ def test_one_at_a_time_teaches(taught: TaughtRun) -> None:
         yield from taught.sorting()
         with (
             teaching_claimed(taught.shown.folder.parents[1]),
-            pytest.raises(TeachingError, match="another `sorter teach`"),
+            pytest.raises(TeachingError, match="the station is taught already"),
         ):
             taught.ask("begin", label="paper")
         assert taught.health.state is State.RUNNING
@@ -250,7 +250,7 @@ def test_one_at_a_time_teaches(taught: TaughtRun) -> None:
         taught.classroom.turn(0)
         with pytest.raises(TeachingError, match="anna on the page teaches it now"):
             future.result(0)
-        with pytest.raises(TeachingError, match="at work here"), teaching_claimed(taught.shown.folder.parents[1]):
+        with pytest.raises(TeachingError, match="taught already"), teaching_claimed(taught.shown.folder.parents[1]):
             pass
         new = taught.ask("begin", label="paper")["mark"]  # her page was loaded again
         assert (taught.classroom.stay(old), taught.classroom.stay(new)) == (False, True)

@@ -92,7 +92,7 @@ def test_why_nothing_can_be_learnt_is_said_in_words(place: Place) -> None:
     place.show("paper")
     assert "cup: a bin waits for it" in place.do("learn", "anna")
     with teaching_claimed(place.station.state_folder):
-        assert "another `sorter teach` is at work" in place.do("learn", "anna")
+        assert "the station is taught already" in place.do("learn", "anna")
     assert place.proposal.report() is None
     (place.proposal.folder).mkdir()
     (place.proposal.folder / "report.json").write_text(json.dumps(["damaged"]))
