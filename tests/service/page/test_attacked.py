@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from edge.clock import SystemClock
+from edge.journal.database import create_if_missing
 from edge.web.station.pages import PAGES
 from edge.web.station.token import read_token
 
@@ -20,7 +21,13 @@ pytestmark = pytest.mark.slow
 
 MODULES = "cookieflags,crlf,csp,csrf,http_headers,methods,redirect,sql,xss"
 AT_MOST_S = 50
-ASKED = ("/enter?to=/bins", "/belt.jpg?after=1", "/crops/1.jpg?run=1", "/words.js?language=vi")
+ASKED = (
+    "/enter?to=/bins",
+    "/belt.jpg?after=1",
+    "/crops/1.jpg?run=1",
+    "/api/search?label=glass&bin=glass&reason=sorted",
+    "/api/counts?from=2026-05-01",
+)
 # Of the headers that the scanner misses one is out of use and the other is for TLS, by a proxy.
 WITHOUT = {"X-XSS-Protection is not set", "Strict-Transport-Security is not set"}
 
@@ -32,6 +39,7 @@ def page(serve: Callable[..., Any]) -> Any:
 
 def test_a_scanner_finds_nothing_and_changes_nothing(page: Any, tmp_path: Path) -> None:
     page.station.decide("glass", "glass")
+    create_if_missing(page.station.folder / "journal.sqlite")
     token, report = read_token(page.station.folder), tmp_path / "report.json"
     starts = [part for path in ASKED for part in ("-s", f"{page.url}{path}")]
     command = ["wapiti", "-u", f"{page.url}/", "--scope", "domain", *starts, "-m", MODULES]
