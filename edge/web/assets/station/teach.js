@@ -1,11 +1,7 @@
 // The page "teach": somebody shows things to the station label by label, lets it learn, and installs what came of it.
 
-<<<<<<< HEAD
 import { act, byId, language, make, percent, phrase, say, sentence, start, t, withCommands } from "/frame.js";
-=======
-import { act, byId, language, make, percent, say, sentence, start, t, withCommands } from "/frame.js";
 import { rollBackButton } from "/acts.js";
->>>>>>> fb5e02d (The Teach page comes back to the model before, and who is kept from teaching learns that it may be the page)
 
 const LOOK_MS = 1000; // each look of the page that leads is a sign of life; after 10 s without one the belt stops
 const BIN_COLOURS = 8;
