@@ -20,7 +20,7 @@ def test_ten_items_a_label_gain_twenty_points_of_recovery_at_the_purity_that_is_
     told = json.loads(done.stdout)
     base, taught = told["all"]["base"], told["all"]["taught"]
     assert [one["refusal"] for one in told["rounds"]] == ["", ""]
-    # At the best threshold for 95 %, which takes the truth to know. Measured: 18 -> 48 %.
+    # At the best threshold for 95 %, which takes the truth to know. Measured: 17 -> 48 %.
     assert taught["recovery_at_95"] >= base["recovery_at_95"] + 0.20
     # At its own thresholds, from what it was shown, it keeps the purity that the base does not: 91.2 -> 100 %.
     assert taught["purity"] >= 0.95 > base["purity"]

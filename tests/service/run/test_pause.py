@@ -148,12 +148,13 @@ def test_a_folder_whose_path_is_long_can_be_asked_too(tmp_path: Path) -> None:
         assert ask(folder, "pause").startswith("Stopped")
 
 
-def test_the_demo_says_a_link_that_signs_in(tmp_path: Path) -> None:
+def test_the_demo_says_a_link_that_signs_in_and_how_to_teach_it_a_label(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "edge", "run", "--demo", "--port", "0", "--state-folder", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as demo:
         try:
             assert demo.stdout is not None
             link = next(line for line in demo.stdout if "#token=" in line).split()[-1]
+            assert "sorter teach --demo" in next(demo.stdout)
             url, _, token = link.partition("#token=")
             assert httpx.post(f"{url}sign-in", json={"token": token}, timeout=AT_MOST_S).status_code == 200
         finally:
