@@ -15,7 +15,6 @@ from typing import Any
 import httpx
 import pytest
 from selenium import webdriver
-from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 from support.browser import CONTRAST, WAIT_S, measure, resize, wait_for_text
 from support.drawn_place import HERE, show_pictures, write_place_station, write_running_place
@@ -68,8 +67,9 @@ def until(chrome: webdriver.Chrome, holds: Callable[[], Any]) -> None:
 
 
 def click(chrome: webdriver.Chrome, selector: str) -> None:
-    until(chrome, lambda: chrome.find_element(By.CSS_SELECTOR, selector).is_enabled())
-    chrome.find_element(By.CSS_SELECTOR, selector).click()
+    # In one step: lists are made anew when what they show changes.
+    enabled = "const found = document.querySelector(arguments[0]); if (!found || found.disabled) return false; found.click(); return true;"
+    until(chrome, lambda: chrome.execute_script(enabled, selector))
 
 
 def agree(chrome: webdriver.Chrome, question: str) -> None:
