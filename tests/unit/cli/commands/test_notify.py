@@ -39,7 +39,7 @@ def test_each_way_is_tried_and_the_reason_is_said_of_the_one_that_fails(server: 
         f"mail: not delivered: localhost:{closed} refuses connections: does it run, and on this port?",
     ]
     assert result.exit_code == NotifyError.exit_code
-    assert server.posts.get(timeout=30).data["title"] == "line-1: a test message"
+    assert server.posts.get(timeout=30).data["title"] == "line-1: A test message"
 
 
 def test_without_test_it_says_who_is_told_and_tells_nobody(server: HookServer, tmp_path: Path) -> None:
