@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 from support.axe import grave_findings
 from support.browser import WAIT_S, measure, resize, wait_for_text
@@ -72,6 +73,17 @@ def show(chrome: webdriver.Chrome, url: str, width: int, scheme: str = "light") 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_axe_finds_nothing_serious(page: Any, browser: webdriver.Chrome, address: str, width: int, scheme: str) -> None:
     show(browser, page.url + address, width, scheme)
+    assert grave_findings(browser) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_where_a_person_signs_in(page: Any, browser: webdriver.Chrome, scheme: str) -> None:
+    show(browser, page.url, 360, scheme)
+    wait_for_text(browser, "#sign-in", "Sign in")
+    browser.find_element(By.ID, "sign-in").click()
+    WebDriverWait(browser, WAIT_S, poll_frequency=0.1).until(
+        lambda _: measure(browser, "document.getElementById('ask-token').open")
+    )
     assert grave_findings(browser) == []
 
 
