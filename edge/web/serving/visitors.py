@@ -12,12 +12,16 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from edge.web.serving.pace import Pace
+
 MAX_CONNECTIONS = 48
 # Monitoring runs on the station itself, and so does the end of an SSH tunnel: others never take these places.
 KEPT_FOR_LOCALHOST = 8
 # Two browsers with several tabs; a whole office behind one address still sees the page.
 MAX_PER_ADDRESS = 16
 LOCALHOST = "localhost"
+# Eight people who look at the live picture ask for 80 answers a second; a page of Items loads 60 pictures at once.
+ANSWERS_PER_S, ANSWERS_AT_ONCE = 100, 200
 # How long a connection with TLS may take to say goodbye.
 SHUTDOWN_S = 1.0
 
@@ -164,6 +168,7 @@ class Visitors:
     patience_s: float
     origin: Callable[[str], str] = origin_of
     tls: ssl.SSLContext | None = None
+    _pace: Pace = field(default_factory=lambda: Pace(ANSWERS_PER_S, ANSWERS_AT_ONCE))
     _there: dict[Visitor, None] = field(default_factory=dict)  # the longest idle first
     _by_name: dict[tuple[str, int], Visitor] = field(default_factory=dict)
 
@@ -176,6 +181,7 @@ class Visitors:
         scope["visitor"] = visitor.origin
         visitor.begin_answer(takes_body=scope["method"] not in ("GET", "HEAD"))
         try:
+            await self._pace.wait()
             await self.app(scope, receive, send)
         finally:
             if visitor in self._there:
