@@ -128,7 +128,9 @@ ROOMS = {
 def take_rooms(browser: webdriver.Chrome, address: str) -> None:
     """Look at the pages beside the one of now."""
     browser.set_window_size(1280, 1150)
-    loaded = "return [...document.querySelectorAll('main img')].every((picture) => picture.complete)"
+    # Those further down are loaded when somebody comes to them.
+    loaded = """return [...document.querySelectorAll("main img")].every(
+        (picture) => picture.complete || picture.getBoundingClientRect().top > innerHeight)"""
     for name, (room, there) in ROOMS.items():
         browser.get(address + room)
         WebDriverWait(browser, PATIENCE_S).until(
