@@ -136,6 +136,7 @@ def take_rooms(browser: webdriver.Chrome, address: str) -> None:
         WebDriverWait(browser, PATIENCE_S).until(
             lambda chrome, there=there: chrome.find_elements(By.CSS_SELECTOR, there) and chrome.execute_script(loaded)
         )
+        browser.execute_script("document.querySelector('#hint')?.remove()")  # it names a folder of this machine
         keep(browser, name)
 
 
