@@ -223,9 +223,14 @@ def _commands(
     diverters = {actuator.name: actuator for actuator in station.actuators}
     switch, lesson = held
     return Commands(
-        switch, switch.health, switch.clock, SimpleQueue(), levels, schedule, diverters, store, lesson,
+        switch, switch.health, switch.clock, SimpleQueue(), levels, _sensed(station), schedule, diverters, store, lesson,
         _open_classroom(environment, lesson, switch),
     )  # fmt: skip
+
+
+def _sensed(station: Station) -> list[str]:
+    """Return the bins with a level sensor."""
+    return [where.name for where in station.bins if where.full_pin is not None]
 
 
 def _monitors(
@@ -235,13 +240,12 @@ def _monitors(
     camera, belt = station.camera, station.belt
     # Only the pictures of a sensor, with its noise, can be told to be frozen.
     has_noise = camera.is_live or (camera.is_simulated and station.simulation.noise > 0)
-    sensed = [where.name for where in station.bins if where.full_pin is not None]
     monitors: list[Monitor] = [
         PictureMonitor(view, can_freeze=has_noise),
         CameraClockMonitor(),
         InferenceLoadMonitor(transport),
         JamMonitor(transport.confirmations, reporting.recorder.on_delivery),
-        BinLevelMonitor(reporting.levels, sensed),
+        BinLevelMonitor(reporting.levels, _sensed(station)),
     ]
     if belt is not None and isinstance(transport, Conveyor):
         is_driven, has_encoder = belt.run_pin is not None, belt.encoder is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
 
@@ -33,7 +33,7 @@ class Commands:
     """The commands; any thread may give them, and each is journalled with `by`, who gave it.
 
     `resets` are taken by the inputs' own poll (see `StationIO`), jogs by the actuation thread (see `Schedule`).
-    `store` is None where the station file names one model for good, `teaching` where the station is in no file.
+    `sensed` are the bins with a level sensor. `store` is None where the station file names one model for good, `teaching` where the station is in no file.
     """
 
     switch: StopSwitch
@@ -41,6 +41,7 @@ class Commands:
     clock: Clock
     resets: SimpleQueue[str]
     levels: BinLevels
+    sensed: Collection[str]
     schedule: Schedule
     diverters: Mapping[str, ActuatorBase]
     store: ModelStore | None
@@ -72,10 +73,12 @@ class Commands:
         """Say that a bin was emptied.
 
         Raises:
-            ControlError: there is no such bin.
+            ControlError: there is no such bin, or its level sensor says by itself when it is empty.
         """
         if bin_name not in self.levels.capacities:
             raise ControlError(RefusedText.NO_SUCH_BIN)
+        if bin_name in self.sensed:
+            raise ControlError(RefusedText.LEVEL_SENSOR)
         self.levels.empty([bin_name])
         self.health.person_did(EventKind.EMPTIED, f"The bin {bin_name} was emptied, says {by}.", self.clock.now())
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge.web.serving.pace import Pace
 
@@ -64,6 +64,11 @@ class Visitor(asyncio.Protocol):
         """A request has come: from now on the visitor waits for us, but for what it has still to send or to take."""
         self.is_answered = True
         if not (takes_body or self._is_behind):
+            self._wait_for_nothing()
+
+    def end_body(self) -> None:
+        """All of the request has come: now the visitor waits for us alone, but for what it has still to take."""
+        if self.is_answered and not self._is_behind:
             self._wait_for_nothing()
 
     def end_answer(self) -> None:
@@ -179,10 +184,17 @@ class Visitors:
             await self.app(scope, receive, send)
             return
         scope["visitor"] = visitor.origin
+
+        async def receive_noted() -> Message:
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                visitor.end_body()
+            return message
+
         visitor.begin_answer(takes_body=scope["method"] not in ("GET", "HEAD"))
         try:
             await self._pace.wait()
-            await self.app(scope, receive, send)
+            await self.app(scope, receive_noted, send)
         finally:
             if visitor in self._there:
                 self._there[visitor] = self._there.pop(visitor)

@@ -1,4 +1,7 @@
-"""Wrong tokens: whoever sends one after another has to wait, longer each time."""
+"""Wrong tokens: whoever sends one after another is told to wait, longer each time, and costs the station little.
+
+It is the token's 96 bits that keep guessers out. The right token always passes, waits or not: nobody keeps another out.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from edge.web.serving.visitors import LOCALHOST
 
 FREE = 5
 MOST_WAIT_S = 300.0
-# A person at the station is never kept out for long, whatever a program there does.
+# A person at the station who mistyped it is soon told so again, whatever a program there does.
 MOST_WAIT_LOCALHOST_S = 5.0
-# Many addresses that guess together slow down everybody's guessing; somebody who has the token gets in all the same.
+# Many addresses that guess together have the disk looked at no more often than one.
 FREE_OF_ALL = 50
 MOST_WAIT_OF_ALL_S = 10.0
 FORGOTTEN_S = 3600.0
@@ -36,7 +39,7 @@ class Attempts:
     _failures: OrderedDict[str, _Failures] = field(default_factory=OrderedDict)
 
     def wait_s(self, origin: str) -> float:
-        """Return for how long this visitor may not try, seconds; 0: not at all."""
+        """Return for how long this visitor's wrong tokens are turned away unlooked at, seconds; 0: not at all."""
         now = self.clock.now()
         names = (origin,) if origin == LOCALHOST else (origin, ALL)
         waits = [self._failures[name].wait_until - now for name in names if name in self._failures]

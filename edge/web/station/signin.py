@@ -104,7 +104,7 @@ class SignIn:
         return JSONResponse({"signed_in": session is not None, "csrf": "" if session is None else session.csrf})
 
     async def sign_in(self, request: Request) -> Response:
-        """Takes `{"token": "..."}` and answers as `/session` does, with a cookie: 403 for a wrong one, 429 after several."""
+        """Takes `{"token": "..."}` and answers as `/session` does, with a cookie: 403 for a wrong one, 429 for another after several."""
         try:
             given = _Given.model_validate_json(await request.body()).token
         except ValidationError:
@@ -155,16 +155,16 @@ class SignIn:
         return await self._refuse_token(request, given)
 
     async def _refuse_token(self, request: Request, given: str) -> Response | None:
-        """Return None for the right token."""
+        """Return None for the right token, however many wrong ones came before."""
         origin = _origin_of(request)
-        wait_s = self._attempts.wait_s(origin)
-        if wait_s:
-            return _refuse(429, {"Retry-After": str(math.ceil(wait_s))})
         if self._token is None:
             return PlainTextResponse(f"{NO_TOKEN_TEXT}\n", 403)
         if self._token.is_right(given):
             self._attempts.succeeded(origin)
             return None
+        wait_s = self._attempts.wait_s(origin)
+        if wait_s:
+            return _refuse(429, {"Retry-After": str(math.ceil(wait_s))})
         # Counted before anything is waited for: many that are sent at once are many.
         self._attempts.failed(origin)
         await self._look()  # it may have been replaced a moment ago

@@ -54,6 +54,7 @@ class RefusedText(StrEnum):
 
     NO_FAR_RESET = "A reset from here ends no emergency stop: press reset at the station."
     NO_SUCH_BIN = "There is no such bin."
+    LEVEL_SENSOR = "This bin has a level sensor, which says by itself that it was emptied."
     NO_SUCH_DIVERTER = "There is no such diverter, or it has no such position."
     NOT_STOPPED = "A diverter is moved by hand only while sorting is stopped: stop sorting first."
     TAUGHT = "No diverter is moved while somebody teaches the station: things are put through by hand."

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import cv2
@@ -35,6 +37,18 @@ from generate.example import TaughtExample
 
 
 @dataclass
+class NotedTeaching(TaughtExample):
+    """Notes what it is asked for beside looking."""
+
+    pressed: list[tuple[str, str]]
+
+    def ask(self, action: str, by: str, values: Mapping[str, str]) -> Future[dict[str, Any]]:
+        if action != "look":
+            self.pressed.append((action, by))
+        return super().ask(action, by, values)
+
+
+@dataclass
 class MadeUpStation:
     """Publishes what a station would, one photo at a time in the middle of the picture."""
 
@@ -43,10 +57,13 @@ class MadeUpStation:
     photos: dict[str, Image]
     folder: Path
     pressed: list[tuple[str, str]] = field(default_factory=list)
-    teaching: TaughtExample = field(default_factory=TaughtExample)
+    teaching: NotedTeaching = field(init=False)
     items: int = 0
     frames: int = 0
     box: Box = field(default_factory=lambda: Box(260, 170, 140, 140))
+
+    def __post_init__(self) -> None:
+        self.teaching = NotedTeaching(self.pressed)
 
     def press(self, action: str, who: str) -> None:
         """Note what a person asked for, and show it."""

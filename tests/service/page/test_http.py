@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
 import struct
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,6 +20,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from edge.clock import VirtualClock, ms
 from edge.errors import ConfigError
@@ -454,6 +460,39 @@ def test_visitor_who_does_not_finish_asking_is_cut_off(
         visitor.sendall(half)
         hears_nothing_more(visitor)
     assert httpx.get(page.url + "/healthz").status_code == 200
+
+
+@pytest.fixture
+def slow_page() -> Iterator[PageServer]:
+    """A server with little patience, whose answer to a body takes longer than that."""
+
+    async def answer(request: Request) -> Response:
+        body = await request.body()
+        await asyncio.sleep(1.2)
+        return Response(body)
+
+    app = Starlette(routes=[Route("/", answer, methods=["POST"])])
+    app.state.closing = threading.Event()
+    server = PageServer(app, "127.0.0.1", 0, patience_s=0.4)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield server
+    server.stop()
+    thread.join(10)
+
+
+def test_who_has_sent_everything_waits_for_the_answer_as_long_as_it_takes(slow_page: PageServer) -> None:
+    with httpx.Client(base_url=slow_page.url, timeout=10) as client:
+        for _ in range(2):  # on one connection
+            assert client.post("/", content=b"all of it").content == b"all of it"
+
+
+@pytest.mark.parametrize("size", [3, 300_000])
+def test_who_never_finishes_a_body_is_cut_off(slow_page: PageServer, size: int) -> None:
+    with socket.create_connection(("127.0.0.1", slow_page.port), timeout=10) as visitor:
+        head = f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size + 1}\r\n\r\n"
+        visitor.sendall(head.encode() + b"x" * size)
+        hears_nothing_more(visitor)
 
 
 def hears_nothing_more(visitor: socket.socket) -> None:

@@ -31,7 +31,7 @@ def told(folder: Path, kind: str) -> list[str]:
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[tuple[Running, httpx.Client]]:
-    changes = {"bins": {"glass": {"capacity": 3}}}
+    changes = {"bins": {"glass": {"capacity": 3}, "residual": {"full_pin": 26}}}
     with running(tmp_path, **changes) as station, httpx.Client(base_url=station.url, timeout=30) as client:
         station.wait_for(*WELL)
         sign_in(client, tmp_path)
@@ -81,6 +81,8 @@ def test_a_bin_that_a_person_emptied_is_counted_from_nothing(web: tuple[Running,
     assert client.post("/emptied", json={"bin": "glass"}).status_code == 200
     assert levels.counts["glass"] == 0
     assert client.post("/emptied", json={"bin": "paper"}).status_code == 409
+    refused = client.post("/emptied", json={"bin": "residual"})
+    assert (refused.status_code, "has a level sensor" in refused.text) == (409, True)
     assert client.post("/emptied", json={}).status_code == 400
     station.wait_for(State.STOPPED)
     assert FaultKind.BIN_FULL not in {fault.kind for fault in station.station.health.faults}

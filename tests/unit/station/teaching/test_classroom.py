@@ -204,7 +204,7 @@ def test_no_diverter_is_jogged_while_things_are_put_through(taught: TaughtRun) -
         yield
         built = taught.run.station
         commands = Commands(
-            built.switch, taught.health, taught.run.clock, SimpleQueue(), built.reporting.levels, built.schedule,
+            built.switch, taught.health, taught.run.clock, SimpleQueue(), built.reporting.levels, (), built.schedule,
             {actuator.name: actuator for actuator in built.settings.actuators}, None, taught.lesson, taught.classroom,
         )  # fmt: skip
         with pytest.raises(ControlError, match="No diverter is moved while"):
