@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from edge.health.events import HealthEvents
 from edge.health.faults import Fault, FaultKind, RecoveryAction
 from edge.health.heartbeats import Heartbeat, Heartbeats, Limits
+from edge.health.hold import Hold
 from edge.health.registry import FaultRegistry
 from edge.health.retry import Backoff, RetryPlanner
 from edge.health.state import INHIBITED_STATES, State, state_of
@@ -41,7 +42,7 @@ class Health:
     Attributes:
         watched: the threads whose life counts; one that is not in it is never missed.
         estopped: true when an earlier run ended in an emergency stop that no person has reset.
-        paused_by: who stopped the station; empty: no person.
+        paused_by: who stopped the station in an earlier run, and nobody let it go on; empty: no person.
     """
 
     started_at: int
@@ -49,23 +50,21 @@ class Health:
     backoff: Backoff = field(default_factory=Backoff)
     watched: frozenset[Heartbeat] = frozenset({Heartbeat.ACTUATION, Heartbeat.JOURNAL})
     estopped: bool = False
-    paused_by: str = ""
+    paused_by: InitVar[str] = ""
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, paused_by: str) -> None:
         self._lock = threading.RLock()
         self.heartbeats = Heartbeats(self.started_at, self.limits, self.watched)
         self.retries = RetryPlanner(self.backoff)
         self._events = HealthEvents()
+        self.hold = Hold(self._events, paused_by, self.started_at)
         self._registry = FaultRegistry(self.retries, self._events)
         self._stopped = self._chain_open = False
         self._at = self._item_at = self.started_at
         self._reported = State.STARTING
         if self.estopped:
             self._raise(FaultKind.EMERGENCY_STOP, self.started_at, "before the restart")
-        if self.paused_by:
-            text = f"Stopped by {self.paused_by}; `sorter resume` lets it go on."
-            self._events.person(EventKind.PAUSE, text, self.started_at)
-            self._report_state(self.started_at)
+        self._report_state(self.started_at)
 
     def heartbeat(self, heartbeat: Heartbeat, at: int) -> None:
         """Take note of a heartbeat."""
@@ -141,20 +140,21 @@ class Health:
             self._report_state(at)
 
     def pause(self, at: int, by: str) -> None:
-        """A person stops the station; again is harmless."""
+        """A person stops the station; again is harmless. Ends teaching: what stays is this person's stop."""
         with self._lock:
-            if not self.paused_by:
-                self.paused_by = by
-                self._events.person(EventKind.PAUSE, f"Stopped by {by}.", at)
+            self.hold.pause(at, by)
             self._report_state(at)
 
     def resume(self, at: int, by: str) -> None:
         """A person lets the station go on; ends no fault and no emergency stop."""
         with self._lock:
-            if self.paused_by:
-                self.paused_by = ""
-                self._events.person(EventKind.RESUME, f"Resumed by {by}.", at)
+            self.hold.resume(at, by)
             self._report_state(at)
+
+    def teach(self, by: str) -> bool:
+        """Stop the station for a person who teaches it; False, and nothing changes, where a person stopped it otherwise."""
+        with self._lock:
+            return self.hold.teach(by)
 
     def person_did(self, kind: EventKind, text: str, at: int) -> None:
         """Have the next tick tell what a person did that changes no state."""
@@ -167,7 +167,7 @@ class Health:
         with self._lock:
             return state_of(
                 self._registry.there,
-                is_stopped=self._stopped or bool(self.paused_by),
+                is_stopped=self._stopped or bool(self.hold.paused_by),
                 has_begun=self.heartbeats.begun,
                 is_starved=self._at - self._item_at >= self.limits.starved,
             )

@@ -99,7 +99,7 @@ def assemble(
     transport = build_transport(station, build_belt(station))
     line = build_line(station, transport, slot, slot.model.min_scores, clock, partial(_model_failed, health, clock))
     switcher, reopen = _follow(station, models, slot, interference)
-    switch, lesson = StopSwitch(health, clock, paused, lambda: schedule.inhibited), Lesson(health)
+    switch, lesson = StopSwitch(health, clock, paused, lambda: safe_state.is_held), Lesson(health)
     commands = _commands(station, environment, reporting.levels, schedule, (switch, lesson), models)
     act, folder = partial(commands.take, by="MQTT"), environment.state_folder
     channels = open_channels(station, reporting.live, clock, act, folder=folder)

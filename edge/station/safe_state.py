@@ -39,8 +39,8 @@ class SafeState:
 
     @property
     def is_held(self) -> bool:
-        """Whether everything is released and new strokes are refused."""
-        return self._schedule.inhibited
+        """Whether the belt stands, everything is released, and new strokes are refused."""
+        return self._schedule.inhibited and (self._belt is None or not self._belt.state)
 
     def open(self) -> None:
         """Take the pins: the belt stands still, the beacon is off.

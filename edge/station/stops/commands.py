@@ -129,7 +129,7 @@ class Commands:
 
     def _may_jog(self) -> bool:
         """Whether a person has stopped the station, nothing worse is the matter, and nobody is putting things through."""
-        return bool(self.health.paused_by) and self.health.state is State.STOPPED and not self.lesson.is_on
+        return bool(self.health.hold.paused_by) and self.health.state is State.STOPPED and not self.lesson.is_on
 
     def _active(self) -> tuple[ModelStore, Generation | None]:
         if self.store is None:

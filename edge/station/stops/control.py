@@ -42,7 +42,7 @@ _CREDENTIALS = struct.Struct("3i")
 class StopSwitch:
     """A person's stop; kept over restarts, crashes and power cuts until a person resumes.
 
-    `is_held` says that belt and actuators are held; the supervisor sees to that within a turn.
+    `is_held` says that belt and actuators are held, not the actuators alone; the supervisor sees to that within a turn.
     """
 
     health: Health
@@ -55,15 +55,23 @@ class StopSwitch:
         act = self.health.pause if action == "pause" else self.health.resume
         act(self.clock.now(), by)
 
+    def teach(self, by: str) -> bool:
+        """Stop all but the belt for a person who teaches the station; False where a person has stopped it."""
+        return self.health.teach(by)
+
     def save(self) -> bool:
         """Store whether a person has stopped the station; False if the disk refuses. Waits for it."""
-        self.latch.save(bool(self.health.paused_by))
-        return self.latch.is_set is bool(self.health.paused_by)
+        self.latch.save(bool(self.health.hold.paused_by))
+        return self.latch.is_set is bool(self.health.hold.paused_by)
 
     def answer(self) -> str:
         """Return what has become of the station, as a sentence."""
-        if self.health.paused_by:
+        if self.health.hold.paused_by:
             text = "Stopped: belt and actuators are held until `sorter resume`."
+            if not self.is_held():
+                text = (
+                    "The stop is noted, but belt and actuators are not held yet: press the emergency stop if in doubt."
+                )
             return text if self.save() else f"{text} The disk refuses to note that: a restart would let it go on."
         self.save()
         state = self.health.state

@@ -188,7 +188,9 @@ class Classroom:
         if teacher is None:
             self._claim.enter_context(teaching_claimed(self._place.state_folder))
             self._just_shown.clear()
-            self._switch.press("pause", f"{by}, who teaches it")
+        if not self._switch.teach(by):
+            self._claim.close()
+            raise TeachingError(f"{self._switch.health.hold.paused_by} stopped the station: resume it first")
         self._teacher = _Teacher(by, secrets.token_urlsafe(18), self._clock.now())
         self._show(label, geometry)
 

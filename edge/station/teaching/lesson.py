@@ -32,9 +32,9 @@ class Taken(NamedTuple):
 
 
 class Lesson(Observer):
-    """Goes from `begin` to `end`, but no longer than a person's stop is all that holds the station.
+    """Goes from `begin` to `end`, but no longer than whoever teaches the station is all that holds it.
 
-    A fault, the emergency stop or a resume end it for good: nothing that moves begins again by itself. Any thread may
+    A fault, the emergency stop, a person's stop or a resume end it for good: nothing that moves begins again by itself. Any thread may
     call it, and none waits; `take` is for the vision thread alone.
     """
 
@@ -53,7 +53,7 @@ class Lesson(Observer):
     @property
     def is_on(self) -> bool:
         """Whether items are taken in here, and sorted by nobody."""
-        return self._shown is not None and bool(self._health.paused_by)
+        return self._shown is not None and bool(self._health.hold.taught_by)
 
     @property
     def is_possible(self) -> bool:
@@ -73,6 +73,7 @@ class Lesson(Observer):
     def end(self) -> None:
         """Take nothing any more; what was taken is still there to be kept."""
         self._shown = None
+        self._health.hold.end_teaching()
 
     def on_state(self, inhibited: bool, faults: Collection[FaultKind]) -> None:
         if self._shown is not None and not self.may_run_belt:

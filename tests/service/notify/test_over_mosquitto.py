@@ -157,7 +157,7 @@ def test_a_command_that_the_broker_kept_is_not_obeyed(broker: Broker, tmp_path: 
     with running(broker, tmp_path, commands=True) as runtime:
         state(heard, '"state": "running"')
         _wait_until_it_has_listened(broker, heard)
-        assert runtime.station.health.paused_by == ""
+        assert runtime.station.health.hold.paused_by == ""
 
 
 def test_without_commands_nobody_at_the_broker_stops_the_station(broker: Broker, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_without_commands_nobody_at_the_broker_stops_the_station(broker: Broker,
         state(heard, '"state": "running"')
         broker.publish(f"{TOPIC}/command", "pause")
         _wait_until_it_has_listened(broker, heard)
-        assert runtime.station.health.paused_by == ""
+        assert runtime.station.health.hold.paused_by == ""
 
 
 def _wait_until_it_has_listened(broker: Broker, heard: Heard) -> None:

@@ -23,6 +23,7 @@ from support.processes import has_ended
 from support.running import WELL, Running, running
 
 from edge.health.state import State
+from edge.station.stops.control import ask
 from edge.teaching.shown import ShownItems
 from edge.web.station.token import read_token
 
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.realtime
 RUN_PIN = 21
 ITS_OWN = {"belt": {"run_pin": RUN_PIN}, "page": {"enabled": True, "port": 0}}
 SHOWN_BEFORE = 5
+BEFORE_RESTART = "a person before the restart"
 
 
 class TaughtStation:
@@ -147,6 +149,22 @@ def test_only_who_signed_in_teaches_and_who_is_gone_teaches_no_longer(station: T
         assert not station.running.belt_runs
 
 
+def test_what_sorter_pause_answers_is_true_of_the_belt_while_the_station_is_taught(station: TaughtStation) -> None:
+    with httpx.Client(base_url=station.running.url) as web:
+        sign_in(web, station.folder / "state")
+        mark = web.post("/teach/begin", json={"label": "paper"}).json()["mark"]
+        while station.count("paper") == SHOWN_BEFORE:
+            web.get("/api/teach", params={"mark": mark})
+        assert station.running.belt_runs
+        assert ask(station.folder / "state", "pause", "bob").startswith("Stopped: belt and actuators are held")
+        assert not station.running.belt_runs
+        assert station.running.station.health.hold.paused_by == "bob (as root)"
+        while web.get("/api/teach", params={"mark": mark}).json()["leads"]:
+            pass
+        assert web.post("/teach/begin", json={"label": "paper"}).status_code == 409
+        assert not station.running.belt_runs
+
+
 @contextmanager
 def run_by_itself(file: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run a station as a person does; give its process and its page's address."""
@@ -193,4 +211,8 @@ def test_a_killed_station_loses_nothing_that_it_had_counted_and_leaves_nobody_le
     with run_by_itself(file) as (_, url), httpx.Client(base_url=url) as web:
         sign_in(web, state)
         assert web.get("/api/status").json()["state"]["code"] == "stopped"
+        while "as it is now" in (refused := web.post("/teach/begin", json={"label": "metal"})).text:
+            pass  # no picture came yet
+        assert (refused.status_code, refused.text) == (409, f"{BEFORE_RESTART} stopped the station: resume it first\n")
+        web.post("/resume", json={})
         assert web.post("/teach/begin", json={"label": "metal"}).json()["showing"] == "metal"

@@ -223,10 +223,10 @@ def test_a_person_stops_and_starts_it() -> None:
     health = running()
     health.pause(T0, "pi")
     health.pause(T0, "another")
-    assert (health.state, health.paused_by) == (State.STOPPED, "pi")
+    assert (health.state, health.hold.paused_by) == (State.STOPPED, "pi")
     assert health.inhibited
     health.resume(T0 + 1, "anna")
-    assert (health.state, health.paused_by) == (State.RUNNING, "")
+    assert (health.state, health.hold.paused_by) == (State.RUNNING, "")
     told = [event.text for event in health.tick(T0 + 2) if event.kind in ("pause", "resume")]
     assert told == ["Stopped by pi.", "Resumed by anna."]
 

@@ -236,6 +236,55 @@ def test_whoever_resumes_the_station_ends_it(taught: TaughtRun) -> None:
     taught.play(scene())
 
 
+def test_a_stop_ends_it_stops_the_belt_and_is_the_stop_of_whoever_pressed(taught: TaughtRun) -> None:
+    def scene() -> Iterator[None]:
+        switch = taught.run.station.switch
+        yield from taught.sorting()
+        mark = taught.ask("begin", label="paper")["mark"]
+        yield from taught.shown_until("paper", 1, mark)
+        assert taught.belt_runs
+        assert not switch.is_held()
+        switch.press("pause", "bob")
+        assert not taught.lesson.is_on
+        assert "not held yet: press the emergency stop" in switch.answer()  # the belt runs until the supervisor's turn
+        yield
+        assert not taught.belt_runs
+        assert switch.is_held()
+        assert switch.answer() == "Stopped: belt and actuators are held until `sorter resume`."
+        yield
+        assert (taught.health.hold.paused_by, taught.ask("look")["teacher"]) == ("bob", "")
+        assert not taught.classroom.stay(mark)
+        for _ in range(50):
+            yield
+            assert not taught.belt_runs
+
+    taught.play(scene())
+
+
+@pytest.mark.parametrize("is_after_teaching", [False, True])
+def test_teaching_begins_over_nobodys_stop_but_its_own(taught: TaughtRun, *, is_after_teaching: bool) -> None:
+    def scene() -> Iterator[None]:
+        yield from taught.sorting()
+        if is_after_teaching:
+            taught.ask("begin", label="paper")
+            taught.ask("end")
+            taught.ask("begin", label="paper")
+            taught.ask("end")
+        taught.run.station.switch.press("pause", "bob")
+        yield
+        with pytest.raises(TeachingError, match="bob stopped the station: resume it first"):
+            taught.ask("begin", label="paper")
+        yield
+        assert not taught.belt_runs
+        with teaching_claimed(taught.shown.folder.parents[1]):  # it is free for others
+            pass
+        taught.run.station.switch.press("resume", "bob")
+        yield
+        yield from taught.shown_until("paper", 1, taught.ask("begin", label="paper")["mark"])
+
+    taught.play(scene())
+
+
 def test_one_at_a_time_teaches(taught: TaughtRun) -> None:
     def scene() -> Iterator[None]:
         yield from taught.sorting()

@@ -29,14 +29,14 @@ ME = "anna on the page"
 
 
 class Begun:
-    """A lesson at a station that a person has stopped, on an empty place."""
+    """A lesson at a station that is taught, on an empty place."""
 
     def __init__(self) -> None:
         clock = VirtualClock()
         self.station = assemble_for_test(make_station(BELT), clock)
         self.clock, self.lesson = clock, self.station.supervisor.lesson
         tick_alive(self.station, clock.now())
-        self.station.switch.press("pause", ME)
+        assert self.station.switch.teach(ME)
         self.lesson.begin("paper", GEOMETRY, clock.now())
         self.see()
 
@@ -107,7 +107,7 @@ def test_things_are_shown_to_a_bin_and_none_of_them_drops(name: str) -> None:
 
     def tick(now: int) -> None:
         if not lesson.is_on and lesson.is_possible:
-            run.station.switch.press("pause", ME)
+            assert run.station.switch.teach(ME)
             assistant.show("metal")
             lesson.begin("metal", GEOMETRY, now)
         while not lesson.taken.empty():
@@ -151,7 +151,7 @@ def test_a_stop_pressed_while_the_belt_is_let_run_holds() -> None:
     lesson = PressedWhileTheBeltIsLetRun(station.health)
     lesson.press = lambda: None
     tick_alive(station, clock.now())
-    station.switch.press("pause", ME)
+    assert station.switch.teach(ME)
     lesson.begin("paper", GEOMETRY, clock.now())
     station.safe_state.enter(clock.now())
     station.safe_state.follow(clock.now(), lesson)
