@@ -134,4 +134,4 @@ class Counting:
 
     def _describe(self, begins: Sequence[float], now: float) -> dict[str, Any]:
         times = [local_time(begin) for begin in begins]
-        return {"now": local_time(now), "times": times[:-1], "until": times[-1]}
+        return {"now": local_time(now, "seconds"), "times": times[:-1], "until": times[-1]}

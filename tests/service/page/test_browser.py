@@ -181,7 +181,7 @@ def test_lost_connection_is_told_and_mended(page: Any, serve: Callable[..., Any]
 
 
 def test_a_full_bin_is_unmistakable(page: Any, browser: webdriver.Chrome) -> None:
-    """Few items in it, seen from the bar of counts, and yet full: by its sensor, and by its own count."""
+    """Only the bin that is full has a bar: of the others nobody knows how full they are."""
     for _ in range(12):
         page.station.decide("metal", "metal")
     page.station.decide("glass", "glass")
@@ -189,12 +189,14 @@ def test_a_full_bin_is_unmistakable(page: Any, browser: webdriver.Chrome) -> Non
     browser.get(page.url)
     wait_for_text(browser, "#bins", "metal")
     assert "FULL" not in browser.find_element(By.ID, "bins").text
+    assert not browser.find_elements(By.CSS_SELECTOR, "#bins .bar")
     page.station.live.publish_state(State.DEGRADED, [Fault(FaultKind.BIN_FULL, 0, "glass")])
     wait_for_text(browser, "#bins", "FULL")
     glass, metal, _ = browser.find_elements(By.CSS_SELECTOR, "#bins li")
     assert "FULL" in glass.text
     assert "its items go to residual" in glass.text
     assert "FULL" not in metal.text
+    assert not metal.find_elements(By.CSS_SELECTOR, ".bar")
     bar, fill = glass.find_element(By.CSS_SELECTOR, ".bar"), glass.find_element(By.CSS_SELECTOR, ".bar i")
     assert fill.value_of_css_property("width") == bar.value_of_css_property("width")
     assert fill.value_of_css_property("background-image").startswith("repeating-linear-gradient")

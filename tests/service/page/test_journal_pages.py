@@ -76,9 +76,7 @@ def test_a_reason_leads_to_its_items(tmp_path: Path, page: Any, browser: webdriv
     assert measure(browser, "document.querySelector('[name=reason]').value") == "unsure"
 
 
-def test_counts_survive_a_restart_and_the_loss_of_old_rows(
-    tmp_path: Path, serve: Callable[..., Any], browser: webdriver.Chrome
-) -> None:
+def test_counts_survive_a_restart(tmp_path: Path, serve: Callable[..., Any], browser: webdriver.Chrome) -> None:
     first = serve(SystemClock())
     record(tmp_path, 8)
     first.stop()
@@ -87,6 +85,43 @@ def test_counts_survive_a_restart_and_the_loss_of_old_rows(
     browser.get(second.url + "/week?span=week")
     wait_for_text(browser, "#span-total", "12")
     assert sum(drawn(browser, "#by-bin").values()) == 12
+
+
+def test_a_stop_is_no_fault_of_the_model(tmp_path: Path, page: Any, browser: webdriver.Chrome) -> None:
+    record(tmp_path, 40)
+    clock = SystemClock()
+    journal = build_journal(tmp_path, clock, JournalSettings.model_validate({"keep_crops": "none"}), run_id="0123abce")
+    for number in range(1, 41):
+        journal.record(outcome(number, clock.now(), Reason.HELD))
+    journal.close()
+    browser.get(page.url + "/week")
+    wait_for_text(browser, "#span-total", "80")
+    wait_for_text(browser, "[data-bin=glass]", "50\u00a0% of 20 items")
+    wait_for_text(browser, "[data-bin=metal]", "0\u00a0% of 20 items")
+
+
+def test_the_busiest_hour_is_not_thinned_out_by_what_is_left_of_it(
+    tmp_path: Path, page: Any, browser: webdriver.Chrome
+) -> None:
+    for _ in range(40):
+        page.station.decide("glass", "glass")
+    record(tmp_path, 40)
+    browser.get(page.url + "/week")
+    wait_for_text(browser, "#span-busiest", "40")
+    browser.find_element(By.CSS_SELECTOR, "[data-span=month]").click()
+    wait_for_text(browser, "#bar-is", "One bar is a day.")
+    assert not browser.find_element(By.ID, "busiest").is_displayed()
+
+
+def test_an_item_on_its_way_says_so_once(tmp_path: Path, page: Any, browser: webdriver.Chrome) -> None:
+    clock = SystemClock()
+    journal = build_journal(tmp_path, clock, JournalSettings.model_validate({"keep_crops": "none"}), run_id="0123abcd")
+    journal.record(outcome(1, clock.now()))
+    journal.close()
+    browser.get(page.url + "/items")
+    wait_for_text(browser, "#found li", "not fired yet.")
+    told = browser.find_element(By.ID, "found").text.lower()
+    assert told.count("on its way") == 1
 
 
 def test_an_empty_journal_is_told_in_words(page: Any, browser: webdriver.Chrome) -> None:

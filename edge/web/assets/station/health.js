@@ -1,7 +1,7 @@
 // The page "health": machine, camera, model and calibration as they are now, and the faults of the last week.
 
 import { rollBackButton } from "/acts.js";
-import { byId, decimal, language, make, percent, span, start, t } from "/frame.js";
+import { byId, decimal, language, make, percent, say, span, start, t } from "/frame.js";
 
 const ASK_MS = 5000;
 const DIM = 0.15; // from this share on a picture is told to be brighter or darker, as the fault for it does
@@ -41,7 +41,7 @@ function showMachine() {
     [t("Memory"), machine.memory_available_mb === null ? null : t("{size} free", { size: size(machine.memory_available_mb) }), machine.memory_available_mb < 100],
     [t("Disk"), disk === null ? t("not known") : t("{size} free", { size: size(disk) }), disk !== null && disk < 500],
     [t("Journal"), machine.journal_waiting === undefined || machine.journal_waiting === null ? t("not kept")
-      : t("{waiting} rows wait for the disk, {lost} were lost", { waiting: machine.journal_waiting, lost: machine.journal_lost }), machine.journal_lost > 0],
+      : t("rows waiting for the disk: {waiting}; lost: {lost}", { waiting: machine.journal_waiting, lost: machine.journal_lost }), machine.journal_lost > 0],
     [t("Date"), machine.date_is_set ? null : t("not set: rows of the journal have no date"), true],
     [t("Running for"), [span(live.uptime_s), " ", make("small", "", t("since {date}", { date: date(started) }))]],
     [t("Program"), `edge-sorter ${versions["edge-sorter"]}, Python ${versions.Python}`],
@@ -62,7 +62,8 @@ function changed(share, less, more) {
 }
 
 function showCamera() {
-  const { camera } = told;
+  const { camera, calibration } = told;
+  say("at-first", Object.keys(calibration.steps).length ? t("At first: when model and calibration began their work together.") : t("At first: when this model began its work here."));
   const { health } = live;
   facts("camera", [
     [t("Picture"), health.picture_age_ms === null ? t("no picture yet") : t("{age} old", { age: span(health.picture_age_ms / 1000) }), health.picture_age_ms > health.stall_ms],

@@ -5,6 +5,7 @@ import { ask, lookOf, tell } from "/journal.js";
 
 const AT_ONCE = 20;
 const MOST_ASKED = 30; // times, before it is the visitor's turn to say that the search goes on
+const UNDECIDED = ["", "moved"]; // strokes that may still be fired
 const form = byId("search");
 let bins = [];
 let before = null; // the row to go on from
@@ -16,9 +17,10 @@ const whenOf = (time) => tell(time, { dateStyle: "medium", timeStyle: "medium" }
 const instantOf = (time) => tell(time, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
 const inMs = (ms) => ms.toLocaleString(language, { maximumFractionDigits: 1 }) + "\u00a0ms";
 
+const filled = () => [...new FormData(form)].filter(([, value]) => value !== "");
+
 function query() {
-  const entries = [...new FormData(form)].filter(([, value]) => value !== "");
-  return Object.fromEntries(entries.map(([name, value]) => [name, name === "least" || name === "most" ? String(Number(value) / 100) : value]));
+  return Object.fromEntries(filled().map(([name, value]) => [name, name === "least" || name === "most" ? String(Number(value) / 100) : value]));
 }
 
 function thresholds(item) {
@@ -40,7 +42,9 @@ function thresholds(item) {
 
 function strokeText(stroke) {
   const told = { actuator: [stroke.actuator, stroke.position].filter(Boolean).join(" "), planned: stroke.planned ? instantOf(stroke.planned) : "–", fired: stroke.fired ? instantOf(stroke.fired) : "" };
-  if (stroke.late_ms === null) return t("{actuator}: planned for {planned}, not fired.", told);
+  if (stroke.late_ms === null) {
+    return UNDECIDED.includes(stroke.outcome) ? t("{actuator}: planned for {planned}, not fired yet.", told) : t("{actuator}: planned for {planned}, not fired.", told);
+  }
   const late = inMs(Math.abs(stroke.late_ms));
   return stroke.late_ms < 0
     ? t("{actuator}: planned for {planned}, fired at {fired}, {late} early.", { ...told, late })
@@ -68,6 +72,12 @@ function picturesOf(item) {
   return box;
 }
 
+// Of a stroke that was not fired its own outcome tells more than the reason, which stands for all of them.
+function because(item) {
+  const told = item.reason === "not-diverted" && item.stroke && item.stroke.text ? item.stroke.text : item.text;
+  return told ? sentence(t(told)) : item.reason;
+}
+
 function card(item) {
   const one = make("li", item.pictures.length ? "one pictured" : "one");
   one.style.setProperty("--bin", lookOf(bins, item.bin).colour);
@@ -77,13 +87,10 @@ function card(item) {
   heading.append(" ", make("small", "", item.score === null ? "" : percent(item.score)), item.bin ? " → " + t(item.bin) : "");
   const when = make("time", "", item.time ? whenOf(item.time) : t("at an unknown time"));
   if (item.time) when.dateTime = item.time;
-  text.append(heading, when, make("p", "because", item.text ? sentence(t(item.text)) : item.reason), ...thresholds(item));
+  text.append(heading, when, make("p", "because", because(item)), ...thresholds(item));
   if (item.seen_as.length > 1) text.append(make("p", "more", t("Its looks, one by one: {looks}.", { looks: item.seen_as.map((label) => t(label)).join(", ") })));
-  if (item.stroke) {
-    text.append(make("p", "more", strokeText(item.stroke)));
-    if (item.stroke.outcome !== "fired" && item.stroke.text) text.append(make("p", "more", sentence(t(item.stroke.text))));
-  }
-  if (item.landed) text.append(make("p", "more", landedText(item.landed)));
+  if (item.stroke) text.append(make("p", "more", strokeText(item.stroke)));
+  if (item.landed && item.reason !== "not-seen") text.append(make("p", "more", landedText(item.landed)));
   const decided = item.deciding_ms === null ? "" : t("Decided in {time}.", { time: inMs(item.deciding_ms) });
   const model = item.model ? t("Model {digest}.", { digest: item.model }) : "";
   text.append(make("p", "more", [t("Item {item}.", { item: item.item }), decided, model].filter(Boolean).join(" ")));
@@ -130,7 +137,8 @@ async function search(isFurther) {
     }
     shown += count;
     showEnd(told, count);
-    history.replaceState(null, "", Object.keys(asked).length ? `?${new URLSearchParams(new FormData(form).entries().filter(([, value]) => value !== ""))}` : location.pathname);
+    const typed = filled();
+    history.replaceState(null, "", typed.length ? `?${new URLSearchParams(typed)}` : location.pathname);
   } catch (error) {
     if (mine === request) showProblem(error.message);
   }

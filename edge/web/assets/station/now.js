@@ -15,8 +15,15 @@ let stallMs = 3000;
 let pictureAge = null;
 let paused = false;
 
+function levelBar(bin) {
+  const bar = make("div", "bar");
+  const fill = make("i");
+  fill.style.width = (bin.full ? 100 : Math.min(100, (100 * bin.level) / bin.capacity)) + "%";
+  bar.append(fill);
+  return bar;
+}
+
 function showBins(bins) {
-  const most = Math.max(1, ...bins.map((bin) => bin.count));
   colours = binColours(bins);
   byId("bins").replaceChildren(...bins.map((bin) => {
     const line = make("li");
@@ -30,11 +37,8 @@ function showBins(bins) {
     if (bin.full) name.append(" ", make("b", "full", t("FULL")));
     line.dataset.full = bin.full;
     row.append(name, make("span", "count", String(bin.count)));
-    const bar = make("div", counted ? "bar level" : "bar");
-    const fill = make("i");
-    fill.style.width = (bin.full ? 100 : Math.min(100, counted ? (100 * bin.level) / bin.capacity : (100 * bin.count) / most)) + "%";
-    bar.append(fill);
-    line.append(row, bar);
+    line.append(row);
+    if (counted || bin.full) line.append(levelBar(bin)); // what is not known to be empty or full has no bar
     if (bin.purity) line.append(make("p", "purity", purity(bin.purity)));
     if (bin.full) line.append(make("p", "what", bin.name === "residual" ? t("Empty it: nothing is sorted until then.") : t("Empty it: its items go to residual.")));
     return line;
@@ -142,7 +146,7 @@ function showOverlay(overlay) {
     marks.push(line);
   }
   byId("overlay").replaceChildren(...marks);
-  byId("view").style.setProperty("--ratio", String(overlay.width / overlay.height));
+  byId("main").style.setProperty("--ratio", String(overlay.width / overlay.height));
   byId("picture").alt = t("The camera's picture; items in view: {count}", { count: overlay.boxes.length });
 }
 

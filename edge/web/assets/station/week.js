@@ -6,12 +6,13 @@ import { bars, dayOf, lines, number } from "/chart.js";
 import { ask, lookOf } from "/journal.js";
 
 const SPANS = { day: { days: 1, step: "hour" }, week: { days: 7, step: "hour" }, month: { days: 30, step: "day" }, year: { days: 364, step: "week" } };
-const MINUTES = { hour: 60, day: 1440, week: 10080 };
 const ANEW_S = 60;
 const HOURS_AT_ONCE = 4;
 const FEWEST = 5; // items, of which a share is drawn
 const WORSE = 0.05; // so much more than in the time before is said to be worse
 const IN_NO_BIN = ["under-way", "not-diverted", "not-seen"];
+const NOT_JUDGED = ["touching", "slipped", "too-large", "not-classified"]; // whatever the model would have said of them
+const DOUBTED = ["unsure", "unknown"]; // with any other reason the model was sure: stops, full bins and neighbours come after it
 const REASONS_SHOWN = 7;
 
 const asked = new URLSearchParams(location.search);
@@ -20,6 +21,7 @@ let last = /^\d{4}-\d\d-\d\d$/.test(asked.get("day") || "") ? asked.get("day") :
 let today = "";
 let bins = [];
 let seen = {};
+let run = { items: 0, minutes: 0 }; // of the station since its start
 let shownSpan = {}; // the times of what is shown, as the search for items takes them
 let ticksLeft = ANEW_S;
 let request = 0;
@@ -78,9 +80,9 @@ function showReasons(told) {
 }
 
 function sharesOf(told, home) {
-  const rows = told.counts.filter((row) => row.home === home);
+  const rows = told.counts.filter((row) => row.home === home && !NOT_JUDGED.includes(row.reason));
   const all = added(rows, told.times.length);
-  const missed = added(rows.filter((row) => row.bin === "residual"), told.times.length);
+  const missed = added(rows.filter((row) => DOUBTED.includes(row.reason)), told.times.length);
   return { all: sum(all), share: sum(all) ? sum(missed) / sum(all) : null, values: all.map((count, place) => (count < FEWEST ? null : missed[place] / count)) };
 }
 
@@ -95,7 +97,7 @@ function showWorse(told, before) {
     one.dataset.bin = name;
     one.append(make("h3", "", t(name)));
     if (now.share === null) {
-      one.append(make("p", "none", t("Nothing with a label of this bin came.")));
+      one.append(make("p", "none", t("There was no such item.")));
       return one;
     }
     const line = make("p");
@@ -107,8 +109,8 @@ function showWorse(told, before) {
     const chart = make("div");
     one.append(line, make("p", "", purityText(seen[name])), chart);
     one.draw = () => lines(chart, {
-      label: t("Share that ran on to residual, of the items for {bin}", { bin: t(name) }), times: told.times, height: 120, most: 1, legend: false,
-      format: percent, series: [{ name: t("to residual"), values: now.values, colour: lookOf(bins, name).colour }],
+      label: t("Share that the model was not sure of, of the items for {bin}", { bin: t(name) }), times: told.times, height: 120, most: 1, legend: false,
+      format: percent, series: [{ name: t("not sure enough"), values: now.values, colour: lookOf(bins, name).colour }],
     });
     return one;
   });
@@ -131,15 +133,27 @@ function showTiming(told) {
   ] });
 }
 
+// Items a minute in the busiest hour. The hour that is not over yet counts as long as it is old, or as the station has run
+// where all of its items came since the start.
+function busiest(told) {
+  const now = Date.parse(told.now);
+  const rates = added(told.counts, told.times.length).map((items, place) => {
+    const passed = (now - Date.parse(told.times[place])) / 60e3;
+    const minutes = passed < 60 && items <= run.items ? Math.min(passed, run.minutes) : Math.min(passed, 60);
+    return items / Math.max(1, minutes);
+  });
+  return Math.max(0, ...rates);
+}
+
 function showTotals(told) {
-  const step = SPANS[span].step;
-  const all = added(told.counts, told.times.length);
   const of = (rows) => sum(rows.map((row) => sum(row.items)));
   const share = (count) => `${number(count)} (${percent(told.total ? count / told.total : 0)})`;
   say("span-total", number(told.total));
   say("span-sorted", share(of(told.counts.filter((row) => row.reason === "sorted"))));
   say("span-residual", share(of(told.counts.filter((row) => row.bin === "residual"))));
-  say("span-busiest", number(Math.max(0, ...all) / MINUTES[step], 1));
+  const isHourly = SPANS[span].step === "hour";
+  byId("busiest").hidden = !isHourly;
+  if (isHourly) say("span-busiest", number(busiest(told), 1));
 }
 
 function showHeading(from) {
@@ -172,7 +186,7 @@ async function show() {
     const { days, step } = SPANS[span];
     const to = addDays(last || today, 1);
     const from = addDays(to, -days);
-    const earlier = { from: addDays(from, -days), to: from, step: step === "week" ? "week" : "day", by: "bin,home" };
+    const earlier = { from: addDays(from, -days), to: from, step: step === "week" ? "week" : "day", by: "reason,home" };
     const [told, before, timing] = await Promise.all([
       ask("/api/counts", { from, to, step, by: "bin,reason,home" }), ask("/api/counts", earlier), ask("/api/timing", { from, to, step }),
     ]);
@@ -203,6 +217,7 @@ async function show() {
 
 function showStatus(status) {
   const names = status.bins.map((bin) => bin.name);
+  run = { items: status.total, minutes: status.uptime_s / 60 };
   seen = Object.fromEntries(status.bins.map((bin) => [bin.name, bin.purity]));
   if (names.join() === bins.join()) return;
   bins = names;
