@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from support.browser import CONTRAST, WAIT_S, measure, wait_for_text
 from edge.clock import SystemClock
 from edge.health.faults import Fault, FaultKind
 from edge.health.state import State
+from edge.web.station.app import MAX_STREAMS_PER_ADDRESS
 from edge.web.station.token import make_token, read_token
 
 
@@ -41,6 +43,56 @@ def test_a_link_with_the_token_signs_in_and_leaves_no_token_in_the_address(
     wait_for_text(browser, "#sign-in", "Sign out")
     browser.find_element(By.ID, "sign-in").click()
     wait_for_text(browser, "#sign-in", "Sign in")
+
+
+def test_a_link_with_a_wrong_token_is_told_so_and_leaves_none_in_the_address_either(
+    page: Any, chromium: webdriver.Chrome
+) -> None:
+    for wrong in ("wrong", "%"):
+        chromium.get("about:blank")
+        chromium.get(f"{page.url}/#token={wrong}")
+        wait_for_text(chromium, "#told", "This is not the station's token")
+        assert measure(chromium, "location.href") == f"{page.url}/"
+        wait_for_text(chromium, "#sign-in", "Sign in")
+    chromium.find_element(By.CSS_SELECTOR, "#tell .yes").click()
+    measure(chromium, "(location.hash = '#token=again')")
+    wait_until(chromium, "document.getElementById('tell').open && location.hash === ''")
+    chromium.find_element(By.CSS_SELECTOR, "#tell .yes").click()
+    measure(chromium, f"(location.hash = '#token={read_token(page.station.folder)}')")
+    wait_for_text(chromium, "#sign-in", "Sign out")
+    assert measure(chromium, "location.href") == f"{page.url}/"
+
+
+def test_whoever_finds_no_place_to_be_told_sees_the_same_and_can_stop_the_station(
+    serve: Callable[..., Any], chromium: webdriver.Chrome
+) -> None:
+    page = serve(SystemClock(), origin=lambda _: "192.0.2.9")
+    with ExitStack() as others, httpx.Client(base_url=page.url, timeout=30) as web:
+        streams = [others.enter_context(web.stream("GET", "/events")) for _ in range(MAX_STREAMS_PER_ADDRESS)]
+        assert [stream.status_code for stream in streams] == [200] * MAX_STREAMS_PER_ADDRESS
+        assert web.get("/events").status_code == 503
+        chromium.get(f"{page.url}/#token={read_token(page.station.folder)}")
+        wait_for_text(chromium, "#title", "Running")
+        wait_for_text(chromium, "#sign-in", "Sign out")
+        page.station.decide("glass", "glass")
+        wait_for_text(chromium, "#items li:first-child", "glass 97\u00a0%\n→ glass")
+        chromium.find_element(By.ID, "control").click()
+        wait_for_text(chromium, "#title", "Stopped")
+        wait_for_text(chromium, "#control", "Resume sorting")
+    assert page.station.pressed == [("pause", "127.0.0.1 on the page")]
+
+
+def test_the_station_can_be_stopped_before_it_has_told_anything(page: Any, chromium: webdriver.Chrome) -> None:
+    chromium.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/events", "*/api/status"]})
+    try:
+        chromium.get(f"{page.url}/#token={read_token(page.station.folder)}")
+        wait_for_text(chromium, "#sign-in", "Sign out")
+        wait_for_text(chromium, "#title", "No connection")
+        chromium.find_element(By.ID, "control").click()
+        WebDriverWait(chromium, WAIT_S, poll_frequency=0.05).until(lambda _: page.station.pressed)
+    finally:
+        chromium.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    assert page.station.pressed == [("pause", "127.0.0.1 on the page")]
 
 
 def test_who_did_not_sign_in_is_asked_for_the_token_and_then_for_a_confirmation(
@@ -122,7 +174,7 @@ def test_bins_are_emptied_and_diverters_moved_on_their_page(page: Any, chromium:
     wait_for_text(chromium, "#title", "Stopped")
     jog.click()
     confirm(chromium, "Are all hands clear of flap-glass?")
-    wait_until(chromium, "!document.querySelectorAll('#bins .acts button')[1].disabled")
+    wait_for_text(chromium, "#bins li:first-child [role=status]", "It moved.")
     assert not measure(chromium, "document.getElementById('tell').open")
 
 

@@ -104,7 +104,7 @@ def test_a_person_signs_in_at_the_entrance_and_goes_on_to_the_page(page: Any, br
     wait_for_text(browser, "#sign-in", "Sign in")
     assert measure(browser, "document.cookie") == ""
     browser.find_element(By.ID, "sign-in").click()
-    wait_for_text(browser, "#ask-token", "The station's token")
+    WebDriverWait(browser, WAIT_S).until(lambda _: measure(browser, "document.getElementById('ask-token').open"))
     browser.switch_to.active_element.send_keys(read_token(page.station.folder), Keys.ENTER)
     wait_for_text(browser, "#bins", "glass")
     assert measure(browser, "location.pathname") == "/bins"

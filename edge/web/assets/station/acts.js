@@ -27,7 +27,16 @@ export function emptiedButton(bin, then = () => {}) {
 
 export function jogButton(actuator, position = "") {
   if (!isOffered()) return "";
-  return button(t("Move it once"), () => act("/jog", { actuator, position }, t("Are all hands clear of {actuator}? It moves at once, and back.", { actuator })));
+  const told = document.createElement("span");
+  told.setAttribute("role", "status");
+  const made = button(t("Move it once"), async () => {
+    told.textContent = "";
+    const question = t("Are all hands clear of {actuator}? It moves at once, and back.", { actuator });
+    if (await act("/jog", { actuator, position }, question)) told.textContent = t("It moved.");
+  });
+  const both = document.createDocumentFragment();
+  both.append(made, told);
+  return both;
 }
 
 async function rollBack(then) {

@@ -6,6 +6,8 @@ import { act, isSignedIn } from "/session.js";
 import { language, phrase, t, withCommands } from "/translate.js";
 
 const SILENCE_MS = 4000; // the station tells every second; after this much silence nothing here can be trusted
+const POLL_MS = 2000; // how often the station is asked where it tells nothing by itself
+const POLLS = 5; // after so many it may have a place for one more listener
 const SIGNS = { good: "✓", calm: "…", warn: "!", bad: "✕", off: "■", lost: "?" };
 
 let heardAt = 0;
@@ -89,27 +91,39 @@ function showFrame(status) {
   say("total", String(status.total));
 }
 
-// Where only who signed in may look, a session that is over leads back to the entrance.
-async function leaveIfSignedOut() {
-  const answer = await fetch("/api/status", { method: "HEAD", cache: "no-store" }).catch(() => null);
-  if (answer && answer.status === 401) location.reload();
+function hear(status) {
+  showFrame(status);
+  onStatus(status);
+  heardAt = performance.now();
+}
+
+async function ask(address) {
+  const answer = await fetch(address, { cache: "no-store" });
+  if (answer.status === 401) location.reload(); // where only who signed in may look: to the entrance
+  if (!answer.ok) throw new Error(address);
+  return answer.json();
+}
+
+// The station tells only so many at a time by itself; whoever has no place among them asks, and tries for one now and then.
+async function poll(mine, left = POLLS) {
+  try {
+    const status = await ask("/api/status");
+    const told = { ...status, ...(await ask("/api/items")) }; // after it: never older items than the run that it tells of
+    if (events === mine && !document.hidden) hear(told);
+  } catch {
+    // the banner says that there is no connection
+  }
+  if (events === mine && !document.hidden) retry = setTimeout(() => (left > 1 ? poll(mine, left - 1) : listen()), POLL_MS);
 }
 
 function listen() {
   clearTimeout(retry);
   if (events) events.close();
-  events = new EventSource("/events");
-  events.onmessage = (message) => {
-    const status = JSON.parse(message.data);
-    showFrame(status);
-    onStatus(status);
-    heardAt = performance.now();
-  };
-  events.onerror = () => {
-    if (events.readyState !== EventSource.CLOSED) return; // it tries again by itself
-    clearTimeout(retry);
-    retry = setTimeout(listen, 5000);
-    leaveIfSignedOut();
+  const mine = new EventSource("/events");
+  events = mine;
+  mine.onmessage = (message) => hear(JSON.parse(message.data));
+  mine.onerror = () => {
+    if (mine.readyState === EventSource.CLOSED) poll(mine); // else it tries again by itself
   };
 }
 
@@ -118,6 +132,7 @@ function checkSilence() {
   if (!document.hidden && silence > SILENCE_MS) {
     const old = heardAt ? t("What is shown below is from before.") + " " : "";
     showState("lost", t("No connection"), old + t("Sorting does not depend on this page."));
+    showControl(false); // whatever the station does by now: stopping it is always safe
   }
   onTick();
 }
@@ -126,6 +141,7 @@ function checkSilence() {
 export function start(told = () => {}, tick = () => {}) {
   onStatus = told;
   onTick = tick;
+  showControl(false);
   byId("control").addEventListener("click", press);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) events.close(); // a page in the background costs the station nothing

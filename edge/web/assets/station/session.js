@@ -104,15 +104,17 @@ async function signOut() {
   location.reload(); // perhaps only who signed in may look
 }
 
+// Signs in with the token in the address, where there is one: it never stays there, right or wrong.
 async function begin() {
-  byId("sign-in").addEventListener("click", () => (isSignedIn() ? signOut() : signIn()).catch(() => {}));
-  if (location.hash.startsWith(TOKEN)) {
-    const token = decodeURIComponent(location.hash.slice(TOKEN.length));
-    history.replaceState(null, "", location.pathname + location.search);
-    const answer = await giveToken(token);
-    if (answer.ok) return;
-  }
+  const token = location.hash.startsWith(TOKEN) ? location.hash.slice(TOKEN.length) : "";
+  if (token) history.replaceState(null, "", location.pathname + location.search);
+  const answer = token && (await giveToken(token));
+  if (answer && answer.ok) return;
   await look();
+  if (answer) await tell(t((await answer.text()).trim()));
 }
 
-begin().catch(() => {}); // the banner says that there is no connection
+const start = () => begin().catch(() => {}); // the banner says that there is no connection
+byId("sign-in").addEventListener("click", () => (isSignedIn() ? signOut() : signIn()).catch(() => {}));
+addEventListener("hashchange", () => location.hash.startsWith(TOKEN) && start());
+start();
