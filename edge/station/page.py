@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from edge.errors import SorterError
@@ -18,6 +18,9 @@ class Server(Protocol):
 
     @property
     def url(self) -> str: ...
+
+    @property
+    def urls(self) -> Sequence[str]: ...
 
     @property
     def port(self) -> int: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,7 +54,7 @@ def command(
         logging.getLogger(__name__).warning("%s", in_memory(settings.state_folder, memory))
     built = build_station(settings, faults=_planned(fault), file=file.absolute())
     if built.page.server is not None:
-        _say_where(built.page.server.url, settings, is_practice=demo)
+        _say_where(built.page.server.urls, settings, is_practice=demo)
     elif settings.page.enabled:
         say("page: none for now")
     if demo:
@@ -67,21 +68,22 @@ def command(
         leave_dead_streams()
 
 
-def _say_where(url: str, settings: Station, *, is_practice: bool) -> None:
-    """Print the page's address; at the demo, where nothing moves, it is one that signs in."""
+def _say_where(urls: Sequence[str], settings: Station, *, is_practice: bool) -> None:
+    """Print the page's addresses; at the demo, where nothing moves, they are some that sign in."""
     from edge.errors import ConfigError
     from edge.web.station.token import read_token
 
-    say(f"page: {url}")
+    for url in urls:
+        say(f"page: {url}")
     if not settings.page.controls:
         return
     with suppress(ConfigError):  # the log says it
         token = read_token(settings.state_folder)
-        say(
-            f"to act on it: {url}#token={token}"
-            if is_practice
-            else "to act on it: `sorter token` shows what to sign in with"
-        )
+        if not is_practice:
+            say("to act on it: `sorter token` shows what to sign in with")
+            return
+        for url in urls:
+            say(f"to act on it: {url}#token={token}")
 
 
 def _planned(faults: list[str] | None) -> list[Planned]:

@@ -78,6 +78,7 @@ class NoVisitors:
     """The server of a page that nobody can visit: there are no others on a virtual clock."""
 
     url, port = "", 0
+    urls: Sequence[str] = ()
 
     def run(self) -> None:
         """Serve nobody, which is soon done."""

@@ -11,6 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edge.web.serving.visitors import LOCALHOST, origin_of
+
 HOST = re.compile(r"(?:\[(?P<address>[^\[\]]+)\]|(?P<name>[^:\[\]]+))(?::\d{1,5})?")
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -21,8 +23,9 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",  # for browsers that know no frame-ancestors
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
 }
+# Browsers complain of it where others could have changed the answer on its way.
+OPENER_POLICY = ("Cross-Origin-Opener-Policy", "same-origin")
 
 
 class Guard:
@@ -49,6 +52,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers[name] = value
+                if scope["scheme"] == "https" or _names_itself(Headers(scope=scope).get("host", "")):
+                    headers[OPENER_POLICY[0]] = OPENER_POLICY[1]
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -92,6 +97,12 @@ class Guard:
         except ValueError:
             return False
         return True
+
+
+def _names_itself(host: str) -> bool:
+    """Say whether a Host header is one under which only this machine reaches itself."""
+    parts = HOST.fullmatch(host)
+    return parts is not None and origin_of((parts["address"] or parts["name"]).lower()) == LOCALHOST
 
 
 def _refuse(status: int, text: str, headers: dict[str, str] | None = None) -> Response:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
 import socket
+import struct
 import threading
 from collections.abc import Callable
 
@@ -14,7 +16,7 @@ from starlette.applications import Starlette
 
 from edge.errors import ConfigError
 from edge.web.serving.tls import TlsFiles, open_tls
-from edge.web.serving.visitors import MAX_CONNECTIONS, Visitors, origin_of, visiting
+from edge.web.serving.visitors import LOCALHOST, MAX_CONNECTIONS, Visitors, origin_of, visiting
 
 MAX_HEADER_BYTES = 16_384
 PATIENCE_S = 10.0
@@ -22,6 +24,8 @@ PATIENCE_S = 10.0
 VANISHED_MS = 20_000
 # Below everything that sorts: a page that is being looked at never takes the processor from it.
 NICENESS = 10
+ANYWHERE = ("", "0.0.0.0", "::")
+_SIOCGIFADDR = 0x8915
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +86,14 @@ class PageServer:
     @property
     def url(self) -> str:
         """The address to open in a browser on this machine."""
-        host = "localhost" if self.host in ("", "0.0.0.0", "::") else self.host
+        host = "localhost" if self.host in ANYWHERE else self.host
         return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/"
+
+    @property
+    def urls(self) -> list[str]:
+        """That address, and those to open on other machines where it listens on all of this machine's."""
+        others = own_addresses() if self.host in ANYWHERE else []
+        return [self.url, *(f"{self.scheme}://{address}:{self.port}/" for address in others)]
 
     def run(self) -> None:
         """Serve until stop() is called; lowers the priority of the thread that it runs in."""
@@ -108,6 +118,21 @@ class PageServer:
         """End run() within about two seconds; may be called from any thread, and twice."""
         self._closing.set()
         self._server.should_exit = True
+
+
+def own_addresses() -> list[str]:
+    """Return the IPv4 addresses of this machine in the networks that it is connected to."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        found = [_address_of(asking, name) for _, name in socket.if_nameindex()]
+    return [address for address in found if address and origin_of(address) != LOCALHOST]
+
+
+def _address_of(asking: socket.socket, interface: str) -> str:
+    try:
+        told = fcntl.ioctl(asking, _SIOCGIFADDR, struct.pack("256s", interface.encode()))
+    except OSError:  # it has none
+        return ""
+    return socket.inet_ntoa(told[20:24])
 
 
 def listen(host: str, port: int) -> socket.socket:

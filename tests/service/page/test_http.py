@@ -10,8 +10,9 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import cv2
 import httpx
@@ -544,3 +545,30 @@ def test_url_for_every_address(page: Any) -> None:
     server = PageServer(page.server.app, "0.0.0.0", 0)
     assert server.url == f"http://localhost:{server.port}/"
     server.close()
+
+
+def test_a_page_for_the_whole_network_names_every_address_of_this_machine(page: Any) -> None:
+    assert page.server.urls == [page.server.url]  # others don't reach it
+    server = PageServer(page.server.app, "0.0.0.0", 0)
+    here, *others = server.urls
+    assert here == server.url
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        with suppress(OSError):  # no network at all
+            out.connect(("198.51.100.1", 9))  # sends nothing; says which address it would come from
+        used = out.getsockname()[0]
+    assert (f"http://{used}:{server.port}/" in others) is (used != "0.0.0.0")
+    for other in others:
+        address = urlsplit(other)
+        socket.create_connection((str(address.hostname), address.port), timeout=10).close()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "is_set"),
+    [("localhost", True), ("127.0.0.1:80", True), ("[::1]", True), ("192.168.1.7", False), ("[fe80::1]", False)],
+)
+def test_a_policy_that_browsers_refuse_over_plain_http_is_not_sent_into_the_network(
+    idle_web: httpx.Client, host: str, is_set: bool
+) -> None:
+    answer = idle_web.get("/", headers={"Host": host})
+    assert ("cross-origin-opener-policy" in answer.headers) is is_set

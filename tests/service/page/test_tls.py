@@ -89,6 +89,11 @@ def test_large_answers_and_streams_come_whole(page: Any, web: httpx.Client) -> N
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_under_any_name_windows_of_other_sites_are_kept_apart(web: httpx.Client) -> None:
+    answer = web.get("/", headers={"Host": "192.168.1.7"})
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+
+
 def test_an_old_version_of_tls_is_refused(secured: PageServer) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
