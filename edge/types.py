@@ -270,6 +270,7 @@ class EventKind(StrEnum):
     PAUSE = "pause"  # a person stopped the station
     RESUME = "resume"  # a person let it go on
     EMPTIED = "emptied"  # a person said that a bin was emptied
+    TEACHING = "teaching"  # a person began to teach, ended that, forgot a label or installed what was learnt
     JOG = "jog"  # a person had a diverter move
     MODEL = "model"  # another model went to work, was refused or rolled back
     MODEL_DAMAGED = "model-damaged"  # an installed model can't be used

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from edge.config.calibration.record import Calibration
 from edge.health.faults import Fault
+from edge.health.hold import Hold
 from edge.health.monitors import Observer
 from edge.health.monitors.bin_levels import BinLevels
 from edge.health.state import State
@@ -104,12 +105,12 @@ class Recorder(Observer):
         self._journal.use_bundle(model.digest)
         self._live.publish_model(model.name, model.version, model.min_scores)
 
-    def publish(self, state: State, faults: Sequence[Fault], paused_by: str) -> None:
+    def publish(self, state: State, faults: Sequence[Fault], hold: Hold) -> None:
         """Write the lines of items, and show the state and what there is to count."""
         self._items.write()
         counts = self._journal.counts
         self._live.publish_journal({"stored": counts.stored, "waiting": counts.pending, "lost": counts.lost})
-        self._live.publish_state(state, faults, paused_by)
+        self._live.publish_state(state, faults, hold.paused_by, hold.taught_by)
         self._live.publish_levels(self._levels.counts, self._levels.emptied_at)
 
 

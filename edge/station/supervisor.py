@@ -64,7 +64,7 @@ class Supervisor:
         for event in self.health.tick(now):
             self.observer.on_event(event)
         state, faults = self.health.state, self.health.faults
-        self.recorder.publish(state, faults, self.health.hold.paused_by)
+        self.recorder.publish(state, faults, self.health.hold)
         self.notifier.status(f"{state}: {faults[0].text} {faults[0].spec.advice}" if faults else str(state))
         self.notifier.set_watchdog_span(self.health.watchdog_span())
 

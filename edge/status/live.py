@@ -63,16 +63,14 @@ class LiveView:
 
     def __init__(self, clock: Clock, model: tuple[str, str] = ("", ""), calibration: Calibration | None = None) -> None:
         self._clock, self._calibration = clock, calibration
-        self._started_at = clock.now()
-        self._model = model
-        self._machine = MachineState()
-        self._appearance = Appearance()
+        self._started_at, self._model = clock.now(), model
+        self._machine, self._appearance = MachineState(), Appearance()
         self._thresholds: Mapping[str, float] = {}
         self._levels: tuple[Mapping[str, int], Mapping[str, float]] = ({}, {})
         self._purity: Mapping[str, SeenPurity] = {}
         self._journal_rows: Mapping[str, int] = {}
         self._newest: Newest | None = None
-        self._condition: tuple[State, tuple[Fault, ...], str] = (State.STARTING, (), "")
+        self._condition: tuple[State, tuple[Fault, ...], str, str] = (State.STARTING, (), "", "")
         self._settled: deque[_Settled] = deque(maxlen=MAX_WAITING)
         self._struck: deque[Stroke] = deque(maxlen=MAX_WAITING)
         self._arrived: deque[tuple[int, bool]] = deque(maxlen=MAX_WAITING)
@@ -115,9 +113,11 @@ class LiveView:
         """Mark an item whose bin has an exit sensor."""
         self._arrived.append((item_id, arrived))
 
-    def publish_state(self, state: State, faults: Sequence[Fault] = (), paused_by: str = "") -> None:
-        """Show this state and these faults, worst first; `paused_by` is who stopped the station."""
-        self._condition = (state, tuple(faults), paused_by)
+    def publish_state(
+        self, state: State, faults: Sequence[Fault] = (), paused_by: str = "", taught_by: str = ""
+    ) -> None:
+        """Show this state and these faults, worst first; `paused_by` is who stopped the station, `taught_by` who teaches it."""
+        self._condition = (state, tuple(faults), paused_by, taught_by)
 
     def publish_model(self, name: str, version: str, thresholds: Mapping[str, float] = MappingProxyType({})) -> None:
         """Show that this model is at work from now on, with these thresholds by label."""
@@ -170,7 +170,7 @@ class LiveView:
         with self._reading:
             self._catch_up()
             now = self._clock.now()
-            newest, (state, faults, paused_by) = self._newest, self._condition
+            newest, (state, faults, paused_by, taught_by) = self._newest, self._condition
             levels, emptied_at = self._levels
             return Snapshot(
                 taken_at=now,
@@ -178,6 +178,7 @@ class LiveView:
                 state=state,
                 faults=faults,
                 paused_by=paused_by,
+                taught_by=taught_by,
                 model=self._model,
                 items=tuple(reversed(self._items.values())),
                 pictured=frozenset(self._pictures),

@@ -75,6 +75,7 @@ class Snapshot:
     state: State
     faults: tuple[Fault, ...]
     paused_by: str
+    taught_by: str
     model: tuple[str, str]
     items: tuple[RecentItem, ...]
     pictured: frozenset[int]

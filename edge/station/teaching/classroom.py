@@ -25,6 +25,7 @@ from edge.station.teaching.lesson import THERE_BEFORE, Lesson, Taken
 from edge.station.teaching.taught_place import TaughtPlace
 from edge.teaching.report import FEWEST_ITEMS
 from edge.teaching.turns import teaching_claimed
+from edge.types import EventKind
 
 if TYPE_CHECKING:
     from edge.station.teaching.assistant import Assistant
@@ -68,7 +69,7 @@ class Classroom:
         self._teacher: _Teacher | None = None
         self._claim = ExitStack()
         self._just_shown = JustShown(place.shown, self._clock)
-        self._told, self._not_counted = "", ""
+        self._told = self._not_counted = self._installs_by = ""
         self._actions: Mapping[str, Callable[[str, Values], None]] = {
             "look": lambda by, values: None,
             "begin": self._begin,
@@ -118,15 +119,13 @@ class Classroom:
         """Do what is due, then wait so long for what is asked, and do that."""
         self._keep_taken()
         self._watch()
-        if self._learner.follow() and self._learner.failure:
+        task = self._learner.task
+        if self._learner.follow():
             self._told = self._learner.failure
+            if task == "install" and not self._learner.failure:
+                self._journal(f"What the station was taught was installed by {self._installs_by}.")
         with suppress(Empty):
-            future, do = self._asked.get(timeout=wait_s)
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(do())
-                except SorterError as error:
-                    future.set_exception(error)
+            _answer(*self._asked.get(timeout=wait_s))
 
     def _do(self, action: str, by: str, values: Values) -> Answer:
         self._keep_taken()
@@ -180,17 +179,17 @@ class Classroom:
         teacher = self._teacher
         if self._learner.task:
             raise TeachingError(BUSY)
-        if teacher is not None and teacher.name != by:
+        if teacher is not None:
             raise TeachingError(f"{teacher.name} teaches it now")
-        label, geometry = self._known(values), self._place.base().manifest.geometry
+        label, geometry = self._place.known(values.get("label", "")), self._place.base().manifest.geometry
         if not self._lesson.is_possible:
             raise TeachingError("the station can't be taught as it is now: what is wrong is said above")
-        if teacher is None:
-            self._claim.enter_context(teaching_claimed(self._place.state_folder))
-            self._just_shown.clear()
+        self._claim.enter_context(teaching_claimed(self._place.state_folder))
         if not self._switch.teach(by):
             self._claim.close()
             raise TeachingError(f"{self._switch.health.hold.paused_by} stopped the station: resume it first")
+        self._just_shown.clear()
+        self._journal(f"{by} began to teach the station: nothing is sorted.")
         self._teacher = _Teacher(by, secrets.token_urlsafe(18), self._clock.now())
         self._show(label, geometry)
 
@@ -202,7 +201,7 @@ class Classroom:
 
     def _choose(self, by: str, values: Values) -> None:
         self._check_lead(values)
-        self._show(self._known(values), self._place.base().manifest.geometry)
+        self._show(self._place.known(values.get("label", "")), self._place.base().manifest.geometry)
 
     def _undo(self, by: str, values: Values) -> None:
         self._check_lead(values)
@@ -210,37 +209,51 @@ class Classroom:
         self._told = ""
 
     def _learn(self, by: str, values: Values) -> None:
-        self._end("")
-        self._told = ""
+        self._end_own(values)
         self._learner.begin("learn", by)
 
     def _install(self, by: str, values: Values) -> None:
-        self._end("")
-        self._told = ""
+        self._end_own(values)
         self._learner.begin("install", values.get("digest", ""))
+        self._installs_by = by
 
     def _forget(self, by: str, values: Values) -> None:
-        self._end("")
+        self._end_own(values)
         with teaching_claimed(self._place.state_folder):
             self._place.shown.forget(values.get("label", ""))
+        self._journal(f"What was shown of {values.get('label', '')} was forgotten by {by}.")
         self._just_shown.clear()
 
-    def _known(self, values: Values) -> str:
-        label, known = values.get("label", ""), self._place.labels()
-        if label not in known:
-            raise TeachingError(f"{label!r} is no label of this station: expected one of {', '.join(known)}")
-        return label
+    def _end_own(self, values: Values) -> None:
+        """End what the page that asks leads itself, and refuse while another one leads."""
+        if self._teacher is not None and not self.stay(values.get("mark", "")):
+            raise TeachingError(f"{self._teacher.name} teaches it now")
+        self._end("")
+        self._told = ""
 
     def _check_lead(self, values: Values) -> None:
         if not (self._lesson.is_on and self.stay(values.get("mark", ""))):
             raise TeachingError("teaching has ended, or another page leads it: begin again")
+
+    def _journal(self, text: str) -> None:
+        self._switch.health.person_did(EventKind.TEACHING, text, self._clock.now())
 
     def _end(self, why: str) -> None:
         """Go back to being stopped; what was shown is kept."""
         self._lesson.end()
         self._keep_taken()
         if self._teacher is not None:
+            self._journal(f"{self._teacher.name} teaches the station no longer.")
             self._teacher, self._told = None, why
             self._claim.close()
             if self._assistant is not None:
                 self._assistant.leave()
+
+
+def _answer(future: Future[Answer], do: Callable[[], Answer]) -> None:
+    """Do what was asked for, unless nobody waits for it any more."""
+    if future.set_running_or_notify_cancel():
+        try:
+            future.set_result(do())
+        except SorterError as error:
+            future.set_exception(error)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from edge.bundle.archive import Bundle
 from edge.config import RESIDUAL, Station, load_station
-from edge.errors import SorterError
+from edge.errors import SorterError, TeachingError
 from edge.models.select import open_store
 from edge.teaching.installing import base_for, noted_heads
 from edge.teaching.plan import known_labels
@@ -72,6 +72,17 @@ class TaughtPlace:
             SorterError: the station file or the model can't be read.
         """
         return list(dict.fromkeys([*known_labels(self.station(), self.base()), *self.more_labels]))
+
+    def known(self, label: str) -> str:
+        """Return the label.
+
+        Raises:
+            SorterError: nothing can be shown of it, or the station file or the model can't be read.
+        """
+        known = self.labels()
+        if label not in known:
+            raise TeachingError(f"{label!r} is no label of this station: expected one of {', '.join(known)}")
+        return label
 
     def describe(self) -> dict[str, Any]:
         """Return all of it for the page; what can't be read is said in `problem`."""

@@ -20,7 +20,9 @@ def head(status: Status) -> Iterator[Text]:
     station, state, health = status.station, status.state, status.health
     simulated = " (simulated)" if station.simulated else ""
     yield styled(state.title, STYLES.get(state.tone, "bold"), f"  {station.name}, {station.kind}{simulated}")
-    yield styled(state.meaning, "")
+    taught = f" Taught by: {status.taught_by}." if status.taught_by else ""
+    stopped = f" By: {status.stopped_by}." if status.stopped_by else ""
+    yield styled(state.meaning, "", taught + stopped)
     for fault in status.faults:
         yield styled("! ", "bold yellow", f"{fault.sentence} {fault.advice}")
     rate = "" if status.items_per_min is None else f", {status.items_per_min:.0f} a minute"

@@ -77,6 +77,8 @@ class Status(_Told):
 
     station: ToldStation
     state: ToldState
+    stopped_by: str = ""
+    taught_by: str = ""
     faults: tuple[ToldFault, ...]
     model: ToldModel
     total: int

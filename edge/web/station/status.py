@@ -18,7 +18,7 @@ from edge.status.snapshot import RecentItem, SeenPurity, Snapshot
 from edge.tally import IN_NO_BIN
 from edge.types import REASON_TEXT, Reason
 from edge.web.station.pictures import BeltPicture
-from edge.web.station.words import ARRIVED_TEXT, STATE_TEXT, STROKE_TEXT
+from edge.web.station.words import ARRIVED_TEXT, STATE_TEXT, STROKE_TEXT, TAUGHT_TEXT
 
 # More boxes than this say nothing to the eye, and they travel in a header.
 MAX_BOXES = 32
@@ -26,7 +26,9 @@ MAX_BOXES = 32
 
 def describe_status(snapshot: Snapshot, station: Station, disk_free: int | None) -> dict[str, Any]:
     """Return everything but the items."""
-    text = STATE_TEXT[snapshot.state]
+    is_stopped = snapshot.state is State.STOPPED
+    is_taught = is_stopped and bool(snapshot.taught_by)
+    text = TAUGHT_TEXT[station.kind] if is_taught else STATE_TEXT[snapshot.state]
     return {
         "station": {"name": station.name, "kind": station.kind, "simulated": station.camera.is_simulated},
         "state": {
@@ -35,8 +37,9 @@ def describe_status(snapshot: Snapshot, station: Station, disk_free: int | None)
             "meaning": text.meaning,
             "tone": text.tone,
         },
-        "paused": bool(snapshot.paused_by),
-        "stopped_by": snapshot.paused_by if snapshot.state is State.STOPPED else "",
+        "paused": bool(snapshot.paused_by) and not snapshot.taught_by,
+        "stopped_by": snapshot.paused_by if is_stopped and not is_taught else "",
+        "taught_by": snapshot.taught_by if is_taught else "",
         "faults": [
             {
                 "code": str(fault.kind),

@@ -28,6 +28,12 @@ STATE_TEXT: Final[Mapping[State, StateText]] = {
     State.ESTOP: StateText("Emergency stop", "Nothing is moved until a person resets it.", "bad"),
 }
 
+TAUGHT_TEXT: Final[Mapping[str, StateText]] = {
+    "conveyor": StateText("Being taught", "The belt runs, nothing is sorted.", "warn"),
+    "bin": StateText("Being taught", "Things are shown to it, nothing is sorted.", "warn"),
+}
+"""Of a station that is stopped so that a person can teach it, by its kind."""
+
 STROKE_TEXT: Final[Mapping[StrokeOutcome, str]] = {
     StrokeOutcome.PENDING: "on its way",
     StrokeOutcome.MOVED: "on its way",

@@ -53,7 +53,15 @@ class _Choosing(_Leading):
     label: _Word
 
 
-class _OfHead(_Asked):
+class _PerhapsLeading(_Asked):
+    mark: _Word = ""
+
+
+class _Forgetting(_PerhapsLeading):
+    label: _Word
+
+
+class _OfHead(_PerhapsLeading):
     digest: _Word
 
 
@@ -62,9 +70,9 @@ _BODIES: Final[Mapping[str, type[_Asked]]] = {
     "choose": _Choosing,
     "undo": _Leading,
     "end": _Asked,
-    "learn": _Asked,
+    "learn": _PerhapsLeading,
     "install": _OfHead,
-    "forget": _OfLabel,
+    "forget": _Forgetting,
 }
 
 
@@ -129,7 +137,7 @@ class Teach:
     async def begin(self, request: Request) -> Response:
         """Takes `{"label": "..."}`: stops the station, lets the belt run, and keeps what comes as things of that label.
 
-        409 with the reason where that can't be. Answers as `/api/teach`, with the `mark` of the page that leads.
+        409 with the reason where that can't be: somebody else teaches it, or stopped it. Answers as `/api/teach`, with the `mark` of the page that leads.
         """
         return await self._take("begin", request)
 
@@ -142,19 +150,22 @@ class Teach:
         return await self._take("undo", request)
 
     async def end(self, request: Request) -> Response:
-        """Takes `{}`: ends teaching. The station stays stopped until a person resumes; what was shown is kept."""
+        """Takes `{}`: ends teaching, whoever leads: nobody is kept from stopping a belt. The station stays stopped until a person resumes; what was shown is kept."""
         return await self._take("end", request)
 
     async def learn(self, request: Request) -> Response:
-        """Takes `{}`: begins to learn from all that was shown, at low priority and in a process of its own; installs nothing."""
+        """Takes `{}`: begins to learn from all that was shown, at low priority and in a process of its own; installs nothing.
+
+        Ends teaching, for which whoever leads sends `{"mark": "..."}`: 409 for anybody else meanwhile.
+        """
         return await self._take("learn", request)
 
     async def install(self, request: Request) -> Response:
-        """Takes `{"digest": "..."}` of the head that was reported: installs that very one, on probation."""
+        """Takes `{"digest": "..."}` of the head that was reported, and `mark` as to learn: installs that very one, on probation."""
         return await self._take("install", request)
 
     async def forget(self, request: Request) -> Response:
-        """Takes `{"label": "..."}`: removes what was shown of it."""
+        """Takes `{"label": "..."}`, and `mark` as to learn: removes what was shown of it."""
         return await self._take("forget", request)
 
     async def _take(self, action: str, request: Request) -> Response:

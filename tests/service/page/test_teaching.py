@@ -21,8 +21,11 @@ from support.drawn_place import HERE, show_pictures, write_place_station, write_
 from support.page import sign_in
 from support.processes import has_ended
 from support.running import WELL, Running, running
+from typer.testing import CliRunner
 
+from edge.cli import root
 from edge.health.state import State
+from edge.journal.reading import EventRecord, Query, read_all
 from edge.station.stops.control import ask
 from edge.teaching.shown import ShownItems
 from edge.web.station.token import read_token
@@ -86,7 +89,8 @@ def test_three_labels_are_shown_learnt_and_installed_and_the_station_changes_ove
     wait_for_text(browser, "#sign-in", "Sign out")
     click(browser, "[data-label=paper] .show")
     agree(browser, "The belt runs, the diverters stay where they are.")
-    wait_for_text(browser, "#title", "Stopped")
+    wait_for_text(browser, "#title", "Being taught")
+    wait_for_text(browser, "#meaning", "The belt runs, nothing is sorted. Taught by: 127.0.0.1 on the page.")
     wait_for_text(browser, "#asked", "paper")
     until(browser, lambda: station.count("paper") > SHOWN_BEFORE)
     assert station.running.belt_runs
@@ -124,6 +128,8 @@ def test_three_labels_are_shown_learnt_and_installed_and_the_station_changes_ove
     wait_for_text(browser, "#heads", "at work")
     until(browser, lambda: station.running.station.slot.model.version == "2.0+belt.1")
     assert station.running.station.slot.model.digest != before
+    journal = station.folder / "state" / "journal.db"
+    until(browser, lambda: any(" was installed by 127." in e.text for e in read_all(journal, EventRecord, Query())))
     click(browser, "#control")
     agree(browser, "Is everybody clear of belt and diverters?")
     station.running.wait_for(*WELL)
@@ -165,6 +171,34 @@ def test_what_sorter_pause_answers_is_true_of_the_belt_while_the_station_is_taug
         assert not station.running.belt_runs
 
 
+def test_the_banner_says_who_teaches_and_its_button_stops_the_belt(
+    station: TaughtStation, browser: webdriver.Chrome
+) -> None:
+    state = station.folder / "state"
+    browser.get(f"{station.running.url}/#token={read_token(state)}")  # any page, and not the one that leads
+    wait_for_text(browser, "#sign-in", "Sign out")
+    with httpx.Client(base_url=station.running.url) as web:
+        sign_in(web, state)
+        assert web.post("/teach/begin", json={"label": "paper"}).json()["showing"] == "paper"
+        wait_for_text(browser, "#title", "Being taught")
+        wait_for_text(browser, "#meaning", "The belt runs, nothing is sorted. Taught by: 127.0.0.1 on the page.")
+        wait_for_text(browser, "#control", "Stop")
+        for path, body in (("learn", {}), ("install", {"digest": ""}), ("forget", {"label": "paper", "mark": "no"})):
+            answer = web.post(f"/teach/{path}", json=body)  # from the very address of who leads
+            assert (answer.status_code, answer.text) == (409, "127.0.0.1 on the page teaches it now\n")
+        assert station.count("paper") >= SHOWN_BEFORE
+        told = CliRunner().invoke(root, ["status", "--state-folder", str(state)], catch_exceptions=False).output
+        assert "The belt runs, nothing is sorted. Taught by: 127.0.0.1 on the page." in " ".join(told.split())
+        status = web.get("/api/status").json()
+        assert (status["taught_by"], status["stopped_by"], status["paused"]) == ("127.0.0.1 on the page", "", False)
+        click(browser, "#control")
+        wait_for_text(browser, "#title", "Stopped")
+        wait_for_text(browser, "#control", "Resume sorting")
+        assert not station.running.belt_runs
+        status = web.get("/api/status").json()
+        assert (status["taught_by"], status["stopped_by"], status["paused"]) == ("", "127.0.0.1 on the page", True)
+
+
 @contextmanager
 def run_by_itself(file: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run a station as a person does; give its process and its page's address."""
@@ -201,7 +235,7 @@ def test_a_killed_station_loses_nothing_that_it_had_counted_and_leaves_nobody_le
             told = web.get("/api/teach", params={"mark": mark}).json()
             counted = {one["label"]: one["items"] for one in told["labels"]}["paper"]
         before = children(process.pid)
-        assert web.post("/teach/learn", json={}).json()["task"] == "learn"
+        assert web.post("/teach/learn", json={"mark": mark}).json()["task"] == "learn"
         learning = set(children(process.pid)) - set(before)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()

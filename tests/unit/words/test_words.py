@@ -31,6 +31,7 @@ from edge.web.station.words import (
     REFUSAL_TEXT,
     STATE_TEXT,
     STROKE_TEXT,
+    TAUGHT_TEXT,
     RefusedText,
 )
 from edge.words import Sentence, choose_language, languages, texts, translate
@@ -54,7 +55,7 @@ def needed() -> set[str]:
         for path in Path(edge.__file__).parent.rglob("*.py"):
             yield from said_in(path)
         yield from (*shipped_labels(), RESIDUAL)
-        for state in STATE_TEXT.values():
+        for state in (*STATE_TEXT.values(), *TAUGHT_TEXT.values()):
             yield from (state.title, state.meaning)
         for spec in SPECS.values():
             yield from (spec.sentence, spec.advice)

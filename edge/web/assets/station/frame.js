@@ -67,11 +67,11 @@ function showFaults(faults) {
   }));
 }
 
-function showControl(stopped) {
+function showControl(stopped, taught) {
   const button = byId("control");
   button.hidden = !document.body.dataset.controls;
   button.dataset.action = stopped ? "resume" : "pause";
-  say("control", stopped ? t("Resume sorting") : t("Stop sorting"));
+  say("control", stopped ? t("Resume sorting") : taught ? t("Stop") : t("Stop sorting"));
 }
 
 async function press() {
@@ -83,9 +83,11 @@ async function press() {
 }
 
 function showFrame(status) {
-  showState(status.state.tone, t(status.state.title), t(status.state.meaning) + (status.stopped_by ? " " + t("By: {who}.", { who: status.stopped_by }) : ""));
+  const taught = status.taught_by ? " " + t("Taught by: {who}.", { who: status.taught_by }) : "";
+  const stopped = status.stopped_by ? " " + t("By: {who}.", { who: status.stopped_by }) : "";
+  showState(status.state.tone, t(status.state.title), t(status.state.meaning) + taught + stopped);
   byId("simulated").hidden = !status.station.simulated;
-  showControl(status.paused);
+  showControl(status.paused, Boolean(status.taught_by));
   showFaults(status.faults);
   say("rate", String(Math.round(status.items_per_min)));
   say("total", String(status.total));

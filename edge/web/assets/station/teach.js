@@ -73,7 +73,7 @@ function labelLine(one) {
   forget.setAttribute("aria-label", t("Forget what was shown of {label}", { label: labelName(one.label) }));
   forget.addEventListener("click", () => {
     const count = place.labels.find((other) => other.label === one.label).items;
-    have("/teach/forget", { label: one.label }, t("Forget what was shown of {label} ({count})? It is not learnt from any more.", { label: labelName(one.label), count }));
+    have("/teach/forget", { label: one.label, mark }, t("Forget what was shown of {label} ({count})? It is not learnt from any more.", { label: labelName(one.label), count }));
   });
   acts.append(show, forget);
   line.append(name, make("div", "count"), acts);
@@ -131,8 +131,9 @@ function showNow() {
 // -- learning -----------------------------------------------------------------------------------------------------
 
 function showTask() {
-  byId("learn").disabled = Boolean(place.task) || place.labels.every((one) => !one.items);
-  byId("install").disabled = Boolean(place.task);
+  const others = Boolean(place.teacher) && !place.leads;
+  byId("learn").disabled = others || Boolean(place.task) || place.labels.every((one) => !one.items);
+  byId("install").disabled = others || Boolean(place.task);
   byId("progress").hidden = place.task !== "learn";
   byId("progress").value = place.share;
   say("task", { learn: t("It is learning."), install: t("It is tested on this device and installed.") }[place.task] || "");
@@ -221,8 +222,8 @@ async function look() {
 byId("back").append(rollBackButton());
 byId("undo").addEventListener("click", () => have("/teach/undo", { mark }));
 byId("end").addEventListener("click", () => have("/teach/end"));
-byId("learn").addEventListener("click", () => have("/teach/learn"));
-byId("install").addEventListener("click", () => have("/teach/install", { digest: place.report.digest }, t("Install it? The station changes over by itself, on probation against the previous model.")));
+byId("learn").addEventListener("click", () => have("/teach/learn", { mark }));
+byId("install").addEventListener("click", () => have("/teach/install", { digest: place.report.digest, mark }, t("Install it? The station changes over by itself, on probation against the previous model.")));
 start((status) => {
   kind = status.station.kind;
   bins = status.bins.map((bin) => bin.name);

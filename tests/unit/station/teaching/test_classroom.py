@@ -17,6 +17,7 @@ from support.drawn_place import HERE, write_place_station, write_running_place
 from edge.clock import NS_PER_S
 from edge.config import load_station
 from edge.errors import ControlError, TeachingError
+from edge.health.monitors import Observer
 from edge.health.state import State
 from edge.simulate.world.faults import InjectedFault
 from edge.station.stops.commands import Commands
@@ -27,7 +28,7 @@ from edge.station.teaching.taught_place import TaughtPlace
 from edge.teaching.shown import ShownItems
 from edge.teaching.turns import teaching_claimed
 from edge.tools.simulate.build import Conditions, build_virtual_run
-from edge.types import StrokeOutcome
+from edge.types import Event, EventKind, StrokeOutcome
 
 RELAY, ESTOP, RESET = 5, 6, 13
 ME = "anna on the page"
@@ -35,6 +36,17 @@ ME = "anna on the page"
 
 class OverError(Exception):
     """A scene was played to its end."""
+
+
+class JournalledTeaching(Observer):
+    """What the journal is told of teaching."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def on_event(self, event: Event) -> None:
+        if event.kind is EventKind.TEACHING:
+            self.told.append(event.text)
 
 
 class TaughtRun:
@@ -45,7 +57,8 @@ class TaughtRun:
         self.file = write_running_place(folder, tiny_bundle, **switched)
         settings = load_station(self.file)
         self.shown = ShownItems(settings.state_folder)
-        self.run = build_virtual_run(settings, Conditions())
+        self.journalled = JournalledTeaching()
+        self.run = build_virtual_run(settings, Conditions(), [self.journalled])
         self.lesson, self.health = self.run.station.supervisor.lesson, self.run.station.health
         learner = Learner(self.run.clock, self.file, settings.state_folder)
         place = TaughtPlace(self.file, settings.state_folder)
@@ -294,15 +307,17 @@ def test_one_at_a_time_teaches(taught: TaughtRun) -> None:
         ):
             taught.ask("begin", label="paper")
         assert taught.health.state is State.RUNNING
-        old = taught.ask("begin", label="paper")["mark"]
+        mark = taught.ask("begin", label="paper")["mark"]
         future = taught.classroom.ask("begin", "bob on the page", {"label": "paper"})
         taught.classroom.turn(0)
         with pytest.raises(TeachingError, match="anna on the page teaches it now"):
             future.result(0)
         with pytest.raises(TeachingError, match="taught already"), teaching_claimed(taught.shown.folder.parents[1]):
             pass
-        new = taught.ask("begin", label="paper")["mark"]  # her page was loaded again
-        assert (taught.classroom.stay(old), taught.classroom.stay(new)) == (False, True)
+        for action in ("begin", "learn", "install", "forget"):  # who shares her address does not lead
+            with pytest.raises(TeachingError, match="anna on the page teaches it now"):
+                taught.ask(action, label="paper", mark="hers?")
+        assert (taught.lesson.is_on, taught.classroom.stay(mark)) == (True, True)
 
     taught.play(scene())
 
@@ -322,11 +337,30 @@ def test_a_label_that_the_station_file_has_got_since_the_start_can_be_taught(tau
     taught.play(scene())
 
 
-def test_a_label_is_forgotten(taught: TaughtRun) -> None:
+def test_the_journal_says_who_taught_and_who_forgot(taught: TaughtRun) -> None:
     def scene() -> Iterator[None]:
         yield from taught.sorting()
         yield from taught.shown_until("paper", 1, taught.ask("begin", label="paper")["mark"])
-        assert {one["label"]: one["items"] for one in taught.ask("forget", label="paper")["labels"]}["paper"] == 0
+        taught.ask("end")
+        taught.ask("forget", label="paper")
+        yield
+
+    taught.play(scene())
+    assert taught.journalled.told == [
+        f"{ME} began to teach the station: nothing is sorted.",
+        f"{ME} teaches the station no longer.",
+        f"What was shown of paper was forgotten by {ME}.",
+    ]
+
+
+def test_a_label_is_forgotten(taught: TaughtRun) -> None:
+    def scene() -> Iterator[None]:
+        yield from taught.sorting()
+        mark = taught.ask("begin", label="paper")["mark"]
+        yield from taught.shown_until("paper", 1, mark)
+        told = taught.ask("forget", label="paper", mark=mark)
+        assert {one["label"]: one["items"] for one in told["labels"]}["paper"] == 0
+        assert told["teacher"] == ""
         with pytest.raises(TeachingError, match="nothing of it was shown"):
             taught.ask("forget", label="../..")
 
