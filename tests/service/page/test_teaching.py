@@ -118,6 +118,7 @@ def test_three_labels_are_shown_learnt_and_installed_and_the_station_changes_ove
     click(browser, "#learn")
     wait_for_text(browser, "#rows", "cup")
     wait_for_text(browser, "#rows", "all")
+    wait_for_text(browser, "#report", "so there may be fewer than were shown")
     assert browser.execute_script(CONTRAST) == []
     resize(browser, 360, 740)
     assert measure(browser, "document.documentElement.scrollWidth") <= 360
