@@ -72,7 +72,7 @@ def place(seed: int, photos: Path) -> Station:
     """The demo station in its place; its items come from a list of photos."""
     table: dict[str, Any] = load_station(STATION).model_dump()
     table["camera"] |= CAMERA
-    table["belt"]["mm_per_pixel"] = MM_PER_PIXEL
+    table["belt"] |= {"mm_per_pixel": MM_PER_PIXEL, "run_pin": None}  # it runs from the beginning: nothing waits on it
     table["simulation"] |= PLACE | {"seed": seed, "photos": photos}
     return Station.model_validate(table)
 

@@ -160,6 +160,9 @@ def health_of_targets(port: int) -> dict[str, str]:
     while "unknown" in health.values() and clock.now() < until:
         clock.sleep_until(clock.now() + ms(200))
         with suppress(httpx.TransportError):
-            told = httpx.get(f"http://127.0.0.1:{port}/api/v1/targets", timeout=10).json()["data"]["activeTargets"]
+            answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/targets", timeout=10)
+            if answer.status_code == 503:  # it is still reading its own data
+                continue
+            told = answer.json()["data"]["activeTargets"]
             health = {target["labels"]["job"]: target["health"] for target in told} or health
     return health
