@@ -28,7 +28,7 @@ pytestmark = pytest.mark.realtime
 def device(tmp_path: Path) -> Device:
     """The demo station in a folder of its own."""
     demo = (ROOT / "edge" / "stations" / "demo.toml").read_text().splitlines()
-    text = "\n".join(line for line in demo if not line.startswith("state_folder"))
+    text = "\n".join(line for line in demo if not line.startswith(("state_folder", "shown_photos")))
     settings = "\n[inference]\nallow_unsigned = true\n[page]\nenabled = false\n[journal]\nbatch_ms = 50\n"
     (tmp_path / "station.toml").write_text(f'state_folder = "state"\n{text}{settings}')
     station = load_station(tmp_path / "station.toml")
