@@ -43,7 +43,7 @@ class Attempts:
         now = self.clock.now()
         names = (origin,) if origin == LOCALHOST else (origin, ALL)
         waits = [self._failures[name].wait_until - now for name in names if name in self._failures]
-        return max(0, *waits, 0) / NS_PER_S
+        return max((0, *waits)) / NS_PER_S
 
     def failed(self, origin: str) -> None:
         """Note a wrong token."""

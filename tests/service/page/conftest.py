@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 from selenium import webdriver
@@ -237,3 +238,26 @@ def browser(chromium: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
     chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     assert {urlsplit(url).hostname for url in asked} == {"127.0.0.1"}
     assert complaints == []
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def page(serve: Callable[..., ServedPage], clock: VirtualClock) -> ServedPage:
+    """A page whose station's time stands still; browser tests have one of their own, whose time goes on."""
+    return serve(clock)
+
+
+@pytest.fixture
+def web(page: ServedPage) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=page.url, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def idle_web(idle_page: ServedPage) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=idle_page.url, timeout=20) as client:
+        yield client

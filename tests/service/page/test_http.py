@@ -69,28 +69,6 @@ ROUTES = {
 }
 
 
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
-def page(serve: Callable[..., Any], clock: VirtualClock) -> Any:
-    return serve(clock)
-
-
-@pytest.fixture
-def web(page: Any) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=page.url, timeout=10) as client:
-        yield client
-
-
-@pytest.fixture
-def idle_web(idle_page: Any) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=idle_page.url, timeout=10) as client:
-        yield client
-
-
 @pytest.mark.parametrize(("path", "kind"), ROUTES.items())
 def test_every_route_answers_with_its_type_and_the_security_headers(
     page: Any, web: httpx.Client, path: str, kind: str

@@ -7,7 +7,6 @@ import json
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,28 +24,6 @@ from edge.stats.counts import By, Selection, count_items
 from edge.types import Confidence, Prediction, Reason
 from edge.web.journal.asking import AT_ONCE, PATIENCE_S, Asking
 from edge.web.serving.server import NICENESS
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
-def page(serve: Callable[..., Any], clock: VirtualClock) -> Any:
-    return serve(clock)
-
-
-@pytest.fixture
-def web(page: Any) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=page.url, timeout=20) as client:
-        yield client
-
-
-@pytest.fixture
-def idle_web(idle_page: Any) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=idle_page.url, timeout=20) as client:
-        yield client
 
 
 def fill(folder: Path, clock: VirtualClock, hours: int = 6) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -33,22 +32,6 @@ BODIES = {
     "/teach/forget": {"label": "glass"},
 }
 SIGNED = tuple(BODIES)
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
-def page(serve: Callable[..., Any], clock: VirtualClock) -> Any:
-    return serve(clock)
-
-
-@pytest.fixture
-def web(page: Any) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=page.url, timeout=10) as client:
-        yield client
 
 
 @pytest.mark.parametrize("path", SIGNED)
