@@ -8,7 +8,7 @@ FAST := tests/unit tests/contract tests/line --numprocesses auto \
     -m "not (slow or realtime or needs_tensorflow or needs_browser or needs_sshd or needs_root)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-oldest lint wheel docs pictures bench model digests photo-sets lock tools clean
+.PHONY: help run test test-fast test-oldest test-pi lint wheel docs pictures bench model digests photo-sets lock tools clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 15
@@ -17,8 +17,8 @@ run: .venv/.run ## sort real photos on a simulated belt, page on http://localhos
 	$(BIN)/sorter run --demo
 
 test: .venv/.test tools ## run all tests: those that wait for the clock one after the other, at the end
-	$(BIN)/pytest -m "not realtime" --numprocesses auto --dist loadfile --junitxml=build/tests/together.xml $(PYTEST_ARGS)
-	$(BIN)/pytest -m realtime --junitxml=build/tests/realtime.xml $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not realtime and not pi" --numprocesses auto --dist loadfile --junitxml=build/tests/together.xml $(PYTEST_ARGS)
+	$(BIN)/pytest -m "realtime and not pi" --junitxml=build/tests/realtime.xml $(PYTEST_ARGS)
 
 test-fast: .venv/.fast ## the tests that need no TensorFlow, browser, SSH server, root or waiting: three minutes
 	$(BIN)/pytest $(FAST) $(PYTEST_ARGS)
@@ -27,6 +27,12 @@ test-oldest: .venv/.fast ## these with the oldest packages that pyproject.toml a
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-oldest
 	$(BIN)/uv pip install --quiet --python .venv-oldest --resolution lowest-direct --editable '.[edge,test]'
 	.venv-oldest/bin/pytest $(FAST) $(PYTEST_ARGS)
+
+# Folders of tests/pi, for one part alone: make test-pi PART=processor
+PART ?=
+test-pi: .venv/.fast ## as on a Pi: its processor, its camera library, a machine with its kernel (as root; caches 10 GB in .cache/pi)
+	@tests/pi/install-tools
+	$(BIN)/pytest tests/pi/$(PART) --junitxml=build/tests/pi.xml $(PYTEST_ARGS)
 
 lint: .venv/.test ## ruff, mypy, and the schemas of what GitHub reads
 	$(BIN)/ruff check .
