@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from edge.bundle.geometry import LARGEST_MARGIN
 from edge.bundle.manifest import Label, Name
@@ -166,15 +166,6 @@ class LabelNoise(_Strict):
     least: Share = Field(default=0.02, description="a photo on whose label the judge puts less is left out")
 
 
-class Hints(_Strict):
-    """For each label the classes of the backbone's own classifier that are things of it, see training/network/hints.py."""
-
-    strength: float = Field(default=0.4, gt=0.0, description="how much its answers add to a label's score")
-    classes: Mapping[str, Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]] = Field(
-        description="for each label, numbers of the classes"
-    )
-
-
 class Recipe(_Strict):
     """Everything that decides what a run makes, except for the photos themselves."""
 
@@ -200,7 +191,6 @@ class Recipe(_Strict):
     network: Network = Network()
     views: Views = Views()
     fit: Fit = Fit()
-    hints: Hints | None = None
 
     @field_validator("labels")
     @classmethod
@@ -209,13 +199,13 @@ class Recipe(_Strict):
             raise ValueError("expected each label once")
         return labels
 
-    @field_validator("hints")
+    @model_validator(mode="before")
     @classmethod
-    def _hints_fit(cls, hints: Hints | None, known: ValidationInfo) -> Hints | None:
-        labels = known.data.get("labels", ())
-        if hints is not None and set(hints.classes) != set(labels):
-            raise ValueError(f"expected classes for each of the labels {', '.join(labels)}")
-        return hints
+    def _without_hints(cls, table: Any) -> Any:
+        """Runs of before say `hints: null`; what they meant is gone."""
+        if isinstance(table, dict) and table.get("hints", 0) is None:
+            return {key: part for key, part in table.items() if key != "hints"}
+        return table
 
 
 def without_source(recipe: Recipe, source: str) -> Recipe:

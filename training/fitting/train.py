@@ -19,7 +19,6 @@ from training.fitting.label_noise import soften
 from training.fitting.linear_probe import fit_linear_probe
 from training.fitting.prepare import Pools, Progress, prepare
 from training.network.backbones import build_backbone
-from training.network.hints import check_hints, find_lifts, hinted
 from training.recipe import Recipe
 from training.run_folder import Run, record
 
@@ -56,8 +55,6 @@ def fit(
     """Probe, fine-tune, choose the point between both by all checks; return network, all points, the chosen one."""
     classes = len(recipe.labels)
     backbone = build_backbone(recipe.network, classes, data)
-    if recipe.hints is not None:
-        check_hints(recipe.hints, backbone.head[0].shape[1])
     back = backbone.back
     weights = weigh(pools, classes)
     on_progress("fitting the last layer alone", 0, 0)
@@ -73,12 +70,8 @@ def fit(
 
     def at(alpha: float) -> keras.Model:
         back.set_weights(interpolate(before, after, alpha))
-        return finished
+        return back
 
-    finished = back
-    if recipe.hints is not None:
-        lifts = find_lifts(pools.train.imagenet, pools.labels, recipe.hints, recipe.labels)
-        finished = hinted(back, backbone.head, recipe.hints, recipe.labels, lifts)
     table = _sweep(at, recipe.fit.alphas, pools, on_progress)
     best = choose(table, len(pools.checks["plain"].labels), tuple(pools.checks))
     return _joined(backbone.front, at(best["alpha"]), recipe.name), table, best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,16 @@ def test_views_weigh_by_their_source_and_those_of_wrong_labels_nothing() -> None
 def test_a_run_from_before_sources_were_kept_can_still_be_converted(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"format": 1, "recipe": {}}')
     assert Run(tmp_path).read()["sources"] == []
+
+
+def test_the_recipe_of_a_run_from_when_there_were_hints_is_read_if_it_had_none(tiny_data: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(str(tiny_data / "tiny.toml"))
+    old = {**recipe.model_dump(mode="json"), "hints": None}
+    (tmp_path / "run.json").write_text(json.dumps({"format": 1, "recipe": old}))
+    assert Run(tmp_path).recipe() == recipe
+    (tmp_path / "run.json").write_text(json.dumps({"format": 1, "recipe": {**old, "hints": {"strength": 0.4}}}))
+    with pytest.raises(ConfigError, match="of another version"):
+        Run(tmp_path).recipe()
 
 
 def test_labels_that_a_source_does_not_tell_apart_count_as_one() -> None:
