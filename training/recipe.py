@@ -17,6 +17,7 @@ from edge.errors import ConfigError
 from edge.system.text import NotTextError
 from edge.system.toml import load_toml
 from training.dataset.naming import label_advice
+from training.derived import derive
 
 SHIPPED = Path(__file__).parent / "recipes"
 NONE = "none"  # the label map's word for photos that show none of the labels
@@ -37,6 +38,9 @@ class PhotoSet(_Strict):
     licence: str = Field(default="none stated", description="licence of the photos; goes into the model's provenance")
     label_map: Mapping[str, str] | None = Field(
         default=None, description="what its own names for labels are called here; none: photos that show none of them"
+    )
+    without: tuple[str, ...] = Field(
+        default=(), description="patterns of photos that are not taken, as in trash/trash1[4-9]?.jpg"
     )
     every: Mapping[str, int] = Field(default={}, description="per folder of photos, only every n-th is taken")
     repeat: Mapping[str, float] = Field(default={}, description="per label, views of each photo a round; unset: 1")
@@ -223,28 +227,48 @@ def without_source(recipe: Recipe, source: str) -> Recipe:
 
 
 def load_recipe(source: str) -> Recipe:
-    """Read a shipped recipe by name, or a TOML file by path.
+    """Read a shipped recipe by name, or a TOML file by path, each with the one that it is based on.
 
     Raises:
         ConfigError: it is missing or wrong; all problems at once.
     """
     path = SHIPPED / f"{source}.toml"
-    if not path.is_file():
-        path = Path(source)
-    try:
-        table = load_toml(path)
-    except FileNotFoundError:
-        known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.toml")))
-        raise ConfigError(f"{source}: no such recipe; expected one of {known}, or the path of a .toml file") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: can't read the recipe ({error.strerror}): give the path of a .toml file") from None
-    except NotTextError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    return _load(path if path.is_file() else Path(source), ())
+
+
+def _load(path: Path, below: tuple[Path, ...]) -> Recipe:
+    """Read a recipe that those `below` are based on."""
+    table = _read(path)
+    if "base" in table:
+        table = _with_base(table, path, below)
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:
         lines = explain_problems(error, Recipe, table, _about_name)
         raise ConfigError("\n  ".join([f"{path}: this recipe can't be used:", *lines])) from None
+
+
+def _with_base(table: dict[str, Any], path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
+    below = (*below, path.resolve())
+    named = str(table["base"])
+    file = SHIPPED / f"{named}.toml" if (SHIPPED / f"{named}.toml").is_file() else path.parent / named
+    if file.resolve() in below:
+        raise ConfigError(f"{path}: base = {named}: it is based on itself: name another recipe")
+    base = _load(file, below)
+    sources = {photos.name: photos.model_dump(exclude_unset=True) for photos in base.train}
+    return derive(table, base.model_dump(exclude_unset=True), sources, str(path))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return load_toml(path)
+    except FileNotFoundError:
+        known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.toml")))
+        raise ConfigError(f"{path}: no such recipe; expected one of {known}, or the path of a .toml file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: can't read the recipe ({error.strerror}): give the path of a .toml file") from None
+    except NotTextError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def _about_name(given: object, key: str) -> str:

@@ -12,7 +12,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 REQUIRED = "required"
-_NAMES = {str: "text", bool: "true or false", bytes: "base64", int: "whole number", float: "number", Path: "path"}
+_NAMES = {
+    str: "text", bool: "true or false", bytes: "base64", int: "whole number", float: "number", Path: "path", Any: "keys",
+}  # fmt: skip
 _BOUNDS = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
 
 

@@ -23,7 +23,7 @@ from edge.config.station import Station
 from edge.health.faults import FaultKind
 from edge.types import Reason
 from edge.words import texts
-from training.recipe import Recipe
+from training.recipe import Recipe, load_recipe
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # A file is shown in parts, each of which is tried as a part of this one.
@@ -75,6 +75,9 @@ def test_every_toml_example_loads(example: str, tmp_path: Path) -> None:
         assert set(table["texts"]) <= set(texts("vi")), "a file of a language translates what is said"
     elif set(table) <= set(Station.model_fields):
         Station.model_validate(_completed(table))
+    elif "base" in table:
+        (tmp_path / "recipe.toml").write_text(example)
+        load_recipe(str(tmp_path / "recipe.toml"))
     else:
         Recipe.model_validate({**PLAIN_RECIPE, **table})
 

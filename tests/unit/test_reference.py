@@ -50,6 +50,7 @@ from generate.journal import exported
 from generate.links import linked, places
 from generate.pages import GENERATED
 from generate.settings import STATION, example, settings_rows
+from training.derived import Derived
 from training.recipe import Recipe
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -363,6 +364,8 @@ def test_every_setting_of_a_recipe_is_described(pages: dict[str, str]) -> None:
             assert re.search(rf"^## .*`\[+(\w+\.)?{name}\]+`", pages["recipe"], flags=re.MULTILINE), name
         else:
             assert f">`{name}`</span> | {field['description']} |" in pages["recipe"], name
+    for name, field in Derived.model_json_schema()["properties"].items():
+        assert f">`{name}`</span> | {field['description']} |" in pages["recipe"], name
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import cv2
@@ -70,7 +71,7 @@ def read_sets(sets: Sequence[PhotoSet], data: Path, recipe: Recipe, every_label:
     repeats: list[float] = []
     of_sets: list[PhotoSet] = []
     for photo_set in sets:
-        found = readable(_thinned(_read(photo_set, data, recipe), photo_set))
+        found = readable(_thinned(_wanted(_read(photo_set, data, recipe), photo_set), photo_set))
         photos += found
         of_sets += [photo_set] * len(found)
         repeats += [photo_set.repeat.get(photo.label, 1.0) for photo in found]
@@ -93,6 +94,10 @@ def _read(photo_set: PhotoSet, data: Path, recipe: Recipe) -> list[LabelledPhoto
     else:
         raise ConfigError("a photo set of the recipe names neither a tree nor a list")
     return without(photos, HELD_OUT) if recipe.held_out == "simulator" else photos
+
+
+def _wanted(photos: list[LabelledPhoto], photo_set: PhotoSet) -> list[LabelledPhoto]:
+    return [photo for photo in photos if not any(fnmatchcase(photo.name, part) for part in photo_set.without)]
 
 
 def _thinned(photos: list[LabelledPhoto], photo_set: PhotoSet) -> list[LabelledPhoto]:
