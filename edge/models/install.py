@@ -22,6 +22,7 @@ from edge.models.records import Evidence, Generation
 from edge.models.select import open_store
 from edge.models.store import ModelStore
 from edge.models.trust import Trust, trust_of
+from edge.system.files import sync_folder
 from edge.system.privileges import leave_root
 
 # Whoever only receives a model does not need NumPy yet.
@@ -144,15 +145,20 @@ def _keep_base(device: Device, bundle: Bundle) -> None:
 
 
 def _offer_to_pull(device: Device, digest: str, title: str) -> None:
-    """Give the newest heads that were taught here a second name, where `sorter pull` finds them for the sister stations."""
+    """Give the newest heads that were taught here a second name, where `sorter pull` finds them for the sister stations.
+
+    Nobody does it again later, so it survives a power cut.
+    """
     folder = device.station.state_folder / "taught"
     name = folder / f"{title}.sorter"
     try:
         make_shared_folder(folder)
+        sync_folder(folder.parent)
         _link(device.store.bundle_path(digest), name)
         others = [path for path in folder.glob("*.sorter") if path != name]
         for old in sorted(others, key=lambda path: path.lstat().st_mtime_ns)[: 1 - _HEADS_OFFERED]:
             old.unlink()
+        sync_folder(folder)
     except OSError as error:
         log.warning("%s: can't be offered to `sorter pull` (%s)", name, error.strerror)
 

@@ -28,6 +28,14 @@ class SymbolicLink:
     target: str
 
 
+@dataclass(frozen=True, slots=True)
+class HardLink:
+    """Another name for the same file."""
+
+    name: str
+    target: str
+
+
 Survives = Callable[[], bool]
 """Asked for every un-synced sector, size and name: did it reach the medium?"""
 
@@ -116,15 +124,26 @@ class Medium:
             (folder / name).write_bytes(node.apply(survives))
 
 
-class TreeMedium:
-    """As `Medium`, with folders and symbolic links: names are paths."""
+def _tree(folder: Path) -> dict[str, _Node | MakeFolder | SymbolicLink]:
+    found: dict[str, _Node | MakeFolder | SymbolicLink] = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            found[name] = SymbolicLink(name, str(path.readlink()))
+        else:
+            found[name] = MakeFolder(name) if path.is_dir() else _Node(bytearray(path.read_bytes()))
+    return found
 
-    def __init__(self) -> None:
-        self._names: dict[str, _Node | MakeFolder | SymbolicLink] = {}
-        self._synced: dict[str, _Node | MakeFolder | SymbolicLink] = {}
+
+class TreeMedium:
+    """As `Medium`, with folders and links: names are paths. It begins with what lies in a folder, if one is given."""
+
+    def __init__(self, begins_as: Path | None = None) -> None:
+        self._names: dict[str, _Node | MakeFolder | SymbolicLink] = {} if begins_as is None else _tree(begins_as)
+        self._synced = dict(self._names)
         self._unsynced: list[dict[str, _Node | MakeFolder | SymbolicLink]] = []
 
-    def take(self, operation: Operation | MakeFolder | SymbolicLink) -> None:
+    def take(self, operation: Operation | MakeFolder | SymbolicLink | HardLink) -> None:
         """Do the next operation."""
         match operation:
             case Write() | Truncate() | Sync():
@@ -140,12 +159,14 @@ class TreeMedium:
                 self._take_name(operation)
                 self._unsynced.append(dict(self._names))
 
-    def _take_name(self, operation: Create | Delete | Rename | MakeFolder | SymbolicLink) -> None:
+    def _take_name(self, operation: Create | Delete | Rename | MakeFolder | SymbolicLink | HardLink) -> None:
         match operation:
             case Create():
                 self._names[operation.name] = _Node()
             case MakeFolder() | SymbolicLink():
                 self._names[operation.name] = operation
+            case HardLink():
+                self._names[operation.target] = self._names[operation.name]
             case Delete():
                 del self._names[operation.name]
             case Rename():

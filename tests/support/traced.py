@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.disk import Create, Delete, Operation, Rename, Sync, SyncFolder, Truncate, Write
-from support.power_cut import MakeFolder, SymbolicLink
+from support.power_cut import HardLink, MakeFolder, SymbolicLink
 
-CALLS = "openat,creat,write,pwrite64,ftruncate,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,mkdir,rmdir,symlink"
+CALLS = "openat,creat,write,pwrite64,ftruncate,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,mkdir,rmdir,symlink,link,linkat"
 _STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 _FD = re.compile(r"(?:\d+|AT_FDCWD)<((?:\\x[0-9a-f]{2})*)>(?:\(deleted\))?")
 _CALL = re.compile(r"^(\d+) +(\w+)\((.*)\) += (-?\d+)")
@@ -22,7 +22,7 @@ class Trace:
     """A program's operations below a folder, and what it said on its standard output after so many of them."""
 
     folder: str
-    operations: list[Operation | MakeFolder | SymbolicLink] = field(default_factory=list)
+    operations: list[Operation | MakeFolder | SymbolicLink | HardLink] = field(default_factory=list)
     said: list[tuple[int, str]] = field(default_factory=list)
     _sizes: dict[str, int] = field(default_factory=dict)
 
@@ -76,6 +76,9 @@ class Trace:
             self.operations.append(SymbolicLink(names[1], strings[0].decode()))
         elif call.startswith("rename") and names[0] is not None and names[1] is not None:
             self._rename(names[0], names[1])
+        elif call.startswith("link") and names[0] is not None and names[1] is not None:
+            self._sizes[names[1]] = self._sizes[names[0]]
+            self.operations.append(HardLink(names[0], names[1]))
         elif call == "mkdir" and names[0] is not None:
             self.operations.append(MakeFolder(names[0]))
         elif call in ("unlink", "unlinkat", "rmdir") and names[0] is not None:
@@ -101,10 +104,12 @@ def _decode(text: str) -> bytes:
 
 def trace(command: list[str], folder: Path, log: Path) -> Trace:
     """Run a program and return what it did in the folder, in the order in which the calls returned."""
+    # Files that are there already are not created by being opened.
+    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
     strace = ["strace", "-f", "-y", "-xx", "-s", str(1 << 22), "-e", f"trace={CALLS}", "-o", str(log)]
     done = subprocess.run([*strace, *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found = Trace(str(folder))
+    found = Trace(str(folder), _sizes=sizes)
     for call, arguments in _calls(log):
         found.take(call, arguments)
     return found
