@@ -45,6 +45,11 @@ def memory_under(folder: Path, root: Path = Path("/")) -> str | None:
     return None
 
 
+def mount_of(folder: Path, root: Path = Path("/")) -> Mount | None:
+    """Return what a folder lies on; None where that is not known. `root` is where /proc is looked for."""
+    return _holding(PurePosixPath(folder.resolve()), list(_read_mounts(root / "proc/self/mountinfo")))
+
+
 def _holding(folder: PurePosixPath, mounts: list[Mount]) -> Mount | None:
     """The mount that a folder lies in: the longest, and of those mounted over one another the last."""
     found = None

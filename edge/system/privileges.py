@@ -46,9 +46,10 @@ def leave_root(folder: Path) -> None:
         return
     place, status = found
     if status.st_uid == 0:
+        # A folder like /tmp is meant to be everybody's.
+        close = "" if status.st_mode & stat.S_ISVTX else f"sudo chmod go-w {shlex.quote(str(place))}, or "
         raise SetupError(
-            f"{place}: others than root may write here, so root does not work in {folder}: "
-            f"sudo chmod go-w {shlex.quote(str(place))}, or name another place"
+            f"{place}: others than root may write here, so root does not work in {folder}: {close}name another place"
         )
     _become(status.st_uid, status.st_gid, place)
 

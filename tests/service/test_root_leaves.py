@@ -217,6 +217,28 @@ def test_a_folder_that_anybody_may_write_is_refused_with_the_cure(machine: Machi
     assert f"sudo chmod go-w {machine.state}" in json.loads(pushed.stdout)["message"]
 
 
+def test_nobody_is_told_to_close_a_folder_that_is_meant_for_all(machine: Machine) -> None:
+    shared = machine.folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    run = machine.command("doctor", "--report", str(shared / "report.json"))
+    assert run.returncode == 2
+    assert b"so root does not work in" in run.stderr
+    assert b"name another place" in run.stderr
+    assert b"chmod" not in run.stderr
+
+
+def test_a_report_is_the_accounts_and_written_through_no_link_of_its(machine: Machine) -> None:
+    machine.plant("os.symlink(R + '/shadow', S + '/report.json'); os.symlink(R + '/shadow', S + '/journal.db')")
+    before = machine.of_root()
+    run = machine.sorter("doctor", "--report", str(machine.state / "report.json"))
+    assert b"report.json: written" in run.stderr
+    assert machine.of_root() == before
+    written = machine.state / "report.json"
+    assert (written.lstat().st_uid, written.is_symlink()) == (USER, False)
+    assert {"error"} == set(json.loads(written.read_text())["journal"])
+
+
 def test_a_folder_that_is_roots_alone_is_worked_in_as_root(machine: Machine) -> None:
     shutil.rmtree(machine.state)
     run = machine.sorter("model", "install", str(SHIPPED))

@@ -78,8 +78,9 @@ def test_every_action_is_named_by_its_commit_and_a_workflow_may_only_read_unless
     assert "\npermissions:\n  contents: read\n" in text
 
 
-def test_the_bug_form_asks_for_what_doctor_says_of_the_machine() -> None:
-    assert "`sorter doctor --json`" in (ROOT / ".github/ISSUE_TEMPLATE/bug.yml").read_text()
+@pytest.mark.parametrize("form", ["bug", "device"])
+def test_a_form_asks_for_what_doctor_says_of_the_machine(form: str) -> None:
+    assert "`sorter doctor --report report.json`" in (ROOT / f".github/ISSUE_TEMPLATE/{form}.yml").read_text()
 
 
 def test_every_command_that_a_page_or_a_form_names_exists() -> None:

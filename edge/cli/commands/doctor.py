@@ -14,6 +14,7 @@ from edge.errors import ConfigError, SetupError
 from edge.system.output import say
 
 if TYPE_CHECKING:
+    from edge.tools.check.doctor import Doctor
     from edge.tools.check.findings import Finding
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -28,10 +29,22 @@ def command(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            readable=False,
+            help="Measure too, for a minute, and write all of it to this file, which names nobody and can be sent.",
+        ),
+    ] = None,
 ) -> None:
     """Look at this machine: what is ready, what is not, and the command that fixes it; no pin is moved."""
     from edge.config import load_station
     from edge.tools.check.doctor import Doctor
+
+    if report is not None:
+        from edge.tools.report.report import check_place
+
+        check_place(report)
 
     if station is None and DEFAULT_STATION.is_file():
         station = DEFAULT_STATION
@@ -47,8 +60,18 @@ def command(
         say(json.dumps({"ready": ready, "findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
         _print(findings)
+    if report is not None:
+        _write(report, doctor, findings)
     if any(finding.status == "fail" for finding in findings):
         raise typer.Exit(SetupError.exit_code)
+
+
+def _write(file: Path, doctor: Doctor, findings: list[Finding]) -> None:
+    from edge.tools.report.report import WHERE_TO_SEND, Reporter, write_report
+
+    say("measuring for the report, a minute or so ...", err=True)
+    write_report(file, Reporter(doctor).report(findings))
+    say(f"{file}: written. To send it, {WHERE_TO_SEND}", err=True)
 
 
 def _print(findings: list[Finding]) -> None:

@@ -59,7 +59,7 @@ class Machine:
     ask: Ask = run_briefly
 
     def look(self) -> MachineState:
-        flags = self._flags()
+        flags = self.throttling()
         return MachineState(
             temperature_c=self._temperature(),
             throttled=None if flags is None else bool(flags & (_CAPPED | _THROTTLED | _SOFT_LIMIT)),
@@ -74,8 +74,8 @@ class Machine:
         degrees = [value / 1000 for zone in zones if (value := _number(zone, r"^(-?\d+)")) is not None]
         return max(degrees, default=None)
 
-    def _flags(self) -> int | None:
-        """Return the firmware's flags: from a file on Raspberry Pi OS kernels, else by its tool."""
+    def throttling(self) -> int | None:
+        """Return the firmware's flags, as `vcgencmd get_throttled` prints them; None where it does not tell."""
         for file in (self.root / "sys/devices/platform/soc").glob("*firmware/get_throttled"):
             try:
                 return int(file.read_text(), 16)

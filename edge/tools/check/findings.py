@@ -34,9 +34,9 @@ class Answer:
     error: str = ""
 
 
-def ask(question: str, subject: str = "", limit_s: float = PROBE_S) -> Answer:
-    """Put a question to `edge.tools.check.probe` in a child process."""
-    command = [*own_command("edge.tools.check.probe"), question, subject]
+def ask(question: str, subject: str = "", limit_s: float = PROBE_S, module: str = "edge.tools.check.probe") -> Answer:
+    """Put a question to a module of questions in a child process."""
+    command = [*own_command(module), question, subject]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=limit_s, check=False, env=own_environment()

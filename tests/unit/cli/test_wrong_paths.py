@@ -73,6 +73,7 @@ WRITING = {
     "calibrate sheet": "calibrate sheet {bad}/sheet.pdf",
     "simulate a journal": "simulate --minutes 0.05 --perfect-model --journal {bad}",
     "simulate a clip": "simulate --minutes 0.05 --perfect-model --video {bad}/clip.mp4",
+    "doctor report": "doctor --report {bad}/report.json",
     "setup a card": "setup --root {bad}/card",
 }
 UNWRITABLE = ("an empty file", "a named pipe", "a loop of links", "a file below a file", "a name too long")
