@@ -8,7 +8,7 @@ FAST := tests/unit tests/contract tests/line --numprocesses auto \
     -m "not (slow or realtime or needs_tensorflow or needs_browser or needs_sshd or needs_root)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-oldest test-pi lint wheel docs pictures bench model digests photo-sets lock tools clean
+.PHONY: help run test test-fast test-oldest test-pi lint wheel docs pictures proven bench model digests photo-sets lock tools clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 15
@@ -33,6 +33,9 @@ PART ?=
 test-pi: .venv/.fast ## as on a Pi: its processor, its camera library, a machine with its kernel (as root; caches 10 GB in .cache/pi)
 	@tests/pi/install-tools
 	$(BIN)/pytest tests/pi/$(PART) --junitxml=build/tests/pi.xml $(PYTEST_ARGS)
+
+proven: .venv/.fast ## write the tables of docs/proven-on-a-pi.md from what `make test-pi` measured
+	$(BIN)/python docs/generate/proven.py
 
 lint: .venv/.test ## ruff, mypy, and the schemas of what GitHub reads
 	$(BIN)/ruff check .

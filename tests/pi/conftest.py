@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -11,10 +13,14 @@ from typing import Protocol
 import pytest
 from support.paths import ROOT
 
+from edge import __version__
+
 PLACE = Path(__file__).parent
 PROVEN = ROOT / "build" / "pi"
 
 Figure = str | int | float
+# What emulates; each machine's own versions are told by whoever starts it.
+EMULATORS = ("qemu-aarch64-static", "qemu-aarch64", "qemu-system-aarch64", "qemu-system-x86_64")
 
 
 class Proven(Protocol):
@@ -26,6 +32,12 @@ class Proven(Protocol):
             claim: the sentence that now stands proven; a literal, since the page is held against it.
             figures: what was measured, each under a name that says the unit.
         """
+
+
+class RanWith(Protocol):
+    """Says with which versions a part runs: a line above its table, such as kernel, Debian, Python, litert."""
+
+    def __call__(self, part: str, **versions: str) -> None: ...
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,8 +53,37 @@ def _as_root() -> None:
         pytest.exit("tests/pi mounts file systems and starts machines: run it as root, sudo make test-pi", returncode=2)
 
 
+@pytest.fixture(scope="session")
+def _versions() -> dict[str, dict[str, str]]:
+    """By part; those that several machines of one part have stand side by side."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def ran_with(_versions: dict[str, dict[str, str]]) -> RanWith:
+    """For fixtures that start something: `ran_with("lines", kernel="6.12.57+deb13-arm64", debian="13.2")`."""
+
+    def note(part: str, **versions: str) -> None:
+        told = _versions.setdefault(part, {})
+        for name, version in versions.items():
+            known = told.get(name, "").split(" and ")
+            told[name] = " and ".join([*filter(None, known), *([] if version in known else [version])])
+
+    return note
+
+
+@pytest.fixture(scope="session")
+def _emulator() -> dict[str, str]:
+    """The version of QEMU here."""
+    for name in EMULATORS:
+        if shutil.which(name):
+            told = subprocess.run([name, "--version"], capture_output=True, text=True, check=True).stdout
+            return {"QEMU": told.split("version ", 1)[1].split()[0]}
+    return {}
+
+
 @pytest.fixture
-def proven(request: pytest.FixtureRequest) -> Proven:
+def proven(request: pytest.FixtureRequest, _versions: dict[str, dict[str, str]], _emulator: dict[str, str]) -> Proven:
     """What a test shows, kept in `build/pi/PART.jsonl` for the page that `make proven` writes."""
     part = request.path.relative_to(PLACE).parts[0]
 
@@ -53,6 +94,7 @@ def proven(request: pytest.FixtureRequest) -> Proven:
             "claim": claim,
             "figures": figures,
             "test": request.node.nodeid,
+            "versions": {"edge-sorter": __version__, **_emulator, **_versions.get(part, {})},
             "at": datetime.now(UTC).strftime("%Y-%m-%d"),
         }
         with (PROVEN / f"{part}.jsonl").open("a") as lines:

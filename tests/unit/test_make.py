@@ -29,7 +29,7 @@ def test_a_model_without_photo_sets_ends_in_one_sentence_that_says_what_to_name(
 
 def test_every_target_that_a_person_calls_is_listed() -> None:
     listed = {line.split()[0] for line in make().stdout.splitlines()}
-    assert {"run", "test", "test-fast", "test-oldest", "lint", "docs", "bench", "model", "lock"} <= listed
+    assert {"run", "test", "test-fast", "test-oldest", "lint", "docs", "bench", "model", "lock", "proven"} <= listed
 
 
 def test_nothing_that_is_committed_asks_for_a_folder_beside_the_checkout() -> None:
