@@ -1,0 +1,30 @@
+"""One virtual camera for all: a green square that moves to the right, 16 pixels of 1280 a frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from support.pi.camera_root import CameraRoot, play
+
+SIZES = ((1280, 960), (640, 480))
+PICTURES, STEP_PX = 64, 16
+
+
+@pytest.fixture(scope="session")
+def square(tmp_path_factory: pytest.TempPathFactory) -> CameraRoot:
+    photos = []
+    for number in range(PICTURES):
+        picture = np.full((960, 1280, 3), 60, np.uint8)
+        left = STEP_PX * (1 + number)
+        picture[400:560, left : left + 160] = (40, 200, 30)
+        photos.append(cv2.imencode(".jpg", picture)[1].tobytes())
+    return CameraRoot(play(tmp_path_factory.mktemp("cameras"), photos, SIZES))
+
+
+@pytest.fixture
+def unplugged(square: CameraRoot) -> Path:
+    """The file that unplugs the camera while it exists."""
+    return square.cameras / "unplugged"

@@ -1,0 +1,115 @@
+"""Found before the real picamera2, which it loads, bends to libcamera's virtual cameras and leaves in its own place.
+
+A virtual camera gives NV12 only, has no raw stream, and takes buffers of two planes. What a Pi's image processor does
+with the pixels (RGB for the large stream, YUV420 for the small one) is done here by a callback that picamera2 calls for each
+request before anybody gets it, in the camera's own buffers. All else is the real library's: configuration, requests,
+jobs, threads, allocator, mapped arrays, controls, closing.
+"""
+
+import importlib
+import sys
+import types
+from pathlib import Path
+from typing import Any, ClassVar
+
+HERE = str(Path(__file__).parent)
+# Of picamera2's preview on a display and its raw files, which nobody here asks for; neither has a wheel.
+UNUSED = ("pykms", "pidng", "pidng.core", "pidng.camdefs")
+
+
+class _Unused(types.ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+
+def _load_real() -> Any:
+    for name in UNUSED:
+        sys.modules[name] = _Unused(name)
+    del sys.modules["picamera2"]
+    others, sys.path[:] = list(sys.path), [folder for folder in sys.path if folder != HERE]
+    try:
+        return importlib.import_module("picamera2")
+    finally:
+        sys.path[:] = others
+
+
+real = _load_real()
+cv2 = importlib.import_module("cv2")
+np = importlib.import_module("numpy")
+libcamera = importlib.import_module("libcamera")
+DmaAllocator = importlib.import_module("picamera2.allocators").DmaAllocator
+
+
+class TwoPlanes:
+    """libcamera.FrameBuffer with NV12's two planes, brightness and then colours, at the start of its memory."""
+
+    Plane = libcamera.FrameBuffer.Plane
+    # By the length of the memory: of how much of it the planes take.
+    taken: ClassVar[dict[int, int]] = {}
+
+    def __new__(cls, planes: Any) -> Any:
+        (brightness,) = planes
+        taken, colours = cls.taken[brightness.length], cls.Plane()
+        colours.fd = brightness.fd
+        brightness.length, colours.offset, colours.length = taken * 2 // 3, taken * 2 // 3, taken // 3
+        return libcamera.FrameBuffer([brightness, colours])
+
+
+class RoomForRgb(DmaAllocator):
+    """The library's allocator of dma-heap memory; the large stream's is twice as long, as RGB takes twice of NV12."""
+
+    def allocate(self, libcamera_config: Any, use_case: Any) -> None:
+        streams = []
+        for number, given in enumerate(libcamera_config):
+            length = given.frame_size * (2 if number == 0 else 1)
+            TwoPlanes.taken[length] = given.frame_size
+            streams.append(
+                types.SimpleNamespace(stream=given.stream, buffer_count=given.buffer_count, frame_size=length)
+            )
+        super().allocate(streams, use_case)
+
+
+sys.modules["picamera2.allocators.dmaallocator"].libcamera = types.SimpleNamespace(FrameBuffer=TwoPlanes)
+
+
+class Picamera2(real.Picamera2):  # type: ignore[misc]
+    """The library's own class on a virtual camera."""
+
+    converts = True  # False: the formats stay the camera's
+
+    def __init__(self, camera_num: int = 0, **others: Any) -> None:
+        super().__init__(camera_num, allocator=RoomForRgb(), **others)
+        self.pre_callback = self._convert if self.converts else None
+
+    def _get_raw_modes(self) -> Any:
+        size = self.camera.generate_configuration([libcamera.StreamRole.Viewfinder]).at(0).size
+        return [{"format": "SBGGR8", "size": (size.width, size.height)}]
+
+    def configure_(self, camera_config: Any) -> None:
+        wanted = {name: camera_config[name]["format"] for name in ("main", "lores") if camera_config[name]}
+        super().configure_(camera_config)
+        for name, pixels in wanted.items() if self.converts else ():
+            stream = self.camera_config[name]
+            stream["format"] = pixels
+            if pixels == "BGR888":
+                stream["stride"], stream["framesize"] = 3 * stream["size"][0], 2 * stream["framesize"]
+
+    def _convert(self, request: Any) -> None:
+        for name in ("main", "lores"):
+            stream = self.camera_config[name]
+            if stream is None:
+                continue
+            width, height = stream["size"]
+            with real.MappedArray(request, name, reshape=False) as mapped:
+                shown = width * height * 3 // 2
+                given = mapped.array[:shown].reshape(height * 3 // 2, width).copy()
+                if stream["format"] == "BGR888":
+                    mapped.array[:] = cv2.cvtColor(given, cv2.COLOR_YUV2RGB_NV12).reshape(-1)
+                else:
+                    colours = given[height:].reshape(-1, 2)
+                    mapped.array[width * height : shown] = np.concatenate((colours[:, 0], colours[:, 1]))
+
+
+real.Picamera2 = Picamera2
