@@ -93,7 +93,12 @@ class Page(Settings):
     @property
     def is_open(self) -> bool:
         """Whether everybody may look who reaches the page."""
-        return self.open if self.open is not None else _is_loopback(self.host) and not self.names
+        return self.open if self.open is not None else self.is_local and not self.names
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only programs of this machine reach it, such as a proxy before it."""
+        return _is_loopback(self.host)
 
 
 class ReceiveSettings(Settings):

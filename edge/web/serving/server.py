@@ -95,6 +95,11 @@ class PageServer:
         others = own_addresses() if self.host in ANYWHERE else []
         return [self.url, *(f"{self.scheme}://{address}:{self.port}/" for address in others)]
 
+    def where(self, path: str) -> str:
+        """Say where a path of the page is opened: here, and on other machines where it listens on all of this machine's."""
+        here, *others = [f"{url}{path.removeprefix('/')}" for url in self.urls]
+        return f"{here} (on another machine: {' or '.join(others)})" if others else here
+
     def run(self) -> None:
         """Serve until stop() is called; lowers the priority of the thread that it runs in."""
         try:

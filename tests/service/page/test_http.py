@@ -535,6 +535,9 @@ def test_a_page_for_the_whole_network_names_every_address_of_this_machine(page: 
             out.connect(("198.51.100.1", 9))  # sends nothing; says which address it would come from
         used = out.getsockname()[0]
     assert (f"http://{used}:{server.port}/" in others) is (used != "0.0.0.0")
+    assert page.server.where("/a/") == f"{page.server.url}a/"
+    there = " or ".join(f"{other}a/" for other in others)
+    assert server.where("/a/") == f"{here}a/" + (f" (on another machine: {there})" if others else "")
     for other in others:
         address = urlsplit(other)
         socket.create_connection((str(address.hostname), address.port), timeout=10).close()

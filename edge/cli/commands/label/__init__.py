@@ -76,7 +76,7 @@ def _serve(session: LabellingSession, host: str, port: int) -> None:
 
     page = LabelPage(session, (host,))
     server = PageServer(page.app, host, port)
-    _say_where(session, f"{server.url}{page.path.removeprefix('/')}", host, server.port)
+    _say_where(session, server.where(page.path), host, server.port)
     with suppress(KeyboardInterrupt):  # how one ends it
         server.run()
 

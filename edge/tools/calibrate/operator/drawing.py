@@ -27,8 +27,7 @@ def draw_region(rig: MeasurementRig, operator: Operator, start: Box, host: str |
         server = PageServer(page.app, host, settings.port)
     except ConfigError:  # any other port will do
         server = PageServer(page.app, host, 0)
-    address = f"{server.url}{page.path.removeprefix('/')}"
-    operator.say(f"Open {address} in a browser and draw the region; Ctrl-C stops.")
+    operator.say(f"Open {server.where(page.path)} in a browser and draw the region; Ctrl-C stops.")
     if host in ("127.0.0.1", "localhost", "::1"):
         operator.say(
             f"From another machine: `ssh -L {server.port}:localhost:{server.port}` to this one, or "

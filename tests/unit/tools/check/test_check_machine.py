@@ -112,9 +112,27 @@ def test_a_page_port_in_use_is_a_warning_as_the_service_may_hold_it() -> None:
 
 
 def test_a_page_address_of_another_machine_is_an_error() -> None:
-    (problem,) = page_problems(station(page={"host": "192.0.2.1"}))  # RFC 5737: nobody's
+    (problem,) = page_problems(
+        station(page={"host": "192.0.2.1", "open": True, "controls": False})
+    )  # RFC 5737: nobody's
     assert problem.severity == "error"
     assert "host to be an address of this machine" in problem.text
+
+
+@pytest.mark.parametrize(
+    ("page", "warned"),
+    [
+        ({"host": "0.0.0.0"}, True),
+        ({"host": "::"}, True),
+        ({"host": "0.0.0.0", "open": True}, True),  # to act takes the token all the same
+        ({"host": "0.0.0.0", "open": True, "controls": False}, False),
+        ({"host": "127.0.0.1", "names": ["sorter.example.org"]}, False),
+    ],
+)
+def test_a_token_that_goes_over_the_network_without_tls_is_a_warning(page: dict[str, Any], warned: bool) -> None:
+    problems = list(page_problems(station(page={"port": 0, **page})))
+    assert [(p.severity, p.where) for p in problems] == ([("warning", "page")] if warned else [])
+    assert all("set page.certificate and page.key" in p.text for p in problems)
 
 
 def test_a_page_that_is_not_served_needs_no_port() -> None:
