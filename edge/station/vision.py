@@ -50,6 +50,8 @@ class VisionLoop:
                     self._intake.process(frame)
                 finally:
                     frame.give_back()
+                    # A picture that somebody can still look at would keep a lost camera's buffers when it is closed.
+                    del frame
         finally:
             self._close()
 

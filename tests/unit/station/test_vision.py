@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from support.assembled import assemble_for_test
 from support.moving_belt import HEIGHT, WIDTH, MovingBelt, Thing, conveyor
 
 from edge.clock import VirtualClock
+from edge.errors import CameraError
 from edge.health.monitors import Observer
 from edge.inference.slot import ModelAtWork
 from edge.station.assembled import AssembledStation
@@ -124,3 +126,43 @@ def test_a_frame_that_breaks_the_line_is_given_back() -> None:
     with pytest.raises(ZeroDivisionError):
         VisionLoop(lambda: camera, station.intake, clock, threading.Event()).run()
     assert camera.lent == 0
+
+
+class MappedFrames(OwnFrames):
+    """A camera that lends what the kernel mapped for it, and is lost in the end."""
+
+    def __init__(self, clock: VirtualClock, frames: Iterator[Frame]) -> None:
+        super().__init__(clock, frames)
+        self.memory: mmap.mmap | None = mmap.mmap(-1, 2 * WIDTH * 2 * HEIGHT * 3)
+
+    def borrow(self) -> Frame | None:
+        frame = self.read()
+        if frame is None or self.memory is None:
+            raise CameraError("the cable is loose")
+        lent = np.frombuffer(self.memory, np.uint8).reshape(frame.pixels.shape)
+        lent[:] = frame.pixels
+        return replace(frame, pixels=lent)
+
+    def close(self) -> None:
+        if self.memory is not None:
+            self.memory.close()  # a BufferError as long as anybody has a view of it
+            self.memory = None
+
+
+@dataclass
+class EndsWithCamera(Observer):
+    """Stops the station when its camera is lost."""
+
+    stop: threading.Event
+
+    def on_camera_failed(self, error: CameraError) -> None:
+        self.stop.set()
+
+
+def test_a_lost_camera_gets_all_its_memory_back() -> None:
+    clock, stop = VirtualClock(), threading.Event()
+    station = assemble_for_test(conveyor(), clock, observers=[EndsWithCamera(stop)])
+    camera = MappedFrames(clock, iter(list(MovingBelt([Thing(0.2)]).frames(1.0))))
+    VisionLoop(lambda: camera, station.intake, clock, stop).run()
+    assert stop.is_set()
+    assert camera.memory is None
