@@ -97,13 +97,20 @@ class FakePicamera2:
     stalled = False
     size: tuple[int, int] | None = None
     busy = False
-    camera_controls: Mapping[str, tuple[Any, Any, Any]] = dict.fromkeys(
-        ("FrameDurationLimits", "AeEnable", "ExposureTime", "AnalogueGain", "AwbEnable", "ColourGains"), (0, 1, None)
-    )
+    format: str | None = None  # what libcamera makes of the one that is asked for
+    camera_controls: Mapping[str, tuple[Any, Any, Any]] = {
+        "FrameDurationLimits": (8_333, 1_000_000, None),
+        "AeEnable": (False, True, None),
+        "ExposureTime": (26, 220_417_486, 20_000),
+        "AnalogueGain": (1.122807, 16.0, 1.0),
+        "AwbEnable": (False, True, None),
+        "ColourGains": (0.0, 32.0, None),
+    }
 
     def __init__(self, index: int) -> None:
         if self.busy:
-            raise RuntimeError("Camera __init__ sequence did not complete.")
+            busy = RuntimeError("Failed to acquire camera: Device or resource busy")
+            raise RuntimeError("Camera __init__ sequence did not complete.") from busy
         self.held = self.count = self.closed = self.cancelled = 0
         self.config: dict[str, Any] = {}
 
@@ -119,8 +126,10 @@ class FakePicamera2:
             if name not in self.camera_controls:
                 raise RuntimeError(f"Control {name} is not advertised by libcamera")
         self.config = config
-        if self.size is not None:
-            config["main"]["size"] = self.size
+        config["main"] |= {
+            "size": self.size or config["main"]["size"],
+            "format": self.format or config["main"]["format"],
+        }
 
     def camera_configuration(self) -> dict[str, Any]:
         return self.config
@@ -587,8 +596,9 @@ def test_a_pi_camera_that_hands_out_one_frame_for_ever_has_stalled(clock: Virtua
     ("traits", "complaint"),
     [
         ({"cameras": ()}, "sees 0 camera"),
-        ({"busy": True}, "another program"),
+        ({"busy": True}, r"resource busy\); is another program using it\? `sudo fuser"),
         ({"size": (152, 120)}, "camera.width = 152"),
+        ({"format": "YUYV"}, 'gives YUYV instead of BGR888, so imx708 .* camera.type = "v4l2"'),
     ],
 )
 def test_a_pi_camera_that_can_not_be_used_says_why(traits: dict[str, Any], complaint: str, clock: VirtualClock) -> None:
@@ -616,6 +626,24 @@ def test_a_control_that_the_sensor_lacks_is_named_with_its_setting(
     with pytest.raises(CameraControlError, match=said):
         PiCamera(PI.model_copy(update=settings), clock, library)
     PiCamera(PI, clock, library)  # what is not asked for is not missed
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"gain": 1.0}, r"camera.gain is 1, and it has 1.123 to 16"),
+        ({"frames_per_s": 240}, r"camera.frames_per_s is 240, and it has 1 to 120"),
+        ({"exposure_us": 10}, r"camera.exposure_us is 10, and it has 26 to"),
+        ({"gain": 1.123, "frames_per_s": 120, "exposure_us": 26}, ""),
+    ],
+)
+def test_what_a_sensor_can_not_do_is_told(
+    wanted: dict[str, float], said: str, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    camera = PiCamera(PI.model_copy(update=wanted), clock, fake_picamera2(clock))
+    assert said in caplog.text
+    assert bool(caplog.records) == bool(said)
+    assert camera.gain_range == (1.122807, 16.0)
 
 
 def test_a_sensor_whose_frame_rate_is_fixed_is_taken_as_it_is(clock: VirtualClock) -> None:

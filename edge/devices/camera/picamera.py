@@ -11,7 +11,8 @@ import numpy as np
 
 from edge.clock import NS_PER_MS, NS_PER_S
 from edge.config.cameras import Picamera2Camera
-from edge.errors import CameraClockError, CameraControlError, CameraError, CameraStalledError, SetupError
+from edge.devices.camera.picamera_controls import tell_of_limits, used_controls, wanted_controls
+from edge.errors import CameraClockError, CameraError, CameraStalledError, SetupError
 from edge.interfaces import Clock, Controls
 from edge.types import Frame, Image
 
@@ -19,17 +20,11 @@ from edge.types import Frame, Image
 OLDEST_FRAME_NS = NS_PER_S
 # picamera2 names formats by their bytes in a little-endian word: "BGR888" is R, G, B in memory.
 RGB_IN_MEMORY = "BGR888"
+# What all models of the Pi can give as the second stream; only the newest can give RGB there.
+SMALL_FORMAT = "YUV420"
 BUFFERS = 4
 # Items are found in a second stream, made smaller by the image processor, that is at least so wide.
 FINDING_WIDTH = 640
-# Which keys of [camera] ask for a control of libcamera's.
-SETTING_OF = {
-    "AeEnable": ("exposure_us", "gain"),
-    "ExposureTime": ("exposure_us",),
-    "AnalogueGain": ("gain",),
-    "AwbEnable": ("red_gain", "blue_gain"),
-    "ColourGains": ("red_gain", "blue_gain"),
-}
 
 
 def _import_library() -> Any:
@@ -76,13 +71,18 @@ class PiCamera:
         self._controls = Controls()
         self._finding_size = finding_size(settings.width, settings.height)
         try:
-            self._device = library.Picamera2(settings.index)
-            self._device.configure(self._configuration())
-            self._check_size()
+            self._device = self._open_device()
+            sensor = f"{self._name()}: its sensor {self._identity.split()[0]}"
+            controls = wanted_controls(settings, self._device.camera_controls, sensor)
+            self._device.configure(self._configuration(controls))
+            self._check_streams()
+            tell_of_limits(controls, self._device.camera_controls, sensor)  # those of this size are known by now
             self._device.start()
-        except (RuntimeError, OSError, IndexError) as error:
+        except (RuntimeError, OSError) as error:
             self.close()
-            raise CameraError(f"{self._name()}: can't be started ({error}); is another program using it?") from error
+            raise CameraError(
+                f"{self._name()}: can't be started ({error}); restart the Pi, then see `dmesg`"
+            ) from error
         except CameraError:
             self.close()
             raise
@@ -100,6 +100,12 @@ class PiCamera:
     def controls(self) -> Controls:
         """What the sensor and the ISP report of the newest frame."""
         return self._controls
+
+    @property
+    def gain_range(self) -> tuple[float, float] | None:
+        """The least and the most analogue gain that the sensor has."""
+        limits = None if self._device is None else self._device.camera_controls.get("AnalogueGain")
+        return None if limits is None else (float(limits[0]), float(limits[1]))
 
     def read(self) -> Frame | None:
         request, captured_at = self._next()
@@ -131,6 +137,18 @@ class PiCamera:
         with suppress(RuntimeError, OSError):
             device.close()
 
+    def _open_device(self) -> Any:
+        try:
+            return self._library.Picamera2(self._settings.index)
+        except (RuntimeError, OSError, IndexError) as error:
+            cause: BaseException = error
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+            raise CameraError(
+                f"{self._name()}: can't be opened ({cause}); is another program using it? `sudo fuser -v /dev/media*` shows "
+                "which; of this one the service is stopped by `sudo systemctl stop sorter`"
+            ) from error
+
     def _describe(self, library: Any) -> dict[str, Any]:
         cameras = library.Picamera2.global_camera_info()
         if self._settings.index >= len(cameras):
@@ -140,42 +158,24 @@ class PiCamera:
             )
         return dict(cameras[self._settings.index])
 
-    def _configuration(self) -> Any:
-        settings = self._settings
-        frame_us = round(1e6 / settings.frames_per_s)
-        controls: dict[str, Any] = {}
-        if settings.exposure_us is not None and settings.gain is not None:
-            controls["AeEnable"] = False  # with only one of them fixed, the other is still to be found
-        if settings.exposure_us is not None:
-            controls["ExposureTime"] = settings.exposure_us
-        if settings.gain is not None:
-            controls["AnalogueGain"] = settings.gain
-        if settings.red_gain is not None and settings.blue_gain is not None:
-            controls["AwbEnable"] = False
-            controls["ColourGains"] = (settings.red_gain, settings.blue_gain)
-        self._check_controls(controls)
-        if "FrameDurationLimits" in self._device.camera_controls:
-            controls["FrameDurationLimits"] = (frame_us, frame_us)
-        # All models of the Pi can give YUV420 as the second stream, and only the newest RGB.
-        streams = {} if self._finding_size is None else {"lores": {"size": self._finding_size, "format": "YUV420"}}
+    def _configuration(self, controls: dict[str, Any]) -> Any:
+        streams = {} if self._finding_size is None else {"lores": {"size": self._finding_size, "format": SMALL_FORMAT}}
         return self._device.create_video_configuration(
             main={"size": self.size, "format": RGB_IN_MEMORY}, controls=controls, buffer_count=BUFFERS, **streams
         )
 
-    def _check_controls(self, wanted: dict[str, Any]) -> None:
-        """Refuse what this sensor does not have before picamera2 does: it would not say which setting asks for it."""
-        has = self._device.camera_controls
-        missing = [name for name in wanted if name not in has]
-        if missing:
-            keys = " and ".join(dict.fromkeys(f"camera.{key}" for name in missing for key in SETTING_OF[name]))
-            colour = " (a monochrome one has no colours to balance)" if "ColourGains" in missing else ""
-            raise CameraControlError(
-                f"{self._name()}: its sensor {self._identity.split()[0]} has no control {', '.join(missing)}{colour}: "
-                f"remove {keys} from the station file, and run `sorter calibrate camera` if it was calibrated"
+    def _check_streams(self) -> None:
+        """Refuse what libcamera made of the streams that were asked for: it changes what a camera does not have."""
+        streams = self._device.camera_configuration()
+        width, height = streams["main"]["size"]
+        given = {name: streams[name]["format"] for name in ("main", "lores") if streams.get(name)}
+        wanted = {"main": RGB_IN_MEMORY, "lores": SMALL_FORMAT}
+        odd = [name for name in given if given[name] != wanted[name]]
+        if odd:
+            raise CameraError(
+                f"{self._name()}: gives {given[odd[0]]} instead of {wanted[odd[0]]}, so {self._identity} is no camera of a Pi's own "
+                'connector. A USB camera: set camera.type = "v4l2"; else `rpicam-hello --list-cameras` shows the index'
             )
-
-    def _check_size(self) -> None:
-        width, height = self._device.camera_configuration()["main"]["size"]
         if (width, height) != self.size:
             raise CameraError(
                 f"{self._name()}: gives {width}x{height} instead of {self.size[0]}x{self.size[1]}; "
@@ -227,7 +227,7 @@ class PiCamera:
             raise CameraClockError(
                 f"{self._name()}: frames carry no SensorTimestamp, so nothing could be timed by them"
             )
-        self._controls = _controls(metadata)
+        self._controls = used_controls(metadata)
         return request, int(stamp)
 
     def _small(self, request: Any) -> Image | None:
@@ -239,14 +239,3 @@ class PiCamera:
 
     def _name(self) -> str:
         return f"Pi camera {self._settings.index}"
-
-
-def _controls(metadata: dict[str, Any]) -> Controls:
-    red, blue = metadata.get("ColourGains") or (None, None)
-    return Controls(
-        exposure_us=metadata.get("ExposureTime"),
-        gain=metadata.get("AnalogueGain"),
-        digital_gain=metadata.get("DigitalGain"),
-        red_gain=red,
-        blue_gain=blue,
-    )

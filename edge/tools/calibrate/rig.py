@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -68,8 +69,7 @@ class MeasurementRig:
         if self.camera is not None:
             self.camera.close()
             self.camera = None
-        known = set(type(self.station.camera).model_fields)
-        wanted = {name: value for name, value in controls.items() if name in known}
+        wanted = {name: value for name, value in controls.items() if self.has_control(name)}
         self.settings = self.station.camera.with_values(**wanted)
         self.camera = open_station_camera(self.settings, self.clock, self.world)
         return self.camera
@@ -92,6 +92,11 @@ class MeasurementRig:
         """What the camera says that the newest picture was taken with."""
         return self.camera.controls if isinstance(self.camera, Metered) else Controls()
 
+    @property
+    def gain_range(self) -> tuple[float, float]:
+        """The least and the most gain that the camera has, as far as it says."""
+        return getattr(self.camera or self.open_camera(), "gain_range", None) or (1.0, math.inf)
+
     def frame(self) -> Frame:
         """Wait for the next frame; everything else that is due meanwhile is done at its instant.
 
@@ -99,8 +104,7 @@ class MeasurementRig:
             CalibrationError: the source of the frames came to its end, or the emergency stop is open.
         """
         camera = self.camera or self.open_camera()
-        next_at = getattr(camera, "next_at", None)
-        if next_at is not None:
+        if (next_at := getattr(camera, "next_at", None)) is not None:
             self.wait_until(next_at)
         frame = camera.read()
         self._turn()

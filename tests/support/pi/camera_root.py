@@ -99,14 +99,13 @@ class CameraRoot:
     def _inside(self, command: Sequence[str]) -> list[str]:
         layers = f"{installed()}:{bare()}"
         places = {HERE: BENT, self.cameras: CAMERAS, ROOT / "tests/pi/camera/inside": INSIDE, **self.shared}
-        return _in_root(layers, places, command, keep=None)
+        return _in_root(layers, places, ["env", "LD_PRELOAD=/opt/sensor.so", *command], keep=None)
 
     def _environment(self) -> dict[str, str]:
         return {
             **_plain_environment(),
             "PYTHONPATH": BENT,
             "PYTHONDONTWRITEBYTECODE": "1",
-            "LD_PRELOAD": "/opt/sensor.so",
             "VIRTUAL_FRAME_US": str(self.frame_us),
             "VIRTUAL_UNPLUGGED": f"{CAMERAS}/unplugged",
             "LIBCAMERA_LOG_LEVELS": "*:WARN",

@@ -106,7 +106,7 @@ def _refused(rig: MeasurementRig) -> list[str]:
     """Return the controls that the camera has a setting for and does not let be set."""
     refused = []
     tried: tuple[dict[str, float], ...] = (
-        {"exposure_us": 5000}, {"gain": 1.0}, {"red_gain": 1.5, "blue_gain": 1.5}, {"white_balance_k": 4500},
+        {"exposure_us": 5000}, {"gain": rig.gain_range[0]}, {"red_gain": 1.5, "blue_gain": 1.5}, {"white_balance_k": 4500},
     )  # fmt: skip
     for controls in tried:
         name = next(iter(controls))
@@ -124,8 +124,9 @@ def _choose_brightness(rig: MeasurementRig, region: Box, chosen: Chosen, how: tu
     if not rig.has_control("exposure_us") or "exposure_us" in chosen.refused:
         return chosen
     limit = choose_exposure(speed, mm_per_pixel, mains_hz)
-    most_gain = 1.0 if "gain" in chosen.refused else MOST_GAIN
-    setting = Setting(chosen.exposure_us or limit.exposure_us, chosen.gain or 1.0)
+    least, most = (1.0, 1.0) if "gain" in chosen.refused else rig.gain_range
+    gains = least, max(least, min(most, MOST_GAIN))
+    setting = Setting(chosen.exposure_us or limit.exposure_us, chosen.gain or least)
     factor = 1.0
     for _ in range(8):
         gain = None if "gain" in chosen.refused else setting.gain
@@ -134,7 +135,7 @@ def _choose_brightness(rig: MeasurementRig, region: Box, chosen: Chosen, how: tu
         paper = _paper_level(rig.frames(SETTLE_FRAMES)[-4:], region)
         # What is burnt out says nothing of how much too bright it is.
         factor = 0.4 if paper > BURNT else PAPER_AIM / max(paper, 1.0)
-        wanted = setting.times(factor, limit.exposure_us, most_gain, mains_hz)
+        wanted = setting.times(factor, limit.exposure_us, gains, mains_hz)
         if abs(factor - 1) <= PAPER_TOLERANCE or wanted == setting:
             break
         setting = wanted

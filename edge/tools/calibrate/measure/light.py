@@ -124,14 +124,18 @@ class Setting:
     exposure_us: int
     gain: float
 
-    def times(self, factor: float, longest_us: int, most_gain: float, mains_hz: float) -> Setting:
-        """Return the setting for a picture that is brighter by a factor: exposure before gain, as it adds no noise."""
+    def times(self, factor: float, longest_us: int, gains: tuple[float, float], mains_hz: float) -> Setting:
+        """Return the setting for a picture that is brighter by a factor: exposure before gain, as it adds no noise.
+
+        `gains` are the least and the most to choose from.
+        """
         wanted_us = self.exposure_us * self.gain * factor
-        exposure = min(longest_us, wanted_us)
+        least, most = gains
+        exposure = min(longest_us, wanted_us / least)
         half_us = 5e5 / mains_hz
         if exposure >= half_us:
             exposure = math.floor(exposure / half_us) * half_us
-        return Setting(max(10, round(exposure)), round(min(most_gain, max(1.0, wanted_us / exposure)), 3))
+        return Setting(max(10, round(exposure)), round(min(most, max(least, wanted_us / exposure)), 3))
 
 
 def _cut(picture: Image, region: Box) -> Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,8 @@ class UsbBench:
     """As much of a bench as choosing needs: a USB camera over a sheet of paper under lamps of LAMP_K."""
 
     lacks: frozenset[str] = frozenset()
+    gain_range: tuple[float, float] = (1.0, math.inf)
+    light: float = 1.0
     set_to: dict[str, Any] = field(default_factory=dict)
 
     def has_control(self, name: str) -> bool:
@@ -43,7 +46,7 @@ class UsbBench:
     def _picture(self) -> Image:
         """Paper on a dark ground, encoded with the usual gamma; automatic exposure aims at the middle."""
         exposure = self.set_to.get("exposure_us", 900) * self.set_to.get("gain", 1.0)
-        light = exposure / 1500
+        light = self.light * exposure / 1500
         off = np.log(self.set_to.get("white_balance_k", LAMP_K) / LAMP_K)
         colour = light * np.array([np.exp(off), 1.0, np.exp(-off)])
         picture = np.full((60, 80, 3), 0.08) * colour
@@ -79,3 +82,12 @@ def test_a_sensor_without_colours_is_set_up_without_them() -> None:
     assert chosen.refused == ("red_gain",)
     assert (chosen.red_gain, chosen.blue_gain) == (None, None)
     assert chosen.exposure_us is not None
+
+
+@pytest.mark.parametrize(("light", "expected"), [(60.0, 1.122807), (0.01, 10.666667)], ids=["bright", "dim"])
+def test_no_gain_is_asked_for_that_the_sensor_does_not_have(light: float, expected: float) -> None:
+    """The least of a Camera Module 3 and the most of a Camera Module 2."""
+    rig = UsbBench(gain_range=(1.122807, 10.666667), light=light)
+    chosen = choose_controls(rig, VIEW, 0.8, 300, 50)  # type: ignore[arg-type]
+    assert chosen.gain == pytest.approx(expected, rel=0.001)
+    assert "gain" not in chosen.refused

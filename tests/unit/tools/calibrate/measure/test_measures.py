@@ -214,7 +214,7 @@ def test_a_setting_changes_brightness_by_the_factor_as_far_as_it_can(
     exposure: int, factor: float, mains: float
 ) -> None:
     before = Setting(exposure, 1.0)
-    after = before.times(factor, 20_000, 16.0, mains)
+    after = before.times(factor, 20_000, (1.0, 16.0), mains)
     wanted = exposure * factor
     if 100 <= wanted <= 20_000 * 16 * 0.49:
         assert after.exposure_us * after.gain == pytest.approx(wanted, rel=0.02)
