@@ -25,8 +25,8 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from training.fitting.batches import FitSettings, PoolBatches, soft_targets  # noqa: E402
-from training.fitting.devices import best_precision, on_processors  # noqa: E402
-from training.fitting.finetune import build_optimizer, copied, old_knowledge_loss, with_old_head  # noqa: E402
+from training.fitting.devices import best_precision, multiplies_halves  # noqa: E402
+from training.fitting.finetune import build_optimizer, learner_of, old_knowledge_loss, with_old_head  # noqa: E402
 from training.network.efficientnet_lite import FEATURES, build_back  # noqa: E402
 from training.rendering.pool import Pool  # noqa: E402
 
@@ -47,7 +47,7 @@ def build(settings: FitSettings, steps: int) -> keras.Model:
     rng = np.random.default_rng(1)
     head = (rng.normal(0, 0.02, (FEATURES, OLD)).astype(np.float32), np.zeros(OLD, np.float32))
     back = with_old_head(build_back(SHAPE, BLOCKS, CLASSES, 0.2), head)
-    model = copied(back, best_precision(), multiply=on_processors())
+    model = learner_of(back, settings)
     model.compile(
         optimizer=build_optimizer(settings, steps, average=True),
         loss=[keras.losses.CategoricalCrossentropy(from_logits=True), old_knowledge_loss],
@@ -73,7 +73,7 @@ def speed(model: keras.Model, batches: PoolBatches, given: dict[str, Any]) -> fl
 
 def measure(folder: Path, views: int, turns: int) -> np.ndarray:
     """Views a second, (turns, 2): from the pool, and from memory."""
-    settings = FitSettings()
+    settings = FitSettings(policy=best_precision(), half=multiplies_halves())
     targets = soft_targets(np.arange(views) % CLASSES, CLASSES, 0.1)
     batches = PoolBatches(stored_pool(folder, views), targets, np.ones(views, np.float32), settings)
     model, memory = build(settings, len(batches)), in_memory(batches)

@@ -151,7 +151,8 @@ class Fit(_Strict):
     )
     distill: Share = Field(default=0.5, description="share of the targets that the teacher's answers make up")
     precision: Literal["auto", "float32", "mixed_bfloat16"] = Field(
-        default="auto", description="auto is mixed_bfloat16 on a GPU that has it"
+        default="auto",
+        description="auto is mixed_bfloat16 on a GPU that has it, and on a processor that has it for products",
     )
     keep_imagenet: float = Field(
         default=0.5, ge=0.0, description="weight of keeping the backbone's own answers on the same views"

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ import keras
 from edge.errors import ConfigError, TrainingError
 
 JOIN_TIMEOUT_S = 600  # for all workers to be started
+_CPUINFO = Path("/proc/cpuinfo")
 SILENCE_S = 60  # a worker that is silent for so long is taken for dead
 
 
@@ -47,6 +49,16 @@ def on_processors() -> bool:
     import tensorflow as tf
 
     return not tf.config.list_physical_devices("GPU")
+
+
+def multiplies_halves() -> bool:
+    """Whether this processor multiplies bfloat16 faster than float32."""
+    try:
+        text = _CPUINFO.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
+    return bool({"avx512_bf16", "amx_bf16"} & {*flags})
 
 
 def compiles_fronts() -> bool:

@@ -43,32 +43,23 @@ def _keep_statistics(model: keras.Model) -> None:
             layer.trainable = False
 
 
-class _Pointwise(layers.Conv2D):  # type: ignore[misc]
-    """A convolution of 1 x 1 as a product of matrices, whose gradients TensorFlow computes faster on processors."""
+def learner_of(model: keras.Model, settings: FitSettings) -> keras.Model:
+    """A copy that computes as this machine does it best."""
+    if settings.policy == "float32" and on_processors():
+        from training.fitting.quick_layers import quickened
 
-    def call(self, inputs: Any) -> Any:
-        _, height, width, channels = inputs.shape
-        flat = ops.matmul(ops.reshape(inputs, (-1, channels)), self.kernel[0, 0])
-        made = ops.reshape(flat, (-1, height, width, self.filters))
-        return self.activation(made + self.bias if self.use_bias else made)
-
-
-def _is_pointwise(layer: Any) -> bool:
-    return type(layer) is layers.Conv2D and (layer.kernel_size, layer.strides, layer.groups) == ((1, 1), (1, 1), 1)
+        return quickened(model, settings.half)
+    return copied(model, settings.policy)
 
 
-def copied(model: keras.Model, policy: str, multiply: bool = False) -> keras.Model:
-    """A copy that computes by another dtype policy, its scores still in float32; weights are float32 in both.
-
-    `multiply` computes convolutions of 1 x 1 as products of matrices.
-    """
+def copied(model: keras.Model, policy: str) -> keras.Model:
+    """A copy that computes by another dtype policy, its scores still in float32; weights are float32 in both."""
 
     def clone(layer: Any) -> Any:
         if not isinstance(layer, layers.Layer):  # an operation, such as a bare sum, has no weights and no policy
             return type(layer).from_config(layer.get_config())
         wanted = "float32" if layer.name in ("scores", "old") else policy
-        kind = _Pointwise if multiply and _is_pointwise(layer) else type(layer)
-        return kind.from_config({**layer.get_config(), "dtype": wanted})
+        return type(layer).from_config({**layer.get_config(), "dtype": wanted})
 
     made = keras.models.clone_model(model, clone_function=clone)
     _keep_statistics(made)
@@ -144,7 +135,7 @@ def fine_tune(
 
         fit_distributed(model, batches, folder, strategy, on_batch)
     else:
-        learner = copied(model, settings.policy, multiply=on_processors())
+        learner = learner_of(model, settings)
         _fit(learner, batches, folder, on_batch)
         model.set_weights(learner.get_weights())
     partial = folder / "partial.weights.h5"

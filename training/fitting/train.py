@@ -13,7 +13,7 @@ import numpy as np
 
 from training.dataset.seen import Seen
 from training.fitting.batches import FitSettings, PoolBatches, soft_targets, taught
-from training.fitting.devices import best_precision, open_strategy, worker_number
+from training.fitting.devices import best_precision, multiplies_halves, open_strategy, worker_number
 from training.fitting.finetune import OnBatch, fine_tune, interpolate, with_old_head
 from training.fitting.label_noise import soften
 from training.fitting.linear_probe import fit_linear_probe
@@ -93,7 +93,8 @@ def _told(on_progress: Progress, what: str, count: int) -> OnBatch:
 
 def _cycles(recipe: Recipe) -> list[FitSettings]:
     fit = recipe.fit
-    policy = best_precision() if fit.precision == "auto" else fit.precision
+    auto = fit.precision == "auto"
+    policy, half = best_precision() if auto else fit.precision, auto and multiplies_halves()
     names = (
         "batch",
         "learning_rate",
@@ -104,7 +105,7 @@ def _cycles(recipe: Recipe) -> list[FitSettings]:
     )
     shared = {name: getattr(fit, name) for name in names}
     return [
-        FitSettings(**shared, epochs=epochs, policy=policy, seed=recipe.seed + number)
+        FitSettings(**shared, epochs=epochs, policy=policy, half=half, seed=recipe.seed + number)
         for number, epochs in enumerate(fit.cycles)
     ]
 
