@@ -32,6 +32,15 @@ def test_every_target_that_a_person_calls_is_listed() -> None:
     assert {"run", "test", "test-fast", "test-oldest", "lint", "docs", "bench", "model", "lock", "proven"} <= listed
 
 
+@pytest.mark.parametrize(("installer", "command"), [("", ".venv/bin/pip install"), ("uv", ".venv/bin/uv pip install")])
+def test_people_install_with_their_own_pip_and_ci_with_what_is_faster(installer: str, command: str) -> None:
+    told = make("--dry-run", "--always-make", ".venv/.test", INSTALLER=installer).stdout.splitlines()
+    assert [line for line in told if "--editable" in line] == [
+        f"{command} --quiet {'--python .venv/bin/python ' if installer else ''}--editable '.[edge,training,converter,dev]'"
+    ]
+    assert "INSTALLER=uv" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
 def test_nothing_that_is_committed_asks_for_a_folder_beside_the_checkout() -> None:
     names = [
         *ROOT.glob("*.*"),
