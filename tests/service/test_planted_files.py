@@ -87,28 +87,48 @@ def plant(path: Path, kind: str) -> None:
             file.truncate(1 << 40)  # a terabyte of nothing
 
 
+STORED = [name for name in FILES if "/models/" in name]
+# One that is no station file is tried with every command in tests/unit/cli/test_wrong_paths.py.
+STATES = [name for name in FILES[1:] if name not in STORED]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_nothing_waits_for_a_pipe_in_a_files_place(
     sorted_here: Path, tmp_path: Path, tiny_bundle: Callable[..., bytes], name: str
 ) -> None:
-    use(copied(sorted_here, tmp_path / "copy", [name], "pipe", tiny_bundle()), tiny_bundle(), all_commands=False)
+    content = tiny_bundle()
+    station = copied(sorted_here, tmp_path / "copy", [name], "pipe", content)
+    run_through(station)
+    if name not in STATES:
+        push(station, content)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "dangling link", "huge"])
-@pytest.mark.parametrize(
-    "names",
-    [
-        ["station.toml"],
-        [name for name in FILES[1:] if "/models/" not in name],
-        [name for name in FILES if "/models/" in name],
-    ],
-)
-def test_nothing_waits_for_what_else_is_in_files_places(
-    sorted_here: Path, tmp_path: Path, tiny_bundle: Callable[..., bytes], names: list[str], kind: str
+def test_nothing_waits_for_what_else_is_in_the_place_of_models(
+    sorted_here: Path, tmp_path: Path, tiny_bundle: Callable[..., bytes], kind: str
 ) -> None:
-    use(copied(sorted_here, tmp_path / "copy", names, kind, tiny_bundle()), tiny_bundle())
+    content = tiny_bundle()
+    station = copied(sorted_here, tmp_path / "copy", STORED, kind, content)
+    run_through(station)
+    push(station, content)
+    pull(station)
+    sorter("model", "verify", station=station)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "dangling link", "huge"])
+def test_nothing_waits_for_what_else_is_in_the_place_of_a_stations_own_files(
+    sorted_here: Path, tmp_path: Path, tiny_bundle: Callable[..., bytes], kind: str
+) -> None:
+    content = tiny_bundle()
+    station = copied(sorted_here, tmp_path / "copy", STATES, kind, content)
+    run_through(station)
+    push(station, content)
+    pull(station)
+    for words in ("calibrate show", "journal check", "safe", "token", "token --new"):
+        sorter(*words.split(), station=station)
 
 
 def copied(original: Path, folder: Path, names: list[str], kind: str, content: bytes) -> Path:
@@ -119,22 +139,18 @@ def copied(original: Path, folder: Path, names: list[str], kind: str, content: b
     return folder / "station.toml"
 
 
-def use(station: Path, content: bytes, all_commands: bool = True) -> None:
-    """Everything that reads a station's files, one after the other."""
-    digest = read_bundle(content, "x").digest
-    request = {"protocol": 1, "ask": "push", "digest": digest, "size": len(content)}
+def run_through(station: Path) -> None:
     sorter("check", station=station)
     sorter("run", "--seconds", "0.5", "--port", "0", station=station)
+
+
+def push(station: Path, content: bytes) -> None:
+    request = {"protocol": 1, "ask": "push", "digest": read_bundle(content, "x").digest, "size": len(content)}
     sorter("receive", station=station, said=json.dumps(request).encode() + b"\n" + content)
-    if not all_commands:
-        return
+
+
+def pull(station: Path) -> None:
     sorter("receive", station=station, said=b'{"protocol": 1, "ask": "pull", "items": 0, "events": 0, "run": ""}\n')
-    sorter("model", "verify", station=station)
-    sorter("calibrate", "show", station=station)
-    sorter("journal", "check", station=station)
-    sorter("safe", station=station)
-    sorter("token", station=station)
-    sorter("token", "--new", station=station)
 
 
 @pytest.mark.parametrize("write", [write_regular, append_regular])

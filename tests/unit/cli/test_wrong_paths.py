@@ -45,7 +45,10 @@ MAKERS: dict[str, Callable[[Path], object]] = {
 }
 READING = {
     "check": "check --station {bad}",
+    "run": "run --seconds 1 --station {bad}",
     "safe": "safe --station {bad}",
+    "token": "token --station {bad}",
+    "journal check of a station": "journal check --station {bad}",
     "journal list": "journal list --file {bad}",
     "journal list of a folder": "journal list --state-folder {bad}",
     "journal check": "journal check --file {bad}",
@@ -56,10 +59,12 @@ READING = {
     "label with a bundle": f"label {ROOT}/edge/simulate/photos --by anna --bundle {{bad}}",
     "label for a station": f"label {ROOT}/edge/simulate/photos --by anna --station {{bad}}",
     "model list": "model list --station {bad}",
+    "model verify": "model verify --station {bad}",
     "model install": "model install {bad} --station {station}",
     "key sign": f"key sign {BUNDLE} --key {{bad}}",
     "key list": "key list {bad}",
     "calibrate show": "calibrate show --demo --state-folder {bad}",
+    "calibrate show of a station": "calibrate show --station {bad}",
     "calibrate restore": "calibrate restore --demo --state-folder {bad}",
     "setup": "setup --dry-run --root {here} --station {bad}",
     "simulate a station": "simulate --minutes 0.05 --perfect-model --station {bad}",
