@@ -19,7 +19,7 @@ run: .venv/.run ## sort real photos on a simulated belt, page on http://localhos
 	$(BIN)/sorter run --demo
 
 test: .venv/.test tools ## run all tests: those that wait for the clock one after the other, at the end
-	$(BIN)/pytest -m "not realtime and not pi" --numprocesses auto --dist loadfile --junitxml=build/tests/together.xml $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not realtime and not pi" --numprocesses auto --dist loadfile --no-loadscope-reorder --junitxml=build/tests/together.xml $(PYTEST_ARGS)
 	$(BIN)/pytest -m "realtime and not pi" --junitxml=build/tests/realtime.xml $(PYTEST_ARGS)
 
 test-fast: .venv/.fast ## the tests that need no TensorFlow, browser, SSH server, root or waiting: three minutes

@@ -5,7 +5,7 @@ on no machine. Prometheus works with docs/monitoring, the dashboard's queries ar
 station is switched off, one has a jam, and the bin of one is full.
 
     python benchmarks/hall.py --stations 50 --minutes 5
-    python benchmarks/hall.py --stations 4 --minutes 0.6 --every 3s    # too short for an alert
+    python benchmarks/hall.py --stations 4 --minutes 0.25 --every 1s   # too short for an alert
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +35,8 @@ FIXTURE_MARKS = {
     "wheel": (pytest.mark.slow,),
 }
 WORKSTATION = ROOT / "tests" / "workstation"
+# The folders whose files take longest, first: otherwise one process works at the last of them while the others wait.
+LONGEST_FIRST = [WORKSTATION, *(ROOT / "tests" / name for name in ("service", "line", "contract", "unit"))]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,6 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(WORKSTATION):
             item.add_marker(pytest.mark.needs_tensorflow)
             item.add_marker(pytest.mark.timeout(3600))  # some start several trainings
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: [item.path.is_relative_to(folder) for folder in LONGEST_FIRST], reverse=True)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from edge.health.faults import Fault, FaultKind
 from edge.health.monitors.machine import MachineState
 from edge.models.records import Evidence
 from edge.models.store import ModelStore
+from edge.web.station import health
 from edge.web.station.history import read_history
 from edge.web.station.token import read_token
 
@@ -151,8 +152,9 @@ def install(folder: Path, *contents: bytes) -> None:
 
 
 def test_the_model_before_is_a_button_away_where_there_is_one(
-    serve: Callable[..., Any], tmp_path: Path, browser: webdriver.Chrome
+    serve: Callable[..., Any], tmp_path: Path, browser: webdriver.Chrome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(health, "KEEP_MS", 100.0)
     page = serve(SystemClock())
     install(tmp_path, b"first")
     browser.get(f"{page.url}/health#token={read_token(page.station.folder)}")

@@ -12,7 +12,6 @@ from pathlib import Path
 from time import perf_counter
 
 import asyncssh
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.stations import BIN, station_in
 
@@ -26,8 +25,6 @@ from edge.models.store import ModelStore
 from edge.models.trust import Trust
 from edge.models.verify import verify_store
 from edge.tools.receive.session import Place, serve
-
-pytestmark = pytest.mark.realtime
 
 DEVICES = 100
 

@@ -14,6 +14,7 @@ from edge.cli import root
 from edge.errors import ConfigError
 from edge.health.faults import FaultKind
 from edge.simulate.world.faults import parse_fault
+from edge.station import chores
 from edge.station.build import build_station
 from edge.station.runtime import Runtime
 
@@ -28,8 +29,9 @@ def practise(folder: Path, *faults: str, **changes: Any) -> Runtime:
     return Runtime(build_station(station, faults=[parse_fault(text) for text in faults]))
 
 
-def test_faults_of_every_part_are_raised_and_end(tmp_path: Path) -> None:
-    faults = ("classifier-failed@1+3", "disk-full@1+4", "page-down@1+3", "hot@0+12", "bin-full:glass@1+4")
+def test_faults_of_every_part_are_raised_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chores, "LOOK_EVERY", 2)  # at the machine, else every ten seconds
+    faults = ("classifier-failed@1+3", "disk-full@1+4", "page-down@1+3", "hot@0+3", "bin-full:glass@1+4")
     runtime = practise(tmp_path, *faults)
     wanted = {FaultKind(re.split("[:@]", fault)[0]) for fault in faults}
     health = runtime.station.health
