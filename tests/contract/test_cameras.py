@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from support.imitated_picamera2 import FakePicamera2, imitated_picamera2, picture
 from support.paths import ROOT
 
 from edge.bundle.photo import load_photo
@@ -31,132 +32,6 @@ FRAMES = 5
 
 
 # -- imitations of the libraries that drive devices ---------------------------------------------------------------
-
-
-def picture(number: int, size: tuple[int, int]) -> Image:
-    """Red, with a green square that tells the pictures apart."""
-    pixels = np.zeros((size[1], size[0], 3), np.uint8)
-    pixels[:] = (200, 10, 30)
-    pixels[8:24, 8 : 24 + 8 * (number % 8)] = (20, 220, 40)
-    return pixels
-
-
-class FakeRequest:
-    """A completed request of picamera2; its buffer is overwritten once it is released."""
-
-    def __init__(self, device: FakePicamera2) -> None:
-        self._device = device
-        self._taken_at = device.stuck_at or device.clock.now() - ms(60)
-
-    def make_array(self, name: str) -> Image:
-        if name == "main":
-            return self._device.buffer.copy()
-        width, height = self._device.config[name]["size"]
-        return as_yuv420(cv2.resize(self._device.buffer, (width, height), interpolation=cv2.INTER_AREA))
-
-    def get_metadata(self) -> dict[str, Any]:
-        stamp = {"SensorTimestamp": self._taken_at + self._device.offset_ns}
-        wanted = self._device.config["controls"]
-        said = {"DigitalGain": 1.0, **{key: wanted[key] for key in ("ExposureTime", "ColourGains") if key in wanted}}
-        return {"FrameDuration": 33333, **said, **(stamp if self._device.stamped else {})}
-
-    def release(self) -> None:
-        self._device.held -= 1
-        self._device.buffer[:] = 0
-
-
-def as_yuv420(pixels: Any) -> Image:
-    """The three planes of a picture as the image processor gives them: rows padded to a multiple of 64."""
-    padded = cv2.copyMakeBorder(pixels, 0, 0, 0, -pixels.shape[1] % 64, cv2.BORDER_CONSTANT)
-    planes: Image = np.asarray(cv2.cvtColor(padded, cv2.COLOR_RGB2YUV_I420), np.uint8)
-    return planes
-
-
-class FakeMappedArray:
-    """The camera's own buffer, as long as it is entered."""
-
-    def __init__(self, request: FakeRequest, stream: str, write: bool) -> None:
-        assert (stream, write) == ("main", False)
-        self.array = request._device.buffer
-
-    def __enter__(self) -> FakeMappedArray:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        del self.array
-
-
-class FakePicamera2:
-    """As much of picamera2.Picamera2 (0.3.38) as is used, without hardware."""
-
-    cameras: Sequence[dict[str, Any]] = ({"Model": "imx708", "Id": "/base/soc/i2c0mux/i2c@1/imx708@1a", "Num": 0},)
-    clock = VirtualClock()
-    offset_ns = 0
-    stamped = True
-    stuck_at = 0
-    stalled = False
-    size: tuple[int, int] | None = None
-    busy = False
-    format: str | None = None  # what libcamera makes of the one that is asked for
-    camera_controls: Mapping[str, tuple[Any, Any, Any]] = {
-        "FrameDurationLimits": (8_333, 1_000_000, None),
-        "AeEnable": (False, True, None),
-        "ExposureTime": (26, 220_417_486, 20_000),
-        "AnalogueGain": (1.122807, 16.0, 1.0),
-        "AwbEnable": (False, True, None),
-        "ColourGains": (0.0, 32.0, None),
-    }
-
-    def __init__(self, index: int) -> None:
-        if self.busy:
-            busy = RuntimeError("Failed to acquire camera: Device or resource busy")
-            raise RuntimeError("Camera __init__ sequence did not complete.") from busy
-        self.held = self.count = self.closed = self.cancelled = 0
-        self.config: dict[str, Any] = {}
-
-    @classmethod
-    def global_camera_info(cls) -> list[dict[str, Any]]:
-        return list(cls.cameras)
-
-    def create_video_configuration(self, **given: Any) -> dict[str, Any]:
-        return given
-
-    def configure(self, config: dict[str, Any]) -> None:
-        for name in config["controls"]:
-            if name not in self.camera_controls:
-                raise RuntimeError(f"Control {name} is not advertised by libcamera")
-        self.config = config
-        config["main"] |= {
-            "size": self.size or config["main"]["size"],
-            "format": self.format or config["main"]["format"],
-        }
-
-    def camera_configuration(self) -> dict[str, Any]:
-        return self.config
-
-    def start(self) -> None:
-        assert self.config["main"]["format"] == "BGR888"  # R, G, B in memory
-
-    def capture_request(self, wait: bool) -> str:
-        assert wait is False
-        return "job"
-
-    def wait(self, job: str, timeout: float) -> FakeRequest:
-        if self.stalled:
-            self.clock.advance_to(self.clock.now() + round(timeout * NS_PER_S))
-            raise TimeoutError
-        self.clock.advance_to(self.clock.now() + ms(33))
-        self.held += 1
-        assert self.held == 1, "a request was not released"
-        self.count += 1
-        self.buffer = picture(self.count, self.config["main"]["size"])
-        return FakeRequest(self)
-
-    def cancel_all_and_flush(self) -> None:
-        self.cancelled += 1
-
-    def close(self) -> None:
-        self.closed += 1
 
 
 class FakeCapture:
@@ -225,15 +100,9 @@ class FakeCapture:
 
 @dataclass(frozen=True)
 class Library:
-    """Stands in for the modules picamera2 and cv2."""
+    """Stands in for the module cv2."""
 
-    Picamera2: Any = None
-    MappedArray: Any = FakeMappedArray
-    VideoCapture: Any = None
-
-
-def fake_picamera2(clock: VirtualClock, **traits: Any) -> Library:
-    return Library(Picamera2=type("Fake", (FakePicamera2,), {"clock": clock, **traits}))
+    VideoCapture: Any
 
 
 def fake_cv2(clock: VirtualClock, **traits: Any) -> Library:
@@ -283,7 +152,7 @@ def _simulated(tmp_path: Path, clock: VirtualClock) -> Camera:
 
 
 CAMERAS: dict[str, Callable[[Path, VirtualClock], Camera]] = {
-    "picamera2": lambda tmp_path, clock: PiCamera(PI, clock, fake_picamera2(clock)),
+    "picamera2": lambda tmp_path, clock: PiCamera(PI, clock, imitated_picamera2(clock)),
     "v4l2": lambda tmp_path, clock: UsbCamera(usb(tmp_path), clock, fake_cv2(clock), tmp_path),
     "v4l2 without stamps": lambda tmp_path, clock: UsbCamera(
         usb(tmp_path), clock, fake_cv2(clock, stamps=False), tmp_path
@@ -474,7 +343,7 @@ def _newest_pi(camera: PiCamera) -> FakePicamera2:
 
 def test_fixed_exposure_and_colour_are_in_the_configuration_before_the_start(clock: VirtualClock) -> None:
     fixed = PI.model_copy(update={"exposure_us": 4000, "gain": 2.0, "red_gain": 1.8, "blue_gain": 1.4})
-    controls = _newest_pi(PiCamera(fixed, clock, fake_picamera2(clock))).config["controls"]
+    controls = _newest_pi(PiCamera(fixed, clock, imitated_picamera2(clock))).config["controls"]
     assert controls["ExposureTime"] == 4000
     assert controls["AnalogueGain"] == 2.0
     assert controls["ColourGains"] == (1.8, 1.4)
@@ -483,13 +352,13 @@ def test_fixed_exposure_and_colour_are_in_the_configuration_before_the_start(clo
 
 
 def test_automatic_exposure_is_left_alone(clock: VirtualClock) -> None:
-    controls = _newest_pi(PiCamera(PI, clock, fake_picamera2(clock))).config["controls"]
+    controls = _newest_pi(PiCamera(PI, clock, imitated_picamera2(clock))).config["controls"]
     assert set(controls) == {"FrameDurationLimits"}
 
 
 def test_a_camera_says_what_its_newest_picture_was_taken_with(tmp_path: Path, clock: VirtualClock) -> None:
     colours = {"exposure_us": 2000, "red_gain": 1.9, "blue_gain": 1.6}
-    pi = PiCamera(PI.model_copy(update=colours), clock, fake_picamera2(clock))
+    pi = PiCamera(PI.model_copy(update=colours), clock, imitated_picamera2(clock))
     pi.read()
     assert pi.controls == Controls(exposure_us=2000, digital_gain=1.0, red_gain=1.9, blue_gain=1.6)
     plugged = UsbCamera(usb(tmp_path, exposure_us=3200, white_balance_k=4400), clock, fake_cv2(clock), tmp_path)
@@ -503,25 +372,25 @@ def test_a_lens_that_hunts_is_held_where_exposure_is_fixed(tmp_path: Path, clock
 
 
 def test_its_identity_is_model_and_place(clock: VirtualClock) -> None:
-    assert PiCamera(PI, clock, fake_picamera2(clock)).identity == "imx708 /base/soc/i2c0mux/i2c@1/imx708@1a"
+    assert PiCamera(PI, clock, imitated_picamera2(clock)).identity == "imx708 /base/soc/i2c0mux/i2c@1/imx708@1a"
 
 
 @pytest.mark.parametrize("offset_ms", [-3_600_000, 100, 5_000])
 def test_stamps_on_another_clock_are_refused(offset_ms: int, clock: VirtualClock) -> None:
     with pytest.raises(CameraError, match="CLOCK_MONOTONIC"):
-        PiCamera(PI, clock, fake_picamera2(clock, offset_ns=ms(offset_ms)))
+        PiCamera(PI, clock, imitated_picamera2(clock, offset_ns=ms(offset_ms)))
 
 
 def test_frames_without_a_stamp_are_refused(clock: VirtualClock) -> None:
     with pytest.raises(CameraError, match="SensorTimestamp"):
-        PiCamera(PI, clock, fake_picamera2(clock, stamped=False))
+        PiCamera(PI, clock, imitated_picamera2(clock, stamped=False))
 
 
 LARGE = PI.model_copy(update={"width": 1280, "height": 960})
 
 
 def test_a_large_picture_comes_with_a_small_one_in_the_same_colours(clock: VirtualClock) -> None:
-    camera = PiCamera(LARGE, clock, fake_picamera2(clock))
+    camera = PiCamera(LARGE, clock, imitated_picamera2(clock))
     assert _newest_pi(camera).config["lores"] == {"size": (640, 480), "format": "YUV420"}
     frame = camera.read()
     assert frame is not None
@@ -538,15 +407,15 @@ def test_the_small_stream_is_an_even_part_of_the_large_one(
     size: tuple[int, int], small: tuple[int, int] | None, clock: VirtualClock
 ) -> None:
     settings = PI.model_copy(update={"width": size[0], "height": size[1]})
-    camera = PiCamera(settings, clock, fake_picamera2(clock))
+    camera = PiCamera(settings, clock, imitated_picamera2(clock))
     frame = camera.read()
     assert frame is not None
-    assert _newest_pi(camera).config.get("lores", {}).get("size") == small
+    assert _newest_pi(camera).config["lores"] == (small and {"size": small, "format": "YUV420"})
     assert (None if frame.small is None else frame.small.shape[1::-1]) == small
 
 
 def test_a_borrowed_frame_is_the_camera_s_own_buffer_until_it_is_given_back(clock: VirtualClock) -> None:
-    camera = PiCamera(LARGE, clock, fake_picamera2(clock))
+    camera = PiCamera(LARGE, clock, imitated_picamera2(clock))
     device = _newest_pi(camera)
     frame = camera.borrow()
     assert frame is not None
@@ -564,7 +433,7 @@ def test_a_borrowed_frame_is_the_camera_s_own_buffer_until_it_is_given_back(cloc
 
 
 def test_a_small_picture_is_copied_rather_than_lent(clock: VirtualClock) -> None:
-    camera = PiCamera(PI, clock, fake_picamera2(clock))
+    camera = PiCamera(PI, clock, imitated_picamera2(clock))
     frame = camera.borrow()
     assert frame is not None
     assert _newest_pi(camera).held == 0
@@ -572,7 +441,7 @@ def test_a_small_picture_is_copied_rather_than_lent(clock: VirtualClock) -> None
 
 
 def test_a_stalled_pi_camera_is_named_within_its_limit(clock: VirtualClock) -> None:
-    camera = PiCamera(PI, clock, fake_picamera2(clock))
+    camera = PiCamera(PI, clock, imitated_picamera2(clock))
     device = _newest_pi(camera)
     device.stalled = True
     started_at = clock.now()
@@ -584,7 +453,7 @@ def test_a_stalled_pi_camera_is_named_within_its_limit(clock: VirtualClock) -> N
 
 
 def test_a_pi_camera_that_hands_out_one_frame_for_ever_has_stalled(clock: VirtualClock) -> None:
-    camera = PiCamera(PI, clock, fake_picamera2(clock))
+    camera = PiCamera(PI, clock, imitated_picamera2(clock))
     first = camera.read()
     assert first is not None
     _newest_pi(camera).stuck_at = first.captured_at
@@ -603,7 +472,7 @@ def test_a_pi_camera_that_hands_out_one_frame_for_ever_has_stalled(clock: Virtua
 )
 def test_a_pi_camera_that_can_not_be_used_says_why(traits: dict[str, Any], complaint: str, clock: VirtualClock) -> None:
     with pytest.raises(CameraError, match=complaint):
-        PiCamera(PI, clock, fake_picamera2(clock, **traits))
+        PiCamera(PI, clock, imitated_picamera2(clock, **traits))
 
 
 @pytest.mark.parametrize(
@@ -622,7 +491,7 @@ def test_a_control_that_the_sensor_lacks_is_named_with_its_setting(
     without: set[str], settings: dict[str, float], said: str, clock: VirtualClock
 ) -> None:
     has = {name: limits for name, limits in FakePicamera2.camera_controls.items() if name not in without}
-    library = fake_picamera2(clock, camera_controls=has)
+    library = imitated_picamera2(clock, camera_controls=has)
     with pytest.raises(CameraControlError, match=said):
         PiCamera(PI.model_copy(update=settings), clock, library)
     PiCamera(PI, clock, library)  # what is not asked for is not missed
@@ -640,14 +509,14 @@ def test_a_control_that_the_sensor_lacks_is_named_with_its_setting(
 def test_what_a_sensor_can_not_do_is_told(
     wanted: dict[str, float], said: str, clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    camera = PiCamera(PI.model_copy(update=wanted), clock, fake_picamera2(clock))
+    camera = PiCamera(PI.model_copy(update=wanted), clock, imitated_picamera2(clock))
     assert said in caplog.text
     assert bool(caplog.records) == bool(said)
     assert camera.gain_range == (1.122807, 16.0)
 
 
 def test_a_sensor_whose_frame_rate_is_fixed_is_taken_as_it_is(clock: VirtualClock) -> None:
-    controls = _newest_pi(PiCamera(PI, clock, fake_picamera2(clock, camera_controls={}))).config["controls"]
+    controls = _newest_pi(PiCamera(PI, clock, imitated_picamera2(clock, camera_controls={}))).config["controls"]
     assert controls == {}
 
 

@@ -1,4 +1,4 @@
-"""One virtual camera for all: a green square that moves to the right, 16 pixels of 1280 a frame."""
+"""One virtual camera for all: a green square that moves to the right, 16 pixels of 640 a frame."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 from support.pi.camera_root import CameraRoot, play
 
 SIZES = ((1280, 960), (640, 480))
-PICTURES, STEP_PX = 64, 16
+PICTURES, STEP_PX = 32, 16
 
 
 @pytest.fixture(scope="session")
 def square(tmp_path_factory: pytest.TempPathFactory) -> CameraRoot:
     photos = []
     for number in range(PICTURES):
-        picture = np.full((960, 1280, 3), 60, np.uint8)
+        picture = np.full((480, 640, 3), 60, np.uint8)
         left = STEP_PX * (1 + number)
-        picture[400:560, left : left + 160] = (40, 200, 30)
+        picture[200:280, left : left + 80] = (40, 200, 30)
         photos.append(cv2.imencode(".jpg", picture)[1].tobytes())
     return CameraRoot(play(tmp_path_factory.mktemp("cameras"), photos, SIZES))
 

@@ -1,14 +1,14 @@
-"""Open a camera that can't be had, `refused.py HOW TIMES`; what was said, and the descriptors after each time."""
+"""Open cameras that can't be had, `refused.py TIMES`: what is said of each, and the descriptors after each time."""
 
 import gc
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import picamera2
-from asked import CLOCK, answer, descriptors, opened, settings
+from asked import answer, descriptors, opened
 
-from edge.devices.camera.picamera import PiCamera
 from edge.errors import CameraError
 
 UNPLUGGED = Path("/opt/cameras/unplugged")
@@ -16,10 +16,6 @@ UNPLUGGED = Path("/opt/cameras/unplugged")
 
 def absent() -> Any:
     return opened(index=3)
-
-
-def taken() -> Any:
-    return opened()
 
 
 def silent() -> Any:
@@ -44,19 +40,30 @@ def no_colour() -> Any:
 
 def other_format() -> Any:
     picamera2.Picamera2.converts = False
-    return PiCamera(settings(), CLOCK)
-
-
-how = sys.argv[1]
-holder = opened() if how == "taken" else None
-said, counts = set(), []
-for _ in range(int(sys.argv[2])):
     try:
-        globals()[how]()
-        said.add("opened")
-    except CameraError as error:
-        said.add(f"{type(error).__name__}: {error}")
-    gc.collect()
-    counts.append(descriptors())
-reads = None if holder is None else holder.read().pixels.shape
-answer(said=sorted(said), descriptors=counts, holder_reads=reads)
+        return opened()
+    finally:
+        picamera2.Picamera2.converts = True
+
+
+def taken() -> Any:
+    return opened()
+
+
+def refused(how: Callable[[], Any]) -> dict[str, Any]:
+    said, counts = set(), []
+    for _ in range(int(sys.argv[1])):
+        try:
+            how()
+            said.add("opened")
+        except CameraError as error:
+            said.add(f"{type(error).__name__}: {error}")
+        gc.collect()
+        counts.append(descriptors())
+    return {"said": sorted(said), "descriptors": counts}
+
+
+found = {how.__name__: refused(how) for how in (absent, silent, other_size, no_exposure, no_colour, other_format)}
+holder = opened()
+found["taken"] = refused(taken)
+answer(found=found, holder_reads=holder.read().pixels.shape)

@@ -1,4 +1,4 @@
-"""Open and close the camera again and again, `reopened.py TIMES`, looking at each one's last frame for as long as the station does."""
+"""Open and close the camera again and again, `reopened.py TIMES`."""
 
 import gc
 import sys
@@ -19,12 +19,11 @@ def mapped_mb() -> float:
     return found / 1024
 
 
-counts, buffers, last = [], [], None
+counts, buffers = [], []
 for _ in range(int(sys.argv[1])):
     camera = opened(width=1280, height=960)
     for _ in range(3):
-        last = camera.borrow()
-        last.give_back()
+        camera.borrow().give_back()
     camera.close()
     gc.collect()
     counts.append(descriptors())
