@@ -214,7 +214,7 @@ def representative_views(recipe: Recipe, data: Path, run: Run, count: int) -> li
     few = rng.permutation(len(training.photos))[:700]
     part = training.part(few)
     whole = prepare(part.photos[::2], recipe.network.geometry)
-    renderer = build_renderer(training, data, recipe, run.folder / "masks")
+    renderer = build_renderer(training, data, recipe, run.masks)
     plan = ViewPlan(few[1::2], recipe.seed + 17)
     views = whole + [renderer.view(plan, index) for index in range(len(plan))]
     names = [str(label) for label in (*part.labels[::2], *training.labels[few[1::2]])]
@@ -223,7 +223,7 @@ def representative_views(recipe: Recipe, data: Path, run: Run, count: int) -> li
 
 def _validation(recipe: Recipe, data: Path, run: Run) -> _Checks:
     validation = read_sets(recipe.validation, data, recipe)
-    renderer: ViewRenderer = build_renderer(validation, data, recipe, run.folder / "masks", shifted=True)
+    renderer: ViewRenderer = build_renderer(validation, data, recipe, run.masks, shifted=True)
     # Where no object could be cut out, other light and crops have to do.
     masked = [i for i, source in enumerate(renderer.sources) if source.is_cut]
     cut = np.repeat(masked or range(len(renderer.sources)), 2)

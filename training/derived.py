@@ -19,6 +19,9 @@ class Derived(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: str = Field(description="the recipe that all else is taken from: a shipped one by name, or a file beside it")
+    leave: tuple[str, ...] = Field(
+        default=(), description="tables and keys of the base that this one does without, as in teacher"
+    )
     only: tuple[str, ...] | None = Field(
         default=None, description="names of the sources to train on; unset: all of the base"
     )
@@ -39,7 +42,10 @@ def derive(table: Table, base: Table, sources: Mapping[str, Table], where: str) 
     except ValidationError as error:
         lines = explain_problems(error, Derived, own)
         raise ConfigError("\n  ".join([f"{where}: this recipe can't be used:", *lines])) from None
-    made = _merged(base, {name: part for name, part in table.items() if name not in own})
+    if strange := [name for name in said.leave if name not in base]:
+        raise ConfigError(f"{where}: leave = {strange[0]}: {said.base} has none; it has {', '.join(base)}")
+    kept = {name: part for name, part in base.items() if name not in said.leave}
+    made = _merged(kept, {name: part for name, part in table.items() if name not in own})
     if said.only is None and not said.change:
         return made
     if "train" in table:

@@ -150,6 +150,7 @@ class Fit(_Strict):
         description="run folder or .keras file of a larger network for the same labels, which takes pixels minus 127",
     )
     distill: Share = Field(default=0.5, description="share of the targets that the teacher's answers make up")
+    temperature: float = Field(default=2.0, ge=1.0, description="how far the teacher's answers are softened")
     precision: Literal["auto", "float32", "mixed_bfloat16"] = Field(
         default="auto",
         description="auto is mixed_bfloat16 on a GPU that has it, and on a processor that has it for products",
@@ -169,6 +170,14 @@ class LabelNoise(_Strict):
     network: Network | None = None
     soften: Share = Field(default=0.3, description="share of the targets that the judge's answers make up")
     least: Share = Field(default=0.02, description="a photo on whose label the judge puts less is left out")
+
+
+class Teacher(_Strict):
+    """A larger network that is trained first, on fewer views; what it says of a view makes up `fit.distill` of its target."""
+
+    network: Network
+    rounds: int = Field(default=1, ge=1, description="how often each photo is shown to it")
+    cycles: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(3,), description="its epochs, as in `[fit]`")
 
 
 class Recipe(_Strict):
@@ -196,6 +205,7 @@ class Recipe(_Strict):
     network: Network = Network()
     views: Views = Views()
     fit: Fit = Fit()
+    teacher: Teacher | None = None
 
     @field_validator("labels")
     @classmethod
@@ -204,6 +214,12 @@ class Recipe(_Strict):
             raise ValueError("expected each label once")
         return labels
 
+    @model_validator(mode="after")
+    def _has_one_teacher(self) -> Recipe:
+        if self.teacher is not None and self.fit.teacher is not None:
+            raise ValueError("expected [teacher], which is trained first, or fit.teacher, which is there: got both")
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _without_hints(cls, table: Any) -> Any:
@@ -211,6 +227,16 @@ class Recipe(_Strict):
         if isinstance(table, dict) and table.get("hints", 0) is None:
             return {key: part for key, part in table.items() if key != "hints"}
         return table
+
+
+def teacher_recipe(recipe: Recipe) -> Recipe | None:
+    """By what the recipe's teacher is trained: the same photos and views, its own network."""
+    if recipe.teacher is None:
+        return None
+    teacher = recipe.teacher
+    fit = recipe.fit.model_copy(update={"cycles": teacher.cycles})
+    own = {"network": teacher.network, "rounds": teacher.rounds, "fit": fit, "teacher": None}
+    return recipe.model_copy(update=own)
 
 
 def without_source(recipe: Recipe, source: str) -> Recipe:

@@ -25,7 +25,15 @@ from training.recipe import Recipe
 from training.rendering.renderer import TrainingSet
 
 FORMAT = 1
-MADE_IN_MINUTES = ("pools/*/done.json", "cycle*", "search", "network.keras", "run.json", "worker*")
+MADE_IN_MINUTES = (
+    "pools/*/done.json",
+    "cycle*",
+    "search",
+    "network.keras",
+    "run.json",
+    "worker*",
+    "teacher/pools/*/done.json",
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,22 @@ class Run:
     """A run folder: run.json, network.keras, curves, the pools (which may be deleted once it is finished)."""
 
     folder: Path
+    student: Path | None = None  # of a teacher's run: the folder with what does not depend on the network
+
+    @property
+    def masks(self) -> Path:
+        """Objects that were cut out."""
+        return (self.student or self.folder) / "masks"
+
+    @property
+    def judged(self) -> Path:
+        """What the network that judges labels sees in each photo; beside it, compiled, that network."""
+        return (self.student or self.folder) / "judged"
+
+    @property
+    def teacher(self) -> Run:
+        """The run of the network that teaches this one."""
+        return Run(self.folder / "teacher", self.folder)
 
     @property
     def network(self) -> Path:

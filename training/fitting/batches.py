@@ -54,7 +54,7 @@ class PoolBatches(keras.utils.PyDataset):  # type: ignore[misc]
         order = np.random.default_rng((settings.seed, epoch)).permutation(len(self._used))
         rows = np.sort(self._used[order][index * settings.batch : (index + 1) * settings.batch])
         x = self._pool.activations[rows].astype(np.float32)
-        y, old = self._targets[rows], softened(self._pool.imagenet[rows].astype(np.float32))
+        y, old = self._targets[rows], softened(self._pool.imagenet[rows].astype(np.float32), TEMPERATURE)
         return self._mixed(np.random.default_rng((settings.seed, epoch, index)), x, y, old, self._weights[rows])
 
     def _mixed(
@@ -98,9 +98,9 @@ def _rectangle(height: int, width: int, share: float, rng: np.random.Generator) 
     return slice(corner[0], corner[0] + sides[0]), slice(corner[1], corner[1] + sides[1])
 
 
-def softened(scores: np.ndarray) -> np.ndarray:
-    """Scores to probabilities at the temperature at which old knowledge is kept."""
-    raised = np.exp((scores - scores.max(axis=1, keepdims=True)) / TEMPERATURE)
+def softened(scores: np.ndarray, temperature: float) -> np.ndarray:
+    """Scores to probabilities."""
+    raised = np.exp((scores - scores.max(axis=1, keepdims=True)) / temperature)
     return np.asarray(raised / raised.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
@@ -113,7 +113,9 @@ def soft_targets(labels: np.ndarray, classes: int, smoothing: float) -> np.ndarr
     return rows
 
 
-def taught(targets: np.ndarray, labels: np.ndarray, teacher: np.ndarray, share: float) -> np.ndarray:
+def taught(
+    targets: np.ndarray, labels: np.ndarray, teacher: np.ndarray, share: float, temperature: float = TEMPERATURE
+) -> np.ndarray:
     """Targets of which `share` is what a teacher says (Hinton et al., 2015); bare backgrounds stay unsure."""
     known = (labels >= 0)[:, None]
-    return np.where(known, (1 - share) * targets + share * softened(teacher.astype(np.float32)), targets)
+    return np.where(known, (1 - share) * targets + share * softened(teacher.astype(np.float32), temperature), targets)

@@ -107,7 +107,7 @@ class _Renderer:
         return render_pool(renderer, plan, front, folder, self.processes, self._told(name, len(plan)))
 
     def _renderer(self, photos: TrainingSet, shifted: bool = False) -> ViewRenderer:
-        return build_renderer(photos, self.data, self.recipe, self.run.folder / "masks", shifted)
+        return build_renderer(photos, self.data, self.recipe, self.run.masks, shifted)
 
     def train(self, training: TrainingSet, front: bytes | Front) -> tuple[Pool, ViewPlan]:
         recipe = self.recipe
@@ -142,12 +142,12 @@ class _Renderer:
         noise = self.recipe.label_noise
         if noise is None or noise.network is None:
             return _mean_features(pool.features, plan.sources, len(training.labels))
-        front = frozen_features(noise.network, self.data, self.run.folder / "judge.tflite")
+        self.run.judged.mkdir(parents=True, exist_ok=True)
+        front = frozen_features(noise.network, self.data, self.run.judged / "judge.tflite")
         renderer = build_whole_renderer(training, noise.network.geometry)
         everything = ViewPlan(np.arange(len(training.labels)), 0)
         told = self._told("judged", len(everything))
-        folder = self.run.folder / "pools" / "judged"
-        return render(renderer, everything, front, folder, self.processes, told, ("features",))[0]
+        return render(renderer, everything, front, self.run.judged, self.processes, told, ("features",))[0]
 
 
 def _mean_features(features: np.ndarray, photos: np.ndarray, count: int) -> np.ndarray:

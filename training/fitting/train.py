@@ -19,8 +19,8 @@ from training.fitting.label_noise import soften
 from training.fitting.linear_probe import fit_linear_probe
 from training.fitting.prepare import Pools, Progress, prepare
 from training.network.backbones import build_backbone
-from training.recipe import Recipe
-from training.run_folder import Run, record
+from training.recipe import Recipe, teacher_recipe
+from training.run_folder import Run, claim, record
 
 _CHECKS = {"plain": "of the validation photos", "shifted": "of their objects on other backgrounds"}
 _log = logging.getLogger(__name__)
@@ -35,12 +35,27 @@ def train(recipe: Recipe, data: Path, run: Run, processes: int, on_progress: Pro
     if worker_number():
         run = Run(run.folder / f"worker{worker_number()}")
     with run.locked(wait=False):
-        training, validation, pools = prepare(recipe, data, run, processes, on_progress)
-        network, table, best = fit(recipe, data, pools, run.folder, strategy, on_progress)
-        network.save(run.network)
-        Seen.of(training.photos, validation.photos).save(run.folder)
-        written = record(recipe, training, validation, table, best)
-        (run.folder / "run.json").write_text(json.dumps(written, indent=2), encoding="utf-8")
+        claim(recipe, run)
+        teacher = teacher_recipe(recipe)
+        if teacher is not None and not (run.teacher.folder / "run.json").is_file():
+            run.teacher.folder.mkdir(exist_ok=True)
+
+            def told(what: str, done: int, count: int) -> None:
+                on_progress(f"teacher: {what}", done, count)
+
+            _train(teacher, data, run.teacher, processes, told, strategy)
+        return _train(recipe, data, run, processes, on_progress, strategy)
+
+
+def _train(
+    recipe: Recipe, data: Path, run: Run, processes: int, on_progress: Progress, strategy: Any | None
+) -> dict[str, Any]:
+    training, validation, pools = prepare(recipe, data, run, processes, on_progress)
+    network, table, best = fit(recipe, data, pools, run.folder, strategy, on_progress)
+    network.save(run.network)
+    Seen.of(training.photos, validation.photos).save(run.folder)
+    written = record(recipe, training, validation, table, best)
+    (run.folder / "run.json").write_text(json.dumps(written, indent=2), encoding="utf-8")
     return written
 
 
@@ -81,7 +96,8 @@ def _targets(recipe: Recipe, pools: Pools) -> np.ndarray:
     """What each view should be answered with: its label, and what a teacher and other photos say."""
     targets = soft_targets(pools.labels, len(recipe.labels), recipe.fit.label_smoothing)
     if pools.train.teacher is not None:
-        targets = taught(targets, pools.labels, pools.train.teacher, recipe.fit.distill)
+        fit = recipe.fit
+        targets = taught(targets, pools.labels, pools.train.teacher, fit.distill, fit.temperature)
     if recipe.label_noise is not None and pools.judged is not None:
         targets = soften(targets, pools.photos, pools.training, pools.judged, recipe.label_noise.soften)
     return targets

@@ -73,7 +73,9 @@ def frozen_front(recipe: Recipe, data: Path, run: Run) -> bytes | Front:
     features = backbone.back(activations)[1]
     outputs = [activations, features, old(features)]
     old.set_weights(list(backbone.head))
-    if recipe.fit.teacher is not None:
+    if recipe.teacher is not None:
+        outputs.append(_resized(run.teacher.load_network(), recipe)(image))
+    elif recipe.fit.teacher is not None:
         outputs.append(_teacher(recipe, data)(image))
     return _kept(keras.Model(image, outputs), file)
 
@@ -116,6 +118,11 @@ def _teacher(recipe: Recipe, data: Path) -> keras.Model:
         raise ConfigError(
             f"fit.teacher: {path}: expected {len(recipe.labels)} scores, got {teacher.outputs[0].shape[1:]}"
         )
+    return _resized(teacher, recipe)
+
+
+def _resized(teacher: keras.Model, recipe: Recipe) -> keras.Model:
+    """The teacher for pictures of our size."""
     size = teacher.inputs[0].shape[1:3]
     image = keras.Input((recipe.network.size, recipe.network.size, 3))
     same = tuple(size) == tuple(image.shape[1:3])

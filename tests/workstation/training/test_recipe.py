@@ -52,6 +52,11 @@ def test_of_the_sources_of_its_base_some_are_kept_and_changed(folder: Path) -> N
     assert (yard.name, yard.licence, yard.weight, yard.trusted) == ("yard", "MIT", 2.0, False)
 
 
+def test_a_table_of_the_base_can_be_left(folder: Path) -> None:
+    made = load_recipe(derived(folder, 'leave = ["fit"]'))
+    assert (made.fit.batch, made.name) == (64, "some")
+
+
 def test_a_derived_recipe_may_be_a_base(folder: Path) -> None:
     derived(folder, 'only = ["yard"]')
     (folder / "least.toml").write_text('base = "some.toml"\nname = "least"\n[views]\nstrength = 0.0')
@@ -66,6 +71,7 @@ def test_a_derived_recipe_may_be_a_base(folder: Path) -> None:
         ("[change.attic]\nweight = 2.0", "change = attic: expected a source of all.toml: board, yard"),
         ("[change.yard]\nweight = -1", "weight = -1"),
         ("only = 3", "only = 3"),
+        ('leave = ["teacher"]', "leave = teacher: all.toml has none; it has name, labels"),
         ('only = ["yard"]\n[[train]]\ntree = "shed"', "take out .*train.*, or these"),
         ("[fitt]\nbatch = 2", "fitt"),
     ],
