@@ -117,10 +117,13 @@ def _figures(figures: Mapping[str, Any], case: str) -> str:
     """Return figures as people write them: `pulse_late_p99_us=130` is "pulse late p99: 130 us"."""
     told = []
     for name, value in figures.items():
-        words = name.split("_")
-        unit = UNITS.get(words[-1], "") if len(words) > 1 else ""
+        *words, last = name.split("_")
+        unit = UNITS.get(last, "") if words else ""
+        if unit and words[-1] == "per":
+            unit = f"per {unit}"
+            words.pop()
         text = f"{value:,}".replace(",", " ") if isinstance(value, int) and not isinstance(value, bool) else str(value)
-        told.append(f"{' '.join(words[:-1] if unit else words)}: {text} {unit}".strip())
+        told.append(f"{' '.join(words if unit else [*words, last])}: {text} {unit}".strip())
     return f"{case}: {', '.join(told)}" if case and told else ", ".join(told) or case
 
 

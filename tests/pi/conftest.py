@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -19,8 +17,6 @@ PLACE = Path(__file__).parent
 PROVEN = ROOT / "build" / "pi"
 
 Figure = str | int | float
-# What emulates; each machine's own versions are told by whoever starts it.
-EMULATORS = ("qemu-aarch64-static", "qemu-aarch64", "qemu-system-aarch64", "qemu-system-x86_64")
 
 
 class Proven(Protocol):
@@ -72,16 +68,6 @@ def ran_with(_versions: dict[str, dict[str, str]]) -> RanWith:
     return note
 
 
-@pytest.fixture(scope="session")
-def _emulator() -> dict[str, str]:
-    """The version of QEMU here."""
-    for name in EMULATORS:
-        if shutil.which(name):
-            told = subprocess.run([name, "--version"], capture_output=True, text=True, check=True).stdout
-            return {"QEMU": told.split("version ", 1)[1].split()[0]}
-    return {}
-
-
 @pytest.fixture
 def proven(request: pytest.FixtureRequest, _versions: dict[str, dict[str, str]], _emulator: dict[str, str]) -> Proven:
     """What a test shows, kept in `build/pi/PART.jsonl` for the page that `make proven` writes."""
@@ -94,7 +80,7 @@ def proven(request: pytest.FixtureRequest, _versions: dict[str, dict[str, str]],
             "claim": claim,
             "figures": figures,
             "test": request.node.nodeid,
-            "versions": {"edge-sorter": __version__, **_emulator, **_versions.get(part, {})},
+            "versions": {"edge-sorter": __version__, **_versions.get(part, {})},
             "at": datetime.now(UTC).strftime("%Y-%m-%d"),
         }
         with (PROVEN / f"{part}.jsonl").open("a") as lines:

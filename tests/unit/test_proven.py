@@ -51,7 +51,7 @@ def test_a_row_has_figures_with_their_units_and_the_versions_stand_above() -> No
         line(wheel, "[bookworm]", installed_mb=237, wheels=31),
         line(wheel, "[trixie]", installed_mb=250.5, wheels=30),
         line(pulses, late_p99_us=99_999),
-        line(pulses, late_p99_us=1300),
+        line(pulses, late_p99_us=1300, rate_per_s=30.0),
     ]
     page = fill(EMPTY, CLAIMS, told)
     assert rows(page) == {
@@ -61,7 +61,7 @@ def test_a_row_has_figures_with_their_units_and_the_versions_stand_above() -> No
             "`test_wheel.py`",
             "2026-11-28",
         ],
-        pulses.text: [pulses.text, "late p99: 1 300 us", "`test_pulses.py`", "2026-11-28"],
+        pulses.text: [pulses.text, "late p99: 1 300 us, rate: 30.0 per s", "`test_pulses.py`", "2026-11-28"],
     }
     assert "Run it: `make test-pi PART=processor`. Ran with QEMU 10.0.2." in page
     assert page.startswith("# Proven\n")
