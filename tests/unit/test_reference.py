@@ -194,6 +194,28 @@ def test_every_setting_has_an_example_that_the_station_file_takes() -> None:
     assert tried > 150
 
 
+def test_every_setting_has_a_description_a_type_and_a_default() -> None:
+    rows = settings_rows()
+    assert [row.key for row in rows if not (row.value.description and row.value.type and row.value.default)] == []
+    assert len({row.key for row in rows}) == len(rows) > 100
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "default"),
+    [
+        ("camera.width", "whole number, from 64 to 4096", "640"),
+        ("camera.gain (picamera2, v4l2, simulated)", "number, from 0 to 64", "unset"),
+        ("belt.direction", "right, left, down, up", '"right"'),
+        ("bins[].labels", "list of text", "empty"),
+        ("actuators[].positions_us (servo)", "table of whole number, from 500 to 2500", "required"),
+        ("page.enabled", "true or false", "true"),
+    ],
+)
+def test_rows_say_what_may_be_written(key: str, kind: str, default: str) -> None:
+    row = next(row for row in settings_rows() if row.key == key)
+    assert (row.value.type, row.value.default) == (kind, default)
+
+
 # -- commands -----------------------------------------------------------------------------------------------------
 
 
