@@ -109,6 +109,6 @@ def test_the_demo_teaches_its_new_label_unattended_or_says_why_what_ships_can_no
         return
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    assert answer["new_labels"] == ["melon"]
+    assert answer["new_labels"] == ["ball"]
     assert answer["installed"].endswith("+lesson.1")
-    assert answer["labels"]["melon"]["after"]["top1"]["right"] > 0
+    assert answer["labels"]["ball"]["after"]["top1"]["right"] > 0

@@ -90,7 +90,7 @@ def test_the_examples_have_no_errors(name: str, tmp_path: Path) -> None:
 def test_the_station_of_the_lesson_lacks_only_the_label_that_is_taught_there() -> None:
     errors = [p for p in check_station(STATIONS / f"{LESSON}.toml", SystemClock()).problems if p.severity == "error"]
     assert [problem.where for problem in errors] == ["model"]
-    assert "bin 'melon' waits for 'melon'" in errors[0].text
+    assert "bin 'ball' waits for 'ball'" in errors[0].text
 
 
 def test_a_broken_file_gives_each_of_its_problems_once(check: Callable[..., Report]) -> None:
