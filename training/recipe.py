@@ -129,6 +129,20 @@ class Views(_Strict):
         description="how strong light and colour change; 0: not at all, 1: as on the worst belts",
     )
     clutter_share: Share = Field(default=0.15, description="of the composites, those with other things around")
+    belt_share: Share = Field(
+        default=0.0,
+        description="of the drawn grounds, belts and tables: rubber, blue and green PVC, wood, steel, links",
+    )
+    partial_share: Share = Field(default=0.0, description="of the composites, those half beyond the picture's edge")
+    crush_share: Share = Field(default=0.0, description="items bent and creased; of views that are not plain")
+    dirt_share: Share = Field(default=0.0, description="dust and stains over all; of views that are not plain")
+    motion_share: Share = Field(default=0.0, description="blur along any direction; of views that are not plain")
+    distant_share: Share = Field(
+        default=0.0, description="items of 70 to 120 pixels, brought up; of views that are not plain"
+    )
+    camera_share: Share = Field(
+        default=0.0, description="dark rim, white balance, tone curve, JPEG; of views that are not plain"
+    )
 
 
 class Fit(_Strict):

@@ -8,14 +8,18 @@ import cv2
 import numpy as np
 
 from edge.types import Image
+from training.rendering.belts import draw_belt
 
 Generator = np.random.Generator
 
 
-def draw_background(rng: Generator, size: int, surroundings: Sequence[Image]) -> Image:
-    """Return a background of size x size: half drawn, half a piece of a real photo, often out of focus."""
+def draw_background(rng: Generator, size: int, surroundings: Sequence[Image], belts: float = 0.0) -> Image:
+    """Return a background of size x size: half drawn, half a piece of a real photo, often out of focus.
+
+    Of the drawn ones a share of `belts` are belts and tables.
+    """
     if not surroundings or rng.random() < 0.5:
-        return _drawn(rng, size)
+        return draw_belt(rng, size) if belts > 0 and rng.random() < belts else _drawn(rng, size)
     photo = surroundings[int(rng.integers(len(surroundings)))]
     side = int(min(photo.shape[:2]) * rng.uniform(0.4, 1.0))
     top, left = (int(rng.integers(edge - side + 1)) for edge in photo.shape[:2])

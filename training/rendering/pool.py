@@ -76,7 +76,7 @@ class ViewRenderer:
         rng: Generator = np.random.default_rng((plan.seed, index))
         source = int(plan.sources[index])
         if source < 0:
-            return nothing_view(self.geometry, self.around, rng, self.settings.strength)
+            return nothing_view(self.geometry, self.around, rng, self.settings)
         photo, mask = self.sources[source].load()
         return make_view(photo, mask, self.geometry, self.around, rng, self.settings)
 

@@ -133,7 +133,9 @@ def build_renderer(
     clutter = [(photo, mask) for photo, mask in loaded if mask.mean() < 200]
     around = Surroundings(load_surroundings(data, recipe, offset=7 if shifted else 0), clutter)
     views = recipe.views.model_dump()
-    settings = ViewSettings(**{**views, "composite_share": 1.0, "plain_share": 0.0} if shifted else views)
+    settings = ViewSettings(**views)
+    if shifted:  # the same check whatever the training views show besides
+        settings = ViewSettings(1.0, 0.0, settings.strength, settings.clutter_share)
     return ViewRenderer(sources, around, recipe.network.geometry, settings)
 
 

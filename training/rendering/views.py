@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from edge.bundle.preprocess import InputGeometry, prepare_crop
 from edge.types import Image
 from training.rendering.backgrounds import Generator, draw_background
+from training.rendering.cameras import cheapen, move, recede
+from training.rendering.wear import crush, soil
 
 Mask = NDArray[np.uint8]
 
@@ -24,6 +26,13 @@ class ViewSettings:
     plain_share: float = 0.12  # the photo whole, as the device would prepare it, only mirrored and turned
     strength: float = 1.0
     clutter_share: float = 0.15
+    belt_share: float = 0.0
+    partial_share: float = 0.0
+    crush_share: float = 0.0
+    dirt_share: float = 0.0
+    motion_share: float = 0.0
+    distant_share: float = 0.0
+    camera_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -48,11 +57,31 @@ def make_view(
     kind = rng.random()
     if kind < settings.plain_share:
         return _turned(prepare_crop(photo, None, geometry), rng)
+    if _happens(rng, settings.crush_share):
+        photo, mask = crush(photo, mask, rng)
     if kind < settings.plain_share + settings.composite_share and mask is not None:
         view = _composite(photo, mask, geometry.width, around, rng, settings)
     else:
         view = _cropped(photo, geometry, rng)
-    return _developed(_mirrored(view, rng), rng, settings.strength)
+    view = _mirrored(view, rng)
+    if _happens(rng, settings.dirt_share):
+        view = soil(view, rng)
+    return _seen(view, geometry.margin, rng, settings)
+
+
+def _happens(rng: Generator, share: float) -> bool:
+    """Whether chance has it; what never happens draws no number, so that all else stays as it was."""
+    return share > 0 and rng.random() < share
+
+
+def _seen(view: Image, margin: float, rng: Generator, settings: ViewSettings) -> Image:
+    """What a camera makes of it."""
+    if _happens(rng, settings.motion_share):
+        view = move(view, rng)
+    if _happens(rng, settings.distant_share):
+        view = recede(view, rng, margin)
+    view = _developed(view, rng, settings.strength)
+    return cheapen(view, rng) if _happens(rng, settings.camera_share) else view
 
 
 def whole_mask(photo: Image) -> Mask:
@@ -64,9 +93,10 @@ def whole_mask(photo: Image) -> Mask:
     return mask
 
 
-def nothing_view(geometry: InputGeometry, around: Surroundings, rng: Generator, strength: float) -> Image:
+def nothing_view(geometry: InputGeometry, around: Surroundings, rng: Generator, settings: ViewSettings) -> Image:
     """Return a view without an object."""
-    return _developed(draw_background(rng, geometry.width, around.photos), rng, strength)
+    ground = draw_background(rng, geometry.width, around.photos, settings.belt_share)
+    return _seen(ground, geometry.margin, rng, settings)
 
 
 def _cropped(photo: Image, geometry: InputGeometry, rng: Generator) -> Image:
@@ -88,13 +118,16 @@ def _cropped(photo: Image, geometry: InputGeometry, rng: Generator) -> Image:
 def _composite(
     photo: Image, mask: Mask, size: int, around: Surroundings, rng: Generator, settings: ViewSettings
 ) -> Image:
-    canvas = draw_background(rng, size, around.photos).astype(np.float32)
+    canvas = draw_background(rng, size, around.photos, settings.belt_share).astype(np.float32)
     if around.clutter and rng.random() < settings.clutter_share:
         other, other_mask = around.clutter[int(rng.integers(len(around.clutter)))]
         corner = rng.choice([-1.0, 1.0], 2) * rng.uniform(0.38, 0.6, 2)
         canvas = _pasted(canvas, other, other_mask, rng.uniform(0.25, 0.6), corner, rng)
     share = rng.uniform(0.45, 1.0) if rng.random() < 0.8 else rng.uniform(1.0, 1.5)
-    pasted = _pasted(canvas, photo, mask, share, rng.uniform(-0.12, 0.12, 2), rng)
+    shift = rng.uniform(-0.12, 0.12, 2)
+    if _happens(rng, settings.partial_share):  # half of it is beyond the picture's edge
+        shift[int(rng.integers(2))] = rng.choice([-1, 1]) * rng.uniform(0.3, 0.5)
+    pasted = _pasted(canvas, photo, mask, share, shift, rng)
     return np.asarray(np.clip(pasted, 0, 255), dtype=np.uint8)
 
 
