@@ -95,7 +95,8 @@ class Heartbeats:
         last, limits = self.last, self.limits
         stall = limits.stall if self.begun else limits.startup
         unanswered = last[Heartbeat.FRAME] > last[Heartbeat.BEAT]
-        yield FaultKind.CLASSIFIER_STUCK, unanswered and at - last[Heartbeat.BEAT] > stall, ""
+        # From that frame on: it may be the first one after an outage, or on a slow machine.
+        yield FaultKind.CLASSIFIER_STUCK, unanswered and at - last[Heartbeat.FRAME] > stall, ""
         silent = at - last[Heartbeat.FRAME] > stall and not unanswered and not camera_lost
         if silent or camera_known_since is None or last[Heartbeat.FRAME] > camera_known_since:
             yield FaultKind.CAMERA_STALLED, silent, ""

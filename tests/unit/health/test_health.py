@@ -130,6 +130,18 @@ def test_a_frame_without_an_answer_is_the_classifier_not_the_camera() -> None:
     assert health.due_actions(at + S) == [(FaultKind.CLASSIFIER_STUCK, RecoveryAction.RESTART_SERVICE)]
 
 
+def test_the_first_frame_after_an_outage_gives_the_classifier_as_long_as_any_other() -> None:
+    health = running(watched=frozenset())
+    at = T0 + 30 * S
+    health.tick(at)
+    assert kinds(health) == [FaultKind.CAMERA_STALLED]
+    health.heartbeat(Heartbeat.FRAME, at)
+    health.tick(at + S)
+    assert FaultKind.CLASSIFIER_STUCK not in kinds(health)
+    health.tick(at + health.limits.stall + 1)
+    assert FaultKind.CLASSIFIER_STUCK in kinds(health)
+
+
 @pytest.mark.parametrize(
     ("heartbeat", "kind"),
     [(Heartbeat.ACTUATION, FaultKind.ACTUATOR_HUNG), (Heartbeat.JOURNAL, FaultKind.JOURNAL_BLOCKED)],
