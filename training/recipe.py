@@ -169,6 +169,11 @@ class Fit(_Strict):
         default="auto",
         description="auto is mixed_bfloat16 on a GPU that has it, and on a processor that has it for products",
     )
+    average: int = Field(
+        default=1,
+        ge=1,
+        description="over so many of the last epochs the weights are averaged too (one device), and the better of both is taken",
+    )
     keep_imagenet: float = Field(
         default=0.5, ge=0.0, description="weight of keeping the backbone's own answers on the same views"
     )

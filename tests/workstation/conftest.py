@@ -35,6 +35,7 @@ frozen_blocks = 11
 cycles = [1, 1]
 batch = 8
 alphas = [1.0]
+average = 2
 """
 
 

@@ -25,6 +25,7 @@ class FitSettings:
     cutmix: float = 0.0
     keep_imagenet: float = 0.5
     policy: str = "float32"
+    average: int = 1  # epochs
     half: bool = False  # on processors: products of 16-bit numbers, sums of 32 bits
     seed: int = 1
 

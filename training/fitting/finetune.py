@@ -18,6 +18,7 @@ from training.fitting.devices import on_processors
 
 _log = logging.getLogger(__name__)
 OnBatch = Callable[[int], None]  # batches done, over all epochs
+AVERAGED = "averaged.weights.h5"
 EMA = 0.995  # momentum of the weights' running average
 
 
@@ -96,6 +97,39 @@ def report_epoch(epoch: int, settings: FitSettings, loss: float, accuracy: float
     _log.info("epoch %d of %d: loss %.4f, accuracy %.4f", epoch + 1, settings.epochs, loss, accuracy)
 
 
+class _EpochEnds(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps what the network was at the end of the last epochs.
+
+    Their mean needs no new statistics for batch normalization, as after Izmailov et al. (Averaging Weights Leads to
+    Wider Optima, 2018): these are frozen, the same in all of them.
+    """
+
+    def __init__(self, folder: Path, settings: FitSettings) -> None:
+        super().__init__()
+        self._folder, self._first = folder, settings.epochs - settings.average
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if epoch >= self._first:
+            partial = self._folder / "part.npz"
+            np.savez(partial, *self.model.get_weights())
+            partial.rename(_end(self._folder, epoch))
+
+
+def _end(folder: Path, epoch: int) -> Path:
+    return folder / f"end{epoch + 1}.npz"
+
+
+def _averaged(folder: Path, settings: FitSettings) -> list[np.ndarray]:
+    """The mean of the last epochs' ends."""
+    files = [_end(folder, epoch) for epoch in range(max(0, settings.epochs - settings.average), settings.epochs)]
+    sums: list[np.ndarray] = []
+    for file in files:
+        with np.load(file) as stored:
+            parts = [stored[name].astype(np.float64) for name in stored.files]
+        sums = [total + part for total, part in zip(sums, parts, strict=True)] if sums else parts
+    return [(total / len(files)).astype(np.float32) for total in sums]
+
+
 def build_optimizer(settings: FitSettings, batches: int, average: bool) -> keras.optimizers.Optimizer:
     """AdamW, its rate warming up and falling along a cosine over all epochs."""
     steps = batches * settings.epochs
@@ -137,10 +171,17 @@ def fine_tune(
     else:
         learner = learner_of(model, settings)
         _fit(learner, batches, folder, on_batch)
+        if settings.average > 1:
+            model.set_weights(_averaged(folder, settings))
+            _save(model, folder / AVERAGED)
         model.set_weights(learner.get_weights())
-    partial = folder / "partial.weights.h5"
+    _save(model, done)
+
+
+def _save(model: keras.Model, file: Path) -> None:
+    partial = file.with_name("partial.weights.h5")
     model.save_weights(partial)
-    partial.rename(done)
+    partial.rename(file)
 
 
 def _fit(model: keras.Model, batches: PoolBatches, folder: Path, on_batch: OnBatch) -> None:
@@ -154,6 +195,7 @@ def _fit(model: keras.Model, batches: PoolBatches, folder: Path, on_batch: OnBat
     callbacks = [
         _Watch(batches, on_batch),
         keras.callbacks.BackupAndRestore(str(folder / "backup"), delete_checkpoint=False),
+        *([_EpochEnds(folder, settings)] if settings.average > 1 else []),
         keras.callbacks.CSVLogger(str(folder / "curve.csv"), append=True),
     ]
     piped: Any = batches

@@ -14,7 +14,7 @@ import numpy as np
 from training.dataset.seen import Seen
 from training.fitting.batches import FitSettings, PoolBatches, soft_targets, taught
 from training.fitting.devices import best_precision, multiplies_halves, open_strategy, worker_number
-from training.fitting.finetune import OnBatch, fine_tune, interpolate, with_old_head
+from training.fitting.finetune import AVERAGED, OnBatch, fine_tune, interpolate, with_old_head
 from training.fitting.label_noise import soften
 from training.fitting.linear_probe import fit_linear_probe
 from training.fitting.prepare import Pools, Progress, prepare
@@ -81,15 +81,19 @@ def fit(
         batches = PoolBatches(pools.train, targets, weights, settings)
         told = _told(on_progress, f"cycle {number + 1}, batches", len(batches) * settings.epochs)
         fine_tune(model, batches, folder / f"cycle{number}", strategy, told)
-    after = back.get_weights()
+    ends = [back.get_weights()]
+    averaged = folder / f"cycle{len(recipe.fit.cycles) - 1}" / AVERAGED
+    if averaged.is_file():
+        model.load_weights(averaged)
+        ends.append(back.get_weights())
 
-    def at(alpha: float) -> keras.Model:
-        back.set_weights(interpolate(before, after, alpha))
+    def at(alpha: float, end: int) -> keras.Model:
+        back.set_weights(interpolate(before, ends[end], alpha))
         return back
 
-    table = _sweep(at, recipe.fit.alphas, pools, on_progress)
+    table = _sweep(at, recipe.fit.alphas, len(ends), pools, on_progress)
     best = choose(table, len(pools.checks["plain"].labels), tuple(pools.checks))
-    return _joined(backbone.front, at(best["alpha"]), recipe.name), table, best
+    return _joined(backbone.front, at(best["alpha"], int(best.get("averaged", 0))), recipe.name), table, best
 
 
 def _targets(recipe: Recipe, pools: Pools) -> np.ndarray:
@@ -118,6 +122,7 @@ def _cycles(recipe: Recipe) -> list[FitSettings]:
         "mixup",
         "cutmix",
         "keep_imagenet",
+        "average",
     )
     shared = {name: getattr(fit, name) for name in names}
     return [
@@ -168,18 +173,26 @@ def weigh(pools: Pools, classes: int) -> np.ndarray:
 
 
 def _sweep(
-    at: Callable[[float], keras.Model], alphas: tuple[float, ...], pools: Pools, on_progress: Progress
+    at: Callable[[float, int], keras.Model],
+    alphas: tuple[float, ...],
+    ends: int,
+    pools: Pools,
+    on_progress: Progress,
 ) -> list[dict[str, float]]:
-    """Top-1 on each check for points between the probe and the fine-tuned weights."""
+    """Top-1 on each check for points between the probe and the fine-tuned weights, and between it and their average."""
     table = []
-    for number, alpha in enumerate((0.0, *alphas)):
-        on_progress("measuring on validation photos", number, 1 + len(alphas))
-        back, row = at(alpha), {"alpha": alpha}
+    points = [(0.0, 0), *((alpha, end) for end in range(ends) for alpha in alphas)]
+    for number, (alpha, end) in enumerate(points):
+        on_progress("measuring on validation photos", number, len(points))
+        back, row = at(alpha, end), {"alpha": alpha}
+        if ends > 1:
+            row["averaged"] = end
         for name, check in pools.checks.items():
             scores = back.predict(check.pool.activations.astype(np.float32), batch_size=64, verbose=0)[0]
             row[name] = check.top1(scores)
         row["mean"] = float(np.mean([row[name] for name in pools.checks]))
         shares = ", ".join(f"{100 * row[name]:.1f} % {_CHECKS.get(name, f'of {name}')}" for name in pools.checks)
-        _log.info("fine-tuned by %.0f %%: rightly named %s", 100 * alpha, shares)
+        weights = " (average of the last epochs)" if end else ""
+        _log.info("fine-tuned by %.0f %%%s: rightly named %s", 100 * alpha, weights, shares)
         table.append(row)
     return table

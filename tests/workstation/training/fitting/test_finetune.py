@@ -39,18 +39,25 @@ class Deadly(np.ndarray):
         return np.asarray(self)[key]
 
 
-def train_on(pool: Pool, folder: Path) -> list[np.ndarray]:
+def network() -> tuple[Any, Any]:
+    """A back, and it with the old classifier beside."""
     import keras
 
-    from training.fitting.batches import FitSettings, PoolBatches, soft_targets
-    from training.fitting.finetune import fine_tune, with_old_head
+    from training.fitting.finetune import with_old_head
     from training.network.efficientnet_lite import BLOCKS, build_back
 
     keras.utils.set_random_seed(3)
     back = build_back(SHAPE, BLOCKS, CLASSES, dropout=0.0)
-    model = with_old_head(back, (np.zeros((1280, 1), np.float32), np.zeros(1, np.float32)))
+    return back, with_old_head(back, (np.zeros((1280, 1), np.float32), np.zeros(1, np.float32)))
+
+
+def train_on(pool: Pool, folder: Path, average: int = 1) -> list[np.ndarray]:
+    from training.fitting.batches import FitSettings, PoolBatches, soft_targets
+    from training.fitting.finetune import fine_tune
+
+    back, model = network()
     targets = soft_targets(np.arange(32) % CLASSES, CLASSES, 0.1)
-    batches = PoolBatches(pool, targets, np.ones(32, np.float32), FitSettings(epochs=3, batch=8))
+    batches = PoolBatches(pool, targets, np.ones(32, np.float32), FitSettings(epochs=3, batch=8, average=average))
     fine_tune(model, batches, folder)
     return [np.asarray(weights) for weights in back.get_weights()]
 
@@ -63,6 +70,20 @@ def test_a_killed_training_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     whole = train_on(noise_pool(), tmp_path / "whole")
     for a, b in zip(resumed, whole, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_the_last_epochs_are_averaged_beside_the_end_and_frozen_statistics_stay(tmp_path: Path) -> None:
+    ends = train_on(noise_pool(), tmp_path, average=2)
+    stored = [dict(np.load(tmp_path / f"end{epoch}.npz")) for epoch in (2, 3)]
+    assert not (tmp_path / "end1.npz").exists()
+    _, model = network()
+    model.load_weights(tmp_path / "averaged.weights.h5")
+    moved = 0
+    for mean, *parts in zip(model.get_weights(), *(end.values() for end in stored), strict=True):
+        np.testing.assert_allclose(mean, np.mean(parts, axis=0), atol=1e-7)
+        moved += not np.array_equal(*parts)
+    assert moved == len(model.trainable_variables)  # no statistic of a normalization
+    assert any(not np.array_equal(end, mean) for end, mean in zip(ends, network()[0].get_weights(), strict=True))
 
 
 class Refusing(ViewRenderer):
