@@ -45,6 +45,15 @@ def memory_under(folder: Path, root: Path = Path("/")) -> str | None:
     return None
 
 
+def in_memory(folder: Path, memory: str) -> str:
+    """Say what it means that a state folder lies in memory."""
+    overlay = "switch the Overlay File System off (sudo raspi-config), or " if "verlay" in memory else ""
+    return (
+        f"{folder} is kept in memory ({memory}): journal, calibration, installed models and a pressed emergency stop are "
+        f"gone when the power goes; {overlay}set state_folder to a folder on a disk"
+    )
+
+
 def mount_of(folder: Path, root: Path = Path("/")) -> Mount | None:
     """Return what a folder lies on; None where that is not known. `root` is where /proc is looked for."""
     return _holding(PurePosixPath(folder.resolve()), list(_read_mounts(root / "proc/self/mountinfo")))

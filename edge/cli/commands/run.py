@@ -42,9 +42,8 @@ def command(
     from edge.station.build import build_station
     from edge.station.runtime import Runtime
     from edge.system.logs import configure_logs
-    from edge.system.mounts import memory_under
+    from edge.system.mounts import in_memory, memory_under
     from edge.system.privileges import leave_root
-    from edge.tools.check.check_machine import in_memory
 
     configure_logs(logging.DEBUG if verbose else logging.INFO)
     file = DEMO_STATION if demo else station

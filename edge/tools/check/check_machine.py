@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edge.config import Station
 from edge.errors import ConfigError
-from edge.system.mounts import memory_under
+from edge.system.mounts import in_memory, memory_under
 from edge.tools.check.check_camera import camera_problems
 from edge.tools.check.page_certificate import certificate_problems
 from edge.tools.check.problems import Problem, error_on_a_pi, this_machine
@@ -79,12 +79,3 @@ def state_problems(folder: Path, root: Path = Path("/")) -> Iterator[Problem]:
         yield Problem("warning", where, text)
     if memory := memory_under(folder, root):
         yield Problem("warning", where, in_memory(folder, memory))
-
-
-def in_memory(folder: Path, memory: str) -> str:
-    """Say what it means that a state folder lies in memory."""
-    overlay = "switch the Overlay File System off (sudo raspi-config), or " if "verlay" in memory else ""
-    return (
-        f"{folder} is kept in memory ({memory}): journal, calibration, installed models and a pressed emergency stop are "
-        f"gone when the power goes; {overlay}set state_folder to a folder on a disk"
-    )

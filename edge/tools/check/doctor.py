@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from edge.clock import NS_PER_S, SystemClock
 from edge.config import Station
 from edge.errors import SorterError
-from edge.system.mounts import memory_under
+from edge.system.mounts import in_memory, memory_under
 from edge.system.privileges import unreadable_by_service
 from edge.tools.check.findings import Ask, Finding, ask
 from edge.tools.check.own_key import own_key_finding
@@ -186,8 +186,6 @@ class Doctor:
         return Finding("files", "ok", f"{reader.name} can read {station}")
 
     def disk(self) -> Iterator[Finding]:
-        from edge.tools.check.check_machine import in_memory
-
         folder = Path("/var/lib/sorter") if self.station is None else self.station.state_folder
         there = next(parent for parent in (folder, *folder.parents) if parent.exists())
         if memory := memory_under(folder, self.root):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -222,3 +223,17 @@ def test_a_state_folder_that_ends_with_the_power_is_a_warning(tmp_path: Path) ->
     assert disk.status == "warn"
     assert "is kept in memory (the Overlay File System of raspi-config)" in disk.text
     assert "raspi-config" in disk.fix
+
+
+@pytest.mark.parametrize("station", [None, STATIONS / "demo.toml", STATIONS / "bin-lids.toml"])
+def test_numpy_and_opencv_are_loaded_by_nothing_before_a_child_process_has_shown_that_they_work(station: Path) -> None:
+    looks = (
+        "import sys; from pathlib import Path\n"
+        "from edge.config import load_station; from edge.tools.check.doctor import Doctor\n"
+        f"path = None if {station is None} else Path({str(station)!r})\n"
+        "for finding in Doctor(path, None if path is None else load_station(path)).examine():\n"
+        "    if finding.name == 'numpy, opencv': break\n"
+        "print(finding.name, sorted({'numpy', 'cv2'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", looks], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "numpy, opencv []"
