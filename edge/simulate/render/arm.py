@@ -8,6 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from edge.simulate.render.exact import settled
 from edge.types import Image
 
 _SWING: Final = radians(55)
@@ -19,7 +20,7 @@ _SHIFT: Final = 4  # bits of sub-pixels
 def draw_arm(window: Image, hinge_px: float, length_px: float, extension: float) -> None:
     """Paint an arm whose hinge is at the belt's edge `hinge_px` along it; it lies along the edge at extension 0."""
     angle = _SWING * extension
-    along = np.array([cos(angle), sin(angle)])
+    along = np.array([settled(cos(angle)), settled(sin(angle))])
     across = np.array([-along[1], along[0]]) * length_px * _THICK
     hinge = np.array([hinge_px, 2.0])
     corners = np.array([hinge, hinge + along * length_px, hinge + along * length_px + across, hinge + across])

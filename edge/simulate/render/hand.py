@@ -8,6 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from edge.simulate.render.exact import settled
 from edge.types import Image
 
 _SKIN: Final = (196, 152, 128)
@@ -18,7 +19,7 @@ def draw_hand(picture: Image, place: tuple[float, float], angle: float) -> None:
     """Paint an arm that reaches in along an angle, with its fingertips at a place, in pixels."""
     scale = max(picture.shape[:2]) / 640
     tip = np.array(place)
-    along = np.array([cos(angle), sin(angle)])
+    along = np.array([settled(cos(angle)), settled(sin(angle))])
     across = np.array([-along[1], along[0]])
 
     def stroke(begin: float, end: float, side: float, width: float, colour: tuple[int, int, int]) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import sin
 
 import cv2
 import numpy as np
 
+from edge.simulate.render.exact import multiply, settled
+from edge.simulate.render.warp import turn_about, warped
 from edge.simulate.world.faults import InjectedFault
 from edge.types import Image
 
@@ -34,16 +37,16 @@ def gain_of(is_active: IsActive) -> float:
 def _moved(picture: Image) -> Image:
     """Somebody knocked the camera: shifted by 5 % and turned by 4 degrees."""
     height, width = picture.shape[:2]
-    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 4.0, 1.0)
+    turn = turn_about((width / 2, height / 2), 4.0)
     turn[:, 2] += (0.05 * width, 0.04 * height)
-    return np.asarray(cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return warped(picture, turn, (width, height), cv2.BORDER_REPLICATE)
 
 
 def _shade(picture: Image, seconds: float) -> None:
     """A soft shadow, a third of the picture wide, that moves to and fro."""
     width = picture.shape[1]
-    middle = width * (0.5 + 0.6 * np.sin(seconds * 0.9))
+    middle = width * (0.5 + 0.6 * settled(sin(seconds * 0.9)))
     reach = np.clip(1.3 - np.abs(np.arange(width) - middle) / (width / 6), 0, 1)
     light = np.rint(255 - 95 * reach).astype(np.uint8)
     whole = np.ascontiguousarray(np.broadcast_to(light[None, :, None], picture.shape))
-    cv2.multiply(picture, whole, dst=picture, scale=1 / 255)
+    multiply(picture, whole, 1 / 255)

@@ -16,6 +16,7 @@ from edge.bundle.photo import PhotoError, load_photo
 from edge.bundle.photo_tree import as_label, is_photo, label_folders, photos_in
 from edge.errors import ConfigError
 from edge.simulate.render.cutout import cut_out
+from edge.simulate.render.exact import resized
 from edge.simulate.render.masks import load_or_make_mask, mask_beside
 from edge.simulate.render.sprite import CutOut, Mask
 from edge.types import Box, Image
@@ -143,7 +144,8 @@ def _load(path: Path) -> Image:
     picture = load_photo(path)
     scale = _LARGEST / max(picture.shape[:2])
     if scale < 1:
-        return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        height, width = (round(side * scale) for side in picture.shape[:2])
+        return resized(picture, (width, height))
     return picture
 
 

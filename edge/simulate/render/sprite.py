@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from math import isqrt
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.simulate.render.exact import Exact, blurred, multiply, on_grain, resized, slid, smeared
+from edge.simulate.render.warp import turn_about, warped
 from edge.types import Box, Image
 
 Mask = NDArray[np.uint8]
@@ -81,7 +84,7 @@ class Sprite:
             return
         part = (slice(y1 - y0, y2 - y0), slice(x1 - x0, x2 - x0))
         target = frame[y1:y2, x1:x2]
-        cv2.multiply(target, rest[part], dst=target, scale=1 / 255)
+        multiply(target, rest[part], 1 / 255)
         cv2.add(target, ink[part], dst=target)
 
     def _layers(self, smear: Smear, phase: int) -> tuple[Image, Image]:
@@ -93,33 +96,22 @@ class Sprite:
         return self._drawn[key]
 
     def _make_layers(self, smear: Smear, shift: float) -> tuple[Image, Image]:
-        alpha = self._alpha.astype(np.float32) / 255
-        size = (alpha.shape[1], alpha.shape[0])
-        cast = np.array([[1, 0, _SHADOW_SHIFT[0]], [0, 1, _SHADOW_SHIFT[1]]], np.float32)
-        shadow = np.asarray(cv2.warpAffine(cv2.GaussianBlur(alpha, (0, 0), _SHADOW_BLUR), cast, size))
-        ink = self._colours.astype(np.float32) * alpha[:, :, None]
-        rest = 255 * (1 - alpha) * (1 - _SHADOW_DEPTH * shadow)
-        middle = alpha.shape[0] / 2
-        move = np.array([[1, smear.skew, shift - smear.skew * middle], [0, 1, 0]], np.float32)
-        layers = []
-        for layer, outside in ((ink, 0), (np.repeat(rest[:, :, None], 3, axis=2), 255)):
-            around = (outside, outside, outside)
-            moved = np.asarray(cv2.warpAffine(layer, move, size, borderMode=cv2.BORDER_CONSTANT, borderValue=around))
-            layers.append(np.clip(np.rint(smeared(moved, smear.blur_px)), 0, 255).astype(np.uint8))
-        return layers[0], layers[1]
+        opacity = self._alpha.astype(np.float64)
+        shadow = np.zeros_like(opacity)
+        along, across = _SHADOW_SHIFT
+        shadow[across:, along:] = blurred(opacity, _SHADOW_BLUR, _SHADOW_BLUR)[:-across, :-along]
+        ink = self._colours * opacity[:, :, None]
+        rest = on_grain((255 - opacity) * (1 - _SHADOW_DEPTH * shadow / 255))
+        middle = len(opacity) / 2
+        by = [shift + smear.skew * (row - middle) for row in range(len(opacity))]
+        seen_ink = smeared(slid(ink, by, 0), smear.blur_px) / 255
+        seen_rest = smeared(slid(rest[:, :, None], by, 255), smear.blur_px)
+        return _bytes(seen_ink), np.ascontiguousarray(np.repeat(_bytes(seen_rest), 3, axis=2))
 
 
-def smeared(picture: NDArray[Any], blur_px: float) -> NDArray[Any]:
-    """Blur a picture of any type along the belt by an exposure during which it moved `blur_px` pixels."""
-    if blur_px < 0.25:
-        return picture
-    taps = 2 * int(np.ceil(blur_px / 2)) + 1
-    kernel = np.zeros(taps, np.float32)
-    for n in range(taps):  # the overlap of each pixel with the window of blur_px about the middle
-        left, right = n - taps / 2, n - taps / 2 + 1
-        kernel[n] = max(0.0, min(right, blur_px / 2) - max(left, -blur_px / 2))
-    kernel /= kernel.sum()
-    return np.asarray(cv2.filter2D(picture, -1, kernel[None, :], borderType=cv2.BORDER_REPLICATE))
+def _bytes(layer: Exact) -> Image:
+    """Whole grey levels; what is laid over each other here stays between 0 and 255."""
+    return np.rint(layer).astype(np.uint8)
 
 
 def _posed(cut_out: CutOut, pose: Pose) -> tuple[NDArray[np.uint8], Mask]:
@@ -127,13 +119,11 @@ def _posed(cut_out: CutOut, pose: Pose) -> tuple[NDArray[np.uint8], Mask]:
     height, width = cut_out.alpha.shape
     scale = pose.size_px / max(height, width)
     small = (max(2, round(width * scale)), max(2, round(height * scale)))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    colours = cv2.resize(cut_out.pixels, small, interpolation=method)
-    alpha = cv2.resize(cut_out.alpha, small, interpolation=method)
-    side = int(np.ceil(np.hypot(*small))) + 4
-    turn = cv2.getRotationMatrix2D((small[0] / 2, small[1] / 2), pose.angle_deg, 1.0)
+    colours, alpha = resized(cut_out.pixels, small), resized(cut_out.alpha, small)
+    side = isqrt(small[0] ** 2 + small[1] ** 2 - 1) + 5
+    turn = turn_about((small[0] / 2, small[1] / 2), pose.angle_deg)
     turn[:, 2] += (side / 2 - small[0] / 2, side / 2 - small[1] / 2)
-    colours = cv2.warpAffine(colours, turn, (side, side), borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.warpAffine(alpha, turn, (side, side), borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    colours = warped(colours, turn, (side, side), cv2.BORDER_REPLICATE)
+    alpha = warped(alpha, turn, (side, side))
     lit = np.clip(colours.astype(np.float32) * pose.light, 0, 255).astype(np.uint8)
-    return lit, np.asarray(alpha, np.uint8)
+    return lit, alpha

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import ConfigError
+from edge.simulate.render.exact import blurred, resized, settled, uniform
 from edge.types import Image
 
 Floats = NDArray[np.float32]
@@ -53,8 +54,8 @@ def _wrapped_noise(across: int, rng: np.random.Generator, sigma_x: float, sigma_
     pad = int(4 * sigma_x) + 1
     noise = rng.standard_normal((across, LENGTH_PX)).astype(np.float32)
     wide = np.concatenate([noise[:, -pad:], noise, noise[:, :pad]], axis=1)
-    smooth = cv2.GaussianBlur(wide, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y)[:, pad:-pad]
-    return np.asarray(smooth / smooth.std(), np.float32)
+    smooth = blurred(wide, sigma_x, sigma_y)[:, pad:-pad]
+    return np.asarray(smooth / settled(smooth.std()), np.float32)
 
 
 def _cloth(colour: tuple[int, int, int], across: int, rng: np.random.Generator, coarse: float, fine: float) -> Floats:
@@ -85,13 +86,13 @@ def _add_dirt(strip: Floats, rng: np.random.Generator) -> None:
     for _ in range(26):
         centre = (int(rng.integers(60, LENGTH_PX - 60)), int(rng.integers(across)))
         axes = (int(rng.integers(8, 50)), int(rng.integers(5, 26)))
-        cv2.ellipse(stains, centre, axes, float(rng.uniform(0, 180)), 0, 360, float(rng.uniform(-9, 9)), -1)
-    strip += cv2.GaussianBlur(stains, (0, 0), 5.0)[:, :, None]
+        cv2.ellipse(stains, centre, axes, uniform(rng, 0, 180), 0, 360, uniform(rng, -9, 9), -1)
+    strip += blurred(stains, 5.0, 5.0).astype(np.float32)[:, :, None]
     marks = np.zeros(strip.shape[:2], np.float32)
     for _ in range(30):
         x, y = int(rng.integers(90, LENGTH_PX - 90)), int(rng.integers(across))
         end = (x + int(rng.integers(-80, 81)), y + int(rng.integers(-12, 13)))
-        cv2.line(marks, (x, y), end, float(rng.uniform(-10, 14)), 1, cv2.LINE_AA)
+        cv2.line(marks, (x, y), end, uniform(rng, -10, 14), 1, cv2.LINE_AA)
         cv2.circle(marks, (int(rng.integers(4, LENGTH_PX - 4)), int(rng.integers(across))), 2, 30.0, -1, cv2.LINE_AA)
     strip += marks[:, :, None]
 
@@ -104,5 +105,5 @@ def _from_picture(path: Path, across: int) -> Image:
             f"simulation.texture = {str(path)!r}: expected one of {', '.join(TEXTURES)} or the path of a picture"
         )
     picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-    tile = cv2.resize(picture, (LENGTH_PX // 2, across), interpolation=cv2.INTER_AREA)
+    tile = resized(np.asarray(picture, np.uint8), (LENGTH_PX // 2, across))
     return np.ascontiguousarray(np.concatenate([tile, tile[:, ::-1]], axis=1), np.uint8)

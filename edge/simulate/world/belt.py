@@ -12,7 +12,8 @@ import numpy as np
 from edge.clock import ms
 from edge.config import RESIDUAL, Station
 from edge.simulate.render.arm import draw_arm
-from edge.simulate.render.sprite import Smear, Sprite, smeared
+from edge.simulate.render.exact import smeared
+from edge.simulate.render.sprite import Smear, Sprite
 from edge.simulate.render.texture import LENGTH_PX, build_strip
 from edge.simulate.render.view import View, belt_view
 from edge.simulate.world.event_queue import EventQueue

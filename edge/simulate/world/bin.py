@@ -8,12 +8,12 @@ from enum import Enum
 from math import cos, pi, sin
 from typing import Final
 
-import cv2
 import numpy as np
 
 from edge.clock import NS_PER_S, ms
 from edge.config import RESIDUAL, Station
 from edge.devices.actuators import ACTUATOR_TYPES
+from edge.simulate.render.exact import exponential, resized, settled, uniform
 from edge.simulate.render.hand import draw_hand, tilt_plate
 from edge.simulate.render.photo_stock import PhotoLibrary
 from edge.simulate.render.sprite import Pose, Smear, Sprite
@@ -132,7 +132,7 @@ class BinScene:
             build_strip(simulation.texture, self._size[1], simulation.seed)[:, : self._size[0]]
         )
         if self._plate.shape[1] < self._size[0]:
-            self._plate = cv2.resize(self._plate, self._size)  # type: ignore[assignment]
+            self._plate = resized(self._plate, self._size)
         self._await_visit(start + round(_FIRST_VISIT_S * NS_PER_S))
 
     # -- people ------------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ class BinScene:
             things[1].x = things[0].x + (things[0].sprite.length + things[1].sprite.length) * 0.62
         width, height = self._size
         x, y = (things[0].x, things[0].y) if things else (width / 2, height / 2)
-        angle = float(self._rng.uniform(0.25 * pi, 0.75 * pi))
+        angle = uniform(self._rng, 0.25 * pi, 0.75 * pi)
         hand = self._hand = Hand(at, x, y, angle, things, lets_go=kind is not Visit.TAKEN_AWAY)
         if hand.lets_go:
             self._events.at(hand.touch, lambda touched_at: self._put_down(things, touched_at))
@@ -184,22 +184,22 @@ class BinScene:
         width, height = self._size
         per_mm = max(width, height) / VIEW_MM
         longest = min(settings.largest_mm, VIEW_MM * 0.45)
-        size = float(rng.uniform(min(settings.smallest_mm, longest), longest)) * per_mm
+        size = uniform(rng, min(settings.smallest_mm, longest), longest) * per_mm
         if kind is Visit.LARGE_ITEM:
             size = 2.0 * max(width, height)  # a bottle covers most of the view, however it lies
         elif kind is Visit.TWO_ITEMS:
             size *= 0.8
         label = label or self._library.labels[int(rng.integers(len(self._library.labels)))]
         cut_out = self._library.pick(label, rng)
-        sprite = Sprite(cut_out, Pose(size, float(rng.uniform(0, 360)), float(rng.uniform(0.85, 1.1))))
-        x = width * float(rng.uniform(0.42, 0.58)) - (0.14 * width if kind is Visit.TWO_ITEMS else 0.0)
+        sprite = Sprite(cut_out, Pose(size, uniform(rng, 0, 360), uniform(rng, 0.85, 1.1)))
+        x = width * uniform(rng, 0.42, 0.58) - (0.14 * width if kind is Visit.TWO_ITEMS else 0.0)
         truth = TrueItem(0, label, cut_out.name)
-        return PlacedItem(truth, sprite, x, height * float(rng.uniform(0.42, 0.58)))
+        return PlacedItem(truth, sprite, x, height * uniform(rng, 0.42, 0.58))
 
     def _await_visit(self, not_before: int) -> None:
         self._awaited = True
         mean_s = 60 / self._station.simulation.items_per_min
-        pause = round(float(self._rng.exponential(mean_s)) * NS_PER_S)
+        pause = round(exponential(self._rng, mean_s) * NS_PER_S)
         kind = list(self.habits)[int(self._rng.choice(len(self.habits), p=list(self.habits.values())))]
         self._events.at(not_before + pause, lambda at: self._come(kind, at))
 
@@ -279,7 +279,7 @@ class BinScene:
 
     def _draw_hand(self, picture: Image, hand: Hand, at: int) -> None:
         reach = 1.4 * max(self._size)
-        dx, dy = cos(hand.angle) * reach * hand.away(at), sin(hand.angle) * reach * hand.away(at)
+        dx, dy = (settled(f(hand.angle)) * reach * hand.away(at) for f in (cos, sin))
         if at < hand.touch or not hand.lets_go:
             for thing in hand.carried:
                 _draw_thing(picture, thing, dx, dy)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.clock import NS_PER_S
+from edge.simulate.render.exact import multiply, settled
+from edge.simulate.render.warp import turn_about, warped
 from edge.types import Image
 
 _FOCAL: Final = 1.2  # focal length over the picture's width: a lens of 45 degrees
@@ -54,21 +56,19 @@ class Surroundings:
         if not self.flicker:
             return self.lamp
         hertz = 2 * self.mains_hz
-        seen = np.sinc(hertz * exposure_s)
-        return float(self.lamp * (1 + self.flicker * seen * cos(2 * pi * hertz * at / NS_PER_S)))
+        seen = settled(np.sinc(hertz * exposure_s))
+        return self.lamp * (1 + self.flicker * seen * settled(cos(2 * pi * hertz * at / NS_PER_S)))
 
     def look(self, picture: Image) -> Image:
         """Return a picture as the camera sees it from where it hangs, in this light."""
         if self.roll_degrees or self.pitch_degrees:
             height, width = picture.shape[:2]
             view = _mounting(width, height, self.roll_degrees, self.pitch_degrees)
-            picture = np.asarray(
-                cv2.warpPerspective(picture, view, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8
-            )
+            picture = warped(picture, view, (width, height), cv2.BORDER_REPLICATE)
         if self.uneven:
             light = np.linspace(255, 255 * (1 - self.uneven), picture.shape[1]).round().astype(np.uint8)
             whole = np.ascontiguousarray(np.broadcast_to(light[None, :, None], picture.shape))
-            picture = np.asarray(cv2.multiply(picture, whole, scale=1 / 255), np.uint8)
+            multiply(picture, whole, 1 / 255)
         if self.defocus_px:
             picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), self.defocus_px), np.uint8)
         return picture
@@ -78,7 +78,7 @@ class Surroundings:
         if gains is not None and (factors := [t * g for t, g in zip(self.tint, gains, strict=True)]) != [1.0, 1.0]:
             cv2.multiply(picture, np.array([factors[0], 1.0, factors[1], 1.0]), dst=picture)
         if self.gamma != 1.0:
-            curve = np.rint(255 * np.linspace(0, 1, 256) ** self.gamma).astype(np.uint8)
+            curve = np.array([round(255 * settled((tone / 255) ** self.gamma)) for tone in range(256)], np.uint8)
             cv2.LUT(picture, curve, dst=picture)
 
     def add_rails(self, picture: Image, sideways: bool) -> None:
@@ -117,10 +117,10 @@ class Paper:
             return
         # Pixel centres lie at whole numbers: the page's middle is half a dot before half its size.
         middle = ((page.shape[1] - 1) / 2, (page.shape[0] - 1) / 2)
-        place = cv2.getRotationMatrix2D(middle, self.turn_degrees, 0.5)
+        place = turn_about(middle, self.turn_degrees, 0.5)
         place[:, 2] += (x - 0.5 - middle[0], y - 0.5 - middle[1])
-        grey = cv2.warpAffine(page, place, (width, height), flags=cv2.INTER_LINEAR)
-        there = cv2.warpAffine(np.full_like(page, 255), place, (width, height), flags=cv2.INTER_LINEAR)
+        grey = warped(page, place, (width, height))
+        there = warped(np.full_like(page, 255), place, (width, height))
         mask = there[..., None].astype(np.uint16)
         picture[:] = ((picture * (255 - mask) + grey[..., None] * mask) // 255).astype(np.uint8)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from edge.config import Station
 from edge.errors import ConfigError
+from edge.simulate.render.exact import exponential, uniform
 from edge.simulate.render.photo_stock import PhotoLibrary
 from edge.simulate.render.sprite import Pose, Sprite
 from edge.simulate.render.view import View
@@ -87,16 +88,16 @@ class Traffic:
         return self._place(self._view.lanes // 2, front_mm, label)
 
     def _gap(self) -> float:
-        return float(self._rng.exponential(self._spare_mm)) if self._spare_mm > 0 else 0.0
+        return exponential(self._rng, self._spare_mm) if self._spare_mm > 0 else 0.0
 
     def _place(self, lane: int, front_mm: float, label: str | None = None) -> Arrival:
         rng, view = self._rng, self._view
         label = label or self._library.labels[int(rng.integers(len(self._library.labels)))]
-        size = float(rng.uniform(self._load.smallest_mm, self._load.largest_mm)) / view.mm_per_pixel
-        pose = Pose(size, float(rng.uniform(0, 360)), float(rng.uniform(0.85, 1.1)))
+        size = uniform(rng, self._load.smallest_mm, self._load.largest_mm) / view.mm_per_pixel
+        pose = Pose(size, uniform(rng, 0, 360), uniform(rng, 0.85, 1.1))
         cut_out = self._library.pick(label, rng)
         sprite = Sprite(cut_out, pose)
         room = view.across_px / view.lanes
         play = max(0.0, room - sprite.width) / 2
-        across = (lane + 0.5) * room + float(rng.uniform(-play, play)) * 0.8
+        across = (lane + 0.5) * room + uniform(rng, -play, play) * 0.8
         return Arrival(label, cut_out.name, sprite, front_mm, across, lane)
