@@ -101,8 +101,15 @@ class FakePicamera2:
         return list(cls.cameras)
 
     def create_video_configuration(
-        self, main: dict[str, Any], lores: dict[str, Any] | None = None, *, controls: dict[str, Any], buffer_count: int
+        self,
+        main: dict[str, Any],
+        lores: dict[str, Any] | None = None,
+        *,
+        colour_space: str,
+        controls: dict[str, Any],
+        buffer_count: int,
     ) -> dict[str, Any]:
+        assert colour_space == "BT.601"  # as `as_yuv420` has it
         return {"main": main, "lores": lores, "controls": controls, "buffer_count": buffer_count}
 
     def configure(self, camera_config: dict[str, Any]) -> None:
@@ -143,12 +150,27 @@ class FakePicamera2:
         self.closed += 1
 
 
+class FakeColorSpace:
+    """libcamera.ColorSpace."""
+
+    @staticmethod
+    def Smpte170m() -> str:
+        return "BT.601"
+
+
+class FakeLibcamera:
+    """The module libcamera, which picamera2 names."""
+
+    ColorSpace = FakeColorSpace
+
+
 @dataclass(frozen=True)
 class Imitated:
     """Stands in for the module."""
 
     Picamera2: Any
     MappedArray: Any = FakeMappedArray
+    libcamera: Any = FakeLibcamera
 
 
 def imitated_picamera2(clock: VirtualClock, **traits: Any) -> Imitated:

@@ -161,7 +161,12 @@ class PiCamera:
     def _configuration(self, controls: dict[str, Any]) -> Any:
         streams = {} if self._finding_size is None else {"lores": {"size": self._finding_size, "format": SMALL_FORMAT}}
         return self._device.create_video_configuration(
-            main={"size": self.size, "format": RGB_IN_MEMORY}, controls=controls, buffer_count=BUFFERS, **streams
+            main={"size": self.size, "format": RGB_IN_MEMORY},
+            # What OpenCV takes YUV for; picamera2's own choice for large pictures is BT.709, in other colours.
+            colour_space=self._library.libcamera.ColorSpace.Smpte170m(),
+            controls=controls,
+            buffer_count=BUFFERS,
+            **streams,
         )
 
     def _check_streams(self) -> None:

@@ -213,7 +213,7 @@ def play(folder: Path, photos: Sequence[bytes], sizes: Sequence[tuple[int, int]]
     shown.mkdir(parents=True)
     for number, photo in enumerate(photos):
         (shown / f"{number}.jpg").write_bytes(photo)
-    formats = "".join(f"  - {{width: {width}, height: {height}, frame_rates: [30, 60]}}\n" for width, height in sizes)
+    formats = "".join(f"  - {{width: {width}, height: {height}, frame_rates: [10, 120]}}\n" for width, height in sizes)
     (folder / "virtual.yaml").write_text(
         f'"Virtual0":\n  supported_formats:\n{formats}  frames:\n    path: "{CAMERAS}/photos/"\n'
         '  location: "CameraLocationExternal"\n  model: "virtual"\n'

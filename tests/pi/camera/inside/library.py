@@ -42,6 +42,7 @@ def used(library: Any) -> dict[str, Any]:
     configuration = device.create_video_configuration(
         main={"size": SIZE, "format": "BGR888"},
         lores={"size": SMALL, "format": "YUV420"},
+        colour_space=library.libcamera.ColorSpace.Smpte170m(),
         controls={"FrameDurationLimits": (33333, 33333)},
         buffer_count=4,
     )

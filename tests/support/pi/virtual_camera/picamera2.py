@@ -37,7 +37,6 @@ def _load_real() -> Any:
 
 real = _load_real()
 cv2 = importlib.import_module("cv2")
-np = importlib.import_module("numpy")
 libcamera = importlib.import_module("libcamera")
 DmaAllocator = importlib.import_module("picamera2.allocators").DmaAllocator
 
@@ -103,13 +102,18 @@ class Picamera2(real.Picamera2):  # type: ignore[misc]
                 continue
             width, height = stream["size"]
             with real.MappedArray(request, name, reshape=False) as mapped:
-                shown = width * height * 3 // 2
-                given = mapped.array[:shown].reshape(height * 3 // 2, width).copy()
-                if stream["format"] == "BGR888":
-                    mapped.array[:] = cv2.cvtColor(given, cv2.COLOR_YUV2RGB_NV12).reshape(-1)
-                else:
-                    colours = given[height:].reshape(-1, 2)
-                    mapped.array[width * height : shown] = np.concatenate((colours[:, 0], colours[:, 1]))
+                pixels = _of_jpeg(mapped.array[: width * height * 3 // 2], width, height)
+                if stream["format"] != "BGR888":
+                    pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2YUV_I420)
+                mapped.array[:] = pixels.reshape(-1)
+
+
+def _of_jpeg(planes: Any, width: int, height: int) -> Any:
+    """RGB of NV12 whose levels are a JPEG's, 0 to 255."""
+    brightness = planes[: width * height].reshape(height, width)
+    colours = planes[width * height :].reshape(height // 2, width // 2, 2)
+    blue, red = cv2.split(cv2.resize(colours, (width, height), interpolation=cv2.INTER_NEAREST))
+    return cv2.cvtColor(cv2.merge((brightness, red, blue)), cv2.COLOR_YCrCb2RGB)
 
 
 real.Picamera2 = Picamera2
