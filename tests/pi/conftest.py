@@ -69,7 +69,7 @@ def ran_with(_versions: dict[str, dict[str, str]]) -> RanWith:
 
 
 @pytest.fixture
-def proven(request: pytest.FixtureRequest, _versions: dict[str, dict[str, str]], _emulator: dict[str, str]) -> Proven:
+def proven(request: pytest.FixtureRequest, _versions: dict[str, dict[str, str]]) -> Proven:
     """What a test shows, kept in `build/pi/PART.jsonl` for the page that `make proven` writes."""
     part = request.path.relative_to(PLACE).parts[0]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -11,6 +11,11 @@ from support.pi.camera_root import CameraRoot, play
 
 SIZES = ((1280, 960), (640, 480))
 PICTURES, STEP_PX = 32, 16
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _told(ran_with: Callable[..., None], square: CameraRoot) -> None:
+    ran_with("camera", debian="13", **square.ask("versions"))
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +27,3 @@ def square(tmp_path_factory: pytest.TempPathFactory) -> CameraRoot:
         picture[200:280, left : left + 80] = (40, 200, 30)
         photos.append(cv2.imencode(".jpg", picture)[1].tobytes())
     return CameraRoot(play(tmp_path_factory.mktemp("cameras"), photos, SIZES))
-
-
-@pytest.fixture
-def unplugged(square: CameraRoot) -> Path:
-    """The file that unplugs the camera while it exists."""
-    return square.cameras / "unplugged"

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,32 +19,20 @@ from typing import Any
 
 from support.paths import ROOT
 from support.pi.debian import CACHE, Release, built, run
-from support.wheels import PARTS, build_wheel
+from support.pi.emulator import CERTIFICATES, PATH, TOLD
+from support.pi.installed import Install, digest, wheel
 
 HERE = Path(__file__).parent / "virtual_camera"
-PAGE = ROOT / "docs" / "install.md"
 SORTER = "/opt/edge-sorter/bin/sorter"
 PYTHON = "/opt/edge-sorter/bin/python"
 # Where a root sees what bends picamera2, the photos and settings of its cameras, and the programs of the tests.
 BENT, CAMERAS, INSIDE = "/opt/bent", "/opt/cameras", "/opt/inside"
 # What a Pi's apt brings with python3-picamera2: of Debian's own archive, and the library itself, which is not in it.
-WITH_PICAMERA2 = ("python3-libcamera", "python3-numpy", "python3-pil", "python3-piexif", "python3-prctl")
+WITH_PICAMERA2 = ("python3-libcamera", "python3-pil", "python3-piexif", "python3-prctl")
 PICAMERA2 = ("picamera2==0.3.38", "simplejpeg", "av", "videodev2")
-SYSTEM_PIP = "/usr/share/python-wheels/pip-*.whl"
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-# What says where pip finds packages on this machine; all else is as on a Pi that was just set up.
-TOLD = ("PIP_INDEX_URL", "PIP_CERT", "PIP_DEFAULT_TIMEOUT", "http_proxy", "https_proxy", "no_proxy")
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ANYWHERE, SYSTEM_PIP = "--break-system-packages", "/usr/share/python-wheels/pip-*.whl"
+PRODUCT = Install("trixie", architecture="amd64")
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-
-
-def documented(heading: str) -> list[list[str]]:
-    """The commands below a paragraph of the page that begins with `**HEADING.**`, in words, without `sudo`."""
-    block = re.search(rf"\*\*{heading}\.\*\*.*?```console\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    if block is None:
-        raise ValueError(f"{PAGE} has no commands below **{heading}.**")
-    lines = [line.removeprefix("$ ") for line in block.group(1).splitlines() if line.startswith("$ ")]
-    return [[word for word in shlex.split(line) if word != "sudo"] for line in lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,51 +101,25 @@ class CameraRoot:
 @cache
 def bare() -> Path:
     """The root before: what apt brings, as far as Debian's own archive has it."""
-    apt = next(words for words in documented("Trixie") if words[0] == "apt")
-    named = [word for word in apt[2:] if not word.startswith("-")]
-    unknown = set(named) - {"python3-venv", "python3-picamera2", "python3-lgpio"}
-    if unknown:
-        raise ValueError(f"{PAGE} has apt install {unknown}: say here what brings them")
-    return Release("trixie", "amd64").root("ca-certificates", "python3-venv", *WITH_PICAMERA2, variant="essential")
+    return Release("trixie", "amd64").root("ca-certificates", *PRODUCT.apt, *WITH_PICAMERA2, variant="essential")
 
 
 @cache
 def installed() -> Path:
     """What lies over it: picamera2, the product by the page's other commands, and the sensor."""
-    steps = [words for words in documented("Trixie") if words[0] != "apt"]
-    recipe = f"{bare().name} {PICAMERA2} {steps} {_digest_of_sources()} {(HERE / 'sensor.c').read_text()}"
+    recipe = f"{bare().name} {PICAMERA2} {PRODUCT.steps} {digest(wheel())} {(HERE / 'sensor.c').read_text()}"
 
     def install(folder: Path) -> None:
-        with tempfile.TemporaryDirectory(prefix="wheel-") as place:
-            wheel = build_wheel(Path(place))
-            wanted = f"/wheel/{wheel.name}[edge]"
-            pip = [
-                "sh",
-                "-c",
-                f'exec python3 $(echo {SYSTEM_PIP})/pip install -q --break-system-packages --no-deps "$@"',
-                "sh",
-            ]
-            mine = [[wanted if word == "edge-sorter[edge]" else word for word in words] for words in steps]
-            script = " && ".join(shlex.join(words) for words in [[*pip, *PICAMERA2], *mine])
-            run(
-                _in_root(str(bare()), {wheel.parent: "/wheel"}, ["sh", "-c", script], keep=folder),
-                env=_plain_environment(),
-            )
-        run(
-            ["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-o", folder / "opt" / "sensor.so", HERE / "sensor.c"]
-        )
+        pip = ["sh", "-c", f'exec python3 $(echo {SYSTEM_PIP})/pip install -q {ANYWHERE} --no-deps "$@"', "sh"]
+        script = " && ".join(shlex.join(words) for words in [[*pip, *PICAMERA2], *PRODUCT.steps])
+        command = _in_root(str(bare()), {wheel().parent: "/wheel"}, ["sh", "-c", script], keep=folder)
+        run(command, env=_plain_environment())
+        run(["cc", "-shared", "-fPIC", "-O2", "-Wall", "-o", folder / "opt" / "sensor.so", HERE / "sensor.c"])
         settings = folder / "usr" / "share" / "libcamera" / "pipeline" / "virtual"
         settings.mkdir(parents=True)
         (settings / "virtual.yaml").symlink_to(f"{CAMERAS}/virtual.yaml")
 
     return built("installed-trixie-camera", recipe, install)
-
-
-def _digest_of_sources() -> str:
-    """Of what the wheel is made of."""
-    files = run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", *PARTS]).split("\n")
-    there = sorted(name for name in files if (ROOT / name).is_file())
-    return run(["git", "-C", ROOT, "hash-object", *there])
 
 
 def _plain_environment() -> dict[str, str]:
