@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,10 +43,35 @@ average = 2
 """
 
 
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Have a folder made once for all processes that test; who comes second waits for the first. Only to be read."""
+    top = tmp_path_factory.getbasetemp()
+    top = top.parent if "PYTEST_XDIST_WORKER" in os.environ else top
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        place, done = top / name, top / f"{name}.made"
+        with (top / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                place.mkdir()  # fails where the first one failed
+                make(place)
+                done.touch()
+        return place
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def tiny_data(once: Once) -> Path:
     """board/LABEL/*.jpg with train.txt (16) and val.txt (8)."""
-    root = tmp_path_factory.mktemp("tiny")
+    return once("tiny", draw_tiny_data)
+
+
+def draw_tiny_data(root: Path) -> None:
     for part, seeds in (("train", range(8)), ("val", range(8, 12))):
         names = [f"{label}/{label}{seed}.jpg" for label in ("disc", "square") for seed in seeds]
         for name in names:
@@ -56,27 +85,28 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     views = [cv2.resize(draw_photo(label, seed), (64, 64)) for label in ("disc", "square") for seed in range(8)]
     write_drawn_weights(root / "weights.npz", np.stack(views))
     (root / "tiny.toml").write_text(RECIPE)
-    return root
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_run(tiny_data: Path, once: Once) -> Path:
     """A finished run over the tiny data."""
     from training.fitting.train import train
     from training.recipe import load_recipe
     from training.run_folder import Run
 
-    folder = tmp_path_factory.mktemp("run")
-    train(load_recipe(str(tiny_data / "tiny.toml")), tiny_data, Run(folder), 1, lambda *_: None)
-    return folder
+    recipe = load_recipe(str(tiny_data / "tiny.toml"))
+    return once("tiny-run", lambda folder: train(recipe, tiny_data, Run(folder), 1, lambda *_: None))
 
 
 @pytest.fixture(scope="session")
-def converted(tiny_run: Path, tiny_data: Path) -> Converted:
+def converted(tiny_run: Path, tiny_data: Path, once: Once) -> Converted:
     """What the run converts to."""
     from converter.convert import ConvertOptions, convert
     from training.run_folder import Run
 
-    return convert(
-        Run(tiny_run), tiny_data, ConvertOptions(version="1.0", representative=16, force=True), lambda _: None
-    )
+    def make(folder: Path) -> None:
+        options = ConvertOptions(version="1.0", representative=16, force=True)
+        (folder / "converted").write_bytes(pickle.dumps(convert(Run(tiny_run), tiny_data, options, lambda _: None)))
+
+    made: Converted = pickle.loads((once("tiny-converted", make) / "converted").read_bytes())
+    return made

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +68,16 @@ def two_workers(folder: Path, last_batch: int) -> list[subprocess.CompletedProce
 
 
 def test_a_killed_worker_stops_the_other_and_both_go_on(tmp_path: Path) -> None:
-    stopped, killed = two_workers(tmp_path, 2 * STEPS + 1)
+    with ThreadPoolExecutor(1) as beside:  # the survivor waits a while before it gives the other up
+        uninterrupted = beside.submit(two_workers, tmp_path / "whole", 0)
+        stopped, killed = two_workers(tmp_path, 2 * STEPS + 1)
+        whole = uninterrupted.result()
     assert killed.returncode == -signal.SIGKILL, killed.stdout[-2000:]
     assert stopped.returncode != 0
     assert "another worker does not answer any more" in stopped.stdout, stopped.stdout[-2000:]
-    assert not list(tmp_path.rglob("ends.npz"))
+    assert not list(tmp_path.glob("[01]/ends.npz"))
 
-    again, whole = two_workers(tmp_path, 0), two_workers(tmp_path / "whole", 0)
+    again = two_workers(tmp_path, 0)
     assert [worker.returncode for worker in (*again, *whole)] == [0] * 4, again[0].stdout[-2000:]
     ends = [np.load(file) for file in sorted(tmp_path.rglob("ends.npz"))]
     assert len(ends) == 4  # of both workers, of both trainings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from training.fitting.search import open_study, search
@@ -12,7 +13,8 @@ from training.run_folder import Run
 
 def test_a_search_started_again_adds_only_what_is_missing(tiny_data: Path, tiny_run: Path, tmp_path: Path) -> None:
     recipe = load_recipe(str(tiny_data / "tiny.toml"))
-    _, _, pools = prepare(recipe, tiny_data, Run(tiny_run), 1, lambda *_: None)
+    shutil.copytree(tiny_run, tmp_path / "run")
+    _, _, pools = prepare(recipe, tiny_data, Run(tmp_path / "run"), 1, lambda *_: None)
     first = search(recipe, tiny_data, pools, tmp_path, trials=1)
     again = search(recipe, tiny_data, pools, tmp_path, trials=1)
     assert again == first
