@@ -14,10 +14,11 @@ import keras
 import numpy as np
 
 from converter.layers import layer_errors
+from converter.left_out import measure_trained_without, refit_heads
 from converter.quantize import check_operators, quantize_static
 from converter.remembered import Sample, add_none_of_these, as_codes, remember, sample_training, set_back
 from converter.representative import choose_representative
-from converter.sources import Fitted, Ground, figures_by_source, fit_by_source, measure_left_out
+from converter.sources import Fitted, Ground, figures_by_source, fit_by_source, measure_left_out, surest_mistakes
 from edge.bundle.archive import GOLDEN, GOLDEN_PHOTOS, HEAD, MEMORY, MODEL, REPORT_HTML, REPORT_JSON, pack_bundle
 from edge.bundle.head import LinearHead, quantize_head
 from edge.bundle.manifest import FORMAT_VERSION, Golden, Manifest, Output, Provenance, Thresholds
@@ -41,6 +42,7 @@ from training.rendering.renderer import build_renderer, read_sets
 from training.run_folder import Run
 
 LARGEST_LOSS = 0.005
+MISTAKES = 24  # of each source, as pictures
 GOLDEN_VECTORS = 5  # 0.15 MB each, uncompressed: any one of them shows a device that computes otherwise
 SHIPPED_PHOTOS = Path(__file__).parent.parent / "edge" / "simulate" / "photos"
 Progress = Callable[[str], None]
@@ -54,6 +56,7 @@ class ConvertOptions:
     purity: float = 0.97
     force: bool = False
     representative: int = 210
+    left_out: tuple[Path, ...] = ()  # runs that left sources out
 
 
 @dataclass(frozen=True)
@@ -104,18 +107,15 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
     on_progress("measuring on validation photos")
     checks = _validation(recipe, data, run)
     measured = _measure(made, checks, recipe, data, on_progress)
-    made, plain, shifted, grounds = (
-        replace(made, head=measured.head),
-        measured.plain,
-        measured.shifted,
-        measured.grounds,
-    )
-    fitted = _fit(plain["int8"], shifted["int8"], checks, recipe, options.purity, grounds)
+    made = replace(made, head=measured.head)
+    plain, shifted, grounds = measured.plain, measured.shifted, measured.grounds
+    on_progress("measuring on sources by networks that were trained without them")
+    without = measure_trained_without(options.left_out, recipe, data)
+    fitted = _fit(plain["int8"], shifted["int8"], checks, recipe, options.purity, [*grounds, *without])
     thresholds = fitted.thresholds
     report = _report(recipe, written, checks, (plain, shifted), thresholds)
-    for name, table in figures_by_source(grounds, thresholds).items():
-        report[name]["sources"] = table
-    report["purity_not_reached"] = {name: list(labels) for name, labels in fitted.unreached.items() if labels}
+    _tell_sources(report, grounds, without, fitted)
+    report["heads_without"] = refit_heads(sample, made.head, recipe.labels, thresholds)
     report["operators"] = sorted(set(made.operators))
     report["bytes"] = len(made.model)
     report["layers"] = made.layers
@@ -132,6 +132,9 @@ def convert(run: Run, data: Path, options: ConvertOptions, on_progress: Progress
         REPORT_JSON: json.dumps(with_seen(report, run, data), indent=1).encode(),
         REPORT_HTML: html.encode(),
     }
+    own = Ground("validation", plain, answers(checks.photos, recipe.labels, {}), checks.photos)
+    shown = surest_mistakes([own, *grounds], thresholds.temperature, MISTAKES)
+    run.report.write_text(page(Comparison(manifest.title, report, shown)), encoding="utf-8")
     bundle = pack_bundle(manifest, members)
     run.converted.write_bytes(bundle)
     run.converted.with_suffix(".float.tflite").write_bytes(made.float_model)
@@ -261,6 +264,14 @@ def _report(
     report["sweep"], report["trained_on"] = written["sweep"], written["sources"]
     report["thresholds"] = thresholds.model_dump(mode="json")
     return report
+
+
+def _tell_sources(report: dict[str, Any], grounds: Sequence[Ground], without: Sequence[Ground], fitted: Fitted) -> None:
+    """Add the figures of each source, and where no threshold keeps the purity."""
+    for name, table in figures_by_source(grounds, fitted.thresholds).items():
+        report[name]["sources"] = table
+    report["trained_without"] = figures_by_source(without, fitted.thresholds).get("int8", {})
+    report["purity_not_reached"] = {name: list(labels) for name, labels in fitted.unreached.items() if labels}
 
 
 def _gate(report: dict[str, Any], options: ConvertOptions) -> None:

@@ -6,7 +6,7 @@ Both are made from the int8 file's features, as a station sees them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -31,10 +31,11 @@ _STIFFNESS = 3e-3
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Training photos, of each label of each source some: features (photos, features) and label or NONE (photos,)."""
+    """Training photos, of each label of each source some: features (photos, features), label or NONE, source (photos,)."""
 
     codes: Codes
     labels: NDArray[np.int64]
+    sources: NDArray[np.str_] = field(default_factory=lambda: np.array([], str))
 
 
 def sample_training(recipe: Recipe, data: Path, interpreter: Interpreter) -> Sample:
@@ -49,7 +50,7 @@ def sample_training(recipe: Recipe, data: Path, interpreter: Interpreter) -> Sam
             chosen += mine[: 3 * _OF_EACH if label == NONE else _OF_EACH].tolist()
     rows = [interpreter.run(prepare_photo(training.photos[i].path, recipe.network.geometry)) for i in chosen]
     codes: Codes = np.stack(rows)  # type: ignore[assignment]
-    return Sample(codes, training.labels[chosen].astype(np.int64))
+    return Sample(codes, training.labels[chosen].astype(np.int64), training.sources[chosen])
 
 
 def add_none_of_these(head: LinearHead, sample: Sample, interpreter: Interpreter) -> LinearHead:

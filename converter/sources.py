@@ -12,7 +12,8 @@ import numpy as np
 
 from edge.bundle.manifest import Thresholds
 from edge.system.statistics import NEVER, Threshold, fit_temperature, fit_threshold, softmax
-from training.evaluation.evaluate import BY_SOURCE, Answers, Network, Scored, figures, prepare, score
+from training.dataset.photos import LabelledPhoto
+from training.evaluation.evaluate import BY_SOURCE, Answers, Network, Scored, figures, prepare, score, worst_mistakes
 from training.recipe import Recipe
 from training.rendering.renderer import read_sets
 
@@ -26,6 +27,7 @@ class Ground:
     name: str
     scored: Mapping[str, Scored]
     right: Answers
+    photos: tuple[LabelledPhoto, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ def measure_left_out(recipe: Recipe, data: Path, networks: Mapping[str, Network]
         views = prepare(photos.photos, recipe.network.geometry)
         scored = {name: score(network, views) for name, network in networks.items()}
         merged = {name: other for name, other in photo_set.merge.items() if name in recipe.labels}
-        grounds.append(Ground(photo_set.name, scored, Answers(photos.labels, recipe.labels, merged)))
+        right = Answers(photos.labels, recipe.labels, merged)
+        grounds.append(Ground(photo_set.name, scored, right, photos.photos))
     return grounds
 
 
@@ -120,6 +123,17 @@ def _threshold(places: Mapping[str, _Place], label: int, purity: float) -> tuple
         name for name, place in heard.items() if not fits[name].is_reached or place.share(label, minimum) < purity
     ]
     return minimum, failing
+
+
+def surest_mistakes(
+    grounds: Sequence[Ground], temperature: float, count: int
+) -> tuple[tuple[LabelledPhoto, str, float], ...]:
+    """Of each source the photos that the int8 network is surest about and wrong: photo, label found, probability."""
+    found = []
+    for ground in grounds:
+        for photo, label, sure in worst_mistakes(ground.scored["int8"], ground.right, count, temperature):
+            found.append((ground.photos[photo], ground.right.names[label], sure))
+    return tuple(found)
 
 
 def _alike(rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

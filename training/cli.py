@@ -76,6 +76,8 @@ def train(
     chosen = written["chosen"]
     shifted = f", on other backgrounds {100 * chosen['shifted']:.1f} %" if "shifted" in chosen else ""
     say(f"{run}: validation top-1 {100 * chosen['plain']:.1f} %{shifted} (float)")
+    for photos in loaded.left_out:
+        say(f"  {photos.name}, never trained on: top-1 {100 * chosen[photos.name]:.1f} %")
     say(f"Next: {shlex.join(['sorter', 'convert', str(run), '--data', str(data), '--out', '.'])}")
 
 

@@ -67,6 +67,11 @@ class Run:
         """The bundle that `sorter convert` made of it; the float network lies beside it."""
         return self.folder / "converted.sorter"
 
+    @property
+    def report(self) -> Path:
+        """The bundle's report with pictures besides, which may not be passed on."""
+        return self.folder / "report.html"
+
     @contextlib.contextmanager
     def locked(self, wait: bool) -> Iterator[None]:
         """Make the folder and keep it to this process.

@@ -16,7 +16,6 @@ from edge.errors import ConfigError, DatasetError
 from edge.inference.interpreter import open_interpreter
 from training.dataset.photos import LabelledPhoto, sift
 from training.dataset.seen import Seen, load_seen, read_seen
-from training.evaluation import pages
 from training.evaluation.evaluate import (
     Answers,
     FloatNetwork,
@@ -31,6 +30,7 @@ from training.evaluation.evaluate import (
     score,
     worst_mistakes,
 )
+from training.evaluation.words import source_line
 from training.run_folder import Run
 
 Progress = Callable[[int, int], None]
@@ -181,18 +181,8 @@ def summary(result: Comparison) -> str:
             )
         )
         lines += [f"  {name}: {100 * share:.0f} %" for name, share in unknown["residual_share_by_folder"].items()]
-    lines += [f"  {name}: {_source(row)}" for name, row in part.get("sources", {}).items()]
+    lines += [f"  {name}: {source_line(row)}" for name, row in part.get("sources", {}).items()]
     return "\n".join(lines)
-
-
-def _source(row: Mapping[str, Any]) -> str:
-    """One source's line: how often it is right, and how pure what is sorted."""
-    if not row["photos"]:
-        return f"none of the labels, {100 * row['unknown']['residual_share']:.0f} % go to residual"
-    return (
-        f"top-1 {pages.percent(row['top1'])} of {row['photos']} photos, {pages.percent(row['residual_share'])} go to residual, "
-        f"purity {pages.percent(row['purity_at_thresholds'])}"
-    )
 
 
 def seen_lines(result: Comparison) -> list[str]:

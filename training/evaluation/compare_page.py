@@ -10,6 +10,7 @@ import numpy as np
 
 from training.evaluation import pages
 from training.evaluation.compare import Comparison, seen_lines
+from training.evaluation.words import not_reached, tables, weaknesses
 
 _NETWORKS = {"float": "before quantization (float)", "int8": "on the device (int8)"}
 _CHARTS = (
@@ -29,8 +30,15 @@ def page(result: Comparison, pictures: bool = True) -> str:
     if "confusion" in int8:
         parts += ["<h2>Label by label</h2>", _labels(int8["labels"])]
         parts += ["<h2>What was taken for what</h2>", _confusion(int8["confusion"]), _CHARTS.format(*_charts(int8))]
-    if "sources" in int8:
-        parts += ["<h2>Source by source</h2>", _sources(int8["sources"])]
+    if bad := weaknesses(result.figures):
+        parts += ["<h2>What it is bad at</h2>", f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in bad)}</ul>"]
+    by_source = tables(result.figures) if "thresholds" in result.figures else {}
+    if not by_source and "sources" in int8:
+        by_source = {"Source by source": int8["sources"]}
+    for title, table in by_source.items():
+        parts += [f"<h2>{html.escape(title)}</h2>", _sources(table)]
+    if said_of_purity := not_reached(result.figures):
+        parts.append(f"<p>{html.escape(said_of_purity)}.</p>")
     if "unknown" in int8:
         parts += ["<h2>Things of none of the labels</h2>", _unknown(int8["unknown"])]
     if pictures:
