@@ -23,7 +23,7 @@ def convert(  # noqa: PLR0913  (one argument an option)
     left_out: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A run that left sources out (`sorter train --leave-out`): the purity is to hold there, too; once for each."
+            help="A run that was trained without some sources: the purity is to hold there, too; once for each run."
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Pack even what lost too much accuracy.")] = False,
