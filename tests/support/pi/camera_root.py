@@ -43,11 +43,13 @@ class CameraRoot:
         cameras: a folder with `virtual.yaml` and the photos that it names.
         shared: other folders of this machine, and where they are seen inside; what is written there stays.
         frame_us: the time from frame to frame.
+        controls: a file below `cameras` for what the camera's controls are set to; None: it has none.
     """
 
     cameras: Path
     shared: Mapping[Path, str] = field(default_factory=dict)
     frame_us: int = 33_333
+    controls: str | None = None
 
     def ask(self, program: str, *arguments: str, timeout_s: float = 60) -> Any:
         """What a program of `tests/pi/camera/inside` prints: one line of JSON.
@@ -95,6 +97,7 @@ class CameraRoot:
             "VIRTUAL_FRAME_US": str(self.frame_us),
             "VIRTUAL_UNPLUGGED": f"{CAMERAS}/unplugged",
             "LIBCAMERA_LOG_LEVELS": "*:WARN",
+            **({} if self.controls is None else {"VIRTUAL_CONTROLS": f"{CAMERAS}/{self.controls}"}),
         }
 
 

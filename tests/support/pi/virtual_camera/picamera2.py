@@ -4,9 +4,14 @@ A virtual camera gives NV12 only, has no raw stream, and takes buffers of two pl
 with the pixels (RGB for the large stream, YUV420 for the small one) is done here by a callback that picamera2 calls for each
 request before anybody gets it, in the camera's own buffers. All else is the real library's: configuration, requests,
 jobs, threads, allocator, mapped arrays, controls, closing.
+
+With VIRTUAL_CONTROLS=FILE the camera has the controls of a Camera Module 3 as well. They change nothing; what libcamera is given at
+each start stands in the file, one line of JSON each.
 """
 
 import importlib
+import json
+import os
 import sys
 import types
 from pathlib import Path
@@ -73,6 +78,32 @@ class RoomForRgb(DmaAllocator):
 sys.modules["picamera2.allocators.dmaallocator"].libcamera = types.SimpleNamespace(FrameBuffer=TwoPlanes)
 
 
+# The least, the most and the usual value.
+CAMERA_MODULE_3 = {
+    "AeEnable": (False, True, True),
+    "ExposureTime": (26, 220_417_486, 20_000),
+    "AnalogueGain": (1.122807, 16.0, 1.0),
+    "AwbEnable": (False, True, None),
+    "ColourGains": (0.0, 32.0, None),
+}
+# Two of libcamera's since 0.5, which this picamera2 sets by itself; here another one of the same type.
+SINCE_0_5 = ("ExposureTimeMode", "AnalogueGainMode")
+GIVEN = os.environ.get("VIRTUAL_CONTROLS")
+for name in SINCE_0_5 if GIVEN else ():
+    if not hasattr(libcamera.controls, name):
+        setattr(libcamera.controls, name, libcamera.controls.AeExposureMode)
+
+
+def _sensor() -> dict[str, Any]:
+    return {
+        name: (
+            getattr(libcamera.controls, name),
+            types.SimpleNamespace(min=limits[0], max=limits[1], default=limits[2]),
+        )
+        for name, limits in (CAMERA_MODULE_3.items() if GIVEN else ())
+    }
+
+
 class Picamera2(real.Picamera2):  # type: ignore[misc]
     """The library's own class on a virtual camera."""
 
@@ -81,6 +112,22 @@ class Picamera2(real.Picamera2):  # type: ignore[misc]
     def __init__(self, camera_num: int = 0, **others: Any) -> None:
         super().__init__(camera_num, allocator=RoomForRgb(), **others)
         self.pre_callback = self._convert if self.converts else None
+
+    @property
+    def camera_ctrl_info(self) -> dict[str, Any]:
+        return self._advertised
+
+    @camera_ctrl_info.setter
+    def camera_ctrl_info(self, known: dict[str, Any]) -> None:
+        self._advertised = {**_sensor(), **known}
+
+    def start_(self) -> None:
+        if GIVEN:
+            given = self.controls.get_libcamera_controls()
+            line = {one.name: [str(one.type).removeprefix("ControlType."), value] for one, value in given.items()}
+            with Path(GIVEN).open("a") as lines:
+                lines.write(json.dumps(line) + "\n")
+        super().start_()
 
     def _get_raw_modes(self) -> Any:
         size = self.camera.generate_configuration([libcamera.StreamRole.Viewfinder]).at(0).size
