@@ -28,7 +28,9 @@ _UNKNOWN_START = 7  # of a simulated one: steps from home at power-on, where a s
 class StepperActuator:
     """Steps when the actuation thread says so: `next_at` is the instant of the next step, `run_due` makes it.
 
-    A step that comes late delays the ones after it; none is ever made up for in a burst, which would lose it.
+    A step that comes late delays the ones after it; none is ever made up for in a burst, which would lose it. The time to
+    the next one counts from when it was made, not from when it was due: a thread that is put aside between the two would
+    else be followed by a step too soon.
     With a home switch its place is proven each time it comes home, so that lost steps never add up.
     """
 
@@ -43,7 +45,10 @@ class StepperActuator:
         self._direction = open_output(pins, settings.direction_pin, False, settings.name)
         self._enable: Pin | None = None
         if settings.enable_pin is not None:
-            self._enable = open_output(pins, settings.enable_pin, False, settings.name)
+            # Claimed switched off, so that its pull resistor holds it so when the process is gone.
+            self._enable = open_output(pins, settings.enable_pin, True, settings.name)
+            with refusing(settings.name):
+                self._enable.state = False
         self._switch: Pin | None = None
         if settings.home_pin is not None:
             with refusing(f"{settings.name}: GPIO {settings.home_pin}"):
@@ -139,7 +144,7 @@ class StepperActuator:
             self._arrive(now)
             return
         self._make_step(direction)
-        self._next_at = now + self._ramp.interval_ns()
+        self._next_at = self._clock.now() + self._ramp.interval_ns()
 
     def _make_step(self, direction: int) -> None:
         with refusing(self.name):
@@ -191,7 +196,7 @@ class StepperActuator:
     def _seek(self, now: int) -> None:
         self._make_step(-1)
         self._seeking -= 1
-        self._next_at = now + self._homing_ns
+        self._next_at = self._clock.now() + self._homing_ns
         if self._at_home():
             self._position = self._target = self._seeking = 0
             self._lost, self._next_at = False, None
