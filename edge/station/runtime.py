@@ -156,7 +156,7 @@ class Runtime:
     # -- threads -----------------------------------------------------------------------------------------------
 
     def _open_pins(self) -> None:
-        with real_time(Priority.EMERGENCY_STOP) as granted:  # the pin backend's threads inherit it
+        with real_time(Priority.EMERGENCY_STOP) as granted:  # whatever else a pin backend starts inherits it
             self.station.safe_state.open()
             self.station.station_io.open()
         if not granted:

@@ -7,7 +7,6 @@ above the model's own worker threads; which goes first among them is said here.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
 import os
@@ -68,9 +67,13 @@ def lock_memory() -> bool:
     would read it again from an SD card that may stall for seconds.
     """
     everything = 1 | 2 | 4  # MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT: nothing is read in before it is used
+    import ctypes  # `sorter safe` needs none of it and should start soon
+
     return bool(ctypes.CDLL(None).mlockall(everything) == 0)
 
 
 def die_with_maker() -> None:
     """Have this process killed when the thread that started it ends, however it ends."""
+    import ctypes
+
     ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from edge.errors import ActuatorError, SetupError
+from edge.system.realtime import Priority, real_time
 
 SERVO_HZ = 50
 # Where a folder of our own may be made for a moment: the first of these that are set and can be written.
@@ -47,19 +48,22 @@ class Pins(Protocol):
 def open_pins() -> Pins:
     """Open the Pi's GPIO.
 
+    The threads that lgpio starts, when it is loaded and when it opens the chip, bring the edges of inputs and draw servo
+    pulses: they get the priority of an emergency stop here and keep it.
+
     Raises:
         SetupError: gpiozero or lgpio is not installed.
         ActuatorError: this is no Pi, or its GPIO may not be used.
     """
     try:
-        with _room_for_lgpio():
+        with _room_for_lgpio(), real_time(Priority.EMERGENCY_STOP):
             from edge.devices.gpio.lgpio_pins import DrivenPins
     except ImportError as error:
         raise SetupError(
             f"GPIO needs {error.name}, which is not installed: pip install 'edge-sorter[edge]', and on a Pi "
             "sudo apt install python3-lgpio with a virtual environment made with --system-site-packages"
         ) from None
-    with refusing("GPIO"):
+    with refusing("GPIO"), real_time(Priority.EMERGENCY_STOP):
         return DrivenPins()
 
 
