@@ -12,13 +12,14 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from support.pi.cut_disk import Record
 from support.pi.debian import run
 from support.pi.image import MACHINE, Image
 from support.pi.qemu_monitor import Monitor
@@ -45,15 +46,37 @@ class Saved:
         return self.folder / "memory"
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What else a machine is started with.
+
+    Args:
+        record: where every write to its disk is recorded (see cut_disk.py).
+        date: of its clock when it starts, as QEMU takes it; the present one if empty.
+        initrd: in the place of the kernel's own.
+        words: on the kernel's command line besides.
+    """
+
+    record: Path | None = None
+    date: str = ""
+    initrd: Path | None = None
+    words: str = ""
+
+
+PLAIN = Fitted()
+
+
 class Machine:
     """One virtual machine; its disks are its own, laid over those that it began with.
 
     Args:
         saved: what it begins with.
         folder: for its disks, sockets and log.
+        fitted: what else it is started with.
     """
 
-    def __init__(self, saved: Saved, folder: Path) -> None:
+    def __init__(self, saved: Saved, folder: Path, fitted: Fitted = PLAIN) -> None:
+        self.fitted = fitted
         self.image = saved.image
         self.folder = folder
         self._memory = saved.memory if saved.memory.exists() else None
@@ -177,25 +200,37 @@ class Machine:
         """What the kernel and systemd wrote to the console."""
         return (self.folder / "console.log").read_text(errors="replace")
 
+    @contextmanager
+    def forwarded(self, port: int) -> Iterator[int]:
+        """A port of this machine that leads to a port on the loopback of the other one."""
+        here = _free_port()
+        way = ["-L", f"{here}:127.0.0.1:{port}", "root@127.0.0.1"]
+        run([*self._ssh()[:-1], "-O", "forward", *way])
+        try:
+            yield here
+        finally:
+            subprocess.run([*self._ssh()[:-1], "-O", "cancel", *way], capture_output=True, check=False)
+
     # --- How it is done -----------------------------------------------------------------------------------------------
 
     def _command(self) -> list[str]:
         drives: list[str] = []
         # The board counts its slots from the last: the disk that is given last is the first, vda.
         for name, path in (("data", self.data), ("disk", self.disk)):
-            drives += ["-drive", f"file={path},if=none,id={name},format=qcow2,cache=writeback,discard=unmap"]
-            drives += ["-device", f"virtio-blk-device,drive={name}"]
+            drives += ["-blockdev", f"driver=file,node-name={name}-file,filename={path},discard=unmap"]
+            drives += ["-blockdev", f"driver=qcow2,node-name={name},file={name}-file,discard=unmap"]
+            node = name
+            if name == "disk" and self.fitted.record:
+                drives += Record.options(name, self.fitted.record)
+                node = "recorded"
+            drives += ["-device", f"virtio-blk-device,drive={node}"]
         network = f"user,id=net,restrict=off,hostfwd=tcp:127.0.0.1:{self.port}-:22"
+        initrd = self.fitted.initrd or self.image.kernel.initrd()
         return [
             *("qemu-system-aarch64", *MACHINE, "-dtb", str(self.image.board)),
-            *(
-                "-kernel",
-                str(self.image.kernel.program),
-                "-initrd",
-                str(self.image.kernel.initrd()),
-                "-append",
-                CONSOLE,
-            ),
+            *("-kernel", str(self.image.kernel.program), "-initrd", str(initrd)),
+            *("-append", f"{CONSOLE} {self.fitted.words}".rstrip()),
+            *(["-rtc", f"base={self.fitted.date}"] if self.fitted.date else []),
             *drives,
             *("-netdev", network, "-device", "virtio-net-device,netdev=net", "-device", "virtio-rng-device"),
             *("-serial", f"file:{self.folder / 'console.log'}"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from support.pi.debian import built
 from support.pi.image import MACHINE, image
-from support.pi.machine import CONSOLE, Machine, Saved
+from support.pi.machine import CONSOLE, PLAIN, Fitted, Machine, Saved
 
 
 def never_started() -> Saved:
@@ -38,9 +38,9 @@ def saved(name: str, recipe: str, begin: Saved, prepare: Callable[[Machine], obj
 
 
 @contextmanager
-def running(begin: Saved, folder: Path) -> Iterator[Machine]:
+def running(begin: Saved, folder: Path, fitted: Fitted = PLAIN) -> Iterator[Machine]:
     """A machine that goes on from `begin`, as long as this lasts."""
-    machine = Machine(begin, folder)
+    machine = Machine(begin, folder, fitted)
     try:
         machine.start()
         yield machine
