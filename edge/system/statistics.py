@@ -27,6 +27,10 @@ LEAST_SCORE: Final = 0.7
 _Z_95 = 1.96  # two-sided: 19 of 20 true shares lie between the ends
 _Z_80 = 0.84  # one-sided: 4 of 5 true shares lie above the lower end
 _COLDEST, _HOTTEST = 0.25, 8.0
+# Of probabilities and their logarithms: exp and log differ between processors in the sixteenth digit. Scores are the same on
+# all, but for one in a million that lies between two such numbers.
+_DIGITS: Final = 9
+_SUREST: Final = 1 - 10.0**-_DIGITS
 # Under the last accepted score, where nothing was found any more.
 _BELOW = 0.02
 
@@ -34,12 +38,12 @@ _BELOW = 0.02
 def log_softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> Floats:
     """Log-probabilities of logits divided by a temperature, over the last axis."""
     scaled = np.asarray(logits, np.float64) / temperature
-    return np.asarray(scaled - np.logaddexp.reduce(scaled, axis=-1, keepdims=True))
+    return np.round(scaled - np.logaddexp.reduce(scaled, axis=-1, keepdims=True), _DIGITS)
 
 
 def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> Floats:
-    """Probabilities of logits divided by a temperature, over the last axis."""
-    return np.asarray(np.exp(log_softmax(logits, temperature)))
+    """Probabilities of logits divided by a temperature, over the last axis; none is quite 1, which stands for NEVER."""
+    return np.minimum(np.round(np.exp(log_softmax(logits, temperature)), _DIGITS), _SUREST)
 
 
 def wilson_interval(right: int, count: int) -> tuple[float, float]:

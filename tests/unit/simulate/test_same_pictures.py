@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.older_processor import on_both
 from support.paths import ROOT
 
 from edge.simulate.render.exact import GRAIN, blurred, slid, smeared
 from edge.simulate.render.warp import turn_about, warped
 
-# NumPy, OpenCV and libm choose by the processor: fused multiply-add and wider vectors give other last bits.
-OLDER = {
-    "NPY_DISABLE_CPU_FEATURES": "AVX F16C FMA3 AVX2 AVX512F AVX512CD AVX512_SKX AVX512_ICL X86_V3 X86_V4",
-    "OPENCV_CPU_DISABLE": "AVX,FP16,AVX2,FMA3,AVX512-SKX",
-    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX2,-FMA,-FMA4",
-}
-
-
-def _drawn(more: dict[str, str]) -> dict[str, str]:
-    command = [sys.executable, "-W", "ignore", str(ROOT / "tests" / "support" / "drawn_world.py")]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)} | more, capture_output=True, check=True)
-    answer: dict[str, str] = json.loads(done.stdout)
-    return answer
-
 
 def test_the_newer_instructions_of_a_processor_draw_what_the_older_ones_do() -> None:
-    newer, older = _drawn({}), _drawn(OLDER)
+    newer, older = on_both([str(ROOT / "tests" / "support" / "drawn_world.py")])
     assert len(set(newer.values())) == len(newer)
     assert {name for name in newer if newer[name] != older[name]} == set()
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from support.older_processor import on_both
 
 from edge.system.statistics import (
     LEAST_SCORE,
@@ -173,3 +174,17 @@ def test_what_a_threshold_accepts_has_the_purity_for_certain_or_lies_under_the_l
     if fit.is_reached and fit.minimum_score > LEAST_SCORE:
         assert surely(fit.right, fit.accepted) >= purity
     assert math.isfinite(fit.minimum_score)
+
+
+def test_the_newer_instructions_of_a_processor_give_the_scores_of_the_older_ones() -> None:
+    scores = (
+        "import json; import numpy as np; from edge.system.statistics import log_softmax, softmax\n"
+        "logits = np.random.default_rng(3).normal(0, 4, (2000, 7))\n"
+        "print(json.dumps([softmax(logits, 1.3).tolist(), log_softmax(logits, 1.3).tolist()]))"
+    )
+    newer, older = on_both(["-c", scores])
+    assert newer == older
+
+
+def test_no_score_reaches_what_stands_for_never() -> None:
+    assert softmax(np.array([80.0, 0.0, -3.0])).max() < NEVER
