@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # What a test needs shows in the fixtures that it asks for and in the folder that it lies in: no mark is forgotten.
 FIXTURE_MARKS = {
-    "chromium": (pytest.mark.needs_browser, pytest.mark.realtime),
+    "chromium": (pytest.mark.needs_browser,),
     "server": (pytest.mark.needs_sshd, pytest.mark.slow),
     "disk": (pytest.mark.needs_root,),
     "edge_python": (pytest.mark.slow,),

@@ -20,6 +20,8 @@ from edge.health.state import State
 from edge.web.station.app import MAX_STREAMS_PER_ADDRESS
 from edge.web.station.token import make_token, read_token
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture
 def page(serve: Callable[..., Any]) -> Any:

@@ -22,6 +22,8 @@ from edge.status.snapshot import SeenPurity
 from edge.types import Reason
 from edge.web.station.words import STATE_TEXT
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture
 def page(serve: Callable[..., Any]) -> Any:

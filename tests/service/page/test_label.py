@@ -158,6 +158,7 @@ def selected(chrome: webdriver.Chrome) -> list[str]:
     return list(measure(chrome, "selected().map((tile) => tile.title)"))
 
 
+@pytest.mark.realtime
 def test_a_person_labels_more_than_twenty_pictures_a_minute_by_keys(
     serve_labels: Serve, browser: webdriver.Chrome
 ) -> None:
