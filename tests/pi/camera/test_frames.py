@@ -41,9 +41,12 @@ def test_frames_are_stamped_on_the_station_s_clock(square: CameraRoot, proven: P
     assert seen["strictly_newer"]
     assert 0 <= seen["age_ms"]["least"] <= seen["age_ms"]["median"] < 200
     assert 10 < seen["rate"] < 31
+    assert 0 <= seen["age_after_pause_ms"] < 500
     proven(
-        "SensorTimestamp of the real library is an instant of the station's own clock, and each frame is newer than the one before",
+        "SensorTimestamp of the real library is an instant of the station's own clock, each frame is newer than the one before, "
+        "and after a pause of 1.5 s the next one is no old one",
         frames=300,
+        age_after_pause_ms=round(seen["age_after_pause_ms"], 1),
         median_age_ms=round(seen["age_ms"]["median"], 1),
         rate_per_s=round(seen["rate"], 1),
     )

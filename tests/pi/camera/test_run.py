@@ -6,6 +6,7 @@ simulator's, filmed and played as JPEGs.
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -55,7 +56,7 @@ class Run:
     process: subprocess.Popen[bytes]
     log: Path
     state: Path
-    cameras: Path
+    root: CameraRoot
     page: httpx.Client
 
     @property
@@ -121,7 +122,7 @@ def running(belt: CameraRoot, folder: Path) -> Iterator[Run]:
 
         wait_for(lambda: address() != "", 90, log)
         with httpx.Client(base_url=address(), timeout=20) as page:
-            yield Run(process, log, folder / "state", belt.cameras, page)
+            yield Run(process, log, folder / "state", belt, page)
 
 
 def decoded(jpeg: bytes) -> NDArray[np.int16]:
@@ -156,7 +157,7 @@ def test_the_page_shows_what_the_real_camera_sees(run: Run, filmed: Film, proven
 
 
 def test_a_camera_that_is_lost_is_opened_again_by_the_station(run: Run, proven: Proven) -> None:
-    unplugged = run.cameras / "unplugged"
+    unplugged = run.root.cameras / "unplugged"
     run.until(lambda: run.status["state"]["code"] == "running")
     before, took = run.buffers, []
     for _ in range(LOSSES):
@@ -174,3 +175,12 @@ def test_a_camera_that_is_lost_is_opened_again_by_the_station(run: Run, proven: 
         losses=LOSSES,
         longest_return_s=round(max(took), 1),
     )
+
+
+def test_doctor_tries_the_real_camera(run: Run, proven: Proven) -> None:
+    """A virtual camera may be opened by two programs at once, which a real one refuses."""
+    done = run.root.run([SORTER, "doctor", "--station", "/etc/sorter/station.toml", "--json"], 120)
+    (camera,) = (one for one in json.loads(done.stdout)["findings"] if one["name"] == "camera")
+    assert camera["status"] == "ok", camera
+    assert re.match(r"virtual Virtual0, frames are \d+ ms old when they are seen", camera["text"])
+    proven("`sorter doctor` opens the real camera and says how old its frames are")

@@ -9,6 +9,7 @@ import numpy as np
 from asked import CLOCK, answer, descriptors, opened
 
 LOOKED_AT = 200
+PAUSE_NS = 1_500_000_000
 
 
 def left_edge(pixels: Any) -> float | None:
@@ -30,12 +31,15 @@ for number in range(count):
     frame.give_back()
     if number % 100 == 50:
         open_files.append(descriptors())
+CLOCK.sleep_until(CLOCK.now() + PAUSE_NS)  # as long as nobody looks
+after_pause_ms = (CLOCK.now() - camera.read().captured_at) / 1e6
 camera.close()
 answer(
     shapes=sorted(shapes, key=repr),
     strictly_newer=all(a < b for a, b in pairwise(stamps)),
     rate=(count - 1) / (stamps[-1] - stamps[0]) * 1e9,
     age_ms={"least": min(ages), "median": median(ages), "most": max(ages)},
+    age_after_pause_ms=after_pause_ms,
     places=places,
     descriptors=open_files,
 )

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import picamera2
-from asked import answer, descriptors, opened
+from asked import answer, descriptors, opened, settings
 
+from edge.clock import NS_PER_S, SystemClock
+from edge.devices.camera.picamera import PiCamera
 from edge.errors import CameraError
 
 UNPLUGGED = Path("/opt/cameras/unplugged")
@@ -46,6 +48,17 @@ def other_format() -> Any:
         picamera2.Picamera2.converts = True
 
 
+class AnHourOn(SystemClock):
+    """What a station's clock is to a camera whose stamps are of another one."""
+
+    def now(self) -> int:
+        return super().now() + 3600 * NS_PER_S
+
+
+def other_clock() -> Any:
+    return PiCamera(settings(), AnHourOn())
+
+
 def taken() -> Any:
     return opened()
 
@@ -63,7 +76,10 @@ def refused(how: Callable[[], Any]) -> dict[str, Any]:
     return {"said": sorted(said), "descriptors": counts}
 
 
-found = {how.__name__: refused(how) for how in (absent, silent, other_size, no_exposure, no_colour, other_format)}
+found = {
+    how.__name__: refused(how)
+    for how in (absent, silent, other_size, no_exposure, no_colour, other_format, other_clock)
+}
 holder = opened()
 found["taken"] = refused(taken)
 answer(found=found, holder_reads=holder.read().pixels.shape)
