@@ -72,9 +72,13 @@ bench: .venv/.test ## run the benchmarks
 	$(BIN)/python benchmarks/hall.py --minutes 5
 	$(BIN)/python benchmarks/fuzz.py --cases 2000
 
+# Another network, another version; LEFT_OUT names runs of `sorter train waste --leave-out SOURCE`, if there are any.
+MODEL_VERSION := 2.1
+LEFT_OUT ?=
 model: photo-sets .venv/.test ## train, quantize and measure the shipped model anew from the photo sets in $(DATA)
 	$(BIN)/sorter train waste --data $(DATA) --run runs/waste
-	$(BIN)/sorter convert runs/waste --data $(DATA) --out edge/model --version 2.0 --purity 0.95
+	$(BIN)/sorter convert runs/waste --data $(DATA) --out edge/model --version $(MODEL_VERSION) --purity 0.95 $(addprefix --left-out ,$(LEFT_OUT))
+	find edge/model -name 'waste-*.sorter' ! -name 'waste-$(MODEL_VERSION).sorter' -delete
 	$(MAKE) digests
 
 digests: ## have stations take the models of edge/model without a signature: their digests are added to the list

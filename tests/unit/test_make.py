@@ -27,6 +27,18 @@ def test_a_model_without_photo_sets_ends_in_one_sentence_that_says_what_to_name(
     assert done.stdout == ""
 
 
+def test_a_model_made_anew_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    (tmp_path / "waste").mkdir()
+    (tmp_path / "waste" / "train.txt").write_text("glass/1.jpg\n")
+    told = make("--dry-run", "model", f"DATA={tmp_path}", "LEFT_OUT=runs/a runs/b").stdout.splitlines()
+    (convert,) = [line for line in told if "sorter convert" in line]
+    version = convert.split("--version ")[1].split()[0]
+    assert convert.endswith("--left-out runs/a --left-out runs/b")
+    shipped = {path.stem for path in (ROOT / "edge" / "model").glob("*.sorter")}
+    assert f"waste-{version}" >= max(shipped)
+    assert any(line.endswith(f"! -name 'waste-{version}.sorter' -delete") for line in told)
+
+
 def test_every_target_that_a_person_calls_is_listed() -> None:
     listed = {line.split()[0] for line in make().stdout.splitlines()}
     assert {"run", "test", "test-fast", "test-oldest", "lint", "docs", "bench", "model", "lock", "proven"} <= listed
