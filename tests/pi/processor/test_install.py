@@ -23,16 +23,17 @@ def test_the_documented_commands_install_wheels_only(pi: Install, proven: Proven
     assert not built, "a Pi would have to compile these"
     taken = re.findall(r"(?:Downloading|Using cached) opencv_python_headless\S+", said)
     assert len(taken) == 1, f"OpenCV is 30 to 50 MB; pip took {taken}"
-    size = pi.megabytes()
+    size = pi.megabytes("--apparent-size")
     assert size <= MOST_MB
     proven(
         "The documented commands install the product on 64-bit Raspberry Pi OS from wheels alone, OpenCV's fetched once",
-        installed_mb=size,
+        files_mib=size,
+        in_blocks_of_this_disk_mib=pi.megabytes(),
     )
 
 
 def test_doctor_finds_a_processor_that_can_sort(pi: Install, proven: Proven) -> None:
-    report = json.loads(Machine(pi.root()).must(["sorter", "doctor", "--json"], timeout_s=600))
+    report = json.loads(Machine(pi.root()).must(["sorter", "doctor", "--json"], timeout_s=1800))
     found = {finding["name"]: finding for finding in report["findings"]}
     assert "aarch64" in found["python"]["text"]
     assert {name for name, finding in found.items() if finding["status"] != "ok"} <= NOT_HERE

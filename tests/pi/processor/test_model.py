@@ -25,7 +25,7 @@ PROCESSORS = ("cortex-a53", "cortex-a72", "cortex-a76")
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_golden_vectors_and_photos_are_bit_exact(pi: Install, processor: str, proven: Proven) -> None:
     machine = Machine(pi.root(), processor, INSIDE)
-    result = json.loads(machine.must([PYTHON, "/inside/vectors.py", "ai-edge-litert", "2"], timeout_s=600))
+    result = json.loads(machine.must([PYTHON, "/inside/vectors.py", "ai-edge-litert", "2"], timeout_s=1800))
     assert result["count"] > result["photos"] > 0
     assert result["worst_steps"] == 0
     assert result["same_labels"] == result["count"]
@@ -49,7 +49,7 @@ def test_fifty_photos_get_the_scores_that_they_get_on_x86_64(
 
 
 def _classified(machine: Machine) -> list[dict[str, Any]]:
-    answer = json.loads(machine.must(["sorter", "classify", "--json", "/photos"], timeout_s=900))
+    answer = json.loads(machine.must(["sorter", "classify", "--json", "/photos"], timeout_s=1800))
     return [{name: value for name, value in photo.items() if name != "ms"} for photo in answer["photos"]]
 
 
@@ -60,7 +60,7 @@ def test_tflite_runtime_stays_within_its_tolerance(proven: Proven) -> None:
         f"{FOLDER}/bin/pip install --quiet tflite-runtime==2.14.0",
         f"{PYTHON} /inside/vectors.py tflite-runtime 2",
     )
-    result = json.loads(machine.must(["sh", "-ec", "\n".join(steps)], timeout_s=900).splitlines()[-1])
+    result = json.loads(machine.must(["sh", "-ec", "\n".join(steps)], timeout_s=1800).splitlines()[-1])
     assert result["runtime"] == "tflite-runtime"
     assert 0 < result["worst_steps"] <= result["tolerance"]
     assert result["same_labels"] == result["count"]

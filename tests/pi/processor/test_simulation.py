@@ -23,7 +23,7 @@ OWN = {"runs": {"run_id", "boot_id"}}
 def test_the_simulator_draws_the_same_pictures(pi: Install, here: Install, proven: Proven) -> None:
     program = ["env", "PYTHONPATH=/support", f"{FOLDER}/bin/python3", "/support/support/drawn_world.py"]
     shared = {ROOT / "tests": "/support"}
-    there, expected = (json.loads(Machine(one.root(), shared=shared).must(program, 900)) for one in (pi, here))
+    there, expected = (json.loads(Machine(one.root(), shared=shared).must(program, 1800)) for one in (pi, here))
     assert {what for what in expected if there.get(what) != expected[what]} == set()
     proven(
         "The simulator draws the same belts, bins, hands, sensors and faults on aarch64 as on x86-64, to the last grey level",

@@ -48,7 +48,7 @@ def _taught(install: Install, folder: Path) -> tuple[dict[str, Any], LinearHead]
     machine = Machine(install.root(), shared={folder: "/place"})
     made = f"{install.architecture}.sorter"
     words = ["--photos", "/place/lesson", "--name", "place", "--out", f"/place/{made}", "--json"]
-    report = json.loads(machine.must(["sorter", "teach", *words], timeout_s=1500))
+    report = json.loads(machine.must(["sorter", "teach", *words], timeout_s=2700))
     head = read_head(open_bundle(folder / made))
     assert isinstance(head, LinearHead)
     return report, head

@@ -24,6 +24,8 @@ MASK = "ffffffffffffff00fffffffffffffffffeffffff"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 # What says where pip finds packages on this machine; all else is as on a Pi that was just set up.
 TOLD = ("PIP_INDEX_URL", "PIP_CERT", "PIP_DEFAULT_TIMEOUT", "http_proxy", "https_proxy", "no_proxy")
+# Mounts and processes of its own; they end with whoever entered, however that ends.
+ENTER = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -84,7 +86,7 @@ class Machine:
     def run(self, command: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
         """Run a program as root of the machine, in `/root`; all that it started ends with it."""
         return subprocess.run(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", self._script(), "sh", *command],
+            [*ENTER, "sh", "-euc", self._script(), "sh", *command],
             capture_output=True,
             text=True,
             env=self._environment(),

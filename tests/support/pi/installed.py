@@ -94,7 +94,7 @@ class Install:
             run(["cp", "-a", f"{bare}/.", folder])
             _configure(folder)
             machine = Machine(folder, shared={wheel().parent: "/wheel"}, kept=True)
-            said = [machine.must(words, timeout_s=900) for words in self.steps]
+            said = [machine.must(words, timeout_s=2700) for words in self.steps]
             (folder / "opt" / "said.txt").write_text("".join(said))
 
         return built(f"installed-{self.suite}-{self.architecture}-{self.extra}", recipe, install)
@@ -103,9 +103,9 @@ class Install:
         """What the commands printed."""
         return (self.root() / "opt" / "said.txt").read_text()
 
-    def megabytes(self) -> int:
-        """What the installed product takes of the SD card, as `du -sm` counts."""
-        return int(run(["du", "-sm", self.root() / FOLDER.lstrip("/")]).split()[0])
+    def megabytes(self, *options: str) -> int:
+        """What the installed product takes, as `du -sm` counts with the options."""
+        return int(run(["du", "-sm", *options, self.root() / FOLDER.lstrip("/")]).split()[0])
 
 
 @cache
