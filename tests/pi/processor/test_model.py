@@ -25,7 +25,7 @@ PROCESSORS = ("cortex-a53", "cortex-a72", "cortex-a76")
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_golden_vectors_and_photos_are_bit_exact(pi: Install, processor: str, proven: Proven) -> None:
     machine = Machine(pi.root(), processor, INSIDE)
-    result = json.loads(machine.must([PYTHON, "/inside/vectors.py", "ai-edge-litert", "2"], timeout_s=1800))
+    result = json.loads(machine.must([PYTHON, "/inside/vectors.py", "litert", "2"], timeout_s=1800))
     assert result["count"] > result["photos"] > 0
     assert result["worst_steps"] == 0
     assert result["same_labels"] == result["count"]
