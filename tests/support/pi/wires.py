@@ -100,6 +100,11 @@ class Wires:
         paths = " ".join(f"{LINES}{line}/value" for line in lines)
         return dict(zip(lines, (word == "1" for word in self._machine.run(f"cat {paths}").split()), strict=True))
 
+    def await_edge(self, line: int, *, high: bool, within_s: float) -> None:
+        """Wait until the line has been driven to that level since `clear`."""
+        seen = f"grep -q ' {self._first + line} set {int(high)}' {TRACING}/trace"
+        self._machine.until(f"line {line} is {'high' if high else 'low'}", seen, within_s)
+
     def clear(self) -> None:
         """Forget what happened so far."""
         self._machine.run(f"echo > {TRACING}/trace")

@@ -1,0 +1,105 @@
+"""However the program ends, every line is at its safe level: its own doing, or `sorter safe` after it.
+
+While it sorts a motor's driver is switched on, a level that is not safe. A line that is let go shows what the pull asks for
+that the product chose for it; Raspberry Pi's kernels would leave it as it was driven last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from support.pi.sorting import ENABLE, SAFE, Service
+
+Proven = Callable[..., None]
+END_S = 300.0
+SITE = "/opt/edge-sorter/lib/python3.13/site-packages"
+ASKED = "/run/make-a-mistake"
+# Raises an exception in the program's main thread when a file says so, as a mistake in the program would.
+MISTAKE = f"""
+import ctypes, pathlib, threading, time
+
+def make():
+    while not pathlib.Path("{ASKED}").exists():
+        time.sleep(0.2)
+    main = ctypes.c_ulong(threading.main_thread().ident)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(main, ctypes.py_object(RuntimeError))
+
+threading.Thread(target=make, daemon=True).start()
+"""
+
+
+def _end(service: Service, how: str) -> tuple[float, float]:
+    """Have a running service end; seconds until the motor's driver was off, and until `sorter safe` had driven all lines."""
+    assert service.wires.levels(ENABLE) == {ENABLE: False}
+    began, uptime = service.machine.run(f"date +%s; cut -d' ' -f1 /proc/uptime; {how}").split()[:2]
+    asked_s = float(uptime)
+    done = f"journalctl -u sorter --since=@{began} -o cat | grep -q '^carousel: safe'"
+    service.machine.until("`sorter safe` has driven all lines", done, END_S)
+    safe_s = float(service.machine.run("cut -d' ' -f1 /proc/uptime"))
+    seen = service.wires.record()
+    off = [edge.at_s for edge in seen.of(ENABLE) if edge.high and edge.at_s >= asked_s]
+    assert off, service.log()
+    assert [line for _, line in seen.floated if line in SAFE] == []
+    assert service.wires.levels(*SAFE) == SAFE
+    return off[0] - asked_s, safe_s - asked_s
+
+
+def test_sigterm_makes_every_line_safe(service: Service, proven: Proven) -> None:
+    off_s, safe_s = _end(service, "systemctl stop --no-block sorter")
+    proven(
+        "After SIGTERM, as systemd sends it, every line is at its safe level.",
+        driver_off_s=round(off_s, 2),
+        sorter_safe_done_s=round(safe_s, 1),
+    )
+
+
+def test_sighup_makes_every_line_safe(service: Service, proven: Proven) -> None:
+    off_s, safe_s = _end(service, "systemctl kill -s HUP --kill-whom=main sorter")
+    proven(
+        "After SIGHUP, as of a closed terminal, every line is at its safe level.",
+        driver_off_s=round(off_s, 2),
+        sorter_safe_done_s=round(safe_s, 1),
+    )
+
+
+def test_sigkill_is_followed_by_sorter_safe(service: Service, proven: Proven) -> None:
+    off_s, safe_s = _end(service, "systemctl kill -s KILL --kill-whom=main sorter")
+    proven(
+        "After SIGKILL every line is at its safe level: the unit's `sorter safe` drives it there.",
+        driver_off_s=round(off_s, 2),
+        sorter_safe_done_s=round(safe_s, 1),
+    )
+
+
+def test_an_exception_makes_every_line_safe(service: Service, proven: Proven) -> None:
+    service.machine.write(f"{SITE}/mistake.py", MISTAKE)
+    service.machine.write(f"{SITE}/mistake.pth", "import mistake\n")
+    service.machine.run("systemctl restart sorter", 1200)
+    service.let_go_on()
+    off_s, safe_s = _end(service, f"touch {ASKED}")
+    assert "RuntimeError" in service.log(lines=1000)
+    proven(
+        "After an exception in the program, which is in the log, every line is at its safe level.",
+        driver_off_s=round(off_s, 2),
+        sorter_safe_done_s=round(safe_s, 1),
+    )
+
+
+def test_a_hung_process_is_ended_by_the_watchdog(service: Service, proven: Proven) -> None:
+    off_s, safe_s = _end(service, "systemctl kill -s STOP --kill-whom=main sorter")
+    assert "Watchdog timeout" in service.log(lines=1000)
+    proven(
+        "A process that hangs (SIGSTOP) is ended by systemd's watchdog, and every line is at its safe level.",
+        driver_off_s=round(off_s, 2),
+        sorter_safe_done_s=round(safe_s, 1),
+    )
+
+
+def test_out_of_memory_every_line_is_made_safe(service: Service, proven: Proven) -> None:
+    off_s, safe_s = _end(service, "systemctl set-property --runtime sorter MemoryHigh=infinity MemoryMax=40M")
+    assert "oom" in service.machine.run("dmesg").lower()
+    proven(
+        "When the kernel ends the program because memory is short, every line is at its safe level.",
+        driver_off_s=round(off_s, 2),
+        sorter_safe_done_s=round(safe_s, 1),
+    )
