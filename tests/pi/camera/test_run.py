@@ -42,7 +42,7 @@ BELT = varied(
         "bins": {name: {"exit_pin": None, "full_pin": None, "capacity": None} for name in
                  ("plastic", "metal", "paper", "cardboard", "glass", "organic")},
         "simulation": None,
-        "camera": {"type": "picamera2", "width": 1280, "height": 960, "frames_per_s": FRAMES_PER_S, "stall_ms": 600},
+        "camera": {"type": "picamera2", "width": 1280, "height": 960, "frames_per_s": FRAMES_PER_S, "stall_ms": 1500},
         "state_folder": STATE,
         "page": {"port": 0},
     },
