@@ -50,7 +50,7 @@ def test_fifty_photos_get_the_scores_that_they_get_on_x86_64(
 
 def _classified(machine: Machine) -> list[dict[str, Any]]:
     answer = json.loads(machine.must(["sorter", "classify", "--json", "/photos"], timeout_s=1800))
-    return [{name: value for name, value in photo.items() if name != "ms"} for photo in answer["photos"]]
+    return [{name: value for name, value in photo.items() if name != "milliseconds"} for photo in answer["photos"]]
 
 
 def test_tflite_runtime_stays_within_its_tolerance(proven: Proven) -> None:
