@@ -12,20 +12,6 @@ from support.pi.sorting import ENABLE, SAFE, Service
 
 Proven = Callable[..., None]
 END_S = 300.0
-SITE = "/opt/edge-sorter/lib/python3.13/site-packages"
-ASKED = "/run/make-a-mistake"
-# Raises an exception in the program's main thread when a file says so, as a mistake in the program would.
-MISTAKE = f"""
-import ctypes, pathlib, threading, time
-
-def make():
-    while not pathlib.Path("{ASKED}").exists():
-        time.sleep(0.2)
-    main = ctypes.c_ulong(threading.main_thread().ident)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(main, ctypes.py_object(RuntimeError))
-
-threading.Thread(target=make, daemon=True).start()
-"""
 
 
 def _end(service: Service, how: str) -> tuple[float, float]:
@@ -66,20 +52,6 @@ def test_sigkill_is_followed_by_sorter_safe(service: Service, proven: Proven) ->
     off_s, safe_s = _end(service, "systemctl kill -s KILL --kill-whom=main sorter")
     proven(
         "After SIGKILL every line is at its safe level: the unit's `sorter safe` drives it there.",
-        driver_off_s=round(off_s, 2),
-        sorter_safe_done_s=round(safe_s, 1),
-    )
-
-
-def test_an_exception_makes_every_line_safe(service: Service, proven: Proven) -> None:
-    service.machine.write(f"{SITE}/mistake.py", MISTAKE)
-    service.machine.write(f"{SITE}/mistake.pth", "import mistake\n")
-    service.machine.run("systemctl restart sorter", 1200)
-    service.let_go_on()
-    off_s, safe_s = _end(service, f"touch {ASKED}")
-    assert "RuntimeError" in service.log(lines=1000)
-    proven(
-        "After an exception in the program, which is in the log, every line is at its safe level.",
         driver_off_s=round(off_s, 2),
         sorter_safe_done_s=round(safe_s, 1),
     )
