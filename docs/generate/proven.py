@@ -1,6 +1,6 @@
 """Fills the tables of docs/proven-on-a-pi.md from what the tests of tests/pi wrote down: `make proven`, after `make test-pi`.
 
-What was not run this time keeps its row; what no test claims any more loses it.
+What was not run this time keeps its row, what never ran has one that says so, and what no test claims any more loses it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from generate.markdown import table  # noqa: E402 - run as a script, too
 TESTS, LINES, PAGE = ROOT / "tests" / "pi", ROOT / "build" / "pi", ROOT / "docs" / "proven-on-a-pi.md"
 BEGIN, END = "<!-- proven -->", "<!-- end -->"
 HEAD = ("what is proven", "measured", "test", "when")
+NOT_RUN = "**not run yet**"
 # In the order of the page: the folder below tests/pi, and what it is about.
 PARTS = {
     "processor": (
@@ -89,13 +90,13 @@ def rows(page: str) -> dict[str, list[str]]:
 
 
 def fill(page: str, claimed: Sequence[Claim], lines: Sequence[Mapping[str, Any]]) -> str:
-    """Return the page with a row for each claim that was measured, now or before."""
+    """Return the page with a row for each claim: as it was measured now or before, or that it was not."""
     before, versions = rows(page), _versions_told(page)
     parts = []
     for part in sorted({claim.part for claim in claimed}, key=_place):
         measured = [line for line in lines if line["part"] == part]
         versions[part] = _versions(measured) or versions.get(part, "")
-        told = [row for claim in claimed if claim.part == part and (row := _row(claim, measured, before)) is not None]
+        told = [_row(claim, measured, before) for claim in claimed if claim.part == part]
         title, about = PARTS.get(part, (part.capitalize(), ""))
         ran = f"Ran with {versions[part]}." if versions[part] else ""
         parts += [f"### {title}", f"{about} Run it: `make test-pi PART={part}`. {ran}".strip(), table(HEAD, told)]
@@ -103,12 +104,12 @@ def fill(page: str, claimed: Sequence[Claim], lines: Sequence[Mapping[str, Any]]
     return f"{start}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}" + rest.partition(END)[2]
 
 
-def _row(claim: Claim, lines: Sequence[Mapping[str, Any]], before: Mapping[str, list[str]]) -> list[str] | None:
-    """Return what was measured last; else the row that there was."""
+def _row(claim: Claim, lines: Sequence[Mapping[str, Any]], before: Mapping[str, list[str]]) -> list[str]:
+    """Return what was measured last; else the row that there was; else one that says that there was none."""
     # The last line of each test, since a parametrized one writes a line a case.
     last = {line["test"]: line for line in lines if line["claim"] == claim.text}
     if not last:
-        return before.get(claim.text)
+        return before.get(claim.text, [claim.text, NOT_RUN, f"`{claim.file}`", "never"])
     figures = [_figures(line["figures"], _case(test)) for test, line in last.items()]
     return [claim.text, "; ".join(filter(None, figures)), f"`{claim.file}`", max(line["at"] for line in last.values())]
 
@@ -165,7 +166,8 @@ def main() -> None:
     claimed = claims()
     page = fill(PAGE.read_text("utf-8"), claimed, list(_read(LINES)))
     PAGE.write_text(page, "utf-8")
-    missing = [claim for claim in claimed if claim.text not in rows(page)]
+    told = rows(page)
+    missing = [claim for claim in claimed if told[claim.text][1] == NOT_RUN]
     for claim in missing:
         sys.stderr.write(
             f"not yet measured: {claim.text} ({claim.part}/{claim.file}): make test-pi PART={claim.part}\n"

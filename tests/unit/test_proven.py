@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.paths import ROOT
 
-from generate.proven import BEGIN, END, LINES, PAGE, Claim, claims, fill, rows
+from generate.proven import BEGIN, END, LINES, NOT_RUN, PAGE, Claim, claims, fill, rows
 
 EMPTY = f"# Proven\n\n{BEGIN}\n{END}\n\n## What is not\n"
 CLAIMS = [
@@ -30,7 +30,7 @@ def line(claim: Claim, case: str = "", **figures: object) -> dict[str, object]:
 def test_every_claim_has_its_row_and_every_row_its_claim() -> None:
     claimed = {claim.text: f"`{claim.file}`" for claim in claims()}
     assert {text: cells[2] for text, cells in rows(PAGE.read_text("utf-8")).items()} == claimed, (
-        "run `make test-pi PART=...` for what is missing, then `make proven`"
+        "`make proven` writes a row for what is missing; `make test-pi PART=...` before it says what was measured"
     )
 
 
@@ -75,6 +75,14 @@ def test_what_was_not_run_again_stays_and_what_nobody_claims_goes() -> None:
     second = fill(first, [wheel], [])
     assert list(rows(second)) == [wheel.text]
     assert "Ran with QEMU 10.0.2." in second
+
+
+def test_what_never_ran_says_so_until_it_is_measured() -> None:
+    wheel, pulses = CLAIMS
+    page = fill(EMPTY, CLAIMS, [line(wheel, wheels=31)])
+    assert rows(page)[pulses.text] == [pulses.text, NOT_RUN, "`test_pulses.py`", "never"]
+    assert rows(fill(page, CLAIMS, []))[pulses.text][1] == NOT_RUN
+    assert rows(fill(page, CLAIMS, [line(pulses, wide_ms=2)]))[pulses.text][1] == "wide: 2 ms"
 
 
 def test_a_claim_is_found_wherever_it_is_passed_and_must_be_a_literal(tmp_path: Path) -> None:

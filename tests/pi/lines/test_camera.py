@@ -24,7 +24,7 @@ def test_a_camera_that_is_unplugged_is_told_nothing_fires_and_it_goes_on_when_it
     assert [edge for edge in seen.of(VALVE) if edge.high] == []
     restarts = service.machine.run("systemctl show -p NRestarts --value sorter").strip()
     proven(
-        "A camera that is unplugged is a fault while which nothing fires, and when it is back sorting goes on by itself.",
+        "A camera that is unplugged is a fault during which nothing fires, and when it is back sorting goes on by itself.",
         restarts_of_the_service=int(restarts),
     )
 
