@@ -207,9 +207,9 @@ def test_a_calibration_that_does_not_fit_is_an_error(check: Callable[..., Report
 @pytest.mark.parametrize(
     ("station", "said"),
     [
-        (changed("region", x=100, width=600), "reaches to pixel 700, but the picture's width is 640"),
-        (changed("region", y=400, height=100), "reaches to pixel 500, but the picture's height is 480"),
-        (changed("belt", speed_mm_per_s=5000), "an item is seen in 2.8 frames"),
+        (changed("region", x=200, width=1200), "reaches to pixel 1400, but the picture's width is 1280"),
+        (changed("region", y=800, height=200), "reaches to pixel 1000, but the picture's height is 960"),
+        (changed("belt", speed_mm_per_s=5000), "an item is seen in 1.8 frames"),
     ],
 )
 def test_what_the_camera_can_not_see_is_an_error(station: Station, said: str) -> None:
@@ -218,7 +218,7 @@ def test_what_the_camera_can_not_see_is_an_error(station: Station, said: str) ->
 
 def test_motion_blur_is_a_warning() -> None:
     (warning,) = texts(view_problems(changed("camera", exposure_us=10_000)), "warning")
-    assert "smear 5.0 pixels" in warning
+    assert "smear 7.5 pixels" in warning
 
 
 @pytest.mark.parametrize(
