@@ -32,7 +32,7 @@ test-oldest: .venv/.fast ## these with the oldest packages that pyproject.toml a
 
 # Folders of tests/pi, for one part alone: make test-pi PART=processor
 PART ?=
-test-pi: .venv/.fast ## as on a Pi: its processor, its camera library, a machine with its kernel (as root; caches 10 GB in .cache/pi)
+test-pi: .venv/.fast ## as on a Pi: its processor, its camera library, a machine with its kernel (as root; keeps 8 GB in .cache/pi)
 	@tests/pi/install-tools
 	$(BIN)/pytest tests/pi/$(PART) --junitxml=build/tests/pi.xml $(PYTEST_ARGS)
 
